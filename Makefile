@@ -1,0 +1,66 @@
+# Every command sets up what it needs in .venv, once, and again when pyproject.toml changes.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo lab test check bench clean
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+PY := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)/python
+# The newest Python of 3.11 or later that can make an environment. Looked for only when one is to be made.
+PYTHON ?= $(shell for python in python3.14 python3.13 python3.12 python3.11 python3 python; do \
+  $$python -c "import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))" >/dev/null 2>&1 \
+  && echo $$python && break; done)
+# How many tests run at once.
+WORKERS ?= 2
+LAB ?=
+
+help:
+	@echo "make demo    run the first tutorial without a key, and say where its pictures are"
+	@echo "make lab     open JupyterLab on the tutorials"
+	@echo "make check   lint, types and quick tests"
+	@echo "make test    all tests, those in a real browser too"
+	@echo "make bench   measure speed, memory and size"
+	@echo "make clean   remove what these have made"
+
+demo: $(VENV)/demo.done
+	@$(PY) notebooks/run.py notebooks/01-first-picture.ipynb demo
+
+lab: $(VENV)/lab.done
+	@$(PY) -m jupyterlab $(if $(filter 0,$(shell id -u)),--allow-root) --ServerApp.root_dir=notebooks $(LAB)
+
+check: $(VENV)/dev.done
+	@$(PY) -m ruff check
+	@$(PY) -m ruff format --check
+	@$(PY) -m mypy
+	@$(PY) -m pytest -n $(WORKERS) --dist loadgroup -m "not slow and not browser"
+
+test: $(VENV)/dev.done $(VENV)/browser.done
+	@$(PY) -m pytest -n $(WORKERS) --dist loadgroup
+
+bench: $(VENV)/dev.done
+	@$(PY) -m benchmarks
+
+clean:
+	rm -rf $(VENV) demo dist .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/python.done:
+	@test -n "$(PYTHON)" || { echo "This needs Python 3.11 or later with its venv module (on Debian: apt install python3-venv)."; exit 1; }
+	@echo "Setting up $(VENV) with $$($(PYTHON) --version), once ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(PY) -m pip install -qq --disable-pip-version-check "pip>=25.1"
+	@touch $@
+
+$(VENV)/%.done: pyproject.toml | $(VENV)/python.done
+	@echo "Installing what 'make $(firstword $(MAKECMDGOALS))' needs ..."
+	@$(PY) -m pip install -qq --disable-pip-version-check --group $* --editable .
+	@touch $@
+
+# Everything that the others need is among what the developers need.
+$(VENV)/dev.done: pyproject.toml | $(VENV)/python.done
+	@echo "Installing what developers need ..."
+	@$(PY) -m pip install -qq --disable-pip-version-check --group dev --editable .
+	@touch $@ $(VENV)/demo.done $(VENV)/lab.done
+
+$(VENV)/browser.done: | $(VENV)/dev.done
+	@$(PY) -m tests.browser.chromium && touch $@ || true

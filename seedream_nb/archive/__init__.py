@@ -1,0 +1,168 @@
+"""The history: every generation of a `home`, of all kernels, read from the journal. No picture is opened."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, overload
+
+from seedream_nb.archive.ledger import Ledger
+from seedream_nb.archive.several import Generations
+from seedream_nb.errors import Problem, plain
+from seedream_nb.picture import bundle_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from seedream_nb.generation import Generation, Verbs
+    from seedream_nb.picture import Picture
+
+__all__ = ["Generations", "History"]
+
+_MARK = re.compile(r"@?(?:(last)|([0-9]{1,15}))(?:\.([0-9]{1,4}))?", re.IGNORECASE)
+
+
+class History:
+    """The generations of a `home`: `history[3]` is the one with id 3, `history[-1]` the newest; oldest first.
+
+    It follows the journal: what any kernel adds is there at the next look. Thread-safe.
+    """
+
+    def __init__(self, home: Path, verbs: Verbs | None = None) -> None:
+        """Name the folder; nothing is read before the first look.
+
+        Args:
+            home: the folder with pictures and `journal/`; it need not exist yet.
+            verbs: the session that its generations ask when they are edited, run again or shown.
+        """
+        self.home = home
+        self._ledger = Ledger(home, verbs)
+
+    @property
+    def damaged(self) -> int:
+        """How many lines of the journal could not be read."""
+        return self._ledger.damaged
+
+    @property
+    def newer(self) -> int:
+        """How many lines were written by a newer version of this package, and are left out."""
+        return self._ledger.newer
+
+    def __len__(self) -> int:
+        """Return how many generations there are, failed ones too."""
+        return len(self._ledger.ids())
+
+    def __iter__(self) -> Iterator[Generation]:
+        """Give all generations, oldest first."""
+        return iter(self._some(self._ledger.ids()))
+
+    def __reversed__(self) -> Iterator[Generation]:
+        """Give all generations, newest first."""
+        return reversed(self._some(self._ledger.ids()))
+
+    @overload
+    def __getitem__(self, number: int) -> Generation: ...
+    @overload
+    def __getitem__(self, number: slice) -> Generations: ...
+    def __getitem__(self, number: int | slice) -> Generation | Generations:
+        """Return a generation by its id; -1 is the newest, -2 the one before; a slice counts places.
+
+        Raises:
+            IndexError: there is no such generation.
+        """
+        ids = self._ledger.ids()
+        if isinstance(number, slice):
+            return self._some(ids[number])
+        if number < 0 and -number <= len(ids):
+            return self._some(ids)[number]
+        if (generation := self._ledger.read(number)) is None:
+            raise IndexError(f"There is no generation {number}: {_range(ids)}.")
+        return generation
+
+    def search(self, words: str) -> Generations:
+        """Return the generations whose prompt or template has all these words, in any case, oldest first."""
+        wanted = words.casefold().split()
+        with self._ledger.lock:
+            return self._some([number for number, entry in self._ledger.entries() if entry.contains(wanted)])
+
+    def marked(self, mark: str) -> list[Picture]:
+        """Return the pictures of a mark: all of `@3`, one of `@3.2`, of `@last` all of the newest with any.
+
+        Raises:
+            Problem: there is none; it says what there is.
+        """
+        generation, index = self._marked(mark)
+        pictures = [each for each in generation if index is None or each.mark == f"{generation.mark}.{index}"]
+        if pictures:
+            return pictures
+        if not generation.images:
+            raise Problem(f"{mark}: {generation.mark} has no pictures ({generation.status}).", reference=True)
+        there = ", ".join(each.mark for each in generation)
+        raise Problem(f"{mark}: there is no such picture; {generation.mark} has {there}.", reference=True)
+
+    def generation(self, mark: str) -> Generation:
+        """Return the generation of a mark, a picture's too: `@3`, `3`, `@3.2`, `@last`; raises Problem."""
+        return self._marked(mark)[0]
+
+    def same(self, fingerprint: str, backend: str, host: str | None = None) -> Generation | None:
+        """Return the newest complete result of exactly this request, if its files are all still on disk."""
+        wanted = fingerprint.encode()
+        ids = [number for number, entry in self._ledger.entries() if wanted in entry.intent]
+        for generation in reversed(self._some(ids)):
+            if generation.backend == backend and host in {None, generation.host} and _is_here(generation):
+                return generation
+        return None
+
+    def unfinished(self) -> Generations:
+        """Return what nobody works on any more and still lacks pictures or its end; `status` tells which."""
+        with self._ledger.lock:
+            ended = {number: entry.has_ended for number, entry in self._ledger.entries() if not entry.is_done}
+            lacking = self._some(list(ended))
+            return self._some([each.id for each in lacking if _is_unfinished(each, ended=ended[each.id])])
+
+    def _some(self, ids: Sequence[int]) -> Generations:
+        return Generations(ids, self._ledger)
+
+    def _marked(self, mark: str) -> tuple[Generation, int | None]:
+        """Return the generation that a mark names, and the number of its picture if it names one."""
+        match = _MARK.fullmatch(mark.strip())
+        if match is None:
+            raise Problem(f"{plain(mark)} is no mark: write @3, @3.2 or @last.", reference=True)
+        ids = self._ledger.ids()
+        if match[1]:
+            generation = next((each for each in reversed(self._some(ids)) if each.images), None)
+        else:
+            generation = self._ledger.read(int(match[2]))
+        if generation is None:
+            there = "no generation has pictures yet" if match[1] else _range(ids)
+            raise Problem(f"{plain(mark)}: there is no such generation; {there}.", reference=True)
+        return generation, int(match[3]) if match[3] else None
+
+    def __repr__(self) -> str:
+        """Return a short table, the newest first."""
+        return repr(self._some(self._ledger.ids()))
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:  # noqa: ARG002 - IPython's
+        """Show the table in a notebook, with previews if there is a session."""
+        return bundle_of(self, self._ledger.verbs)
+
+
+def _is_here(generation: Generation) -> bool:
+    """Return whether it is complete and its files are on disk as they came; none is opened."""
+    if generation.status != "done" or not generation.images:
+        return False
+    try:
+        return all(each.path.stat().st_size == each.size_bytes for each in generation)
+    except OSError:
+        return False
+
+
+def _is_unfinished(generation: Generation, *, ended: bool) -> bool:
+    """Return whether nobody works on it, and something of it could still be had or has to be told."""
+    if generation.status in {"done", "generating", "downloading"}:
+        return False
+    return not ended or bool(generation.links and generation.missing)
+
+
+def _range(ids: Sequence[int]) -> str:
+    return f"the history goes from {ids[0]} to {ids[-1]}" if ids else "the history is empty"

@@ -1,0 +1,164 @@
+"""The journal's lines by generation, of all kernels: followed as they are written, parsed when somebody asks."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import threading
+import weakref
+from typing import TYPE_CHECKING
+
+from seedream_nb.generation import fold
+from seedream_nb.journal import Line, is_alive, read_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from seedream_nb.generation import Generation, Verbs
+
+_DONE = b'"status":"done"'
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
+
+
+class Entry:
+    """What the journal holds about one generation."""
+
+    __slots__ = ("begun_in", "known", "lines", "written")
+
+    def __init__(self) -> None:
+        """Hold nothing yet."""
+        self.lines: list[Line] = []
+        self.begun_in: Path | None = None
+        self.known: weakref.ref[Generation] | None = None
+        self.written: str | None = None
+
+    def add(self, line: Line, path: Path) -> None:
+        """Add what was written since; what was made of the rest is stale."""
+        self.lines.append(line)
+        if line.event == "intent":
+            self.begun_in = self.begun_in or path
+        self.known = self.written = None
+
+    @property
+    def intent(self) -> bytes:
+        """The line that tells what was asked."""
+        for line in self.lines:
+            if line.event == "intent":
+                return line.content
+        return b""
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it ended with all its pictures."""
+        return any(line.event == "end" and _DONE in line.content for line in self.lines)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it came to any end."""
+        return any(line.event == "end" for line in self.lines)
+
+    def contains(self, words: Sequence[str]) -> bool:
+        """Return whether all the words (casefolded) occur in prompt or template."""
+        if self.written is None:
+            self.written = "\n".join(_texts(self.intent)).casefold()
+        return all(word in self.written for word in words)
+
+
+class Ledger:
+    """All generations of a `home`, as lines: found by id, read one by one. Thread-safe."""
+
+    def __init__(self, home: Path, verbs: Verbs | None) -> None:
+        """Name the folder; nothing is read before the first look."""
+        self.home = home
+        self.verbs = verbs
+        self.damaged = 0
+        self.newer = 0
+        self.lock = threading.RLock()
+        self._entries: dict[int, Entry] = {}
+        self._offsets: dict[Path, int] = {}
+        self._order: list[int] = []
+
+    def ids(self) -> list[int]:
+        """Return all ids, oldest first, after a look at what the journal has new; the list never changes."""
+        with self.lock:
+            # A network folder may be away for a moment: what is known stays known.
+            with contextlib.suppress(OSError):
+                self._follow()
+            return self._order
+
+    def entries(self) -> list[tuple[int, Entry]]:
+        """Return all ids with their lines, oldest first."""
+        with self.lock:
+            return [(number, self._entries[number]) for number in self.ids()]
+
+    def read(self, number: int) -> Generation | None:
+        """Return a generation; None where there is none, or where what was asked can't be read any more."""
+        with self.lock:
+            entry = self._entries.get(number)
+            if entry is None or entry.begun_in is None:
+                return None
+            if entry.known is not None and (known := entry.known()) is not None:
+                return known
+            alive = not entry.has_ended and is_alive(entry.begun_in)
+            records = [record for line in entry.lines if (record := line.record()) is not None]
+            generation = fold(records, home=self.home, alive=alive, verbs=self.verbs)
+            if generation is None:
+                self._order = [each for each in self._order if each != number]
+            elif not alive:
+                entry.known = weakref.ref(generation)
+            return generation
+
+    def _follow(self) -> None:
+        """Take in what was added since the last look; all of it anew if something went away."""
+        sizes = _sizes(self.home / "journal")
+        if any(sizes.get(path, -1) < offset for path, offset in self._offsets.items()):
+            self._entries, self._offsets, self._order = {}, {}, []
+            self.damaged = self.newer = 0
+        begun = False
+        for path, size in sizes.items():
+            if size > self._offsets.get(path, 0):
+                begun |= self._take(path)
+        if begun:
+            self._order = sorted(number for number, entry in self._entries.items() if entry.begun_in)
+
+    def _take(self, path: Path) -> bool:
+        """Take in what a journal file has new; return whether a generation was begun in it."""
+        found = read_lines(path, self._offsets.get(path, 0))
+        for line in found.lines:
+            if line.event != "reply":  # kept for people who look into the file; nothing is made of it
+                entry = self._entries.get(line.id)
+                if entry is None:
+                    entry = self._entries[line.id] = Entry()
+                entry.add(line, path)
+        self._offsets[path] = found.offset
+        self.damaged += found.damaged
+        self.newer += found.newer
+        return any(line.event == "intent" for line in found.lines)
+
+
+def _sizes(folder: Path) -> dict[Path, int]:
+    """Return the journal files of a folder with their sizes in bytes, in the order they were begun."""
+    try:
+        names = sorted(os.listdir(folder))  # noqa: PTH208 - a thousand paths would cost more than the sizes
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    paths = [folder / name for name in names if name.endswith(".jsonl")]
+    return {path: path.stat().st_size for path in paths}
+
+
+def _texts(intent: bytes) -> list[str]:
+    """Return template and prompt of an intent; the rest of its line needs no parsing for that."""
+    found = {_string(intent, name) for name in (b'"template":', b'"prompt":')}
+    try:
+        return [json.loads(text.decode()) for text in found if text]
+    except ValueError:
+        return []
+
+
+def _string(line: bytes, name: bytes) -> bytes:
+    """Return the string that follows a name; within other strings the name's quotes would be escaped."""
+    match = _STRING.match(line, line.find(name) + len(name))
+    return match[0] if match else b""

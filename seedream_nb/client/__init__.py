@@ -1,0 +1,98 @@
+"""How bytes move: one POST over a connection of its own, pictures side by side. Only this room knows httpx.
+
+What costs money is sent once; only what certainly never reached the service is sent again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from seedream_nb.client.downloading import download
+from seedream_nb.client.lines import Lines, Patience
+from seedream_nb.client.posting import Post, Reply
+from seedream_nb.wire import PATH, Body
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from seedream_nb.keys import Key
+
+__all__ = ["Client", "Patience", "Reply"]
+
+
+class Client:
+    """Speaks to one service, or to an app in this process, on one event loop."""
+
+    def __init__(
+        self, *, base_url: str, key: Key | None, app: object | None = None, patience: Patience | None = None
+    ) -> None:
+        """Connect to nothing yet.
+
+        Args:
+            base_url: of the service, without the path.
+            key: shown to the service alone; None if it asks for none.
+            app: an ASGI app that is called in place of every connection (the sandbox in the kernel).
+            patience: how long to wait before giving up.
+        """
+        self._url = base_url.rstrip("/") + PATH
+        self._host = urlsplit(base_url).hostname or base_url
+        self._key = key
+        self._patience = patience or Patience()
+        self._lines = Lines(app)
+
+    @property
+    def secret(self) -> str | None:
+        """The key itself, to be blotted out of what a server echoes."""
+        return None if self._key is None else self._key.reveal()
+
+    async def post(self, body: Body, *, on_upload: Callable[[int], None] | None = None) -> Reply:
+        """Send a request and return the service's answer, whatever its status.
+
+        Args:
+            body: what to send.
+            on_upload: told how many bytes have been handed over, after each piece.
+
+        Raises:
+            ConnectionFailedError: no connection, in three tries, or it broke during the upload: not billed.
+            OutcomeUnknownError: it broke, or was silent for 30 minutes, after the upload: maybe billed.
+            ReplyError: the reply is larger than 8 MB.
+            ReferenceImageError: a reference can't be read any more: the upload was broken off, not billed.
+        """
+        post = Post(
+            url=self._url, host=self._host, headers=self._headers(body, await self._lines.agent()),
+            body=body, patience=self._patience, on_upload=on_upload,
+        )  # fmt: skip
+        return await post.send(self._lines)
+
+    async def download(self, link: str, path: Path, *, on_bytes: Callable[[int], None] | None = None) -> int:
+        """Fetch a picture into `path`, readable by the user alone, without the key; return its size in bytes.
+
+        Args:
+            link: http or https, redirects included.
+            path: written anew; not flushed to the disk itself.
+            on_bytes: told how many bytes have arrived, now and then; begins anew where a try does.
+
+        Raises:
+            DownloadError: it can't be had, and why; what arrived stays in `path`.
+        """
+        return await download(self._lines, link, path, patience=self._patience, on_bytes=on_bytes)
+
+    async def aclose(self) -> None:
+        """Close what connections are left."""
+        await self._lines.aclose()
+
+    def __repr__(self) -> str:
+        """Show where it leads, and nothing of the key."""
+        return f"Client({self._host})"
+
+    def _headers(self, body: Body, agent: str) -> dict[str, str]:
+        headers = {
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+            "Content-Type": "application/json",
+            "Content-Length": str(body.length),
+            "User-Agent": agent,
+        }
+        return headers if self._key is None else {**headers, "Authorization": f"Bearer {self._key.reveal()}"}

@@ -1,0 +1,107 @@
+"""What was written, in a cell, a form or a call, becomes a request; all that is wrong with it is told together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seedream_nb.errors import Problem, RequestError
+from seedream_nb.prompt import expand
+from seedream_nb.references.resolve import Lookups, resolve_all
+from seedream_nb.request import make_request
+from seedream_nb.scope import EmptyScope
+from seedream_nb.sizes import TIERS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from seedream_nb.request import ImageRequest
+    from seedream_nb.scope import Scope
+    from seedream_nb.settings import Settings
+
+
+class Composer:
+    """Makes requests of what was written, with the session's settings as defaults."""
+
+    def __init__(self, *, settings: Settings, scope: Scope, marked: Callable[[str], list[Path]]) -> None:
+        """Look names up in `scope`, and marks like `@3.1` with `marked`."""
+        self._settings, self._scope, self._marked = settings, scope, marked
+
+    def compose(  # noqa: PLR0913 - the options of a request
+        self,
+        prompt: str,
+        *,
+        scope: Scope | None = None,
+        typed: bool = False,
+        images: object = (),
+        size: str | None = None,
+        aspect: str | None = None,
+        max_images: int | None = None,
+        sequential: str | None = None,
+        watermark: bool | None = None,
+        problems: Sequence[Problem] = (),
+    ) -> ImageRequest:
+        """Make a valid request, or report all that is wrong with it.
+
+        Args:
+            prompt: plain text; a template only if `scope` is given, which then has its values.
+            scope: the names that the template's braces may use.
+            typed: whether a person typed the references here and now: then words may be expressions over the
+                notebook's names. What comes from anywhere else is never evaluated.
+            images: reference images, each in any form that a reference can have; one, or a list.
+            size: as the option of that name; so are the others.
+            aspect: see there.
+            max_images: see there.
+            sequential: see there.
+            watermark: see there.
+            problems: what was found wrong on the way here, to be told with the rest.
+
+        Raises:
+            RequestError: with every problem found; nothing was sent.
+        """
+        found = list(problems)
+        text = _expanded(prompt, scope, found)
+        lookups = Lookups(scope=self._scope if typed else EmptyScope(), marked=self._marked, folder=Path.cwd())
+        references, refused = resolve_all(as_list(images), lookups)
+        found += refused
+        size, aspect = self._shape(size, aspect)
+        return make_request(
+            text,
+            images=references,
+            size=size,
+            aspect=aspect,
+            max_images=max_images,
+            sequential=sequential,
+            watermark=self._settings.get("watermark") if watermark is None else watermark,
+            problems=found,
+        )
+
+    def _shape(self, size: str | None, aspect: str | None) -> tuple[str | None, str | None]:
+        usual_size, usual_aspect = self._settings.get("size"), self._settings.get("aspect")
+        if size is None and aspect is None:
+            return usual_size, usual_aspect
+        if size is None:
+            return (usual_size if is_tier(usual_size) else None), aspect
+        return size, (usual_aspect if aspect is None and is_tier(size) else aspect)
+
+
+def as_list(images: object) -> list[object]:
+    """Return references as a list, a single one too."""
+    if images is None:
+        return []
+    return list(images) if isinstance(images, (list, tuple)) else [images]
+
+
+def is_tier(size: object) -> bool:
+    """Return whether a size as written is one of `1K`, `2K`, `4K`."""
+    return isinstance(size, str) and size.strip().upper() in TIERS
+
+
+def _expanded(prompt: str, scope: Scope | None, problems: list[Problem]) -> str:
+    if scope is None or not isinstance(prompt, str):
+        return prompt
+    try:
+        return expand(prompt, scope)
+    except RequestError as error:
+        problems.append(Problem(*error.problems))
+        return "(not expanded)"

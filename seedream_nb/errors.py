@@ -1,0 +1,185 @@
+"""What can go wrong, as a person reads it: each error prints as at most five lines, without a traceback.
+
+```
+SeedreamError (hint)
+  SettingsError                   a setting, the key, the folder
+  RequestError (problems)         refused here, before sending; lists every problem
+    ReferenceImageError           the same, about a reference image
+  BudgetError                     refused here: it could pass the session's budget
+  ApiError (status, code, reason, request_id)    the service answered with a refusal
+    AuthenticationError           401
+    PermissionDeniedError         403
+    RateLimitError                429
+    ContentRefusedError           the safety check refused a text or a picture
+    ServiceError                  500, 503 and other 5xx but 502 and 504
+  ReplyError                      a reply that makes no sense; it is kept
+  ConnectionFailedError           never reached the service: not billed
+  OutcomeUnknownError             sent, and no answer can come any more: may have been billed
+  StillGeneratingError            the timeout passed; the work goes on
+  StoppedError                    stopped by you: withdrawn and not billed, or going on
+  DownloadError                   paid for, links kept: `%seedream recover`
+```
+"""
+
+from __future__ import annotations
+
+import difflib
+import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+MOST_LINES = 5
+MOST_CHARACTERS = 400
+
+
+class SeedreamError(Exception):
+    """Anything that seedream_nb reports; `hint` says what to do about it."""
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        """Keep what happened (`message`, one or more lines) and what to do (`hint`)."""
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def lines(self) -> list[str]:
+        """Return the error as a person reads it: at most five lines."""
+        told = self.message.splitlines() or [""]
+        room = MOST_LINES - (1 if self.hint else 0)
+        if len(told) > room:
+            told = [*told[: room - 1], " · ".join(told[room - 1 :])]
+        return [*told, *([self.hint] if self.hint else [])]
+
+    def __str__(self) -> str:
+        """Read as the lines that a notebook shows."""
+        return "\n".join(self.lines())
+
+    def _render_traceback_(self) -> list[str]:
+        """Give IPython a few lines in place of a traceback."""
+        first, *rest = self.lines()
+        return [f"{type(self).__name__}: {first}", *(f"  {line}" for line in rest)]
+
+
+class SettingsError(SeedreamError):
+    """A setting, the key or the folder is missing or wrong; nothing was sent."""
+
+
+class RequestError(SeedreamError):
+    """A request was refused here, before sending; `problems` lists all that is wrong with it."""
+
+    def __init__(self, problems: str | Sequence[str], *, hint: str | None = None) -> None:
+        """Keep every problem, each with the value found, the limit and the nearest value that would do."""
+        self.problems = [problems] if isinstance(problems, str) else list(problems)
+        super().__init__("\n".join(self.problems), hint=hint or "Nothing was sent, nothing was billed.")
+
+
+class ReferenceImageError(RequestError):
+    """A reference image can't be used; the problem names it, the limit, the value found and the remedy."""
+
+
+class BudgetError(SeedreamError):
+    """The request could pass this session's budget; nothing was sent."""
+
+
+class ApiError(SeedreamError):
+    """The service answered with a refusal, in its own words."""
+
+    def __init__(  # noqa: PLR0913 - the fields of the service's error body
+        self,
+        message: str,
+        *,
+        status: int,
+        code: int | str | None = None,
+        reason: str | None = None,
+        request_id: str | None = None,
+        hint: str | None = None,
+    ) -> None:
+        """Keep the HTTP `status` and what the error body gave: `code`, `reason`, `request_id`."""
+        super().__init__(message, hint=hint)
+        self.status = status
+        self.code = code
+        self.reason = reason
+        self.request_id = request_id
+
+
+class AuthenticationError(ApiError):
+    """401: the key is missing or wrong."""
+
+
+class PermissionDeniedError(ApiError):
+    """403: the account or the key may not do this."""
+
+
+class RateLimitError(ApiError):
+    """429: too many pictures a minute."""
+
+
+class ContentRefusedError(ApiError):
+    """The service's safety check refused the prompt, a reference or the result."""
+
+
+class ServiceError(ApiError):
+    """The service failed; it says that failed generations are not billed."""
+
+
+class ReplyError(SeedreamError):
+    """The service's reply makes no sense; it is kept in the journal."""
+
+
+class ConnectionFailedError(SeedreamError):
+    """The request never reached the service in full: not billed."""
+
+
+class OutcomeUnknownError(SeedreamError):
+    """The request was sent and no answer can come any more: it may have been billed."""
+
+
+class StillGeneratingError(SeedreamError):
+    """The timeout passed; the work goes on and its pictures arrive later."""
+
+
+class StoppedError(SeedreamError, KeyboardInterrupt):
+    """Stopped by you: withdrawn and not billed, or going on; the message says which."""
+
+
+class DownloadError(SeedreamError):
+    """A picture that is paid for could not be fetched; its link is kept."""
+
+
+class Problem(ValueError):
+    """What is wrong with one part of a request, found by a small check and reported together with the others."""
+
+    def __init__(self, *texts: str, reference: bool = False) -> None:
+        """Keep one or more sentences; `reference` says that they concern a reference image."""
+        super().__init__("\n".join(texts))
+        self.texts = texts
+        self.reference = reference
+
+
+def refused(problems: Iterable[Problem]) -> RequestError:
+    """Return the one error that reports all these problems."""
+    found = list(problems)
+    kind = ReferenceImageError if all(problem.reference for problem in found) else RequestError
+    return kind(list(dict.fromkeys(text for problem in found for text in problem.texts)))
+
+
+def nearest(word: str, choices: Iterable[str]) -> str | None:
+    """Return the choice that `word` was most likely meant to be, or None."""
+    by_folded = {choice.casefold(): choice for choice in choices}
+    found = difflib.get_close_matches(word.casefold(), by_folded, n=1, cutoff=0.6)
+    return by_folded[found[0]] if found else None
+
+
+def did_you_mean(word: str, choices: Iterable[str]) -> str:
+    """Return ` Did you mean …?` with the nearest choice, or nothing."""
+    found = nearest(word, choices)
+    return f" Did you mean {found}?" if found else ""
+
+
+def plain(text: str, limit: int = MOST_CHARACTERS) -> str:
+    """Return what somebody else wrote as one line of harmless text, at most `limit` characters."""
+    # Categories C*: control, format (bidi overrides too), surrogates: none may move the cursor or reorder a line.
+    kept = "".join(" " if unicodedata.category(character)[0] == "C" else character for character in text)
+    line = " ".join(kept.split())
+    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"

@@ -1,0 +1,168 @@
+"""The key: an object that never shows itself, the places where it is looked for, and the stored login."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NoReturn
+
+from seedream_nb.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+VARIABLE = "NOVITA_API_KEY"
+WHERE_TO_GET_ONE = "https://novita.ai/settings/key-management"
+_DOTENV_LINE = re.compile(rf"^\s*(?:export\s+)?{VARIABLE}\s*=\s*(.*?)\s*$")
+
+
+class Key:
+    """A key that can be sent but not seen: every way of printing it gives `<key>`."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str, *, source: str) -> None:
+        """Keep a key; `source` says where it was found.
+
+        Raises:
+            SettingsError: it is only white space, or has characters that no header can carry.
+        """
+        text = text.strip()
+        if not text:
+            raise SettingsError(f"The key from {source} is only white space.", hint=_REMEDY)
+        if not all("!" <= character <= "~" for character in text):
+            raise SettingsError(f"The key from {source} has spaces or characters that no key has.", hint=_REMEDY)
+        self._text = text
+
+    def reveal(self) -> str:
+        """Return the key itself, for the one header that carries it."""
+        return self._text
+
+    def __repr__(self) -> str:
+        """Show that there is a key, and not a part of it."""
+        return "<key>"
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled: a key is not written to files."""
+        raise TypeError("a key can't be pickled")
+
+
+_REMEDY = f"Get one at {WHERE_TO_GET_ONE}, then run: %seedream login"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoundKey:
+    """A key and the place where it was found, in words."""
+
+    key: Key
+    source: str
+
+
+class Login:
+    """The stored login: one file in the user's own folder, a key for each host it was given for."""
+
+    def __init__(self, folder: Path) -> None:
+        """Use `login.json` in this folder; nothing is read or written yet."""
+        self.path = folder / "login.json"
+
+    def key_for(self, host: str) -> str | None:
+        """Return the key stored for exactly this host."""
+        return self._read().get(host)
+
+    def store(self, host: str, key: Key) -> None:
+        """Store the key for this host, readable by the user alone."""
+        self._write({**self._read(), host: key.reveal()})
+
+    def forget(self, host: str) -> bool:
+        """Remove the key of this host; return whether there was one."""
+        stored = self._read()
+        if host not in stored:
+            return False
+        del stored[host]
+        self._write(stored)
+        return True
+
+    def _read(self) -> dict[str, str]:
+        try:
+            stored = json.loads(self.path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return (
+            {str(host): key for host, key in stored.items() if isinstance(key, str)} if isinstance(stored, dict) else {}
+        )
+
+    def _write(self, stored: Mapping[str, str]) -> None:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            fresh = self.path.with_name(f".login-{os.getpid()}.json")
+            fresh.unlink(missing_ok=True)
+            with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+                json.dump(stored, file)
+            fresh.replace(self.path)
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise SettingsError(f"The login could not be stored in {self.path.parent}: {reason}.") from error
+
+
+def find_key(
+    *, configured: Key | None, environ: Mapping[str, str], folder: Path, login: Login, host: str
+) -> FoundKey | None:
+    """Return the first key found: configured, environment, `.env` in `folder`, login for `host`, Colab's secret.
+
+    Raises:
+        SettingsError: the first place that has one has only white space, or what can't be a key.
+    """
+    if configured is not None:
+        return FoundKey(key=configured, source="configure()")
+    places: tuple[tuple[str, Callable[[], str | None]], ...] = (
+        (f"the environment ({VARIABLE})", lambda: environ.get(VARIABLE)),
+        (f"the file {folder / '.env'}", lambda: _from_dotenv(folder / ".env")),
+        (f"the stored login for {host}", lambda: login.key_for(host)),
+        (f"Colab's secret {VARIABLE}", _from_colab),
+    )
+    for source, look in places:
+        text = look()
+        if text is not None:
+            return FoundKey(key=Key(text, source=source), source=source)
+    return None
+
+
+def no_key() -> SettingsError:
+    """Return the error for a missing key: where to get one, how to give it, how to try without."""
+    return SettingsError(
+        f"There is no key. Get one at {WHERE_TO_GET_ONE}\n"
+        "Give it, unseen, with:     %seedream login\n"
+        "Or try without one, with:  %seedream config backend=sandbox"
+    )
+
+
+def _from_dotenv(path: Path) -> str | None:
+    # Only the key is taken from there: a cloned folder must not send it elsewhere.
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            if found := _DOTENV_LINE.match(line):
+                return _unquoted(found.group(1))
+    return None
+
+
+def _unquoted(value: str) -> str:
+    if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
+        return value[1:-1]
+    return value.split(" #", 1)[0]
+
+
+def _from_colab() -> str | None:
+    if "google.colab" not in sys.modules:
+        return None
+    from google.colab import userdata
+
+    try:
+        secret = userdata.get(VARIABLE)
+    except Exception:  # noqa: BLE001 - not found, no access or no page: there is no key here, whatever the reason
+        return None
+    return secret if isinstance(secret, str) else None

@@ -1,0 +1,1 @@
+"""What stands between the package and IPython: magics, their options, verbs, completion."""

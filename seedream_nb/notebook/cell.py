@@ -1,0 +1,289 @@
+"""Reads the option line of a cell, by the table of options; knows nothing of IPython."""
+
+from __future__ import annotations
+
+import keyword
+import math
+import re
+import textwrap
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from seedream_nb.errors import Problem, did_you_mean, plain, refused
+from seedream_nb.notebook.words import split
+from seedream_nb.options import OPTIONS
+from seedream_nb.sizes import spell_size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from seedream_nb.notebook.words import Word
+    from seedream_nb.options import Option
+
+_BY_FLAG = {flag: option for option in OPTIONS for flag in option.flags}
+_HELP = ("-h", "--help")
+_FLAGS = (*_BY_FLAG, *_HELP)
+_DASHES = "-–—−"  # noqa: RUF001 - what word processors make of a minus
+_NUMBER = r"[-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?"
+_WHOLE = r"[-+]?[0-9]{1,9}"
+_SHOWN = 40
+_WIDTH, _INDENT = 96, 26
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellOptions:
+    """The options of one cell as they were given; None for those that were not."""
+
+    size: str | None = None
+    aspect: str | None = None
+    images: tuple[str, ...] = ()
+    max_images: int | None = None
+    sequential: str | None = None
+    watermark: bool | None = None
+    out: str | None = None
+    once: bool | None = None
+    background: bool | None = None
+    save: str | None = None
+    dry_run: bool | None = None
+    timeout: float | None = None
+    help: bool = False
+
+
+def parse(line: str) -> CellOptions:
+    """Return the options that a line gives.
+
+    Raises:
+        RequestError: with everything that is wrong with the line; nothing was sent.
+    """
+    options, problems = read(line)
+    if problems:
+        raise refused(problems)
+    return options
+
+
+def read(line: str) -> tuple[CellOptions, list[Problem]]:
+    """Return the options that a line gives as far as they can be understood, and what is wrong with it."""
+    words, problems = split(line)
+    if any(word.text in _HELP and not word.quoted for word in words):
+        return CellOptions(help=True), []
+    reader = _Reader(words)
+    reader.read()
+    return CellOptions(**reader.values), [*problems, *reader.problems]
+
+
+def parse_assignments(text: str) -> dict[str, str]:
+    """Return what `name=value name=value …` gives; `name=` gives an empty text, which resets.
+
+    Raises:
+        RequestError: words without `=`, and names given twice.
+    """
+    words, problems = split(text)
+    values: dict[str, str] = {}
+    for word in words:
+        name, equals, value = word.text.partition("=")
+        if not equals or not name.isidentifier():
+            told = f"{plain(word.text, _SHOWN)} is no setting: write name=value, with no space around the =."
+            problems.append(Problem(told))
+        elif name in values:
+            problems.append(Problem(f"{name} is given twice: write it once."))
+        else:
+            values[name] = value
+    if problems:
+        raise refused(problems)
+    return values
+
+
+class _Reader:
+    """Takes the words one by one and sorts them into values and problems."""
+
+    def __init__(self, words: list[Word]) -> None:
+        self.values: dict[str, Any] = {}
+        self.problems: list[Problem] = []
+        self._left = deque(words)
+        self._given: dict[str, str] = {}
+        self._last: tuple[str, str] | None = None
+
+    def read(self) -> None:
+        while self._left:
+            word = self._left.popleft()
+            try:
+                if _is_option(word):
+                    self._option(word.text)
+                else:
+                    self._stray(word)
+            except Problem as problem:
+                self.problems.append(problem)
+        self._check_size()
+
+    def _option(self, text: str) -> None:
+        flag, attached = _parted(text)
+        option = _BY_FLAG.get(flag)
+        if option is None:
+            self._skip_values()
+            raise _unknown(flag)
+        value = self._value(option, flag, attached)
+        self._last = (flag, str(value)) if option.value else None
+        if option.kind == "reference":
+            self.values[option.name] = (*self.values.get(option.name, ()), value)
+            return
+        self._only_once(option, flag)
+        self.values[option.name] = value
+
+    def _value(self, option: Option, flag: str, attached: str | None) -> object:
+        if option.value is None:
+            if attached is not None:
+                raise _no_value(option, flag, attached)
+            return not flag.startswith("--no-")
+        if attached is None and self._left and not _is_option(self._left[0]):
+            attached = self._left.popleft().text
+        if not attached:
+            raise Problem(f"{flag} needs a value: {flag} {option.value}.{_choices(option)}")
+        return _READERS.get(option.kind, _text)(option, flag, attached)
+
+    def _only_once(self, option: Option, flag: str) -> None:
+        before = self._given.setdefault(option.name, flag)
+        if option.name not in self.values:
+            return
+        if option.kind == "switch" and before != flag:
+            raise Problem(f"{before} and {flag} contradict each other: write one of the two.")
+        also = f" (as {before} too)" if before != flag else ""
+        raise Problem(f"{flag} is given twice{also}: write it once.")
+
+    def _skip_values(self) -> None:
+        """Leave out what belongs to an unknown option: one mistake, one message."""
+        while self._left and not _is_option(self._left[0]):
+            self._left.popleft()
+
+    def _stray(self, word: Word) -> None:
+        """Report words that belong to no option, together."""
+        texts = [word.text]
+        while self._left and not _is_option(self._left[0]):
+            texts.append(self._left.popleft().text)
+        told = plain(" ".join(texts), _SHOWN)
+        flag, value = self._last or (None, "")
+        remedy = f' Quote a value that has spaces: {flag} "{plain(value, _SHOWN)} {told}".' if flag else ""
+        raise Problem(f"{told} belongs to no option. The prompt goes on the lines below.{remedy}")
+
+    def _check_size(self) -> None:
+        try:
+            spell_size(self.values.get("size"), self.values.get("aspect"))
+        except Problem as problem:
+            self.problems.append(problem)
+            self.values = {name: value for name, value in self.values.items() if name not in {"size", "aspect"}}
+
+
+def _is_option(word: Word) -> bool:
+    dashed = len(word.text) > 1 and word.text[0] in _DASHES
+    return dashed and not word.quoted and not re.fullmatch(_NUMBER, word.text)
+
+
+def _parted(text: str) -> tuple[str, str | None]:
+    """Return the flag and the value attached to it: `--size=2K`, `-s2K`."""
+    flag, equals, value = text.partition("=")
+    if text.startswith("--") or f"-{flag}" in _BY_FLAG or text[:2] not in _BY_FLAG:
+        return flag, value if equals else None
+    return text[:2], text[2:].removeprefix("=") or None
+
+
+def _unknown(flag: str) -> Problem:
+    bare = flag.lstrip(_DASHES).lower()
+    begun = [each for each in _FLAGS if each.startswith(f"--{bare}")] if bare else []
+    near = did_you_mean(f"--{bare}", _FLAGS) if len(bare) > 1 else ""
+    guess = f" Did you mean {begun[0]}?" if begun else near
+    return Problem(f"There is no option {plain(flag, _SHOWN)}.{guess or ' %%seedream --help lists them all.'}")
+
+
+def _no_value(option: Option, flag: str, attached: str) -> Problem:
+    other = f" To switch it off, write {option.flags[-1]}." if option.kind == "switch" else ""
+    return Problem(f"{flag} takes no value, but found {plain(attached, _SHOWN)}.{other}")
+
+
+def _choices(option: Option) -> str:
+    return f" Possible: {', '.join(option.choices)}." if option.choices else ""
+
+
+def _text(_option: Option, _flag: str, text: str) -> str:
+    return text
+
+
+def _choice(option: Option, flag: str, text: str) -> str:
+    if text not in option.choices:
+        guess = did_you_mean(text, option.choices)
+        raise Problem(f"{flag}: found {plain(text, _SHOWN)}; write {' or '.join(option.choices)}.{guess}")
+    return text
+
+
+def _whole(option: Option, flag: str, text: str) -> int:
+    low, high = option.low or 0, option.high or 0
+    if not re.fullmatch(_WHOLE, text):
+        raise Problem(f"{flag}: found {plain(text, _SHOWN)}; write a whole number from {low} to {high}.")
+    number = int(text)
+    if not low <= number <= high:
+        nearest = min(max(number, low), high)
+        raise Problem(f"{flag}: found {number}; the range is {low} to {high}. The nearest is {nearest}.")
+    return number
+
+
+def _seconds(option: Option, flag: str, text: str) -> float:
+    number = float(text) if re.fullmatch(_NUMBER, text) else math.nan
+    if not 0 < number < math.inf:
+        raise Problem(f"{flag}: found {plain(text, _SHOWN)}; write seconds above 0, such as {option.default:g}.")
+    return number
+
+
+def _name(_option: Option, flag: str, text: str) -> str:
+    if not text.isidentifier() or keyword.iskeyword(text):
+        nearest = re.sub(r"\W", "_", text).lstrip("0123456789") or "_"
+        nearest += "_" if keyword.iskeyword(nearest) else ""
+        raise Problem(f"{flag}: {plain(text, _SHOWN)} can't be a variable's name. Write {flag} {nearest}.")
+    return text
+
+
+_READERS: dict[str, Callable[[Option, str, str], object]] = {
+    "choice": _choice,
+    "whole": _whole,
+    "seconds": _seconds,
+    "name": _name,
+}
+
+
+def help_text() -> str:
+    """Return what `%%seedream?` shows: usage, every option, three examples."""
+    return "\n".join((_USAGE, *(_row(option) for option in OPTIONS), _EXAMPLES))
+
+
+def _row(option: Option) -> str:
+    """Return one option with its help, folded beside it."""
+    flags = ", ".join(option.flags) + (f" {option.value}" if option.value else "")
+    shown = f"{option.default:g}" if isinstance(option.default, float) else option.default
+    default = f" (default: {shown})" if option.value and shown is not None else ""
+    told = textwrap.wrap(option.help + default, _WIDTH - _INDENT)
+    first = f"  {flags}".ljust(_INDENT)
+    lines = [first + told[0], *told[1:]] if len(first) == _INDENT else [first, *told]
+    return ("\n" + " " * _INDENT).join(lines)
+
+
+_USAGE = """\
+Make pictures with Seedream 4.0.
+
+  %%seedream [options]
+  The prompt, over as many lines as you like, with {expressions}.
+
+The cell's value is the result: its pictures are files, its previews stand below the cell.
+{name} is replaced by a variable's value; {{name}} stays {name}, and so do all other braces.
+
+Options:"""
+
+_EXAMPLES = """
+Examples:
+
+  %%seedream
+  A fox in the snow, woodcut
+
+  %%seedream --size 16:9 -n 4 --no-watermark --out foxes
+  Four seasons in the life of a fox, in the style of {style}
+
+  %%seedream -i photo.jpg -i @3 --once
+  Put the person of image 1 into the landscape of image 2
+"""

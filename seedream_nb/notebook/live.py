@@ -1,0 +1,58 @@
+"""Keeps a cell's output up to date with a job, while the cell runs and after it has ended."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from IPython.display import display
+
+from seedream_nb.view import bundle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from IPython.display import DisplayHandle
+
+    from seedream_nb.job import Job
+
+LOOK_SECONDS = 0.1
+"""How often a waiting cell looks up: an interrupt must free it at once."""
+TICK_SECONDS = 1.0
+
+
+class LiveOutput:
+    """An output below a cell that shows what a job is doing and each picture as it lands."""
+
+    def __init__(self, job: Job) -> None:
+        """Show the job below the running cell."""
+        self._job = job
+        self._seen, self._ticked = job.version, time.monotonic()
+        self._handle: DisplayHandle | None = display(bundle(job), raw=True, display_id=True)
+
+    def follow(self, until: Callable[[], bool]) -> None:
+        """Keep the output up to date until `until()` holds."""
+        while not until():
+            self._look()
+
+    def follow_on(self) -> None:
+        """Keep the output up to date from a thread, until the work is over: the cell is free."""
+        threading.Thread(target=self._follow_to_the_end, name="seedream output", daemon=True).start()
+
+    def _follow_to_the_end(self) -> None:
+        self.follow(lambda: self._job.over)
+        self.show()
+
+    def _look(self) -> None:
+        version = self._job.wait_for_change(self._seen, LOOK_SECONDS)
+        ticking = self._job.phase == "generating" and time.monotonic() - self._ticked >= TICK_SECONDS
+        if (version != self._seen and not self._job.over) or ticking:
+            self._seen, self._ticked = version, time.monotonic()
+            self.show()
+
+    def show(self) -> None:
+        """Bring the output up to date now."""
+        # Only updates by display id reach the right cell from a thread (https://github.com/ipython/ipykernel/issues/1450).
+        if self._handle is not None:
+            self._handle.update(bundle(self._job), raw=True)

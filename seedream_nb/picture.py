@@ -1,0 +1,293 @@
+"""A picture: a file of the service, described. Its bytes stay on disk until asked for."""
+
+from __future__ import annotations
+
+import filecmp
+import hashlib
+import itertools
+import os
+import shutil
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
+
+from seedream_nb.errors import SeedreamError, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL import Image
+
+MOST_PIXELS = 64_000_000
+"""Nearly four times what the service can make (4096x4096): a file that unpacks to more is no result of it."""
+
+_FORMATS = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
+_SUFFIXES = {
+    "image/jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"),
+    "image/png": (".png",),
+    "image/webp": (".webp",),
+}
+_OTHER_SUFFIXES = (".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".jp2")
+_PIECE_BYTES = 1 << 20
+_START_BYTES = 256
+_OTHERS = {
+    b"GIF8": "a GIF",
+    b"BM": "a BMP",
+    b"II*\0": "a TIFF",
+    b"MM\0*": "a TIFF",
+    b"%PDF": "a PDF",
+    b"PK\x03\x04": "a zip file",
+    b"<": "a web page or an XML message",
+}
+
+
+class Shows(Protocol):
+    """Who knows how a notebook shows a value: the session fills it in."""
+
+    def bundle(self, value: Any) -> dict[str, Any]:  # noqa: ANN401 - a picture, a generation or a history
+        """Return the mime bundle of the value."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What the file of a picture says about itself: pixels, media type, bytes."""
+
+    media_type: str
+    width: int
+    height: int
+    sha256: str
+    size_bytes: int
+
+    def to_record(self) -> dict[str, str | int]:
+        """Return the facts as the journal keeps them."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """One picture of a generation: where it is, how big it is (pixels), and its mark (`@3.1`)."""
+
+    path: Path
+    width: int
+    height: int
+    media_type: str
+    sha256: str
+    mark: str
+    size_bytes: int
+    verbs: Shows | None = field(default=None, repr=False, compare=False)
+
+    def to_bytes(self) -> bytes:
+        """Return the file just as the service sent it; raises FileNotFoundError when it is gone."""
+        return self.path.read_bytes()
+
+    def to_pil(self) -> Image.Image:
+        """Return the picture as a `PIL.Image`, decoded, its file closed."""
+        from PIL import Image
+
+        with Image.open(self.path, formats=tuple(_FORMATS)) as image:
+            image.load()
+        return image
+
+    def to_numpy(self) -> NDArray[np.uint8]:
+        """Return the pixels as an array of its own: height x width x 3, uint8, RGB."""
+        import numpy as np
+
+        return np.array(self.to_pil().convert("RGB"), dtype=np.uint8)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:  # noqa: ANN401, FBT001 - numpy's protocol
+        """Let `numpy.asarray(picture)` work; `copy=False` can't, for the pixels are read from the file."""
+        if copy is False:
+            raise ValueError("A picture is read from its file, so its array is always a copy.")
+        pixels = self.to_numpy()
+        return pixels if dtype is None else pixels.astype(dtype, copy=False)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Copy the file, byte for byte, into a folder or to a file name; returns where it is.
+
+        Another file is never overwritten: `fox.jpg` becomes `fox-2.jpg`; a copy made before is found again.
+
+        Raises:
+            SeedreamError: the name asks for another format; `to_pil().save(…)` converts.
+        """
+        target = self._target(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        for candidate in _names(target):
+            if candidate.is_file() and filecmp.cmp(self.path, candidate, shallow=False):
+                return candidate
+            try:
+                _copy(self.path, candidate)
+            except FileExistsError:
+                continue
+            return candidate
+        raise AssertionError
+
+    def _target(self, path: str | os.PathLike[str]) -> Path:
+        """Return the file that `path` names: itself, or this picture's own name in that folder."""
+        target = Path(path).expanduser()
+        if target.is_dir() or os.fspath(path).endswith(("/", os.sep)):
+            return target / self.path.name
+        fitting = _SUFFIXES.get(self.media_type, (self.path.suffix,))
+        suffix = target.suffix.lower()
+        if suffix in fitting:
+            return target
+        if suffix in {*_OTHER_SUFFIXES, *(known for names in _SUFFIXES.values() for known in names)}:
+            raise SeedreamError(
+                f"{self.mark} is {self.media_type}, copied as it is: it can't be saved as {target.name}.",
+                hint=f"Save it as {target.stem}{fitting[0]}, or picture.to_pil().save({target.name!r})",
+            )
+        return target.with_name(target.name + fitting[0])
+
+    def __repr__(self) -> str:
+        """Tell mark, size and path in one line; touches no disk."""
+        return f"<Picture {self.mark} {self.width}x{self.height} {self.media_type} {plain(str(self.path))}>"
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:  # noqa: ARG002 - IPython's
+        """Show the picture in a notebook; without a session, as plain text."""
+        return bundle_of(self, self.verbs)
+
+
+def bundle_of(value: object, verbs: Shows | None) -> dict[str, Any]:
+    """Return how a notebook shows a value: through the session if there is one, else as plain text."""
+    if verbs is None:
+        return {"text/plain": str(value)}
+    try:
+        return verbs.bundle(value)
+    except (OSError, ValueError):  # its files are gone or damaged: it still says what it is and where it was
+        return {"text/plain": str(value)}
+
+
+def _names(target: Path) -> Iterator[Path]:
+    """Give `fox.jpg`, then `fox-2.jpg`, `fox-3.jpg` and so on."""
+    yield target
+    for number in itertools.count(2):
+        yield target.with_name(f"{target.stem}-{number}{target.suffix}")
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a file to a new one; a copy that fails half way leaves nothing behind."""
+    with source.open("rb") as original, target.open("xb") as copy:
+        try:
+            shutil.copyfileobj(original, copy, _PIECE_BYTES)
+        except OSError:
+            target.unlink(missing_ok=True)
+            raise
+
+
+def inspect(path: Path) -> Facts:
+    """Return what a downloaded file is, by its content: a whole JPEG, PNG or WebP.
+
+    Raises:
+        ValueError: what it is instead: cut off, damaged, too large, or no picture at all.
+    """
+    with path.open("rb") as file:
+        size_bytes = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        media_type = _media_type(file.read(_START_BYTES))
+        if not _WHOLE[media_type](file, size_bytes):
+            raise ValueError(f"a {media_type} that is cut off after {size_bytes} bytes")
+        file.seek(0)
+        width, height = _shape(file, media_type)
+        file.seek(0)
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    return Facts(media_type=media_type, width=width, height=height, sha256=sha256, size_bytes=size_bytes)
+
+
+def _media_type(start: bytes) -> str:
+    """Tell the kind of picture by the first bytes; raises ValueError that says what else it is."""
+    if start.startswith(b"\xff\xd8\xff"):
+        return "image/jpeg"
+    if start.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "image/png"
+    if start.startswith(b"RIFF") and start[8:12] == b"WEBP":
+        return "image/webp"
+    raise ValueError(_described(start))
+
+
+def _described(start: bytes) -> str:
+    """Say what a file is that is no picture of ours, with the beginning of a text."""
+    if not start:
+        return "an empty file"
+    for magic, name in _OTHERS.items():
+        if start.startswith(magic):
+            return name
+    if start[4:8] == b"ftyp":
+        return "an AVIF, HEIC or video file"
+    try:
+        text = start.decode("utf-8", "strict" if len(start) < _START_BYTES else "ignore")
+    except UnicodeDecodeError:
+        return "not a picture"
+    if not plain(text).isprintable() or "\0" in text:
+        return "not a picture"
+    return f"not a picture but text: {plain(text, 80)}"
+
+
+def _whole_jpeg(file: BinaryIO, size_bytes: int) -> bool:
+    """Find the end marker behind the first scan (an embedded preview has one of its own, before it)."""
+    scan = _first_scan(file, size_bytes)
+    if scan is None:
+        return False
+    end = size_bytes
+    while end > scan:
+        begin = max(scan, end - _PIECE_BYTES)
+        file.seek(begin)
+        if b"\xff\xd9" in file.read(end - begin + 1):  # one more: the marker may lie across two pieces
+            return True
+        end = begin
+    return False
+
+
+def _first_scan(file: BinaryIO, size_bytes: int) -> int | None:
+    """Walk over a JPEG's segments to where its pixels begin."""
+    position = 2
+    while position + 4 <= size_bytes:
+        file.seek(position)
+        segment = file.read(4)
+        if segment.startswith(b"\xff\xda"):
+            return position
+        if segment.startswith(b"\xff\xff"):  # a fill byte
+            position += 1
+        elif segment.startswith(b"\xff"):
+            position += 2 + int.from_bytes(segment[2:], "big")
+        else:
+            return None
+    return None
+
+
+def _whole_png(file: BinaryIO, size_bytes: int) -> bool:
+    """Walk over a PNG's chunks to the one that ends it."""
+    position = 8
+    while position + 12 <= size_bytes:
+        file.seek(position)
+        header = file.read(8)
+        position += 12 + int.from_bytes(header[:4], "big")
+        if header[4:] == b"IEND":
+            return position <= size_bytes
+    return False
+
+
+def _whole_webp(file: BinaryIO, size_bytes: int) -> bool:
+    """Compare a WebP's length with what its own header says."""
+    file.seek(4)
+    return size_bytes >= 8 + int.from_bytes(file.read(4), "little")
+
+
+def _shape(file: BinaryIO, media_type: str) -> tuple[int, int]:
+    """Read width and height from the header; raises ValueError where that is damaged or promises too much."""
+    from PIL import Image
+
+    formats = [name for name, known in _FORMATS.items() if known == media_type]
+    try:
+        with Image.open(file, formats=formats) as image:
+            width, height = image.size
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ValueError(f"a {media_type} of too many pixels: {error}") from error
+    except (OSError, ValueError, SyntaxError) as error:
+        raise ValueError(f"a damaged {media_type}: {plain(str(error))}") from error
+    if width * height > MOST_PIXELS:
+        raise ValueError(f"a {media_type} of {width}x{height} pixels: no result has more than {MOST_PIXELS}")
+    return width, height
+
+
+_WHOLE = {"image/jpeg": _whole_jpeg, "image/png": _whole_png, "image/webp": _whole_webp}

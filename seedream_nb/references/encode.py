@@ -1,0 +1,191 @@
+"""Encodes a picture again so that it fits the limits and shows the same, and says in words what was done."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any, cast
+
+from seedream_nb.references.kept import Draft, TooBig
+from seedream_nb.references.limits import MOST_BYTES, MOST_PIXELS, MOST_RATIO
+from seedream_nb.references.strip import Damaged
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from PIL import Image
+
+    from seedream_nb.store import Input
+
+LOSSY = frozenset({"JPEG", "MPO", "WEBP", "AVIF", "HEIF", "JPEG2000"})
+"""Formats of photos: encoded again as JPEG, for a PNG of a photo is several times as big and shows no more."""
+
+_ANIMATED = frozenset({"GIF", "PNG", "WEBP", "AVIF", "TIFF", "FLI", "DCX"})
+_QUALITIES = (95, 90)
+_SHRINK = 0.8
+_STEPS = 24
+_JPEG, _PNG = "image/jpeg", "image/png"
+_WITH_ALPHA = frozenset({"RGBA", "RGBa", "LA", "La", "PA"})
+_SIXTEEN_BITS = 65_535
+
+
+def encode(image: Image.Image, *, name: str, lossless: bool, inputs: Path) -> Input:
+    """Write a picture under `inputs` as PNG or JPEG within the limits; the note says what was changed.
+
+    Args:
+        image: as it was opened; its first frame is used.
+        name: what the person wrote.
+        lossless: whether PNG is tried first; pictures with alpha are always PNG.
+        inputs: the folder for what is sent.
+
+    Raises:
+        Damaged: it can't be decoded.
+        SettingsError: the folder can't be written.
+    """
+    written_as = getattr(image, "format", None)
+    changes: list[str] = []
+    shown = _plain(_upright(_decoded(image, changes), changes), changes)
+    shape = _shape_within(*shown.size)
+    for step in range(_STEPS):
+        smaller = shown if shape == shown.size else _resized(shown, shape)
+        for media_type, options in _ways(shown.mode, lossless=lossless and step == 0):
+            with Draft(inputs, MOST_BYTES) as draft:
+                try:
+                    smaller.save(cast("Any", draft), **options)
+                except TooBig:
+                    continue
+                changes += _told(shown.size, shape, written_as, media_type)
+                return draft.keep(media_type, f"{name}: {', '.join(changes)}" if changes else None)
+        shape = _shrunk(*shape, _SHRINK)
+    raise Damaged("does not fit into 10 MB however small it is made: use another picture")
+
+
+def _decoded(image: Image.Image, changes: list[str]) -> Image.Image:
+    """Decode the first frame."""
+    try:
+        frames = getattr(image, "n_frames", 1) if image.format in _ANIMATED else 1
+        image.load()
+    except Exception as error:
+        detail = str(error) or type(error).__name__
+        raise Damaged(f"is damaged or cut off ({detail}): use a complete copy") from error
+    if frames > 1:
+        changes.append(f"only the first of its {frames} frames was sent")
+    return image
+
+
+def _upright(image: Image.Image, changes: list[str]) -> Image.Image:
+    from PIL import ImageOps
+
+    try:
+        if image.getexif().get(0x0112, 1) not in range(2, 9):
+            return image
+        turned = ImageOps.exif_transpose(image)
+    except Exception:  # noqa: BLE001 - EXIF of cameras is often broken, and the picture fine without it
+        return image
+    changes.append("turned upright")
+    return turned
+
+
+def _plain(image: Image.Image, changes: list[str]) -> Image.Image:
+    """Return a picture in L, RGB or RGBA and in the colours of sRGB, with nothing else attached."""
+    shown = _in_srgb(image)
+    if shown is not None:
+        changes.append("colours converted to sRGB")
+    shown = shown or _in_eight_bits(image)
+    if shown.mode in _WITH_ALPHA or "transparency" in shown.info:
+        shown = shown.convert("RGBA")
+    elif shown.mode != "L":
+        shown = shown.convert("L" if shown.mode == "1" else "RGB")
+    if shown is image and image.info:
+        shown = image.copy()
+    if image.mode == "CMYK":
+        changes.append("converted from CMYK to RGB")
+    shown.info = {}  # what is left there, Pillow would write into the file
+    return shown
+
+
+def _in_srgb(image: Image.Image) -> Image.Image | None:
+    """Return the picture in sRGB by its colour profile, or None if it has none that says anything new."""
+    content = image.info.get("icc_profile")
+    if not content:
+        return None
+    try:
+        from PIL import ImageCms
+
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(content))
+        mode = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}.get(profile.profile.xcolor_space.strip(), "")
+        if "srgb" in ImageCms.getProfileDescription(profile).lower() or not _speaks_of(image.mode, mode):
+            return None
+        with_alpha = image.mode in _WITH_ALPHA or "transparency" in image.info
+        colours = (image.convert("RGBA") if with_alpha else image).convert(mode)
+        shown = ImageCms.profileToProfile(colours, profile, ImageCms.createProfile("sRGB"), outputMode="RGB")
+        if shown is None:
+            return None
+        if with_alpha:
+            shown.putalpha(image.convert("RGBA").getchannel("A"))
+    except Exception:  # noqa: BLE001 - a broken profile says nothing about the picture
+        return None
+    shown.info = {}
+    return shown
+
+
+def _speaks_of(mode: str, profile_mode: str) -> bool:
+    """Return whether a profile of one kind of colours can be about a picture of this mode."""
+    if mode == "CMYK" or profile_mode == "CMYK":
+        return mode == profile_mode
+    if profile_mode == "L":
+        return mode in {"1", "L", "LA"}
+    return profile_mode == "RGB" and mode in {"RGB", "RGBA", "RGBX", "P", "PA", "L", "LA"}
+
+
+def _in_eight_bits(image: Image.Image) -> Image.Image:
+    """Return pictures of more than 8 bits a pixel in 8; what is brightest stays so."""
+    if image.mode not in {"I", "F"} and not image.mode.startswith("I;"):
+        return image
+    wide = image.convert("F")
+    low, high = cast("tuple[float, float]", wide.getextrema())
+    if image.mode == "F" and low >= 0 and high <= 1:
+        factor, offset = 255.0, 0.0
+    elif low >= 0 and high <= 255 and image.mode in {"I", "F"}:  # noqa: PLR2004 - the range of 8 bits
+        factor, offset = 1.0, 0.0
+    elif low >= 0 and high <= _SIXTEEN_BITS:
+        factor, offset = 255 / _SIXTEEN_BITS, 0.0
+    else:
+        factor = 255 / (high - low or 1)
+        offset = -low * factor
+    return wide.point(lambda value: value * factor + offset).convert("L")
+
+
+def _ways(mode: str, *, lossless: bool) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield how a picture may be written, the most faithful way first."""
+    if mode == "RGBA" or lossless:
+        yield _PNG, {"format": "PNG"}
+    if mode != "RGBA":
+        for quality in _QUALITIES:
+            yield _JPEG, {"format": "JPEG", "quality": quality, "subsampling": 0}
+
+
+def _shape_within(width: int, height: int) -> tuple[int, int]:
+    """Return the shape that the limit of pixels leaves."""
+    return _shrunk(width, height, min(1.0, (MOST_PIXELS / (width * height)) ** 0.5))
+
+
+def _shrunk(width: int, height: int, factor: float) -> tuple[int, int]:
+    """Return a smaller shape of the same ratio; rounding never takes it beyond 1:3 or 3:1."""
+    across, down = max(1, int(width * factor)), max(1, int(height * factor))
+    return min(across, MOST_RATIO * down), min(down, MOST_RATIO * across)
+
+
+def _resized(image: Image.Image, shape: tuple[int, int]) -> Image.Image:
+    from PIL import Image
+
+    return image.resize(shape, Image.Resampling.LANCZOS, reducing_gap=2.0)
+
+
+def _told(before: tuple[int, int], after: tuple[int, int], written_as: str | None, media_type: str) -> Iterator[str]:
+    """Yield what was done to a picture, in the reader's words."""
+    if before != after:
+        yield "scaled down from {}x{} to {}x{} (at most 36 million pixels and 10 MB)".format(*before, *after)
+    now = media_type.removeprefix("image/").upper()
+    if written_as not in {now, None, "MPO"}:
+        yield f"converted from {written_as} to {now}"

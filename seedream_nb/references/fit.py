@@ -1,0 +1,93 @@
+"""Makes a reference image fit the service's limits, where that does not change what it shows.
+
+JPEG and PNG files within the limits go as they are, less what must stay home; everything else is decoded, turned
+upright, converted to sRGB, scaled down where it must be, and encoded again. All of it blocks: call it in a thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from seedream_nb.errors import ReferenceImageError, plain
+from seedream_nb.references.encode import LOSSY, encode
+from seedream_nb.references.kept import Draft
+from seedream_nb.references.limits import MOST_BYTES, MOST_PIXELS
+from seedream_nb.references.opening import NotAPicture, open_picture, orientation
+from seedream_nb.references.strip import Damaged, strip
+from seedream_nb.references.values import digest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from seedream_nb.request import Reference
+    from seedream_nb.store import Input
+
+_MEDIA_TYPES = {"JPEG": "image/jpeg", "MPO": "image/jpeg", "PNG": "image/png"}
+_JPEG_MODES = ("L", "RGB")
+_SHOWN = 60
+
+
+def fit(reference: Reference, inputs: Path) -> Input:
+    """Return the file under `inputs` that is sent for a reference; it is written now, once for each content.
+
+    Raises:
+        ReferenceImageError: the content changed since the request was made, is damaged, or is gone.
+        SettingsError: the folder can't be written.
+    """
+    name = plain(reference.name, _SHOWN)
+    try:
+        if isinstance(reference.source, Path | bytes):
+            with _stream(reference.source) as stream:
+                return _fit_stream(name, reference, stream, inputs)
+        if reference.source is None:
+            raise ReferenceImageError(f"{name}: no copy of this picture was kept; hand it over again.")
+        return encode(reference.source, name=name, lossless=True, inputs=inputs)
+    except (Damaged, NotAPicture) as error:
+        raise ReferenceImageError(f"{name} {error}.") from error
+    except OSError as error:
+        told = error.strerror or str(error) or type(error).__name__
+        raise ReferenceImageError(f"{name} can't be read: {told}. Check the file, or use another copy.") from error
+
+
+@contextlib.contextmanager
+def _stream(source: Path | bytes) -> Iterator[BinaryIO]:
+    with source.open("rb") if isinstance(source, Path) else io.BytesIO(source) as stream:
+        yield stream
+
+
+def _fit_stream(name: str, reference: Reference, stream: BinaryIO, inputs: Path) -> Input:
+    """Send a file as it is, if that can be; else encode it again."""
+    image = open_picture(stream)
+    media_type = _MEDIA_TYPES.get(image.format or "")
+    as_it_is = media_type == "image/png" or (media_type == "image/jpeg" and image.mode in _JPEG_MODES)
+    if media_type and as_it_is and image.width * image.height <= MOST_PIXELS:
+        fitting = _stripped(name, reference, stream, media_type, inputs)
+        if fitting is not None:
+            return fitting
+    _check_unchanged(name, reference, digest(stream)[0])
+    # What was drawn stays exactly as it is; what is too big for that goes as a photo does.
+    lossless = image.format not in LOSSY and (reference.size_bytes or 0) <= MOST_BYTES
+    return encode(open_picture(stream), name=name, lossless=lossless, inputs=inputs)
+
+
+def _stripped(name: str, reference: Reference, stream: BinaryIO, media_type: str, inputs: Path) -> Input | None:
+    """Keep a file as it is, less what must stay home; None if it must be encoded again."""
+    stream.seek(0)
+    with Draft(inputs) as draft:
+        try:
+            found = strip(stream, draft, media_type)
+        except Damaged:
+            return None  # decoding tells whether it is: some cameras write files that only look it
+        _check_unchanged(name, reference, found.read_sha256)
+        if found.kept_bytes > MOST_BYTES or orientation(found.exif) != 1:
+            return None
+        note = f"{name}: animated, its first frame was sent" if found.animated else None
+        return draft.keep(media_type, note)
+
+
+def _check_unchanged(name: str, reference: Reference, sha256: str) -> None:
+    if reference.sha256 != sha256:
+        raise ReferenceImageError(f"{name} changed while the request was being prepared. Run it again.")

@@ -1,0 +1,57 @@
+"""What the service's reference page asks of a reference image, and how a person is told about it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from seedream_nb.errors import Problem, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MOST_BYTES = 10_000_000
+"""10 MB, read strictly: it must hold whichever way the service counts."""
+
+MOST_PIXELS = 36_000_000
+"""6000 x 6000."""
+
+LEAST_SIDE = 15
+MOST_RATIO = 3
+"""The longer side is at most so many times the shorter."""
+
+MOST_UNPACKED = 178_956_970
+"""Pixels that are decoded at most (Pillow's own limit): beyond, a small file could fill the memory."""
+
+_SHOWN = 60
+
+
+def wrong(name: str, told: str) -> Problem:
+    """Return the problem with the reference of this name."""
+    return Problem(f"{plain(name, _SHOWN)} {told}", reference=True)
+
+
+def check_shape(name: str, width: int, height: int) -> None:
+    """Refuse a shape that no fitting can cure without changing what the picture shows.
+
+    Raises:
+        Problem: one sentence for each limit that is broken.
+    """
+    told = [*_breaches(width, height)]
+    if told:
+        shape = f"{plain(name, _SHOWN)} has {width}x{height} pixels"
+        raise Problem(*(f"{shape}; {each}" for each in told), reference=True)
+
+
+def _breaches(width: int, height: int) -> Iterator[str]:
+    if min(width, height) < LEAST_SIDE:
+        yield f"each side must be more than {LEAST_SIDE - 1}. Use a larger picture or scale it up."
+    if max(width, height) > MOST_RATIO * min(width, height):
+        across, down = min(width, MOST_RATIO * height), min(height, MOST_RATIO * width)
+        crop = f", for instance to {across}x{down}" if min(across, down) >= LEAST_SIDE else ""
+        yield f"the ratio must be between 1:{MOST_RATIO} and {MOST_RATIO}:1. Crop it{crop}."
+    if width * height > MOST_UNPACKED:
+        side = int(MOST_PIXELS**0.5)
+        yield (
+            f"at most {MOST_UNPACKED // 1_000_000} million can be read here. "
+            f"Scale it down first, for instance to {side}x{side}."
+        )

@@ -1,0 +1,214 @@
+"""Leaves at home what tells where and with what a picture was taken, without touching the picture itself.
+
+An allow-list: what decodes the picture and what gives its colours is kept; EXIF, XMP, comments, thumbnails and
+whatever follows the picture's end are dropped. Files pass in pieces of at most 1 MiB.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import zlib
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol
+
+PIECE_BYTES = 1 << 20
+
+_SOI, _EOI, _SOS = 0xD8, 0xD9, 0xDA
+_TABLES = frozenset({0xC4, 0xCC, 0xDA, 0xDB, 0xDC, 0xDD, 0xDE, 0xDF})
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC8}
+_ALONE = frozenset({0x01, *range(0xD0, 0xD8)})
+_NAMED = {0xE0: b"JFIF\0", 0xE2: b"ICC_PROFILE\0", 0xEE: b"Adobe"}
+"""Application segments that are kept, by the name that they begin with."""
+
+_EXIF = 0xE1, b"Exif\0\0"
+_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_KEPT_CHUNKS = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND", b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"tRNS"})
+_MOST_CHUNK = (1 << 31) - 1
+_MOST_EXIF = 1 << 20
+
+
+class Writer(Protocol):
+    """Where what is kept goes."""
+
+    def write(self, data: bytes | memoryview, /) -> object:
+        """Write all of it."""
+
+
+class Damaged(ValueError):  # noqa: N818 - it says what a file is, and is caught where that becomes a message
+    """The file's structure is broken; the text says how, to go after the reference's name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stripped:
+    """What went through: how much of what was read was kept, and what is worth knowing of the rest."""
+
+    read_sha256: str
+    read_bytes: int
+    kept_bytes: int
+    exif: bytes | None
+    animated: bool
+
+    @property
+    def clean(self) -> bool:
+        """Whether there was nothing to drop."""
+        return self.read_bytes == self.kept_bytes
+
+
+def strip(source: BinaryIO, target: Writer, media_type: str) -> Stripped:
+    """Copy a JPEG or PNG file without what must stay at home; the source is read to its end.
+
+    Raises:
+        Damaged: the file is cut off or broken; what was written by then is of no use.
+    """
+    pipe = _Pipe(source, target)
+    walk = _walk_png if media_type == "image/png" else _walk_jpeg
+    walk(pipe)
+    pipe.drop_rest()
+    return Stripped(
+        read_sha256=pipe.read_hash.hexdigest(),
+        read_bytes=pipe.read_bytes,
+        kept_bytes=pipe.kept_bytes,
+        exif=pipe.exif,
+        animated=pipe.animated,
+    )
+
+
+class _Pipe:
+    """Reads ahead in pieces; each byte is then kept or dropped."""
+
+    def __init__(self, source: BinaryIO, target: Writer) -> None:
+        self._source, self._target = source, target
+        self._ahead = memoryview(b"")
+        self.read_hash = hashlib.sha256()
+        self.read_bytes = self.kept_bytes = 0
+        self.exif: bytes | None = None
+        self.animated = False
+
+    def take(self, size: int) -> bytes:
+        """Return the next `size` bytes, all of them."""
+        taken = bytearray()
+        while len(taken) < size:
+            taken += self.piece(size - len(taken))
+        return bytes(taken)
+
+    def piece(self, most: int = PIECE_BYTES) -> memoryview:
+        """Return the next bytes, at least one and at most so many."""
+        if not self._ahead and not self._read():
+            raise Damaged("is cut off: use a complete copy")
+        piece, self._ahead = self._ahead[:most], self._ahead[most:]
+        return piece
+
+    def give_back(self, piece: memoryview) -> None:
+        """Take back bytes that were looked at too early."""
+        self._ahead = memoryview(bytes(piece) + bytes(self._ahead))
+
+    def keep(self, data: bytes | memoryview) -> None:
+        self._target.write(data)
+        self.kept_bytes += len(data)
+
+    def drop(self, size: int) -> None:
+        while size:
+            size -= len(self.piece(size))
+
+    def drop_rest(self) -> None:
+        while self._read():
+            pass
+
+    def _read(self) -> bool:
+        data = self._source.read(PIECE_BYTES)
+        self.read_hash.update(data)
+        self.read_bytes += len(data)
+        self._ahead = memoryview(data)
+        return bool(data)
+
+
+def _walk_jpeg(pipe: _Pipe) -> None:
+    """Keep the segments that decode the picture, up to its end."""
+    if pipe.take(2) != bytes((0xFF, _SOI)):
+        raise Damaged("is no JPEG file")
+    pipe.keep(bytes((0xFF, _SOI)))
+    while (marker := _marker(pipe)) != _EOI:
+        if marker in _ALONE:
+            continue
+        _segment(pipe, marker)
+        if marker == _SOS:
+            _keep_scan(pipe)
+    pipe.keep(bytes((0xFF, _EOI)))
+
+
+def _marker(pipe: _Pipe) -> int:
+    """Return the next marker; any number of 0xFF may stand before it."""
+    if pipe.take(1) != b"\xff":
+        raise Damaged("is damaged between its parts")
+    while (marker := pipe.take(1)[0]) == 0xFF:  # noqa: PLR2004 - the byte that begins every marker
+        pass
+    return marker
+
+
+def _segment(pipe: _Pipe, marker: int) -> None:
+    """Keep or drop one segment, which says its own length."""
+    length = pipe.take(2)
+    size = int.from_bytes(length) - 2
+    if size < 0:
+        raise Damaged("is damaged: a part of it has no length")
+    body = pipe.take(size)
+    named = _NAMED.get(marker)
+    if marker in _TABLES or marker in _FRAMES or (named and body.startswith(named)):
+        pipe.keep(bytes((0xFF, marker)) + length + body)
+    elif (marker, body[:6]) == _EXIF and pipe.exif is None:
+        pipe.exif = body
+
+
+def _keep_scan(pipe: _Pipe) -> None:
+    """Keep the compressed data up to the next marker, which is left unread."""
+    while True:
+        piece = pipe.piece()
+        found = _MARKER.search(piece)
+        if found:
+            pipe.keep(piece[: found.start()])
+            pipe.give_back(piece[found.start() :])
+            return
+        # A marker may lie across two pieces.
+        split = len(piece) - 1 if piece[-1] == 0xFF else len(piece)  # noqa: PLR2004 - see above
+        pipe.keep(piece[:split])
+        if split < len(piece):
+            pipe.give_back(memoryview(bytes(piece[split:]) + bytes(pipe.piece(PIECE_BYTES))))
+
+
+def _walk_png(pipe: _Pipe) -> None:
+    """Keep the chunks that decode the picture and give its colours, up to its end."""
+    if pipe.take(8) != _PNG_SIGNATURE:
+        raise Damaged("is no PNG file")
+    pipe.keep(_PNG_SIGNATURE)
+    kind = b""
+    while kind != b"IEND":
+        head = pipe.take(8)
+        size, kind = int.from_bytes(head[:4]), head[4:]
+        if size > _MOST_CHUNK:
+            raise Damaged("is damaged: a part of it has an impossible length")
+        if kind in _KEPT_CHUNKS:
+            _keep_chunk(pipe, head, size)
+        elif kind == b"eXIf" and size <= _MOST_EXIF:
+            pipe.exif = pipe.take(size)
+            pipe.drop(4)
+        else:
+            pipe.animated |= kind == b"acTL"
+            pipe.drop(size + 4)
+
+
+def _keep_chunk(pipe: _Pipe, head: bytes, size: int) -> None:
+    """Keep one chunk whose checksum is right."""
+    pipe.keep(head)
+    checksum = zlib.crc32(head[4:])
+    while size:
+        piece = pipe.piece(min(size, PIECE_BYTES))
+        checksum = zlib.crc32(piece, checksum)
+        pipe.keep(piece)
+        size -= len(piece)
+    written = pipe.take(4)
+    if int.from_bytes(written) != checksum:
+        raise Damaged("is damaged: a checksum in it is wrong")
+    pipe.keep(written)

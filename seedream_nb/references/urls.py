@@ -1,0 +1,99 @@
+"""URLs as references: which the service can fetch, and data URIs, which carry the picture themselves."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import ipaddress
+import re
+import socket
+from urllib.parse import SplitResult, unquote_to_bytes, urlsplit
+
+from seedream_nb.references.limits import wrong
+
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]+://|(?:https?|data):", re.IGNORECASE)
+_DATA = re.compile(r"data:([^,;]*)((?:;[^,;]*)*),(.*)", re.IGNORECASE | re.DOTALL)
+_LONGEST = 8_000
+_NUMERIC_HOST = re.compile(r"[0-9a-fx.]+", re.IGNORECASE)
+_HERE = ("localhost", "localhost.localdomain")
+
+
+def is_url(text: str) -> bool:
+    """Return whether a text is meant as a URL or data URI: a Windows path such as `C:/x` is not."""
+    return _SCHEME.match(text) is not None
+
+
+def is_data(text: str) -> bool:
+    """Return whether a URL carries its content itself."""
+    return text[:5].lower() == "data:"
+
+
+def content_of(name: str, text: str) -> bytes:
+    """Return the bytes of a data URI.
+
+    Raises:
+        Problem: it is not `data:image/<format>;base64,…`, or its base64 is broken.
+    """
+    found = _DATA.fullmatch(text)
+    if found is None or not found[1].lower().startswith("image/") or ";base64" not in found[2].lower():
+        raise wrong(name, "is no data URI of a picture; it must read data:image/png;base64,… or jpeg.")
+    try:
+        return base64.b64decode(b"".join(unquote_to_bytes(found[3]).split()), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise wrong(name, f"has broken base64 ({error}); encode the file again.") from error
+
+
+def checked_url(name: str, text: str) -> str:
+    """Return a URL, as written, if the service can be expected to reach it; no name is looked up.
+
+    Raises:
+        Problem: not http(s), no host, or an address that means something only on this machine or network.
+    """
+    parts = _parts(name, text)
+    address = _address(parts.hostname or "")
+    if address is not None and address.is_link_local:
+        raise wrong(name, "is a link-local address, which is never fetched; save the picture and hand over its path.")
+    if _is_here(parts.hostname or "") or (address is not None and not address.is_global):
+        raise wrong(
+            name,
+            "is an address of this machine or network, which the service can't reach; "
+            "download the picture and hand over its path.",
+        )
+    return text
+
+
+def _parts(name: str, text: str) -> SplitResult:
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise wrong(name, f"is no URL ({error}).") from error
+    if parts.scheme.lower() not in {"http", "https"}:
+        path = " For a file write its path." if parts.scheme.lower() == "file" else ""
+        raise wrong(name, f"is not http or https: the service can't fetch it.{path}")
+    if not host:
+        raise wrong(name, "has no host: write https://host/picture.png.")
+    if re.search(r"[\s\x00-\x1f\x7f]", text) or len(text) > _LONGEST:
+        raise wrong(name, f"has white space in it, or more than {_LONGEST} characters: it can't be fetched.")
+    return parts
+
+
+def _is_here(host: str) -> bool:
+    bare = host.lower().rstrip(".")
+    return bare in _HERE or bare.endswith((".localhost", ".local"))
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Return the address that a host is, in any spelling that network programs understand, or None for a name."""
+    bare = host.rstrip(".").partition("%")[0]
+    found: ipaddress.IPv4Address | ipaddress.IPv6Address
+    try:
+        found = ipaddress.ip_address(bare)
+    except ValueError:
+        if not _NUMERIC_HOST.fullmatch(bare):
+            return None
+        try:  # 127.1 and 0x7f000001 are loopback too
+            found = ipaddress.IPv4Address(socket.inet_aton(bare))
+        except OSError:
+            return None
+    return getattr(found, "ipv4_mapped", None) or found

@@ -1,0 +1,296 @@
+"""What may be asked: a request, which is valid once it exists."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import operator
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from seedream_nb.errors import Problem, RequestError, did_you_mean, plain, refused
+from seedream_nb.options import MOST_IMAGES, MOST_REFERENCES, SEQUENTIAL
+from seedream_nb.sizes import DEFAULT_SIZE, spell_size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from PIL import Image
+
+ADVISED_WORDS, ADVISED_HAN = 600, 300
+"""Longer prompts make the model miss details, says the reference page; they are sent, with a warning."""
+
+_HAN = re.compile("[\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+_WORD = re.compile(r"\S*\w\S*")
+_FIELDS = ("prompt", "size", "sequential", "max_images", "watermark")
+_KEPT_FILE = re.compile(r"inputs/([0-9a-f]{64})\.(?:png|jpg)")
+_HALF = re.compile("[\ud800-\udfff]")
+_SHOWN = 40
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reference:
+    """One reference image: a URL for the service to fetch, or a picture of this machine by its content."""
+
+    name: str
+    """What the person wrote, for messages."""
+    url: str | None = None
+    sha256: str | None = None
+    """Of the content of `source`."""
+    original: str | None = None
+    """Of the content it was first made from, when `source` is the copy that was kept with the history."""
+    media_type: str | None = None
+    width: int | None = None
+    height: int | None = None
+    size_bytes: int | None = None
+    source: Path | bytes | Image.Image | None = field(default=None, compare=False, repr=False)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def identity(self) -> str:
+        """What makes two references the same picture: equal URL or equal content, wherever it came from."""
+        return self.url or f"sha256:{self.original or self.sha256}"
+
+    def to_record(self, kept: str | None = None) -> dict[str, Any]:
+        """Return the journal's form; `kept` is the file that was sent, relative to `home`."""
+        if self.url is not None:
+            return {"name": self.name, "url": self.url}
+        record = {
+            "name": self.name,
+            "file": kept,
+            "sha256": self.original or self.sha256,
+            "media_type": self.media_type,
+            "width": self.width,
+            "height": self.height,
+            "size_bytes": self.size_bytes,
+        }
+        return {key: value for key, value in record.items() if value is not None}
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any], home: Path) -> Reference:
+        """Return the reference that the journal tells of; only files under `inputs/` are believed."""
+        if record.get("url") is not None:
+            return cls(name=str(record.get("name", "")), url=str(record["url"]))
+        kept = _KEPT_FILE.fullmatch(str(record.get("file") or ""))
+        return cls(
+            name=str(record.get("name", "")),
+            sha256=kept[1] if kept else record.get("sha256"),
+            original=record.get("sha256"),
+            media_type=record.get("media_type"),
+            width=record.get("width"),
+            height=record.get("height"),
+            size_bytes=record.get("size_bytes"),
+            source=home / kept[0] if kept else None,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageRequest:
+    """What is asked of the service, field by field. One that exists is valid; `make_request` makes them."""
+
+    prompt: str
+    images: tuple[Reference, ...] = ()
+    size: str = DEFAULT_SIZE
+    sequential: str = "disabled"
+    max_images: int | None = None
+    watermark: bool = True
+    warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse what breaks a rule.
+
+        Raises:
+            RequestError: with every rule that is broken.
+        """
+        problems = [
+            *_problems_of(self.prompt, self.images, self.sequential, self.max_images, self.watermark),
+            *_in_size(self.size),
+        ]
+        if problems:
+            raise refused(problems)
+
+    @property
+    def most(self) -> int:
+        """How many pictures may come at most."""
+        return self.max_images or 1
+
+    @property
+    def fingerprint(self) -> str:
+        """What requests share exactly when they ask for the same: same fields, same reference pictures."""
+        fields = {**self._fields(), "images": [reference.identity for reference in self.images]}
+        text = json.dumps(fields, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def to_record(self, kept: Sequence[str | None] = ()) -> dict[str, Any]:
+        """Return the journal's form: never bytes.
+
+        Args:
+            kept: for each reference the file that was sent, relative to `home`, or None for a URL.
+        """
+        files = [*kept, *[None] * len(self.images)]
+        images = [reference.to_record(file) for reference, file in zip(self.images, files, strict=False)]
+        return {**self._fields(), "images": images}
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any], home: Path) -> ImageRequest:
+        """Return the request that the journal tells of.
+
+        Raises:
+            RequestError: the record was damaged or tampered with.
+        """
+        try:
+            images = tuple(Reference.from_record(each, home) for each in record["images"])
+            return cls(images=images, **{name: record[name] for name in _FIELDS})
+        except (AttributeError, KeyError, TypeError) as error:
+            raise RequestError(f"The journal's record of this request is damaged ({error!r}).") from error
+
+    def _fields(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in _FIELDS}
+
+
+def make_request(  # noqa: PLR0913 - the fields of a request
+    prompt: str,
+    *,
+    images: Sequence[Reference] = (),
+    size: str | None = None,
+    aspect: str | None = None,
+    max_images: int | None = None,
+    sequential: str | None = None,
+    watermark: bool | None = None,
+    problems: Sequence[Problem] = (),
+) -> ImageRequest:
+    """Return the valid request that these options mean.
+
+    Args:
+        prompt: plain text; white space around it goes.
+        images: reference images; the same picture twice counts once.
+        size: a tier, a width and height in pixels, or a ratio of the table.
+        aspect: a ratio, to go with a tier.
+        max_images: 1 to 15; alone it means a series.
+        sequential: `auto` or `disabled`.
+        watermark: whether the service adds its mark; its default is True.
+        problems: what was found wrong on the way here, to be reported with the rest.
+
+    Raises:
+        RequestError: with all problems, each with the value found, the limit and the nearest value.
+        ReferenceImageError: the same, when all of them concern reference images.
+    """
+    found = list(problems)
+    try:
+        spelt = spell_size(size, aspect)
+    except Problem as problem:
+        found.append(problem)
+        spelt = DEFAULT_SIZE
+    text = _stripped(prompt)
+    pictures = _each_once(images)
+    mode = ("disabled" if max_images is None else "auto") if sequential is None else sequential
+    most, mark = _most(mode, max_images, len(pictures)), True if watermark is None else watermark
+    found += _problems_of(text, pictures, mode, most, mark)
+    if found:
+        raise refused(found)
+    return ImageRequest(
+        prompt=text, images=pictures, size=spelt, sequential=mode, max_images=most, watermark=mark,
+        warnings=tuple(_warnings(text)),
+    )  # fmt: skip
+
+
+def _stripped(prompt: Any) -> Any:  # noqa: ANN401 - checked by the rules
+    return prompt.strip() if isinstance(prompt, str) else prompt
+
+
+def _each_once(images: Sequence[Reference]) -> tuple[Reference, ...]:
+    """Return the references in order of appearance, the same picture once."""
+    by_identity: dict[str, Reference] = {}
+    for reference in images:
+        by_identity.setdefault(reference.identity, reference)
+    return tuple(by_identity.values())
+
+
+def _most(sequential: object, max_images: object, references: int) -> Any:  # noqa: ANN401 - checked by the rules
+    """Return the `max_images` to send; whole numbers of other libraries become Python's."""
+    if max_images is None:
+        return max(MOST_IMAGES - references, 1) if sequential == "auto" else None
+    if isinstance(max_images, bool | str) or not hasattr(max_images, "__index__"):
+        return max_images
+    return operator.index(max_images)
+
+
+def _problems_of(
+    prompt: object, images: Sequence[Reference], sequential: object, max_images: object, watermark: object
+) -> Iterator[Problem]:
+    """Yield what breaks a rule of the service's reference page, field by field."""
+    yield from _in_prompt(prompt)
+    yield from _in_images(images)
+    yield from _in_series(sequential, max_images, len(images))
+    if not isinstance(watermark, bool):
+        yield Problem(f"watermark: found {_shown(watermark)}; write True or False.")
+
+
+def _in_prompt(prompt: object) -> Iterator[Problem]:
+    if not isinstance(prompt, str):
+        yield Problem(f"prompt: found {_shown(prompt)}; write a text.")
+    elif not prompt.strip():
+        yield Problem("The prompt is empty: write what the picture should show.")
+    elif _HALF.search(prompt):
+        yield Problem("The prompt has half a character (a lone surrogate), which can't be sent: leave it out.")
+
+
+def _in_images(images: Sequence[Reference]) -> Iterator[Problem]:
+    over = len(images) - MOST_REFERENCES
+    if over > 0:
+        told = f"images: found {len(images)} references; the most is {MOST_REFERENCES}. Leave out {over}."
+        yield Problem(told, reference=True)
+
+
+def _in_size(size: object) -> Iterator[Problem]:
+    try:
+        spelt = spell_size(size, None) if isinstance(size, str) else None
+    except Problem as problem:
+        yield problem
+    else:
+        if spelt is None or spelt != size:
+            yield Problem(f"size: found {_shown(size)}; spell it as the service does: {spelt or DEFAULT_SIZE}.")
+
+
+def _in_series(sequential: object, max_images: object, references: int) -> Iterator[Problem]:
+    if sequential not in SEQUENTIAL:
+        guess = did_you_mean(sequential, SEQUENTIAL) if isinstance(sequential, str) else ""
+        yield Problem(f"sequential: found {_shown(sequential)}; write auto or disabled.{guess}")
+    if max_images is None:
+        if sequential == "auto":
+            yield Problem(f"max_images: goes with sequential auto; the range is 1 to {MOST_IMAGES}.")
+    elif not isinstance(max_images, int) or isinstance(max_images, bool):
+        yield Problem(f"max_images: found {_shown(max_images)}; write a whole number from 1 to {MOST_IMAGES}.")
+    else:
+        yield from _in_count(max_images, min(references, MOST_REFERENCES), disabled=sequential == "disabled")
+
+
+def _in_count(count: int, references: int, *, disabled: bool) -> Iterator[Problem]:
+    if disabled:
+        yield Problem(
+            f"max_images: found {count} with sequential disabled, which makes one picture. Leave out one of the two."
+        )
+    if not 1 <= count <= MOST_IMAGES:
+        nearest = 1 if count < 1 else MOST_IMAGES - references
+        yield Problem(f"max_images: found {count}; the range is 1 to {MOST_IMAGES}. The nearest is {nearest}.")
+    elif references + count > MOST_IMAGES:
+        yield Problem(
+            f"max_images: found {count} with {references} references, {references + count} in all; "
+            f"together they are at most {MOST_IMAGES}. The nearest is {MOST_IMAGES - references}."
+        )
+
+
+def _shown(value: object) -> str:
+    return f"{plain(repr(value), _SHOWN)} ({type(value).__name__})"
+
+
+def _warnings(prompt: str) -> Iterator[str]:
+    """Yield what the reference page advises against in a prompt."""
+    han = len(_HAN.findall(prompt))
+    words = len(_WORD.findall(_HAN.sub(" ", prompt)))
+    if words > ADVISED_WORDS:
+        yield f"The prompt has {words} words; over {ADVISED_WORDS} the model may miss details."
+    if han > ADVISED_HAN:
+        yield f"The prompt has {han} Chinese characters; over {ADVISED_HAN} the model may miss details."

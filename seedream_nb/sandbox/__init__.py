@@ -1,0 +1,7 @@
+"""An imitation of the service, written from its reference pages alone; it imports nothing of the package around it."""
+
+from __future__ import annotations
+
+from .app import create_app
+
+__all__ = ["create_app"]

@@ -1,0 +1,341 @@
+"""The wiring: one session per kernel, which turns what was asked into a job and remembers what came of it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seedream_nb.archive import History
+from seedream_nb.background import Background, at_exit
+from seedream_nb.compose import Composer, as_list
+from seedream_nb.endpoint import find_endpoint, for_links, host_of
+from seedream_nb.errors import SettingsError
+from seedream_nb.job import POLL_SECONDS, Job
+from seedream_nb.journal import Journal
+from seedream_nb.keys import Login
+from seedream_nb.scope import EmptyScope, NamesScope
+from seedream_nb.settings import user_folder
+from seedream_nb.store import Store, unwritable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from anyio import CapacityLimiter
+
+    from seedream_nb.budget import Budget
+    from seedream_nb.client import Client
+    from seedream_nb.endpoint import Endpoint
+    from seedream_nb.fulfil import Tools
+    from seedream_nb.generation import Generation
+    from seedream_nb.picture import Picture
+    from seedream_nb.request import ImageRequest
+    from seedream_nb.scope import Scope
+    from seedream_nb.settings import Settings
+
+
+class Session:
+    """Everything that one kernel or script shares: settings, history, budget, the jobs that run."""
+
+    def __init__(  # noqa: PLR0913 - what is wired
+        self,
+        *,
+        settings: Settings,
+        scope: Scope | None = None,
+        bundle: Callable[[object], dict[str, Any]] | None = None,
+        notebook: Callable[[], str | None] = lambda: None,
+        journal: Callable[[Path], Journal] = Journal,
+        lingers: bool = True,
+    ) -> None:
+        """Wire a session.
+
+        Args:
+            settings: where requests go and what holds by default.
+            scope: what the notebook offers; a script has nothing to offer.
+            bundle: how a generation or picture shows itself.
+            notebook: the name of the notebook, where it can be known.
+            journal: makes the journal of a folder.
+            lingers: whether the process, at its end, waits for requests that were sent: a script does, a kernel
+                would only delay its own restart.
+        """
+        self.settings = settings
+        self.scope: Scope = scope or EmptyScope()
+        self.background = Background()
+        self.login = Login(user_folder("config", os.environ))
+        self.jobs: list[Job] = []
+        self.compose = Composer(settings=settings, scope=self.scope, marked=self._marked).compose
+        self._bundle, self._notebook, self._lingers = bundle, notebook, lingers
+        self._new_journal = journal
+        self._histories: dict[Path, History] = {}
+        self._stores: dict[Path, tuple[Store, Journal]] = {}
+        self._clients: dict[tuple[str, str], Client] = {}
+        self._budget: Budget | None = None
+        self._turn: CapacityLimiter | None = None
+        self._lock = threading.RLock()
+
+    # -- asking ------------------------------------------------------------------------------------
+
+    def submit(
+        self,
+        request: ImageRequest,
+        *,
+        template: str | None = None,
+        once: bool | None = None,
+        save: str | os.PathLike[str] | None = None,
+        timeout: float | None = None,
+    ) -> Job:
+        """Start to fulfil a request; return at once. All that can be known to fail before sending fails here.
+
+        Raises:
+            SettingsError: no key, a folder that can't be written, no room on the disk.
+        """
+        from seedream_nb.fulfil import fulfil
+
+        endpoint = self.endpoint()
+        folder = writable_folder(save) if save is not None else None
+        notice = self._settle_home()
+        tools = self._tools(endpoint)
+        tools.store.need_room(request.most)
+        job = Job(
+            request,
+            backend=endpoint.backend,
+            host=endpoint.host,
+            price=0.0 if endpoint.backend == "sandbox" else tools.budget.price,
+            timeout=timeout if timeout is not None else self.settings.get("timeout"),
+            once=self.settings.get("once") if once is None else once,
+            save=folder,
+            template=template,
+            notebook=self._notebook(),
+            notices=(notice,) if notice else (),
+        )
+        self._remember(job)
+        job.start(self.background, fulfil(job, tools))
+        return job
+
+    def start(
+        self,
+        prompt: str,
+        *,
+        values: Mapping[str, object] | None = None,
+        once: bool | None = None,
+        save: str | os.PathLike[str] | None = None,
+        timeout: float | None = None,
+        **options: Any,  # noqa: ANN401 - those of `compose`
+    ) -> Job:
+        """Compose and submit: what `sd.submit` does."""
+        scope = None if values is None else NamesScope(values)
+        request = self.compose(prompt, scope=scope, **options)
+        return self.submit(request, template=prompt if values else None, once=once, save=save, timeout=timeout)
+
+    def endpoint(self) -> Endpoint:
+        """Return where requests go now, and with whose key.
+
+        Raises:
+            SettingsError: the service needs a key and there is none.
+        """
+        return find_endpoint(self.settings, login=self.login, environ=os.environ)
+
+    @property
+    def backend(self) -> str:
+        """The backend that a request would go to now, whether there is a key for it or not."""
+        try:
+            return self.endpoint().backend
+        except SettingsError:
+            return "novita"
+
+    @property
+    def service_host(self) -> str:
+        """The host that a key is for under these settings."""
+        return host_of(self.settings.get("base_url"))
+
+    # -- remembering -------------------------------------------------------------------------------
+
+    @property
+    def history(self) -> History:
+        """The generations of this `home`, of all sessions."""
+        home = self.settings.get("home")
+        with self._lock:
+            if home not in self._histories:
+                self._histories[home] = History(home, verbs=self)
+            return self._histories[home]
+
+    @property
+    def budget(self) -> Budget:
+        """What this session has spent and may spend."""
+        from seedream_nb.budget import Budget
+
+        with self._lock:
+            if self._budget is None:
+                self._budget = Budget(limit=None, price=0.0)
+            self._budget.limit, self._budget.price = self.settings.get("budget"), self.settings.get("price")
+            return self._budget
+
+    def find(self, mark: str) -> Generation | Picture:
+        """Return what a mark names: `@3` and `@last` a generation, `@3.2` a picture.
+
+        Raises:
+            Problem: there is no such thing.
+        """
+        return self.history.marked(mark)[0] if "." in mark else self.history.generation(mark)
+
+    def recover(self) -> list[Generation]:
+        """Fetch every picture whose link is kept and whose file is missing; return the generations concerned."""
+        from seedream_nb.fulfil import recover
+
+        lacking = [each for each in self.history.unfinished() if each.links]
+        return [self.background.start(recover(each, self._tools(for_links(each.backend)))).result() for each in lacking]
+
+    def close(self) -> None:
+        """Give back threads, connections and the lock on the journal. The session can still be used: it begins anew."""
+        with self._lock:
+            clients, self._clients = list(self._clients.values()), {}
+            journals = [journal for _, journal in self._stores.values()]
+            self._turn = None
+        for client in clients:
+            self.background.start(client.aclose()).result()
+        self.background.stop()
+        for journal in journals:
+            journal.close()
+
+    # -- what generations ask of their session (generation.Verbs) -------------------------------------
+
+    def edit(self, generation: Generation, prompt: str, options: Mapping[str, Any]) -> Generation:
+        """Generate with a generation's pictures as the first references."""
+        options = dict(options)
+        more = as_list(options.pop("images", ()))
+        return self.start(prompt, images=[*generation.images, *more], **options).result()
+
+    def rerun(self, generation: Generation, changes: Mapping[str, Any]) -> Generation:
+        """Ask the same again; `changes` are options that differ. The prompt is plain text."""
+        return self.start(**changed(options_of(generation.request), changes)).result()
+
+    def bundle(self, value: object) -> dict[str, Any]:
+        """Return the mime bundle of a generation, a picture or the history."""
+        return self._bundle(value) if self._bundle is not None else {"text/plain": str(value)}
+
+    # -- within ------------------------------------------------------------------------------------
+
+    def _marked(self, mark: str) -> list[Path]:
+        return [picture.path for picture in self.history.marked(mark)]
+
+    def _remember(self, job: Job) -> None:
+        with self._lock:
+            self.jobs = [*(each for each in self.jobs if not each.over), job]
+            if self._lingers:
+                at_exit(lambda: linger(self.jobs))
+                self._lingers = False
+
+    def _settle_home(self) -> str | None:
+        """Fall back to the user's own folder if nobody chose another and the default can't be written; say so."""
+        home = self.settings.get("home")
+        try:
+            self._store(home).open()
+        except SettingsError as error:
+            if self.settings.source("home") != "default":
+                raise
+            fallback = user_folder("data", os.environ)
+            self._store(fallback).open()
+            self.settings.use_home(fallback)
+            return f"{error.message} Pictures and history are in {fallback}."
+        return None
+
+    def _store(self, home: Path) -> Store:
+        return self._store_and_journal(home)[0]
+
+    def _store_and_journal(self, home: Path) -> tuple[Store, Journal]:
+        with self._lock:
+            if home not in self._stores:
+                self._stores[home] = Store(home), self._new_journal(home / "journal")
+            return self._stores[home]
+
+    def _tools(self, endpoint: Endpoint) -> Tools:
+        from seedream_nb.fulfil import Tools
+
+        store, journal = self._store_and_journal(self.settings.get("home"))
+        return Tools(
+            store=store,
+            journal=journal,
+            history=self.history,
+            budget=self.budget,
+            client=self._client(endpoint),
+            turn=self.background.call(self._current_turn),
+        )
+
+    def _current_turn(self) -> CapacityLimiter:
+        import anyio
+
+        if self._turn is None:
+            self._turn = anyio.CapacityLimiter(1)
+        self._turn.total_tokens = self.settings.get("concurrency")
+        return self._turn
+
+    def _client(self, endpoint: Endpoint) -> Client:
+        from seedream_nb.client import Client
+
+        key = endpoint.found.key if endpoint.found else None
+        known = (endpoint.base_url, key.reveal() if key else "")
+        with self._lock:
+            if known not in self._clients:
+                self._clients[known] = Client(base_url=endpoint.base_url, key=key, app=sandbox_app(endpoint.backend))
+            return self._clients[known]
+
+
+def sandbox_app(backend: str) -> object | None:
+    """Return the imitation of the service that runs in this process, for the backend that is one."""
+    if backend != "sandbox":
+        return None
+    from seedream_nb.sandbox.app import create_app
+
+    return create_app()
+
+
+def linger(jobs: list[Job]) -> None:
+    """Wait, at the end of a script, for what was sent: it may be billed, so its pictures are wanted."""
+    sent = [job for job in jobs if job.sent is not None and not job.over]
+    if not sent:
+        return
+    count = "a request that was" if len(sent) == 1 else f"{len(sent)} requests that were"
+    print(f"seedream_nb waits for {count} already sent; Ctrl-C gives up.", file=sys.stderr)  # noqa: T201
+    try:
+        while not all(job.over for job in sent):
+            time.sleep(POLL_SECONDS)
+    except KeyboardInterrupt:
+        print("Given up: %seedream recover fetches what still has links.", file=sys.stderr)  # noqa: T201
+
+
+def options_of(request: ImageRequest) -> dict[str, Any]:
+    """Return a request as the options that make it again."""
+    return {
+        "prompt": request.prompt,
+        "images": list(request.images),
+        "size": request.size,
+        "max_images": request.max_images,
+        "sequential": request.sequential,
+        "watermark": request.watermark,
+    }
+
+
+def changed(options: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options with changes; what a change makes meaningless goes."""
+    superseded = {"aspect": "size", "max_images": "sequential", "sequential": "max_images"}
+    gone = {superseded[name] for name in changes if name in superseded}
+    return {**{name: value for name, value in options.items() if name not in gone}, **changes}
+
+
+def writable_folder(written: str | os.PathLike[str]) -> Path:
+    """Return a folder for copies, made if need be.
+
+    Raises:
+        SettingsError: it can't be written; found out before anything is paid.
+    """
+    folder = Path(written).expanduser().absolute()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError as error:
+        raise unwritable(folder, error) from None

@@ -1,0 +1,154 @@
+"""The body of a request: JSON with its pictures in base64, made while it is sent."""
+
+from __future__ import annotations
+
+import binascii
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anyio.to_thread
+
+from seedream_nb.errors import ReferenceImageError, plain
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+
+    from seedream_nb.request import ImageRequest
+    from seedream_nb.store import Input
+
+PATH = "/v3/seedream-4.0"
+"""The service's one address, below its base URL."""
+
+CHUNK_BYTES = 768 * 1024
+"""How much of a file goes into one piece, 1 MiB in base64; a multiple of 3, so that pieces join."""
+
+
+class Body:
+    """A request as the service reads it: JSON in pieces of at most 1 MiB, whose length is known beforehand.
+
+    Files are read and encoded in threads, a piece at a time, when the connection is ready for it.
+
+    Attributes:
+        length: bytes in all.
+        begun: whether the first piece was asked for: there is a connection.
+        complete: whether the last piece was handed over: from then on the request may be billed.
+    """
+
+    def __init__(
+        self,
+        request: ImageRequest,
+        inputs: Sequence[str | Input],
+        *,
+        on_last: Callable[[], None] | None = None,
+    ) -> None:
+        """Prepare to send a request.
+
+        Args:
+            request: what is asked for.
+            inputs: its references in order, each a URL or a file that fits the service's limits.
+            on_last: called just before the last piece is handed over.
+        """
+        pieces = list(_pieces(request, inputs))
+        self.length = sum(_length(piece) for piece in pieces)
+        *self._pieces, self._last = pieces
+        self.begun = self.complete = False
+        self._on_last = on_last
+
+    async def __aiter__(self) -> AsyncGenerator[bytes, None]:
+        """Yield the pieces in order.
+
+        Raises:
+            ReferenceImageError: a file can't be read, or is not what it was; the last piece is kept back.
+        """
+        self.begun = True
+        for piece in self._pieces:
+            yield await _ready(piece)
+        last = await _ready(self._last)
+        if self._on_last is not None:
+            self._on_last()
+        self.complete = True
+        yield last
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Slice:
+    """A part of a reference's file, encoded when its turn comes."""
+
+    path: Path
+    start: int
+    stop: int
+    whole: int
+
+    def encode(self) -> bytes:
+        try:
+            with self.path.open("rb") as file:
+                file.seek(self.start)
+                data = file.read(self.stop - self.start)
+                unchanged = file.seek(0, 2) == self.whole and len(data) == self.stop - self.start
+        except OSError as error:
+            raise _unusable(self.path, f"can't be read ({error.strerror or type(error).__name__})") from error
+        if not unchanged:
+            raise _unusable(self.path, "changed while it was being sent")
+        return binascii.b2a_base64(data, newline=False)
+
+
+def _unusable(path: Path, what: str) -> ReferenceImageError:
+    return ReferenceImageError(
+        f"The reference {plain(path.name)} {what}.",
+        hint="The request was not sent to its end, so nothing was billed. Run it again.",
+    )
+
+
+async def _ready(piece: bytes | _Slice) -> bytes:
+    return piece if isinstance(piece, bytes) else await anyio.to_thread.run_sync(piece.encode)
+
+
+def _length(piece: bytes | _Slice) -> int:
+    return len(piece) if isinstance(piece, bytes) else -(-(piece.stop - piece.start) // 3) * 4
+
+
+def _pieces(request: ImageRequest, inputs: Sequence[str | Input]) -> Iterator[bytes | _Slice]:
+    """Yield the JSON in pieces; the last one is always text, for it is what makes the request complete."""
+    text = b'{"prompt":' + _json(request.prompt)
+    for number, given in enumerate(inputs):
+        text += b"," if number else b',"images":['
+        if isinstance(given, str):
+            text += _json(given)
+            continue
+        yield from _texts(text + f'"data:{given.media_type};base64,'.encode())
+        yield from _slices(given)
+        text = b'"'
+    yield from _texts(text + (b"]," if inputs else b",") + _json(_options(request))[1:])
+
+
+def _texts(text: bytes) -> Iterator[bytes]:
+    for start in range(0, len(text), CHUNK_BYTES):
+        yield text[start : start + CHUNK_BYTES]
+
+
+def _slices(given: Input) -> Iterator[_Slice]:
+    whole = given.size_bytes
+    for start in range(0, whole, CHUNK_BYTES):
+        yield _Slice(path=Path(given.path), start=start, stop=min(start + CHUNK_BYTES, whole), whole=whole)
+
+
+def fields(request: ImageRequest, images: Sequence[str]) -> dict[str, Any]:
+    """Return what is sent, field by field as the reference page names them, with `images` in place of pictures."""
+    return {"prompt": request.prompt, **({"images": list(images)} if images else {}), **_options(request)}
+
+
+def _options(request: ImageRequest) -> dict[str, Any]:
+    # "This parameter is only effective when sequential_image_generation is set to auto."
+    series = {"max_images": request.max_images} if request.sequential == "auto" else {}
+    return {
+        "size": request.size,
+        "sequential_image_generation": request.sequential,
+        **series,
+        "watermark": request.watermark,
+    }
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()

@@ -1,0 +1,275 @@
+"""What the service's refusals mean to a person: what happened, in its own words, what it cost, what to do."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from seedream_nb.errors import (
+    ApiError,
+    AuthenticationError,
+    ContentRefusedError,
+    OutcomeUnknownError,
+    PermissionDeniedError,
+    RateLimitError,
+    ReplyError,
+    SeedreamError,
+    ServiceError,
+    plain,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+WORDS_LIMIT = 300
+READ_BYTES = 64 * 1024
+"""How much of a refusal is read: enough for any message, little enough to take no time."""
+
+SECRET_RUN = 6
+"""So many characters of a key in a row are already too many to show."""
+
+NOT_BILLED = "Nothing was billed."
+FAILURES_ARE_FREE = "The service says that failed generations are not billed."
+SEE_BILL = "It may have been billed: your account's usage page at the service shows it."
+AGAIN = "To ask again, run it again."
+
+_SENSITIVE = re.compile(
+    r"(?<!case[ -])sensitive|content[ -]?(policy|filter)|moderation|inappropriate|unsafe|safety|nsfw"
+    r"|敏感|违规|违禁|不合规|不当内容|审核",
+    re.IGNORECASE,
+)
+_BALANCE = re.compile(
+    r"(insufficient|not enough|low|negative|no)\W{0,2}(account\W)?(balance|credit|fund)"
+    r"|balance is (insufficient|not enough|too low)|arrears|overdue|余额不足|欠费",
+    re.IGNORECASE,
+)
+_WHOSE = (
+    (re.compile(r"output|result|generated|输出|生成的", re.IGNORECASE), "the result",
+     "Another try may pass; if it doesn't, change the prompt."),
+    (re.compile(r"input.?image|reference|输入图|参考图", re.IGNORECASE), "a reference image",
+     "Use another reference image."),
+    (re.compile(r"text|prompt|文本|提示词", re.IGNORECASE), "the prompt", "Change the prompt."),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Told:
+    """What a refusal says, as harmless text without the key."""
+
+    status: int
+    words: str
+    code: int | str | None
+    reason: str | None
+    request_id: str | None
+    location: str
+    wait: float | None
+
+    @property
+    def all(self) -> str:
+        return f"{self.reason or ''} {self.code or ''} {self.words}".replace("_", " ")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Verdict:
+    """What a refusal means: the error's class, what happened, what to do."""
+
+    kind: type[ApiError]
+    happened: str
+    hint: str
+
+
+def refusal(status: int, headers: Mapping[str, str], content: bytes, *, secret: str | None = None) -> SeedreamError:
+    """Return the error for a reply that isn't 200.
+
+    Args:
+        status: the HTTP status.
+        headers: of the reply, in any case.
+        content: of the reply; JSON of the service's error guide, or whatever a gateway writes.
+        secret: the key, which some servers echo: no six characters of it in a row are shown.
+    """
+    told = _told(status, headers, content, secret)
+    said = f": “{told.words}”" if told.words else "."
+    name = f"{status} {told.reason}" if told.reason else f"{status}"
+    if status in {502, 504}:
+        happened = f"A gateway gave up before the service answered ({name}){said}"
+        return OutcomeUnknownError(_with_id(happened, told), hint=f"{SEE_BILL} {AGAIN}")
+    if status < 300:  # noqa: PLR2004 - successes other than the documented one
+        happened = f"The service answered in a way nobody documented ({name}){said}"
+        return ReplyError(happened, hint=f"{SEE_BILL} {AGAIN}")
+    verdict = _verdict(told)
+    message = f"{verdict.happened} ({name}){said}"
+    return verdict.kind(
+        _with_id(message, told) if verdict.kind is ServiceError else message,
+        status=status, code=told.code, reason=told.reason, request_id=told.request_id, hint=verdict.hint,
+    )  # fmt: skip
+
+
+def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
+    """Return the seconds that a server asks to wait (`Retry-After`: a number or a date), or None."""
+    asked = _lower(headers).get("retry-after", "").strip()
+    try:
+        seconds = float(asked)
+    except ValueError:
+        try:
+            until = parsedate_to_datetime(asked)
+        except ValueError:
+            return None
+        until = until if until.tzinfo else until.replace(tzinfo=UTC)
+        seconds = (until - (now or datetime.now(UTC))).total_seconds()
+    return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+# -- what it means ---------------------------------------------------------------------------------
+
+
+def _verdict(told: _Told) -> _Verdict:
+    if told.status in {400, 422, 451} and _SENSITIVE.search(told.all):
+        return _content_refused(told)
+    if told.status == 429:  # noqa: PLR2004
+        return _Verdict(kind=RateLimitError, happened="Too many pictures a minute for this account",
+                        hint=f"{NOT_BILLED} Wait a minute, then run it again.")  # fmt: skip
+    if told.status >= 500:  # noqa: PLR2004
+        return _service_failed(told)
+    if told.status < 400:  # noqa: PLR2004
+        return _redirected(told)
+    return _refused(told)
+
+
+def _content_refused(told: _Told) -> _Verdict:
+    found = ((what, remedy) for pattern, what, remedy in _WHOSE if pattern.search(told.all))
+    what, remedy = next(found, ("the request", "Change the prompt or the reference images."))
+    return _Verdict(
+        kind=ContentRefusedError, happened=f"The service's safety check refused {what}",
+        hint=f"{FAILURES_ARE_FREE} {remedy}",
+    )  # fmt: skip
+
+
+def _service_failed(told: _Told) -> _Verdict:
+    if told.status == 503 and told.wait is not None:  # noqa: PLR2004
+        return _Verdict(
+            kind=ServiceError, happened=f"The service is overloaded and asks to wait {told.wait:.0f} s",
+            hint=f"It took on nothing, so nothing was billed. {AGAIN}",
+        )  # fmt: skip
+    what = "is not available" if told.status == 503 else "failed"  # noqa: PLR2004
+    return _Verdict(kind=ServiceError, happened=f"The service {what}", hint=f"{FAILURES_ARE_FREE} {AGAIN}")
+
+
+def _redirected(told: _Told) -> _Verdict:
+    where = f" to {told.location}" if told.location else ""
+    return _Verdict(
+        kind=ApiError,
+        happened=f"The address redirects{where}; that was not followed, for the key would go along",
+        hint=f"{NOT_BILLED} Check the address: %seedream config base_url",
+    )  # fmt: skip
+
+
+def _refused(told: _Told) -> _Verdict:
+    kind, happened, remedy = _REFUSED.get(told.status, _OTHERWISE)
+    if told.status == 402 or _BALANCE.search(told.all):  # noqa: PLR2004
+        happened, remedy = "The account's balance doesn't cover it", "Top it up at https://novita.ai/billing"
+    elif told.status == 403 and "model access" in told.all.casefold():  # noqa: PLR2004
+        remedy = "Allow Seedream 4.0 for this key at https://novita.ai/settings/key-management"
+    return _Verdict(kind=kind, happened=happened, hint=f"{NOT_BILLED} {remedy}")
+
+
+_OTHERWISE = (ApiError, "The service refused the request", "Change what it complains of, then run it again.")
+_REFUSED: dict[int, tuple[type[ApiError], str, str]] = {
+    401: (AuthenticationError, "The service doesn't know this key", "Give another one with: %seedream login"),
+    403: (
+        PermissionDeniedError,
+        "This account or key may not do this",
+        "The account may have to verify its identity, or the key be allowed this model: https://novita.ai/settings",
+    ),
+    404: (ApiError, "The service has nothing at this address", "Check it with: %seedream config base_url"),
+    413: (ApiError, "The request is too large for the service", "Use fewer or smaller reference images."),
+}
+
+
+# -- what it says ----------------------------------------------------------------------------------
+
+
+def _told(status: int, headers: Mapping[str, str], content: bytes, secret: str | None) -> _Told:
+    lower = _lower(headers)
+    text = content[:READ_BYTES].decode(errors="replace")
+    body = _error_body(text)
+    metadata = body.get("metadata")
+    ids = {**(metadata if isinstance(metadata, dict) else {}), **body, **lower}
+    request_id = next((ids[name] for name in _ID_NAMES if ids.get(name)), None)
+    words = body.get("message") or (None if body else _without_tags(text))
+    code = body.get("code")
+    return _Told(
+        status=status,
+        words=_shown(words, secret, WORDS_LIMIT) or "",
+        code=code if isinstance(code, int) else _shown(code, secret),
+        reason=_shown(body.get("reason"), secret),
+        request_id=_shown(request_id, secret),
+        location=_shown(_origin(lower.get("location", "")), secret) or "",
+        wait=retry_after(headers),
+    )
+
+
+_ID_NAMES = ("x-request-id", "x-trace-id", "trace_id", "traceid", "request_id", "requestid")
+
+
+def _origin(location: str) -> str:
+    try:
+        parts = urlsplit(location)
+    except ValueError:
+        return ""
+    return f"{parts.scheme}://{parts.hostname}" if parts.hostname else ""
+
+
+def _error_body(text: str) -> dict[str, object]:
+    """Return the fields of an error's JSON, wherever it keeps its message; nothing if it isn't JSON."""
+    try:
+        body = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    if not isinstance(body, dict):
+        return {"message": str(body)}
+    inner = next((body[name] for name in ("error", "detail") if body.get(name)), None)
+    if isinstance(inner, dict):
+        return {**body, **inner}
+    return {"message": text, **body} if inner is None else {"message": inner, **body}
+
+
+def _without_tags(text: str) -> str:
+    # Gateways answer in HTML: its words are enough, and its title says it best.
+    title = re.search(r"<title[^>]*>(.*?)</title", text, re.IGNORECASE | re.DOTALL)
+    return title.group(1) if title else re.sub(r"<[^>]{0,1000}>", " ", text)
+
+
+def _shown(value: object, secret: str | None, limit: int = 80) -> str | None:
+    """Return what somebody else wrote as harmless text without the key, or None if it is nothing."""
+    if value is None or value == "":
+        return None
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return plain(_blotted(plain(text, 4 * limit), secret), limit) or None
+
+
+def _blotted(text: str, secret: str | None) -> str:
+    """Return the text with every run of six or more characters of the secret blotted out."""
+    if not secret:
+        return text
+    run = min(SECRET_RUN, len(secret))
+    runs = {secret[start : start + run] for start in range(len(secret) - run + 1)}
+    hidden = [False] * len(text)
+    for start in range(len(text) - run + 1):
+        if text[start : start + run] in runs:
+            hidden[start : start + run] = [True] * run
+    kept = "".join("\0" if hide else character for character, hide in zip(text, hidden, strict=True))
+    return re.sub("\0+", "…", kept)
+
+
+def _with_id(message: str, told: _Told) -> str:
+    return f"{message} [request {told.request_id}]" if told.request_id else message
+
+
+def _lower(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}

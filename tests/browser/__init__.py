@@ -1,0 +1,1 @@
+"""Tests in a real JupyterLab or Notebook 7, in a real browser."""

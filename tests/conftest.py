@@ -1,0 +1,90 @@
+"""What every test stands on: an empty environment, a home and a folder of its own, no way off the machine."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import hypothesis
+import pytest
+
+from seedream_nb.session import Session
+from seedream_nb.settings import Settings
+from tests.kernel import Kernel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.faults.server import FaultServer
+
+    NewSession = Callable[..., Session]
+
+pytest_plugins = ["tests.guard.plugin", "tests.faults.fixture"]
+
+# Tests share a processor, so a slow example says nothing; and none leaves files outside its folder.
+hypothesis.settings.register_profile("here", deadline=None, database=None)
+hypothesis.settings.load_profile("here")
+
+PLACES = (
+    "HOME",
+    "USERPROFILE",
+    "APPDATA",
+    "LOCALAPPDATA",
+    "XDG_CONFIG_HOME",
+    "XDG_DATA_HOME",
+    "XDG_CACHE_HOME",
+)
+"""Where programs of the various systems look for a person's files."""
+
+OURS = ("SEEDREAM_", "NOVITA_", "JUPYTER", "JPY_", "IPYTHON", "COLAB_", "VSCODE_")
+FOR_THE_TESTS = {"SEEDREAM_CHROMIUM"}
+
+
+def leads_astray(name: str) -> bool:
+    """Return whether an environment variable could change what is tested: settings, hosts, proxies."""
+    is_proxy = name.upper().endswith("_PROXY")
+    return is_proxy or (name.upper().startswith(OURS) and name not in FOR_THE_TESTS)
+
+
+@pytest.fixture(autouse=True)
+def clean(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Give each test an empty environment, `tmp_path` as its folder, and a home elsewhere."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in filter(leads_astray, list(os.environ)):
+            patch.delenv(name)
+        for name in PLACES:
+            patch.setenv(name, str(home))
+        patch.setenv("IPYTHONDIR", str(home / "ipython"))
+        patch.chdir(tmp_path)
+        yield
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Run asynchronous tests on the loop that Jupyter has."""
+    return "asyncio"
+
+
+@pytest.fixture
+def new_session(tmp_path: Path, fault_server: FaultServer) -> Iterator[NewSession]:
+    """Give a function that begins a session in `tmp_path`, as a restarted kernel does, with the fault server."""
+    begun: list[Session] = []
+
+    def begin(key: str = "sk_test") -> Session:
+        settings = Settings(environ={}, folder=tmp_path)
+        settings.change(base_url=fault_server.url, api_key=key)
+        begun.append(Session(settings=settings, lingers=False))
+        return begun[-1]
+
+    yield begin
+    for session in begun:
+        session.close()
+
+
+@pytest.fixture
+def kernel(tmp_path: Path) -> Iterator[Kernel]:
+    """Start a real IPython kernel in `tmp_path`."""
+    with Kernel(tmp_path) as started:
+        yield started

@@ -1,0 +1,78 @@
+"""Pictures for tests: made here, byte by byte where it matters."""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+import zlib
+from typing import Any
+
+from PIL import Image
+
+SECRETS = (b"SECRET-GPS", b"SECRET-XMP", b"SECRET-COMMENT", b"SECRET-THUMBNAIL", b"SECRET-TRAILER", b"SECRET-MAKER")
+
+
+def gradient(width: int = 300, height: int = 200, mode: str = "RGB") -> Image.Image:
+    """Return a picture in which every place looks different, so that turning it shows."""
+    across = Image.linear_gradient("L").resize((width, height))
+    down = Image.linear_gradient("L").rotate(90).resize((width, height))
+    picture = Image.merge("RGB", (across, down, Image.new("L", (width, height), 90)))
+    return picture.convert(mode)
+
+
+def noise(width: int, height: int, mode: str = "RGB") -> Image.Image:
+    """Return a picture that no format can compress."""
+    return Image.frombytes(mode, (width, height), os.urandom(width * height * len(mode)))
+
+
+def encoded(picture: Image.Image, form: str, **options: Any) -> bytes:  # noqa: ANN401 - Pillow's options
+    """Return a picture as a file of some format."""
+    stream = io.BytesIO()
+    picture.save(stream, form, **options)
+    return stream.getvalue()
+
+
+def segment(marker: int, body: bytes) -> bytes:
+    """Return one segment of a JPEG."""
+    return bytes((0xFF, marker)) + struct.pack(">H", len(body) + 2) + body
+
+
+def chunk(kind: bytes, body: bytes) -> bytes:
+    """Return one chunk of a PNG."""
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def telling_jpeg(picture: Image.Image | None = None, **options: Any) -> bytes:  # noqa: ANN401 - Pillow's options
+    """Return a JPEG with all that must stay home: EXIF, XMP, comment, thumbnail, maker's notes, a film behind it."""
+    content = encoded(picture or gradient(), "JPEG", **options)
+    told = [
+        segment(0xE0, b"JFXX\0SECRET-THUMBNAIL"),
+        segment(0xE1, b"Exif\0\0II*\0\x08\0\0\0\0\0SECRET-GPS"),
+        segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0SECRET-XMP"),
+        segment(0xE2, b"FPXR\0SECRET-MAKER"),
+        segment(0xED, b"Ducky SECRET-MAKER"),
+        segment(0xFE, b"SECRET-COMMENT"),
+    ]
+    return content[:2] + b"".join(told) + content[2:] + b"SECRET-TRAILER" * 100
+
+
+def telling_png(picture: Image.Image | None = None, **options: Any) -> bytes:  # noqa: ANN401 - Pillow's options
+    """Return a PNG with all that must stay home."""
+    content = encoded(picture or gradient(), "PNG", **options)
+    head, rest = content[:33], content[33:]
+    told = [
+        chunk(b"eXIf", b"II*\0\x08\0\0\0\0\0SECRET-GPS"),
+        chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0SECRET-XMP"),
+        chunk(b"tEXt", b"Comment\0SECRET-COMMENT"),
+        chunk(b"tIME", b"\x07\xea\x0b\x15\x01\x01\x01"),
+        chunk(b"prVt", b"SECRET-MAKER"),
+    ]
+    return head + b"".join(told) + rest + b"SECRET-TRAILER" * 100
+
+
+def bomb(width: int, height: int) -> bytes:
+    """Return a small PNG that says it is huge."""
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    body = zlib.compress(bytes(1000))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", body) + chunk(b"IEND", b"")

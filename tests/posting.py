@@ -1,0 +1,57 @@
+"""Sends a request with a client of its own: what the tests of the client share."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING, TypedDict, Unpack
+
+from seedream_nb.client import Client, Patience, Reply
+from seedream_nb.keys import Key
+from seedream_nb.request import make_request
+from seedream_nb.store import Input
+from seedream_nb.wire import Body
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+KEY = "sk_Tr0ub4dor-and-3-more-words"
+FOX = make_request("a fox 狐", max_images=2)
+QUICK = Patience(connect=5.0, silence=5.0, stall=1.0, connect_pauses=(0.01, 0.02), download_pauses=(0.01, 0.01, 0.01))
+
+
+class Options(TypedDict, total=False):
+    """How a request is sent, where it is not as usual."""
+
+    patience: Patience
+    key: str | None
+    app: object
+    on_upload: Callable[[int], None]
+
+
+def large(tmp_path: Path, size_bytes: int = 24_000_000) -> Body:
+    """Return a body that no socket takes in at once."""
+    path = tmp_path / "large.png"
+    path.touch()
+    os.truncate(path, size_bytes)
+    return Body(FOX, [Input(path=path, media_type="image/png", sha256="", size_bytes=size_bytes, note=None)])
+
+
+def post(url: str, body: Body | None = None, **options: Unpack[Options]) -> Reply:
+    """Send a request, by default a small one with a key, and return the reply."""
+    text = options.get("key", KEY)
+
+    async def send() -> Reply:
+        client = Client(
+            base_url=url,
+            key=Key(text, source="a test") if text else None,
+            app=options.get("app"),
+            patience=options.get("patience", QUICK),
+        )
+        try:
+            return await client.post(body or Body(FOX, []), on_upload=options.get("on_upload"))
+        finally:
+            await client.aclose()
+
+    return asyncio.run(send())

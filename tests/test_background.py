@@ -1,0 +1,62 @@
+"""The background loop: one thread, quick answers, and a new one where the old one is gone."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+
+import pytest
+
+from seedream_nb.background import Background
+
+
+async def _thread_name() -> str:
+    await asyncio.sleep(0)
+    return threading.current_thread().name
+
+
+def test_coroutines_run_on_a_thread_of_their_own() -> None:
+    """A coroutine runs on the daemon thread, not on the caller's."""
+    assert Background().start(_thread_name()).result(5) == "seedream"
+
+
+def test_all_coroutines_share_one_loop() -> None:
+    """Two coroutines of one background run on the same loop."""
+    background = Background()
+
+    async def loop() -> asyncio.AbstractEventLoop:
+        return asyncio.get_running_loop()
+
+    assert background.start(loop()).result(5) is background.start(loop()).result(5)
+
+
+def test_a_call_returns_what_the_function_returned() -> None:
+    """`call` runs a function on the loop's thread and gives its result."""
+    assert Background().call(lambda: threading.current_thread().name) == "seedream"
+
+
+def test_a_call_raises_what_the_function_raised() -> None:
+    """An error of the function reaches the caller."""
+    with pytest.raises(ZeroDivisionError):
+        Background().call(lambda: 1 / 0)
+
+
+def test_a_call_from_the_loop_itself_does_not_wait_for_itself() -> None:
+    """`call` within the loop's own thread runs the function directly."""
+    background = Background()
+
+    async def inner() -> int:
+        return background.call(lambda: 7)
+
+    assert background.start(inner()).result(5) == 7
+
+
+def test_the_interpreter_ends_although_work_is_going_on() -> None:
+    """The thread is a daemon: it keeps no process alive."""
+    background = Background()
+    background.start(asyncio.sleep(60))
+    deadline = time.monotonic() + 5
+    while not [each for each in threading.enumerate() if each.name == "seedream"] and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert all(each.daemon for each in threading.enumerate() if each.name == "seedream")

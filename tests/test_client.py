@@ -1,0 +1,183 @@
+"""The client: one POST over a connection of its own. The fault server's log is the witness."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import socket
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from seedream_nb.client import Client, Reply
+from seedream_nb.client.lines import keep_alive, proxy_for
+from seedream_nb.errors import ReplyError
+from seedream_nb.keys import Key
+from seedream_nb.wire import Body
+from tests import faults
+from tests.faults import POST, FaultServer
+from tests.posting import FOX, KEY, QUICK, large, post
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, MutableMapping
+    from pathlib import Path
+
+    Message = MutableMapping[str, Any]
+
+
+def test_what_is_sent(fault_server: FaultServer) -> None:
+    """The body arrives byte for byte, with its length, its type, the key and who sends it, and no header else."""
+    reply = post(fault_server.url)
+    (seen,) = fault_server.posts
+    assert seen.json() == {
+        "prompt": "a fox 狐", "size": "2048x2048", "sequential_image_generation": "auto", "max_images": 2,
+        "watermark": True,
+    }  # fmt: skip
+    agent = seen.headers.pop("user-agent")
+    assert agent.startswith("seedream-nb/")
+    assert seen.headers == {
+        "host": f"127.0.0.1:{fault_server.port}",
+        "authorization": f"Bearer {KEY}",
+        "content-type": "application/json",
+        "content-length": str(len(seen.body)),
+        "accept": "application/json",
+        "accept-encoding": "identity",
+    }
+    assert reply.status == 200
+    assert len(json.loads(reply.content)["images"]) == 2
+
+
+def test_no_key_no_header(fault_server: FaultServer) -> None:
+    """Without a key there is no Authorization header."""
+    post(fault_server.url, key=None)
+    assert "authorization" not in fault_server.posts[0].headers
+
+
+def test_slashes(fault_server: FaultServer) -> None:
+    """The path is appended to a base URL with a path of its own, with or without a slash at its end."""
+    fault_server.on("/proxy/v3/seedream-4.0", faults.Reply(body=b"there"))
+    assert post(fault_server.url + "/proxy/").content == b"there"
+
+
+def test_large_references(fault_server: FaultServer, tmp_path: Path) -> None:
+    """A large body is streamed, its progress told up to the last byte, and complete only when all was read."""
+    told: list[int] = []
+    body = large(tmp_path)
+    post(fault_server.url, body, on_upload=told.append)
+    (seen,) = fault_server.posts
+    assert len(seen.json()["images"][0]) == len("data:image/png;base64,") + 32_000_000
+    assert told == sorted(told)
+    assert told[-1] == body.length == seen.size_bytes
+    assert max(after - before for before, after in itertools.pairwise(told)) <= 1024 * 1024
+    assert "transfer-encoding" not in seen.headers
+
+
+def test_a_fresh_connection_for_each(fault_server: FaultServer) -> None:
+    """Each POST has a connection of its own, which is closed after the reply."""
+
+    async def send() -> None:
+        client = Client(base_url=fault_server.url, key=None, patience=QUICK)
+        for _ in range(3):
+            await client.post(Body(FOX, []))
+
+    asyncio.run(send())
+    assert [seen.connection for seen in fault_server.posts] == [1, 2, 3]
+    assert fault_server.wait_for(lambda server: all(each.left_by_client for each in server.connections))
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 429, 500, 502, 503, 504])
+def test_refusals_are_replies(fault_server: FaultServer, status: int) -> None:
+    """Whatever the service answers is handed over once, with its headers, and never sent again from here."""
+    fault_server.on(POST, faults.Reply(status=status, body=b'{"message": "no"}', headers={"Retry-After": "1"}))
+    reply = post(fault_server.url)
+    assert (reply.status, reply.content, reply.headers["retry-after"]) == (status, b'{"message": "no"}', "1")
+    assert len(fault_server.posts) == 1
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_redirects_are_not_followed(fault_server: FaultServer, status: int) -> None:
+    """A redirect is handed over; what it points to sees neither request nor key."""
+    with FaultServer() as elsewhere:
+        fault_server.on(POST, faults.Reply(status=status, headers={"Location": elsewhere.url + POST}))
+        assert post(fault_server.url).status == status
+        assert elsewhere.connections == []
+
+
+def test_an_answer_before_the_upload_ends(fault_server: FaultServer, tmp_path: Path) -> None:
+    """A service that refuses a large request at once is heard."""
+    fault_server.on(POST, faults.Reply(status=413, body=b"too large", early=True))
+    reply = post(fault_server.url, large(tmp_path))
+    assert (reply.status, reply.content) == (413, b"too large")
+
+
+def test_a_refusal_that_breaks_off(fault_server: FaultServer) -> None:
+    """A refusal whose words break off is still a refusal: its status says that nothing was billed."""
+    fault_server.on(POST, faults.Reply(status=400, body=b'{"message": "no"}', send=12, then="reset"))
+    reply = post(fault_server.url)
+    assert reply.status == 400
+    assert b'{"message": "no"}'.startswith(reply.content)
+
+
+def test_the_reply_has_a_limit(fault_server: FaultServer) -> None:
+    """More than 8 MB is no reply, and may have been billed."""
+    fault_server.on(POST, faults.Reply(body=bytes(20_000_000)))
+    with pytest.raises(ReplyError, match=r"8 MB.*\n.*may have been billed"):
+        post(fault_server.url)
+
+
+# -- ways there ------------------------------------------------------------------------------------
+
+
+def test_keep_alive() -> None:
+    """Connections give signs of life where the platform can do that: a real socket takes the options."""
+    with socket.socket() as real:
+        for level, option, value in keep_alive():
+            real.setsockopt(level, option, value)
+        assert real.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+
+
+def test_proxy(fault_server: FaultServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment's proxy is used for the service, and is the only one who is connected to."""
+    monkeypatch.setenv("HTTP_PROXY", f"127.0.0.1:{fault_server.port}")
+    fault_server.on(f"http://service.example{POST}", faults.Reply(body=b"through the proxy"))
+    assert post("http://service.example").content == b"through the proxy"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "app.localhost", "inside.example"])
+def test_no_proxy(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    """This machine, and what the environment excepts, is reached without a proxy."""
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("NO_PROXY", "inside.example")
+    assert proxy_for(f"https://{host}:8787/v3") is None
+    assert proxy_for("https://outside.example/v3") == "http://127.0.0.1:1"
+
+
+def test_an_app_in_place_of_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With an app nothing is connected to; it gets the whole body, and a fault of its own is a 500."""
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    heard: list[bytes] = []
+
+    async def app(
+        scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
+    ) -> None:
+        message: Message = {"more_body": True}
+        while message["more_body"]:
+            message = await receive()
+            heard.append(message["body"])
+        if scope["path"] != POST:
+            raise ZeroDivisionError
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"from the app"})
+
+    assert post("http://sandbox", app=app).content == b"from the app"
+    assert json.loads(b"".join(heard))["prompt"] == "a fox 狐"
+    assert post("http://sandbox/wrong", app=app).status == 500
+
+
+def test_the_key_is_not_shown() -> None:
+    """Neither a client nor a reply shows the key."""
+    client = Client(base_url="https://api.novita.ai", key=Key(KEY, source="a test"))
+    assert client.secret == KEY
+    assert repr(client) == "Client(api.novita.ai)"
+    assert KEY not in repr(Reply(status=200, headers={"x": KEY}, content=KEY.encode()))

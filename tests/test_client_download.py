@@ -1,0 +1,246 @@
+"""Downloads: streamed, taken up again, never with the key. The fault server's log is the witness."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from seedream_nb.client import Client, Patience
+from seedream_nb.errors import DownloadError
+from seedream_nb.keys import Key
+from tests.faults import Cut, FaultServer, Reply, Stall, jpeg
+
+if TYPE_CHECKING:
+    from tests.faults.script import Seen, Step
+
+QUICK = Patience(stall=0.3, download_pauses=(0.01, 0.01, 0.01))
+CONTENT = jpeg(64, 64, number=1, size_bytes=600_000)
+ETAG = {"ETag": '"abc"'}
+
+
+async def fetch_all(links: list[str], folder: Path, told: list[int] | None = None) -> list[int]:
+    """Download the links one after the other, by one client, into `0`, `1` …; return their sizes."""
+    client = Client(base_url="http://127.0.0.1", key=Key("sk_secret-of-mine", source="a test"), patience=QUICK)
+    told = [] if told is None else told
+    try:
+        return [
+            await client.download(link, folder / str(number), on_bytes=told.append) for number, link in enumerate(links)
+        ]
+    finally:
+        await client.aclose()
+
+
+def fetch(link: str, folder: Path, told: list[int] | None = None) -> bytes:
+    """Download one link and return what is in the file."""
+    (size,) = asyncio.run(fetch_all([link], folder, told))
+    content = (folder / "0").read_bytes()
+    assert size == len(content)
+    return content
+
+
+def ranges(server: FaultServer) -> list[str | None]:
+    """Return what part was asked for, try by try."""
+    return [seen.headers.get("range") for seen in server.gets]
+
+
+def test_a_picture(fault_server: FaultServer, tmp_path: Path) -> None:
+    """A picture arrives byte for byte, its progress told up to its size."""
+    told: list[int] = []
+    content = fetch(fault_server.picture(64, 64, size_bytes=1_000_000), tmp_path, told)
+    assert content == jpeg(64, 64, number=1, size_bytes=1_000_000)
+    assert told[-1] == 1_000_000
+    assert told == sorted(told)
+
+
+def test_without_the_key(fault_server: FaultServer, tmp_path: Path) -> None:
+    """A download carries neither key nor cookies."""
+    fetch(fault_server.picture(64, 64), tmp_path)
+    assert set(fault_server.gets[0].headers) == {"host", "user-agent", "accept", "accept-encoding"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no modes")
+def test_private(fault_server: FaultServer, tmp_path: Path) -> None:
+    """The file is the user's alone, and what stood there before, a symbolic link too, is replaced."""
+    (tmp_path / "elsewhere").write_bytes(b"precious")
+    (tmp_path / "0").symlink_to(tmp_path / "elsewhere")
+    fetch(fault_server.picture(64, 64), tmp_path)
+    assert (tmp_path / "0").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "elsewhere").read_bytes() == b"precious"
+
+
+def test_shared_connections(fault_server: FaultServer, tmp_path: Path) -> None:
+    """Downloads from one host share a connection, which is closed with the client."""
+    links = [fault_server.picture(64, 64) for _ in range(3)]
+    asyncio.run(fetch_all(links, tmp_path))
+    assert len(fault_server.connections) == 1
+    assert fault_server.wait_for(lambda server: server.connections[0].left_by_client)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Reply(status=500), Reply(status=503, headers={"Retry-After": "0"}), Reply(status=429), Cut(when="body"),
+        Cut(when="body", reset=False), Stall(when="body", seconds=30), Reply(raw=b"nonsense", then="close"),
+    ],
+)  # fmt: skip
+def test_tried_again(fault_server: FaultServer, tmp_path: Path, fault: Step) -> None:
+    """What may pass is tried again: the server's troubles, resets, silence."""
+    assert fetch(fault_server.picture(64, 64, fault, fault), tmp_path)
+    assert len(fault_server.gets) == 3
+
+
+@pytest.mark.parametrize("then", ["reset", "close", "stall"])
+def test_taken_up_where_it_broke_off(fault_server: FaultServer, tmp_path: Path, then: str) -> None:
+    """Where the server can, the next try asks for the rest, of the same file."""
+    broken = Reply(body=CONTENT, headers=ETAG, send=200_000, then=then)  # type: ignore[arg-type]
+    link = fault_server.on("/a.jpg", broken, Reply(status=500), Reply(body=CONTENT, headers=ETAG, ranges=True))
+    assert fetch(link, tmp_path) == CONTENT
+    first, second, third = ranges(fault_server)
+    assert first is None
+    # A reset may take with it what had arrived and was not read yet.
+    assert second == third
+    assert then == "reset" or third == "bytes=200000-"
+    assert fault_server.gets[-1].headers["if-range"] == '"abc"' or third is None
+
+
+def test_a_server_that_knows_no_ranges(fault_server: FaultServer, tmp_path: Path) -> None:
+    """Where the server answers with the whole file, it is written anew."""
+    link = fault_server.on("/a.jpg", Reply(body=CONTENT, send=200_000, then="close"), Reply(body=CONTENT))
+    assert fetch(link, tmp_path) == CONTENT
+
+
+@pytest.mark.parametrize("part", ["bytes 5-599999/600000", "bytes 200000-699999/700000", "nonsense", ""])
+def test_the_wrong_part(fault_server: FaultServer, tmp_path: Path, part: str) -> None:
+    """Another part than asked for, or one of another file, is not joined: it begins anew."""
+    wrong = Reply(status=206, body=CONTENT[200_000:], headers={"Content-Range": part})
+    link = fault_server.on("/a.jpg", Reply(body=CONTENT, send=200_000, then="close"), wrong, Reply(body=CONTENT))
+    assert fetch(link, tmp_path) == CONTENT
+    assert ranges(fault_server) == [None, "bytes=200000-", None]
+
+
+def test_short(fault_server: FaultServer, tmp_path: Path) -> None:
+    """Fewer bytes than announced are told from a whole file, tried four times, and kept."""
+    link = fault_server.on("/a.jpg", Reply(body=CONTENT[:1000], length=600_000, then="close"))
+    with pytest.raises(DownloadError, match=r"after 1,000 of 600,000 bytes.*tried 4 times"):
+        fetch(link, tmp_path)
+    assert len(fault_server.gets) == 4
+    assert (tmp_path / "0").read_bytes() == CONTENT[:1000]
+
+
+def test_given_up(fault_server: FaultServer, tmp_path: Path) -> None:
+    """After four tries the reason is told, that it is paid for, and how to try again."""
+    with pytest.raises(DownloadError) as failed:
+        fetch(fault_server.on("/a.jpg", Reply(status=503)), tmp_path)
+    assert failed.value.lines() == [
+        "127.0.0.1 answered 503 (tried 4 times).",
+        "It is paid for and its link is kept. Try again with: %seedream recover",
+    ]
+    assert len(fault_server.gets) == 4
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [(403, "expired"), (404, "gone"), (410, "gone"), (401, "not to be had"), (204, "not to be had")],
+)
+def test_not_tried_again(fault_server: FaultServer, tmp_path: Path, status: int, words: str) -> None:
+    """A link that has expired, or gives no picture, is asked once."""
+    with pytest.raises(DownloadError, match=words):
+        fetch(fault_server.on("/a.jpg", Reply(status=status)), tmp_path)
+    assert len(fault_server.gets) == 1
+
+
+@pytest.mark.parametrize(
+    "link",
+    ["file:///etc/passwd", "ftp://127.0.0.1/a", "data:image/png;base64,AAAA", "javascript:alert(1)", "", "a.jpg", "http://",
+     "http://[bad", "http://a\x00b/", "//127.0.0.1/a"],
+)  # fmt: skip
+def test_not_a_web_address(tmp_path: Path, link: str) -> None:
+    """Only http and https links are followed."""
+    with pytest.raises(DownloadError, match="not a web address"):
+        fetch(link, tmp_path)
+    assert not (tmp_path / "0").exists()
+
+
+def test_redirects(fault_server: FaultServer, tmp_path: Path) -> None:
+    """Five redirects are followed, relative ones and to another host, without the key."""
+    with FaultServer() as elsewhere:
+        link = elsewhere.picture(64, 64)
+        for number, where in enumerate([link, "/0", "/1", "/2", "3"]):
+            link = fault_server.on(f"/{number}", Reply(status=302, headers={"Location": where}))
+        assert fetch(link, tmp_path)
+        assert "authorization" not in elsewhere.gets[0].headers
+
+
+def test_endless_redirects(fault_server: FaultServer, tmp_path: Path) -> None:
+    """The sixth redirect is not followed."""
+    link = fault_server.on("/a.jpg", Reply(status=302, headers={"Location": "/a.jpg"}))
+    with pytest.raises(DownloadError, match="more than 5 times"):
+        fetch(link, tmp_path)
+    assert len(fault_server.gets) == 6
+
+
+def test_redirect_out_of_the_web(fault_server: FaultServer, tmp_path: Path) -> None:
+    """A redirect to a file of this machine is not followed."""
+    link = fault_server.on("/a.jpg", Reply(status=302, headers={"Location": "file:///etc/passwd"}))
+    with pytest.raises(DownloadError, match="not a web address"):
+        fetch(link, tmp_path)
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_too_large(fault_server: FaultServer, tmp_path: Path, announced: bool) -> None:  # noqa: FBT001
+    """More than 64 MB is no picture: told from its length, or where it passes the limit."""
+    body = b"" if announced else bytes(65_000_000)
+    link = fault_server.on("/a.jpg", Reply(body=body, length=64_000_001 if announced else -1, then="close"))
+    with pytest.raises(DownloadError, match="larger than 64 MB"):
+        fetch(link, tmp_path)
+    assert len(fault_server.gets) == 1
+
+
+def test_a_folder_that_is_gone(fault_server: FaultServer, tmp_path: Path) -> None:
+    """A file that can't be written is the disk's fault, told at once, not tried again."""
+    with pytest.raises(DownloadError, match=r"can't be written to .*gone: No such file"):
+        fetch(fault_server.picture(64, 64), tmp_path / "gone")
+    assert len(fault_server.gets) == 1
+
+
+def test_cancelling(fault_server: FaultServer, tmp_path: Path) -> None:
+    """Who cancels a download leaves neither connection nor open file behind."""
+    link = fault_server.on("/a.jpg", Reply(body=CONTENT, send=200_000, then="stall"))
+
+    async def cancel() -> None:
+        task = asyncio.create_task(fetch_all([link], tmp_path))
+        await asyncio.to_thread(fault_server.wait_for, lambda server: server.gets and server.gets[0].status)
+        task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled()
+
+    asyncio.run(cancel())
+    assert fault_server.wait_for(lambda server: server.connections[0].left_by_client)
+    if Path("/proc/self/fd").exists():
+        assert str(tmp_path) not in {str(Path(os.path.realpath(fd)).parent) for fd in Path("/proc/self/fd").iterdir()}
+
+
+def test_side_by_side(fault_server: FaultServer, tmp_path: Path) -> None:
+    """Downloads go on side by side: fifteen slow ones take hardly longer than one."""
+    in_flight: list[int] = []
+
+    def slow(seen: Seen) -> Step:
+        in_flight.append(sum(each.ended is None for each in fault_server.gets))
+        return Reply(body=CONTENT, delay=0.2, headers={"X-Number": str(seen.number)})
+
+    link = fault_server.on("/a.jpg", slow)
+
+    async def fetch_together() -> list[int]:
+        client = Client(base_url="http://127.0.0.1", key=None, patience=Patience())
+        try:
+            return await asyncio.gather(*(client.download(link, tmp_path / str(number)) for number in range(15)))
+        finally:
+            await client.aclose()
+
+    assert asyncio.run(fetch_together()) == [600_000] * 15
+    assert max(in_flight) == 15

@@ -1,0 +1,167 @@
+"""The client when things go wrong: what is sent again, what was certainly not billed, what may have been."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import time
+import traceback
+from typing import TYPE_CHECKING
+
+import pytest
+
+from seedream_nb.client import Client, Patience
+from seedream_nb.errors import ConnectionFailedError, OutcomeUnknownError, ReferenceImageError
+from seedream_nb.wire import Body
+from tests import faults
+from tests.faults import POST, Cut, FaultServer, Stall
+from tests.posting import FOX, KEY, QUICK, large, post
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.faults.fixture import Tls
+    from tests.faults.script import When
+
+# -- what never reached the service ----------------------------------------------------------------
+
+
+def test_refused_connection() -> None:
+    """Nobody there: said in words, not billed."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with pytest.raises(ConnectionFailedError) as failed:
+        post(f"http://127.0.0.1:{port}")
+    assert failed.value.lines() == [
+        "No connection to 127.0.0.1, tried 3 times: it refused the connection.",
+        "Nothing was sent, nothing was billed. Check the network, then run it again.",
+    ]
+
+
+def test_no_connection_is_tried_again(tls_fault_server: Tls, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection that breaks before it stands is tried three times, and the request arrives once."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(tls_fault_server.authority))
+    tls_fault_server.server.cut_connections(2)
+    assert post(tls_fault_server.server.url).status == 200
+    assert len(tls_fault_server.server.connections) == 3
+    assert len(tls_fault_server.server.posts) == 1
+
+
+def test_untrusted_certificate(tls_fault_server: Tls) -> None:
+    """A certificate that nobody vouches for is refused before anything, the key least of all, is sent."""
+    with pytest.raises(ConnectionFailedError, match="certificate can't be trusted"):
+        post(tls_fault_server.server.url)
+    assert tls_fault_server.server.seen == []
+
+
+def test_a_connection_that_never_stands() -> None:
+    """A TLS handshake that gets no answer is given up after the connect deadline."""
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        began = time.monotonic()
+        with pytest.raises(ConnectionFailedError, match="no answer within 0 s"):
+            post(f"https://127.0.0.1:{mute.getsockname()[1]}", patience=Patience(connect=0.1, connect_pauses=()))
+        assert time.monotonic() - began < 2
+
+
+@pytest.mark.parametrize("when", ["headers", "half"])
+def test_a_broken_upload_is_not_billed(fault_server: FaultServer, tmp_path: Path, when: When) -> None:
+    """A connection that breaks before the last piece went out: not billed, and not sent again from here."""
+    fault_server.on(POST, Cut(when=when))
+    with pytest.raises(ConnectionFailedError, match=r"during the upload: .* reset\.\n.*nothing was billed"):
+        post(fault_server.url, large(tmp_path))
+    assert len(fault_server.posts) == 1
+
+
+def test_an_upload_that_stalls(fault_server: FaultServer, tmp_path: Path) -> None:
+    """A service that stops reading is given up after the deadline for silence: not billed."""
+    fault_server.on(POST, Stall(when="headers", seconds=30, read=False))
+    with pytest.raises(ConnectionFailedError, match="during the upload: it did not answer in time"):
+        post(fault_server.url, large(tmp_path, 100_000_000), patience=Patience(silence=0.3))
+
+
+def test_a_file_that_changes_breaks_the_upload_off(fault_server: FaultServer, tmp_path: Path) -> None:
+    """A reference that is no longer what it was is not sent to its end, and the connection is closed."""
+    body = large(tmp_path)
+    os.truncate(tmp_path / "large.png", 1_000_000)
+    with pytest.raises(ReferenceImageError):
+        post(fault_server.url, body)
+    assert fault_server.wait_for(lambda server: all(each.left_by_client for each in server.connections))
+    assert [seen.read for seen in fault_server.posts] == [None]
+
+
+def variables(error: BaseException | None) -> Iterator[str]:
+    """Yield what a verbose traceback would show of an error and its causes: the variables of every frame."""
+    while error is not None:
+        for frame, _ in traceback.walk_tb(error.__traceback__):
+            if "/tests/" not in frame.f_code.co_filename:
+                yield from map(repr, frame.f_locals.values())
+        error = error.__cause__ or error.__context__
+
+
+@pytest.mark.parametrize("fault", ["upload", "reply", "app"])
+def test_a_traceback_does_not_show_the_key(fault_server: FaultServer, tmp_path: Path, fault: str) -> None:
+    """However verbose a traceback is, the key is in no variable of its frames; what caused it still is told."""
+
+    async def says_nothing(*_: object) -> None:
+        """Answer nothing, which httpx doesn't expect: its frames hold the request's headers."""
+
+    fault_server.on(POST, Cut(when="half" if fault == "upload" else "body"))
+    with pytest.raises((ConnectionFailedError, OutcomeUnknownError)) as failed:
+        post(fault_server.url, large(tmp_path), app=says_nothing if fault == "app" else None)
+    shown = list(variables(failed.value))
+    assert shown
+    assert not [each for each in shown if KEY in each]
+    assert failed.value.__cause__ is not None
+
+
+# -- what may have been billed ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        Cut(when="headers"),
+        Cut(when="body"),
+        Cut(when="body", reset=False),
+        Stall(when="body", seconds=30),
+        faults.Reply(body=b'{"images": ["https://a/1"]}', send=9, then="close"),
+        faults.Reply(body=b'{"images": ["https://a/1"]}', send=9, then="reset"),
+        faults.Reply(body=b'{"images": ["https://a/1"]}', send=9, then="stall"),
+        faults.Reply(raw=b"HTTP/1.1 200 O", then="close"),
+        faults.Reply(raw=b"SSH-2.0-OpenSSH_9.2\r\n", then="close"),
+        faults.Reply(raw=b"HTTP/1.1 200 OK\r\nContent-Length: nonsense\r\n\r\n", then="close"),
+        faults.Reply(body=b"not gzip", headers={"Content-Encoding": "gzip"}),
+    ],
+    ids=["unread", "reset", "closed", "silent", "half", "half-reset", "half-silent", "status", "ssh", "length", "gzip"],
+)
+def test_unknown_outcomes(fault_server: FaultServer, step: Cut | Stall | faults.Reply) -> None:
+    """Whatever breaks after the last piece went out may have been billed, and is never sent again."""
+    fault_server.on(POST, step)
+    with pytest.raises(OutcomeUnknownError, match="may have been billed"):
+        post(fault_server.url, patience=Patience(silence=0.2, connect_pauses=(0.01, 0.01)))
+    time.sleep(0.05)
+    assert len(fault_server.posts) == len(fault_server.connections) == 1
+
+
+def test_slow_is_not_silent(fault_server: FaultServer) -> None:
+    """A reply that drips in goes on for longer than the deadline for silence."""
+    fault_server.on(POST, faults.Reply(body=bytes(6 * 1024), pace=0.1))
+    assert len(post(fault_server.url, patience=Patience(silence=0.3)).content) == 6 * 1024
+
+
+def test_cancelling_closes_the_connection(fault_server: FaultServer) -> None:
+    """Who cancels a POST leaves no connection behind."""
+    fault_server.on(POST, Stall(when="body", seconds=30))
+
+    async def cancel() -> None:
+        client = Client(base_url=fault_server.url, key=None, patience=QUICK)
+        task = asyncio.create_task(client.post(Body(FOX, [])))
+        await asyncio.to_thread(fault_server.wait_for, lambda server: server.posts and server.posts[0].read)
+        task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled()
+        assert await asyncio.to_thread(fault_server.wait_for, lambda server: server.connections[0].left_by_client)
+
+    asyncio.run(cancel())

@@ -1,0 +1,304 @@
+"""Generations: read from the journal's records, whole without a session."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seedream_nb.errors import SeedreamError
+from seedream_nb.generation import Generation, fold
+from seedream_nb.request import make_request
+
+HOME = Path("home").absolute()
+REQUEST = make_request("a fox in the snow", max_images=2)
+LINKS = ["https://pictures.example/1", "https://pictures.example/2"]
+
+
+def record(event: str, second: int = 0, **fields: Any) -> dict[str, Any]:  # noqa: ANN401
+    """Return a record of generation 3, written at that second."""
+    return {"v": 1, "event": event, "id": 3, "at": f"2026-11-21T09:30:{second:02}.000000+00:00", **fields}
+
+
+INTENT = record(
+    "intent",
+    template="a {animal} in the snow",
+    request=REQUEST.to_record(),
+    backend="novita",
+    host="api.novita.ai",
+    price=0.03,
+    notebook="a.ipynb",
+    sources=["@1.2"],
+    warnings=["long"],
+)
+LINKED = record("links", 1, links=LINKS, seconds=12.5)
+DONE = record("end", 9, status="done", seconds=15.5, cost=0.06, error=None)
+
+
+def landed(index: int, second: int = 2, **changes: Any) -> dict[str, Any]:  # noqa: ANN401
+    """Return the record of a picture that is complete."""
+    fields = {
+        "path": f"0003-{index}-fox.jpg",
+        "width": 2048,
+        "height": 1024,
+        "media_type": "image/jpeg",
+        "sha256": "ab",
+        "size_bytes": 9,
+    }
+    return record("file", second, index=index, **{**fields, **changes})
+
+
+def read(*records: dict[str, Any], alive: bool = False) -> Generation:
+    """Fold records that tell of a generation."""
+    generation = fold(records, home=HOME, alive=alive)
+    assert generation is not None
+    return generation
+
+
+COMPLETE = (INTENT, LINKED, landed(1), landed(2), DONE)
+
+
+def test_fields() -> None:
+    """A generation has everything that the journal tells of it."""
+    told = vars(read(*COMPLETE))
+    images = told.pop("images")
+    assert told == {
+        "id": 3,
+        "prompt": "a fox in the snow",
+        "template": "a {animal} in the snow",
+        "request": REQUEST,
+        "created": datetime(2026, 11, 21, 9, 30, tzinfo=UTC),
+        "seconds": 15.5,
+        "cost": 0.06,
+        "backend": "novita",
+        "host": "api.novita.ai",
+        "status": "done",
+        "warnings": ["long"],
+        "error": None,
+        "links": LINKS,
+        "missing": {},
+        "sources": ["@1.2"],
+        "notebook": "a.ipynb",
+        "verbs": None,
+    }
+    assert [(each.mark, each.path) for each in images] == [
+        ("@3.1", HOME / "0003-1-fox.jpg"),
+        ("@3.2", HOME / "0003-2-fox.jpg"),
+    ]
+
+
+def test_order_of_records_is_of_no_account() -> None:
+    """Records may come from several files, in any order."""
+    expected = read(*COMPLETE)
+    assert all(read(*records) == expected for records in itertools.permutations(COMPLETE))
+
+
+@pytest.mark.parametrize(
+    ("records", "alive", "status"),
+    [
+        ((), True, "generating"),
+        ((), False, "unknown"),
+        ((LINKED,), True, "downloading"),
+        ((LINKED,), False, "partial"),
+        ((LINKED, landed(1)), False, "partial"),
+        ((LINKED, landed(1), landed(2)), True, "downloading"),
+        ((LINKED, landed(1), landed(2)), False, "done"),
+        ((landed(1),), False, "partial"),
+        ((LINKED, landed(1), record("end", 9, status="partial")), False, "partial"),
+        ((LINKED, landed(1), record("end", 9, status="partial"), landed(2, 20)), False, "done"),
+        ((LINKED, landed(1), DONE), False, "partial"),
+        ((record("end", 9, status="failed"),), False, "failed"),
+        ((record("end", 9, status="stopped"),), True, "stopped"),
+        ((record("end", 9, status="unknown"),), False, "unknown"),
+    ],
+)
+def test_status(records: tuple[dict[str, Any], ...], alive: bool, status: str) -> None:  # noqa: FBT001
+    """The status is how it ended, or how far it came; pictures that come later complete it."""
+    assert read(INTENT, *records, alive=alive).status == status
+
+
+def test_latest_end_counts() -> None:
+    """When a later kernel ended it again, that is how it ended."""
+    first, second = record("end", 5, status="unknown"), record("end", 6, status="failed")
+    assert read(INTENT, second, first).status == "failed"
+
+
+@pytest.mark.parametrize(
+    ("records", "cost"),
+    [
+        ((), None),
+        ((LINKED,), 0.06),
+        ((LINKED, record("end", 9, status="partial", cost=0.05)), 0.05),
+        ((record("end", 9, status="unknown", cost=None),), None),
+        ((record("end", 9, status="failed", cost=0.0),), 0.0),
+    ],
+)
+def test_cost(records: tuple[dict[str, Any], ...], cost: float | None) -> None:
+    """The cost is as settled, or what the links are worth; None where it can't be known."""
+    assert read(INTENT, *records).cost == cost
+
+
+def test_missing_pictures_have_a_reason() -> None:
+    """A picture that could not be fetched has its reason, one that nobody tried says so."""
+    generation = read(INTENT, LINKED, record("missing", 3, index=2, reason="expired"))
+    assert generation.missing == {1: "not fetched yet", 2: "expired"}
+
+
+@pytest.mark.parametrize("second", [2, 8])
+def test_file_outweighs_missing(second: int) -> None:
+    """A picture that is here is not missing, whichever was told first."""
+    generation = read(INTENT, LINKED, landed(1), landed(2, second), record("missing", 5, index=2, reason="no"))
+    assert (generation.missing, len(generation)) == ({}, 2)
+
+
+def test_marks_stay_when_a_picture_is_missing() -> None:
+    """The second picture is `@3.2`, also when the first is not here."""
+    assert [each.mark for each in read(INTENT, LINKED, landed(2))] == ["@3.2"]
+
+
+@pytest.mark.parametrize("path", ["../a.jpg", "/etc/passwd", "C:\\a.jpg", "a\\..\\..\\b.jpg", "", None, "a\0b"])
+def test_paths_stay_in_home(path: str | None) -> None:
+    """A record that leads out of home is no picture."""
+    assert read(INTENT, LINKED, landed(1, path=path)).images == []
+
+
+def test_error_is_told() -> None:
+    """What went wrong is in `error`, in its own words."""
+    ended = record("end", 9, status="failed", error={"kind": "ApiError", "message": "refused"})
+    assert read(INTENT, ended).error == "refused"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"request": None},
+        {"request": {"prompt": 3}},
+        {"request": {**REQUEST.to_record(), "size": "9x9"}},
+        {"at": "yesterday"},
+    ],
+)
+def test_unreadable_intent(changes: dict[str, Any]) -> None:
+    """When it can't be read what was asked, there is no generation, and no crash."""
+    assert fold([{**INTENT, **changes}, LINKED], home=HOME, alive=False) is None
+
+
+def test_no_intent() -> None:
+    """Records without their intent tell of no generation."""
+    assert fold([LINKED, DONE], home=HOME, alive=False) is None
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        record("links", 1, links="no list"),
+        record("links", 1, links=[1, None]),
+        record("file", 2, index="1"),
+        landed(1, width="wide"),
+        record("end", 9, status=7, cost="much", seconds=[], error="text"),
+        record("new", 9),
+    ],
+)
+def test_damaged_fields_are_left_out(odd: dict[str, Any]) -> None:
+    """A record with fields of the wrong kind changes nothing."""
+    assert read(INTENT, odd).images == []
+
+
+def test_sequence() -> None:
+    """`len`, indexing and iteration give the pictures; one without any is not false."""
+    generation = read(*COMPLETE)
+    assert (len(generation), generation[-1], list(generation)) == (2, generation.images[1], generation.images)
+    assert bool(read(INTENT))
+
+
+def test_equal_generations_have_equal_hashes() -> None:
+    """Generations can be kept in sets."""
+    assert len({read(*COMPLETE), read(*COMPLETE)}) == 1
+
+
+def test_plain_text() -> None:
+    """As text it tells outcome and files, a line each."""
+    assert str(read(*COMPLETE)).splitlines() == [
+        "@3 done · 2 pictures 2048x1024 · 15.5 s · 0.06 USD",
+        f"@3.1  {HOME / '0003-1-fox.jpg'}",
+        f"@3.2  {HOME / '0003-2-fox.jpg'}",
+        "long",
+    ]
+
+
+def test_plain_text_of_a_failure() -> None:
+    """What is missing and what went wrong is in the text too."""
+    ended = record("end", 9, status="partial", error={"kind": "DownloadError", "message": "no\x1b[2J"})
+    assert str(read({**INTENT, "warnings": []}, LINKED, landed(1), ended)).splitlines()[1:] == [
+        f"@3.1  {HOME / '0003-1-fox.jpg'}",
+        "@3.2  missing: not fetched yet",
+        "no [2J",
+    ]
+
+
+def test_sandbox_is_labelled() -> None:
+    """What the imitation made says so, in text as well."""
+    assert "sandbox" in str(read({**INTENT, "backend": "sandbox"}))
+
+
+def test_repr_is_one_line() -> None:
+    """The repr is short, and nothing in a prompt can break its line."""
+    request = {**REQUEST.to_record(), "prompt": "a fox\nin \x1b[31mred " * 20}
+    assert len(repr(read({**INTENT, "request": request})).splitlines()) == 1
+
+
+class Asked:
+    """A session that writes down what it is asked."""
+
+    def __init__(self) -> None:
+        """Nothing yet."""
+        self.asked: list[Any] = []
+
+    def edit(self, generation: Generation, prompt: str, options: Any) -> Generation:  # noqa: ANN401
+        """Note an edit."""
+        self.asked.append(("edit", prompt, options))
+        return generation
+
+    def rerun(self, generation: Generation, changes: Any) -> Generation:  # noqa: ANN401
+        """Note a rerun."""
+        self.asked.append(("rerun", changes))
+        return generation
+
+    def bundle(self, value: Any) -> dict[str, Any]:  # noqa: ANN401
+        """Show by type."""
+        return {"text/html": type(value).__name__}
+
+
+def test_verbs_are_the_sessions() -> None:
+    """To edit, to run again and to be shown, a generation asks its session."""
+    session = Asked()
+    generation = fold(COMPLETE, home=HOME, alive=False, verbs=session)
+    assert generation is not None
+    generation.edit("at night", size="4K")
+    generation.rerun(watermark=False)
+    assert session.asked == [("edit", "at night", {"size": "4K"}), ("rerun", {"watermark": False})]
+    assert generation._repr_mimebundle_() == {"text/html": "Generation"}
+    assert generation[0]._repr_mimebundle_() == {"text/html": "Picture"}
+
+
+def test_without_a_session() -> None:
+    """Without a session nothing can be sent, and the error says so; the rest works."""
+    generation = read(*COMPLETE)
+    with pytest.raises(SeedreamError, match="nothing can be sent"):
+        generation.edit("at night")
+    assert generation._repr_mimebundle_() == {"text/plain": str(generation)}
+
+
+def test_save(tmp_path: Path) -> None:
+    """All pictures are copied into a folder, made if need be."""
+    for index in (1, 2):
+        (tmp_path / f"0003-{index}-fox.jpg").write_bytes(bytes([index]))
+    generation = fold(COMPLETE, home=tmp_path, alive=False)
+    assert generation is not None
+    paths = generation.save(tmp_path / "out" / "deep")
+    assert [(path.name, path.read_bytes()) for path in paths] == [
+        ("0003-1-fox.jpg", b"\x01"),
+        ("0003-2-fox.jpg", b"\x02"),
+    ]

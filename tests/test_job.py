@@ -1,0 +1,215 @@
+"""A job: waiting, awaiting, stopping before and after the last byte, and the end."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from seedream_nb.background import Background
+from seedream_nb.errors import ConnectionFailedError, SeedreamError, StillGeneratingError, StoppedError
+from seedream_nb.job import Job
+from seedream_nb.request import make_request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+Work = "Callable[[Job], Coroutine[Any, Any, None]]"
+
+
+class Made:
+    """Stands for a generation: a job only asks for its status."""
+
+    status = "done"
+
+
+def begin(work: Callable[[Job], Coroutine[Any, Any, None]], *, timeout: float = 60.0) -> Job:
+    """Start a job that does `work`."""
+    job = Job(make_request("a fox"), backend="sandbox", host="sandbox", price=0.03, timeout=timeout)
+    job.start(Background(), work(job))
+    return job
+
+
+async def finish(job: Job) -> None:
+    """Work that is done at once."""
+    job.finish(Made())  # type: ignore[arg-type]
+
+
+async def sleep_unsent(_job: Job) -> None:
+    """Work that stays before sending."""
+    await asyncio.sleep(60)
+
+
+async def sleep_sent(job: Job) -> None:
+    """Work that has sent its request and waits 0.3 s for the reply."""
+    job.commit()
+    await asyncio.sleep(0.3)
+    job.finish(Made())  # type: ignore[arg-type]
+
+
+async def fail(_job: Job) -> None:
+    """Work that fails."""
+    raise ConnectionFailedError("no way")
+
+
+async def break_down(_job: Job) -> None:
+    """Work that has a fault of its own."""
+    raise KeyError("oops")
+
+
+def ended(job: Job) -> None:
+    """Wait until the work has ended."""
+    while not job.over:
+        time.sleep(0.005)
+
+
+def sent(job: Job) -> Job:
+    """Wait until the job has sent its request."""
+    while job.sent is None:
+        time.sleep(0.005)
+    return job
+
+
+def test_a_job_gives_its_result() -> None:
+    """`result()` returns what was made, and the status is its status."""
+    job = begin(finish)
+    assert isinstance(job.result(), Made)
+    assert (job.status, job.over) == ("done", True)
+
+
+def test_a_job_can_be_awaited_on_another_loop() -> None:
+    """`await job` works on the caller's own event loop."""
+
+    async def main() -> object:
+        return await begin(finish)
+
+    assert isinstance(asyncio.run(main()), Made)
+
+
+def test_awaiting_a_stopped_job_ends_no_loop() -> None:
+    """On an event loop a stop is told by an error that is no KeyboardInterrupt: in a task that would end the loop."""
+
+    async def main() -> object:
+        job = begin(sleep_unsent)
+        job.cancel()
+        (outcome,) = await asyncio.gather(job, return_exceptions=True)
+        return outcome
+
+    error = asyncio.run(main())
+    assert isinstance(error, SeedreamError)
+    assert not isinstance(error, KeyboardInterrupt)
+    assert "Nothing was billed" in str(error)
+
+
+def test_giving_up_an_await_does_not_stop_the_job() -> None:
+    """A cancelled `await job` leaves the job to go on."""
+
+    async def main() -> Job:
+        job = begin(sleep_sent)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(job, 0.05)
+        return job
+
+    assert isinstance(asyncio.run(main()).result(), Made)
+
+
+def test_a_failure_is_raised_to_who_waits() -> None:
+    """An error of the work comes out of `result()`."""
+    job = begin(fail)
+    with pytest.raises(ConnectionFailedError, match="no way"):
+        job.result()
+    assert job.status == "failed"
+
+
+def test_a_fault_of_our_own_ends_the_wait_too() -> None:
+    """An unexpected error is told as one of ours; nobody waits for ever."""
+    with pytest.raises(SeedreamError, match="KeyError"):
+        begin(break_down).result()
+
+
+def test_the_wait_ends_after_the_time_given_and_the_work_goes_on() -> None:
+    """`result(timeout=)` raises StillGeneratingError; a later `result()` has the result."""
+    job = begin(sleep_sent)
+    with pytest.raises(StillGeneratingError):
+        job.result(timeout=0.05)
+    assert isinstance(job.result(timeout=10), Made)
+
+
+def test_the_jobs_own_timeout_counts_from_the_last_byte_sent() -> None:
+    """Without an argument the job's timeout holds, and does not run before the request is sent."""
+
+    async def slow_upload(job: Job) -> None:
+        await asyncio.sleep(0.4)
+        await sleep_sent(job)
+
+    started = time.monotonic()
+    with pytest.raises(StillGeneratingError):
+        begin(slow_upload, timeout=0.1).result()
+    assert time.monotonic() - started >= 0.5
+
+
+def test_before_sending_a_stop_withdraws() -> None:
+    """A job stopped before its last byte ends, and says that nothing was billed."""
+    job = begin(sleep_unsent)
+    job.cancel()
+    with pytest.raises(StoppedError, match="Nothing was billed"):
+        job.result()
+    ended(job)
+    assert job.status == "stopped"
+
+
+def test_after_sending_a_stop_lets_the_work_go_on() -> None:
+    """A job stopped after its last byte says so, and its result still comes."""
+    job = sent(begin(sleep_sent))
+    job.cancel()
+    with pytest.raises(StoppedError, match="goes on"):
+        job.result()
+    status = [job.status]
+    ended(job)
+    assert job.generation is not None
+    assert [*status, job.status] == ["generating", "done"]
+
+
+def test_a_stop_after_the_end_changes_nothing() -> None:
+    """A job that is done stays done."""
+    job = begin(finish)
+    job.result()
+    job.cancel()
+    assert isinstance(job.result(), Made)
+
+
+def test_a_stop_before_the_loop_came_to_it_is_not_lost() -> None:
+    """A job cancelled in the same moment as it was started does not run on."""
+    for _ in range(50):
+        job = begin(sleep_unsent)
+        job.cancel()
+        with pytest.raises(StoppedError):
+            job.result(timeout=5)
+
+
+def test_a_stop_is_an_interrupt_too() -> None:
+    """StoppedError is a KeyboardInterrupt, so that code which cleans up after those does so."""
+    job = begin(sleep_unsent)
+    job.cancel()
+    with pytest.raises(KeyboardInterrupt):
+        job.result()
+
+
+def test_who_watches_is_woken_by_a_change() -> None:
+    """`wait_for_change` returns as soon as the job has changed."""
+    job = begin(sleep_unsent)
+    threading.Timer(0.05, lambda: job.update(phase="waiting")).start()
+    started = time.monotonic()
+    assert job.wait_for_change(job.version, 10) != 0
+    assert time.monotonic() - started < 5
+    job.cancel()
+
+
+def test_a_job_reads_as_one_line() -> None:
+    """The repr tells the status."""
+    job = begin(sleep_unsent)
+    assert repr(job) == "<Job: preparing>"
+    job.cancel()

@@ -1,0 +1,187 @@
+"""Imports run downward only, and what is heavy or foreign is imported in its own room only."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import seedream_nb
+
+PACKAGE = Path(seedream_nb.__file__).parent
+
+# From the doors down to the ground. A room imports from the rows below its own, never from its own row;
+# inside a folder (references/, wire/ …) the files of one room import each other as they need.
+ROWS = (
+    ("__init__",),
+    ("notebook", "widgets"),
+    ("session", "view"),
+    ("fulfil", "compose"),
+    ("job", "archive", "preview"),
+    ("client", "budget", "journal", "generation"),
+    ("wire", "prompt", "references"),
+    ("request",),
+    ("endpoint", "picture", "store"),
+    ("settings", "options"),
+    ("keys", "sizes", "scope"),
+    ("errors", "background"),
+)
+RANK = {room: len(ROWS) - number for number, row in enumerate(ROWS) for room in row}
+
+# The sandbox shares nothing with the package: a mistake in a shared table would be right on both sides.
+# One room starts it inside the kernel.
+SANDBOX = "sandbox"
+STARTS_THE_SANDBOX = {"session"}
+
+# Who may import what the package stands on.
+FOREIGN = {
+    "IPython": {"__init__", "notebook"},
+    "PIL": {"picture", "preview", "references", "request", "sandbox"},
+    "anywidget": {"widgets"},
+    "google": {"keys"},
+    "httpcore": {"client"},
+    "httpx": {"client", "sandbox"},
+    "ipywidgets": {"widgets"},
+    "numpy": {"picture", "references"},
+    "starlette": {"sandbox"},
+    "uvicorn": {"sandbox"},
+    "anyio": {"background", "client", "fulfil", "job", "sandbox", "session", "wire"},
+}
+
+HEAVY = {"PIL", "anywidget", "httpx", "ipywidgets", "starlette"}
+
+LOADS = """
+import sys
+from IPython.core.interactiveshell import InteractiveShell
+shell = InteractiveShell.instance()
+before = set(sys.modules)
+import seedream_nb
+shell.run_line_magic("load_ext", "seedream_nb")
+print(*sorted({name.split(".")[0] for name in set(sys.modules) - before}))
+"""
+
+
+def modules() -> dict[str, Path]:
+    """Return every module of the package by its dotted name within it ("" for the package itself)."""
+    files = sorted(PACKAGE.rglob("*.py"))
+    parts = {file: file.relative_to(PACKAGE).with_suffix("").parts for file in files}
+    return {".".join(part for part in parts[file] if part != "__init__"): file for file in files}
+
+
+def room(module: str) -> str:
+    """Return the room that a module belongs to: its first part."""
+    return module.partition(".")[0] or "__init__"
+
+
+def imports(source: str, package: str) -> set[str]:
+    """Return what a module imports, wherever in it: absolute dotted names, `from` imports with each name."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = ".".join(package.split(".")[: 1 - node.level or None]) if node.level else ""
+            origin = ".".join(filter(None, (base, node.module)))
+            found.update(f"{origin}.{alias.name}" for alias in node.names)
+    return found
+
+
+def imports_of(module: str, file: Path) -> set[str]:
+    """Return what a module of the package imports."""
+    name = f"seedream_nb.{module}".rstrip(".")
+    package = name if file.name == "__init__.py" else name.rpartition(".")[0]
+    return imports(file.read_text("utf-8"), package)
+
+
+def rooms_above(module: str, file: Path) -> set[str]:
+    """Return the rooms that a module imports from although they are not below its own."""
+    own = room(module)
+    used = {room(name.partition(".")[2]) for name in imports_of(module, file) if name.split(".")[0] == "seedream_nb"}
+    used -= {own}
+    if own == SANDBOX:
+        return used
+    if own in STARTS_THE_SANDBOX:
+        used -= {SANDBOX}
+    return {name for name in used if RANK.get(name, len(ROWS) + 1) >= RANK.get(own, 0)}
+
+
+def strangers(module: str, file: Path) -> set[str]:
+    """Return the libraries that a module imports although they are not for its room."""
+    used = {name.split(".")[0] for name in imports_of(module, file)}
+    outside = used - set(sys.stdlib_module_names) - {"seedream_nb"}
+    return {name for name in outside if room(module) not in FOREIGN.get(name, set())}
+
+
+@pytest.mark.parametrize("module", modules())
+def test_every_room_is_on_the_plan(module: str) -> None:
+    """Every module belongs to a room with a place in ROWS (or to the sandbox)."""
+    assert room(module) in {*RANK, SANDBOX}
+
+
+@pytest.mark.parametrize("module", modules())
+def test_imports_run_downward(module: str) -> None:
+    """A module imports only from rooms below its own, for type checking too; the sandbox from none."""
+    assert rooms_above(module, modules()[module]) == set()
+
+
+@pytest.mark.parametrize("module", modules())
+def test_libraries_stay_in_their_rooms(module: str) -> None:
+    """A library is imported only in the rooms that are for it."""
+    assert strangers(module, modules()[module]) == set()
+
+
+@pytest.mark.parametrize("name", sorted(seedream_nb.__all__))
+def test_no_module_takes_the_place_of_a_public_name(name: str) -> None:
+    """No room has a public object's name: importing it would put the module in the object's place."""
+    assert name not in {room(module) for module in modules()}
+
+
+def test_loading_imports_nothing_heavy() -> None:
+    """Importing the package and loading the extension imports no HTTP, picture or widget library."""
+    ran = subprocess.run([sys.executable, "-c", LOADS], capture_output=True, text=True, check=True, env=os.environ)
+
+    assert "seedream_nb" in ran.stdout.split()
+    assert HEAVY & set(ran.stdout.split()) == set()
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("import a.b", {"a.b"}),
+        ("from a.b import c, d", {"a.b.c", "a.b.d"}),
+        ("from . import c", {"p.q.c"}),
+        ("from .c import d", {"p.q.c.d"}),
+        ("from ..c import d", {"p.c.d"}),
+        ("def f():\n    import late", {"late"}),
+        ("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import t", {"typing.TYPE_CHECKING", "t"}),
+    ],
+)
+def test_imports_are_found(source: str, found: set[str]) -> None:
+    """Imports are found in every spelling and at every place."""
+    assert imports(source, "p.q") == found
+
+
+@pytest.mark.parametrize(
+    ("module", "source", "found"),
+    [
+        ("request", "from seedream_nb.session import Session", {"session"}),
+        ("journal", "from seedream_nb import budget", {"budget"}),
+        ("job", "import seedream_nb", {"__init__"}),
+        ("job", "from seedream_nb import unheard", {"unheard"}),
+        ("job", "from seedream_nb import sandbox", {"sandbox"}),
+        ("session", "from seedream_nb.sandbox.app import create_app", set()),
+        ("sandbox.app", "from seedream_nb.errors import Problem", {"errors"}),
+        ("references.fit", "from seedream_nb.references.strip import strip", set()),
+        ("session", "from seedream_nb.errors import Problem", set()),
+    ],
+)
+def test_wrong_directions_are_found(tmp_path: Path, module: str, source: str, found: set[str]) -> None:
+    """An import from a room that is not below is found, and no other."""
+    file = tmp_path / "module.py"
+    file.write_text(source, "utf-8")
+
+    assert rooms_above(module, file) == found

@@ -1,0 +1,114 @@
+"""Previews: small JPEGs, upright, on white."""
+
+from __future__ import annotations
+
+import io
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from PIL import Image
+
+from seedream_nb.preview import preview, side_for
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def painted(path: Path, size: tuple[int, int] = (1600, 800), mode: str = "RGB", **options: object) -> Path:
+    """Write a picture, its left half red, its right half blue."""
+    image = Image.new(mode, size, "blue")
+    image.paste(Image.new(mode, (size[0] // 2, size[1]), "red"), (0, 0))
+    image.save(path, **options)  # type: ignore[arg-type]
+    return path
+
+
+def shown(path: Path, side: int) -> Image.Image:
+    """Return the preview of a picture, decoded."""
+    image = Image.open(io.BytesIO(preview(path, side)))
+    image.load()
+    return image
+
+
+@pytest.mark.parametrize(("count", "side"), [(0, 1024), (1, 1024), (2, 640), (4, 640), (5, 512), (15, 512)])
+def test_side_for(count: int, side: int) -> None:
+    """One picture is shown at 1024 pixels, up to four at 640, more at 512."""
+    assert side_for(count) == side
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp"])
+def test_preview_is_a_small_jpeg(tmp_path: Path, name: str) -> None:
+    """Each kind of picture gets a JPEG whose longest side is the one asked for."""
+    image = shown(painted(tmp_path / name), 512)
+    assert (image.format, image.size) == ("JPEG", (512, 256))
+
+
+def test_small_pictures_are_not_blown_up(tmp_path: Path) -> None:
+    """A picture that is smaller than its preview stays as it is."""
+    assert shown(painted(tmp_path / "a.png", (60, 40)), 512).size == (60, 40)
+
+
+@pytest.mark.parametrize("size", [(3024, 1296), (1000, 3001), (16, 4096)])
+def test_preview_keeps_the_shape(tmp_path: Path, size: tuple[int, int]) -> None:
+    """A preview has the ratio of its picture, however far from a square."""
+    width, height = shown(painted(tmp_path / "a.jpg", size), 512).size
+    assert max(width, height) == 512
+    assert abs(width - 512 * size[0] / max(size)) <= 1
+    assert abs(height - 512 * size[1] / max(size)) <= 1
+
+
+def test_preview_is_upright(tmp_path: Path) -> None:
+    """A picture that its file says is lying on its side is shown upright."""
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn by 90 degrees, clockwise
+    image = shown(painted(tmp_path / "a.jpg", exif=exif), 512)
+    assert image.size == (256, 512)
+    red, _, blue = image.getpixel((128, 20))  # type: ignore[misc]
+    assert red > blue
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.webp"])
+def test_transparent_parts_are_white(tmp_path: Path, name: str) -> None:
+    """What can be seen through is white in the preview."""
+    Image.new("RGBA", (100, 100), (0, 0, 0, 0)).save(tmp_path / name)
+    assert min(shown(tmp_path / name, 512).getpixel((50, 50))) > 250  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("mode", ["L", "CMYK", "1", "P", "LA", "I;16"])
+def test_other_modes(tmp_path: Path, mode: str) -> None:
+    """Grey, printed, two-coloured, indexed and deep pictures have previews too."""
+    name = "a.jpg" if mode == "CMYK" else "a.png"
+    Image.new(mode, (200, 100)).save(tmp_path / name)
+    assert shown(tmp_path / name, 100).mode == "RGB"
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp"])
+@pytest.mark.parametrize("kept", [0, 10, 60, 300])
+def test_damaged_files(tmp_path: Path, name: str, kept: int) -> None:
+    """A file that is cut off raises ValueError, which names it."""
+    path = painted(tmp_path / name)
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(ValueError, match=name):
+        preview(path, 512)
+
+
+def test_other_formats_are_refused(tmp_path: Path) -> None:
+    """Only JPEG, PNG and WebP are opened, whatever a file is called."""
+    painted(tmp_path / "a.gif").rename(tmp_path / "a.jpg")
+    with pytest.raises(ValueError, match=r"a\.jpg is damaged, or no picture"):
+        preview(tmp_path / "a.jpg", 512)
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    """A file that is gone is no damage: FileNotFoundError."""
+    with pytest.raises(FileNotFoundError):
+        preview(tmp_path / "a.jpg", 512)
+
+
+def test_changed_file_gets_a_new_preview(tmp_path: Path) -> None:
+    """A file that is replaced is looked at again."""
+    path = painted(tmp_path / "a.png")
+    before = preview(path, 512)
+    Image.new("RGB", (100, 100)).save(path)
+    os.utime(path, (1, 1))
+    assert preview(path, 512) != before

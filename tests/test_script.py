@@ -1,0 +1,75 @@
+"""A plain script, without IPython: the same calls work, and its end throws nothing away that was paid."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from tests.faults.script import POST, Links, Reply
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.faults.server import FaultServer
+
+START = """
+import sys
+import seedream_nb as sd
+sd.configure(base_url=sys.argv[1], api_key="sk_test", timeout=0.2)
+"""
+MAKES = (
+    START.replace("timeout=0.2", "timeout=60")
+    + """
+g = sd.generate("a fox", max_images=2)
+print(g.status, len(g), all(picture.path.exists() for picture in g), "IPython" in sys.modules)
+"""
+)
+LEAVES = (
+    START
+    + """
+try:
+    sd.generate("a fox")
+except sd.StillGeneratingError:
+    print("still generating")
+"""
+)
+QUEUES = (
+    START
+    + """
+import time
+sd.configure(concurrency=1)
+jobs = [sd.submit(f"fox {number}") for number in range(20)]
+time.sleep(0.3)
+"""
+)
+
+
+def run(code: str, server: FaultServer, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a script in a folder of its own."""
+    command = [sys.executable, "-c", code, server.url]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True, timeout=60)
+
+
+def test_a_script_makes_pictures(fault_server: FaultServer, tmp_path: Path) -> None:
+    """`sd.generate` works without IPython, and does not import it."""
+    assert run(MAKES, fault_server, tmp_path).stdout.split() == ["done", "2", "True", "False"]
+
+
+def test_a_script_that_ends_waits_for_what_it_has_sent(fault_server: FaultServer, tmp_path: Path) -> None:
+    """A request that is on its way when the script ends is waited for, said so, and its picture kept."""
+    # A name that has to be looked up: asyncio does that in threads, which end early when the interpreter does.
+    link = fault_server.picture(64, 64).replace("127.0.0.1", "localhost")
+    fault_server.on(POST, Reply(body=json.dumps({"images": [link]}).encode(), delay=1.0))
+    ran = run(LEAVES, fault_server, tmp_path)
+    assert ran.stdout == "still generating\n"
+    assert "waits for a request that was already sent" in ran.stderr
+    assert len(list((tmp_path / "seedream").glob("0001-1-*.jpg"))) == 1
+
+
+def test_a_script_that_ends_is_not_held_up_by_what_was_not_sent(fault_server: FaultServer, tmp_path: Path) -> None:
+    """A job that waits for its turn keeps no process alive."""
+    fault_server.on(POST, Links(delay=0.5))
+    run(QUEUES, fault_server, tmp_path)
+    assert len(fault_server.posts) < 5

@@ -1,0 +1,144 @@
+"""Settings: what was configured, else the environment, else the default; wrong ones change nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from seedream_nb.errors import SettingsError
+from seedream_nb.settings import SETTINGS, Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def settings(folder: Path, **environ: str) -> Settings:
+    """Give settings that see only this environment."""
+    return Settings(environ=environ, folder=folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("backend", "novita"), ("api_key", None), ("base_url", "https://api.novita.ai"), ("price", 0.03), ("budget", None),
+     ("once", False), ("concurrency", 4), ("timeout", 600), ("size", None), ("aspect", None), ("watermark", None)],
+)  # fmt: skip
+def test_defaults_are_the_contracts(tmp_path: Path, name: str, value: object) -> None:
+    """With nothing set, each setting has the default that the contract states."""
+    assert settings(tmp_path).get(name) == value
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "name", "value"),
+    [
+        ("SEEDREAM_BACKEND", "Sandbox", "backend", "sandbox"),
+        ("SEEDREAM_PRICE", "0.05", "price", 0.05),
+        ("SEEDREAM_BUDGET", "2", "budget", 2.0),
+        ("SEEDREAM_ONCE", "1", "once", True),
+        ("SEEDREAM_ONCE", "no", "once", False),
+        ("SEEDREAM_CONCURRENCY", "2", "concurrency", 2),
+        ("SEEDREAM_TIMEOUT", "30", "timeout", 30.0),
+        ("SEEDREAM_BASE_URL", "http://127.0.0.1:8787/", "base_url", "http://127.0.0.1:8787"),
+    ],
+)
+def test_the_environment_is_read(tmp_path: Path, variable: str, text: str, name: str, value: object) -> None:
+    """Each setting that has a variable takes its value from there."""
+    assert settings(tmp_path, **{variable: text}).get(name) == value
+
+
+def test_configure_goes_before_the_environment(tmp_path: Path) -> None:
+    """What was configured wins; None sets it back."""
+    ours = settings(tmp_path, SEEDREAM_PRICE="0.05")
+    ours.change(price=0.07)
+    assert ours.get("price") == 0.07
+    ours.change(price=None)
+    assert ours.get("price") == 0.05
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("backend", "novitta", "novita"),
+        ("base_url", "http://api.novita.ai", "https"),
+        ("base_url", "api.novita.ai", "URL"),
+        ("base_url", "https://u:p@x.example", "plain"),
+        ("price", -1, "0 or more"),
+        ("price", "cheap", "number"),
+        ("price", float("nan"), "number"),
+        ("budget", "-0.1", "0 or more"),
+        ("once", "perhaps", "true or false"),
+        ("concurrency", 0, "1 to"),
+        ("concurrency", 2.5, "whole"),
+        ("concurrency", True, "whole"),
+        ("timeout", 0, "above 0"),
+        ("size", "9K", "9K"),
+        ("aspect", "wide", "wide"),
+        ("api_key", "  ", "white space"),
+    ],
+)
+def test_a_wrong_value_is_refused_in_words(tmp_path: Path, name: str, value: object, told: str) -> None:
+    """A value that a setting can't have is refused with what it can have; nothing changes."""
+    ours = settings(tmp_path)
+    before = ours.get(name)
+    with pytest.raises(SettingsError, match=told):
+        ours.change(**{name: value})
+    assert ours.get(name) == before
+
+
+def test_an_unknown_name_gets_the_nearest(tmp_path: Path) -> None:
+    """A misspelt setting is refused and the nearest is named."""
+    with pytest.raises(SettingsError, match="budget"):
+        settings(tmp_path).change(budgett=1)
+
+
+def test_one_wrong_value_keeps_all_as_they_were(tmp_path: Path) -> None:
+    """Settings are changed together or not at all, and all that is wrong is told."""
+    ours = settings(tmp_path)
+    with pytest.raises(SettingsError) as caught:
+        ours.change(price=0.5, concurrency=0, timeout=-1)
+    assert ours.get("price") == 0.03
+    assert "concurrency" in str(caught.value)
+    assert "timeout" in str(caught.value)
+
+
+def test_a_wrong_environment_is_told_with_its_variable(tmp_path: Path) -> None:
+    """A variable with a value that can't be names itself."""
+    with pytest.raises(SettingsError, match="SEEDREAM_CONCURRENCY"):
+        settings(tmp_path, SEEDREAM_CONCURRENCY="many").get("concurrency")
+
+
+def test_a_configured_key_is_not_shown(tmp_path: Path) -> None:
+    """The settings hold the key as something that can't be read by printing it."""
+    ours = settings(tmp_path)
+    ours.change(api_key="sk_secret_value")
+    assert "secret" not in repr(ours.get("api_key"))
+
+
+def test_home_is_fixed_at_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Changing the working directory later moves no pictures."""
+    ours = settings(tmp_path)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    assert ours.get("home") == tmp_path / "seedream"
+
+
+def test_home_from_the_environment_is_meant_from_the_notebooks_folder(tmp_path: Path) -> None:
+    """A relative SEEDREAM_HOME is below the notebook's folder, an absolute one where it says."""
+    assert settings(tmp_path, SEEDREAM_HOME="pictures").get("home") == tmp_path / "pictures"
+    assert settings(tmp_path, SEEDREAM_HOME=str(tmp_path / "a")).get("home") == tmp_path / "a"
+
+
+def test_home_can_be_configured_and_set_back(tmp_path: Path) -> None:
+    """`configure(home=…)` moves it, None moves it back."""
+    ours = settings(tmp_path)
+    ours.change(home="other")
+    assert ours.get("home") == tmp_path / "other"
+    ours.change(home=None)
+    assert ours.get("home") == tmp_path / "seedream"
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_every_setting_is_explained(name: str) -> None:
+    """Each setting has a sentence of help."""
+    assert SETTINGS[name].help

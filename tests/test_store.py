@@ -1,0 +1,288 @@
+"""The files of a `home`: names, ids, modes, room."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seedream_nb.errors import SettingsError
+from seedream_nb.store import PARTIAL_SECONDS, Store, slug, unwritable, write_private
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[1]
+posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+
+TAKE_IDS = """
+import sys, pathlib
+from seedream_nb.store import Store
+store = Store(pathlib.Path(sys.argv[1]))
+store.open()
+print("ready", flush=True)
+sys.stdin.readline()
+print(*[store.new_id() for _ in range(100)])
+"""
+
+
+def opened(home: Path) -> Store:
+    """Return a store whose folders are there."""
+    store = Store(home)
+    store.open()
+    return store
+
+
+def kernel_that_takes_ids(home: Path) -> subprocess.Popen[str]:
+    """Start a process that takes a hundred ids of a home when it is told to."""
+    command = [sys.executable, "-c", TAKE_IDS, str(home)]
+    return subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def mode(path: Path) -> int:
+    """Return the permission bits of a file or folder."""
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@contextmanager
+def locked() -> Iterator[Path]:
+    """Give a folder that can be seen and not written: root gives up its powers for a while."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o555)
+    before = os.geteuid()
+    if before == 0:
+        os.seteuid(65534)
+    try:
+        yield folder
+    finally:
+        os.seteuid(before)
+        folder.rmdir()
+
+
+def test_open_makes_the_folders(tmp_path: Path) -> None:
+    """A home that does not exist is made, with its journal and inputs."""
+    store = opened(tmp_path / "deep" / "home")
+    assert store.inputs.is_dir()
+    assert (tmp_path / "deep" / "home" / "journal").is_dir()
+
+
+@posix
+def test_folders_are_private(tmp_path: Path) -> None:
+    """Folders that we make are for their owner alone."""
+    store = opened(tmp_path / "home")
+    assert {mode(path) for path in (store.home, store.journal, store.inputs)} == {0o700}
+
+
+@posix
+def test_files_are_private_from_birth(tmp_path: Path) -> None:
+    """A private file has its mode even under a generous umask."""
+    before = os.umask(0)
+    try:
+        write_private(tmp_path / "a", b"x")
+    finally:
+        os.umask(before)
+    assert mode(tmp_path / "a") == 0o600
+
+
+def test_open_leaves_no_traces(tmp_path: Path) -> None:
+    """Proving that a folder can be written leaves nothing there."""
+    opened(tmp_path)
+    assert {path.name for path in tmp_path.rglob("*")} == {"journal", "ids", "partial", "inputs", ".gitignore"}
+
+
+def test_journal_and_inputs_stay_out_of_commits(tmp_path: Path) -> None:
+    """Git ignores the journal and the inputs of a new home, and nothing else."""
+    opened(tmp_path)
+    assert (tmp_path / ".gitignore").read_text("utf-8") == "/journal/\n/inputs/\n"
+
+
+def test_gitignore_of_the_owner_stays(tmp_path: Path) -> None:
+    """What is in a `.gitignore` already stays, and ours is added once."""
+    (tmp_path / ".gitignore").write_text("*.tmp\n/inputs/", "utf-8")
+    opened(tmp_path)
+    opened(tmp_path)
+    assert (tmp_path / ".gitignore").read_text("utf-8") == "*.tmp\n/inputs/\n/journal/\n"
+
+
+def test_file_in_the_way(tmp_path: Path) -> None:
+    """A file where the folder should be is an error that names both."""
+    (tmp_path / "home").write_text("mine", "utf-8")
+    with pytest.raises(SettingsError, match=r"home can't be written: a file is in the way"):
+        opened(tmp_path / "home")
+
+
+def test_file_in_the_way_further_up(tmp_path: Path) -> None:
+    """A file in the place of a parent folder is found out too."""
+    (tmp_path / "home").write_text("mine", "utf-8")
+    with pytest.raises(SettingsError, match="a file is in the way"):
+        opened(tmp_path / "home" / "pictures")
+
+
+@posix
+def test_no_permission() -> None:
+    """A folder that may not be written is an error that says so."""
+    with locked() as folder, pytest.raises(SettingsError, match="can't be written: permission denied"):
+        opened(folder)
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (errno.EROFS, "the disk is read-only"),
+        (errno.ENOSPC, "no room is left on the disk"),
+        (errno.EIO, os.strerror(errno.EIO)),
+    ],
+)
+def test_reasons_in_words(tmp_path: Path, number: int, words: str) -> None:
+    """What the system says about a folder is told in plain words."""
+    assert words in str(unwritable(tmp_path, OSError(number, os.strerror(number))))
+
+
+def test_room_is_checked_before_sending(tmp_path: Path) -> None:
+    """More pictures than the disk has room for are refused, with what is there and what is needed."""
+    store = opened(tmp_path)
+    store.need_room(0)
+    with pytest.raises(SettingsError, match=r"has \d+ MB left; \d+ pictures may need \d+ MB"):
+        store.need_room(store.room() // 1_000_000)
+
+
+def test_ids_count_up(tmp_path: Path) -> None:
+    """Ids begin at 1 and count up."""
+    store = opened(tmp_path)
+    assert [store.new_id() for _ in range(3)] == [1, 2, 3]
+
+
+def test_ids_go_on_after_a_restart(tmp_path: Path) -> None:
+    """A later kernel starts after the largest id."""
+    opened(tmp_path).new_id()
+    assert opened(tmp_path).new_id() == 2
+
+
+def test_pictures_are_never_overwritten_by_new_ids(tmp_path: Path) -> None:
+    """When the journal is lost, ids start after the pictures that are there."""
+    (tmp_path / "0041-2-a-fox.jpg").write_bytes(b"")
+    assert opened(tmp_path).new_id() == 42
+
+
+def test_ids_go_on_when_the_folder_vanishes(tmp_path: Path) -> None:
+    """A journal folder that is deleted while we work is made again."""
+    store = opened(tmp_path)
+    store.new_id()
+    (tmp_path / "journal" / "ids" / "1").unlink()
+    (tmp_path / "journal" / "ids").rmdir()
+    assert store.new_id() == 2
+
+
+def test_threads_get_distinct_ids(tmp_path: Path) -> None:
+    """No id is given to two threads."""
+    store = opened(tmp_path)
+    with ThreadPoolExecutor(8) as threads:
+        ids = list(threads.map(lambda _: store.new_id(), range(200)))
+    assert sorted(ids) == list(range(1, 201))
+
+
+def test_processes_get_distinct_ids(tmp_path: Path) -> None:
+    """Two kernels that share a home never get the same id."""
+    with ExitStack() as stack:
+        pair = [stack.enter_context(kernel_that_takes_ids(tmp_path)) for _ in range(2)]
+        for process in pair:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+        for process in pair:
+            assert process.stdin is not None
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        ids = [int(number) for process in pair for number in process.communicate()[0].split()]
+    assert sorted(ids) == list(range(1, 201))
+
+
+def test_picture_name(tmp_path: Path) -> None:
+    """A picture is named by mark, number and the words of its prompt."""
+    name = Store(tmp_path).picture_name(42, 1, "A fox, in the snow!", "image/jpeg")
+    assert name == "0042-1-a-fox-in-the-snow.jpg"
+
+
+def test_picture_name_without_words(tmp_path: Path) -> None:
+    """A prompt without letters leaves mark and number."""
+    assert Store(tmp_path).picture_name(7, 12, "!?", "image/webp") == "0007-12.webp"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "expected"),
+    [
+        ("雪地里的狐狸，4K", "雪地里的狐狸-4k"),
+        ("Ein Füchslein\nim Schnee", "ein-füchslein-im-schnee"),
+        ("हिन्दी में", "हिन्दी-में"),
+        ("../../etc/passwd", "etc-passwd"),
+        ("CON", "con-"),
+        ("com¹", "com1-"),
+        ("one two three four five six seven eight nine ten", "one-two-three-four-five-six-seven-eight"),
+        ("x" * 100, "x" * 40),
+        ("\x1b[31mred", "31mred"),
+        ("", ""),
+    ],
+)
+def test_slug(prompt: str, expected: str) -> None:
+    """A prompt becomes words of any script, joined by hyphens, cut between words."""
+    assert slug(prompt) == expected
+
+
+@given(st.text())
+def test_slug_is_safe_everywhere(prompt: str) -> None:
+    """No prompt makes a name that a system refuses or that leaves its folder."""
+    made = slug(prompt)
+    assert len(made) <= 41
+    assert len(made.encode()) <= 200
+    assert not set(made) & set('/\\:*?"<>|. \0\n')
+    assert made == made.strip()
+
+
+def test_write_private_replaces(tmp_path: Path) -> None:
+    """A private file that is written again is replaced, and nothing else stays behind."""
+    write_private(tmp_path / "a", b"one")
+    write_private(tmp_path / "a", b"two")
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a", b"two")]
+
+
+def test_settle_gives_a_download_its_name(tmp_path: Path) -> None:
+    """A finished download moves from its temporary name to its own."""
+    store = opened(tmp_path)
+    partial = store.partial(1, 1)
+    partial.write_bytes(b"picture")
+    path = store.settle(partial, "0001-1.jpg")
+    assert (path, path.read_bytes(), partial.exists()) == (tmp_path / "0001-1.jpg", b"picture", False)
+
+
+def test_kernels_download_to_different_names(tmp_path: Path) -> None:
+    """Two kernels that recover the same picture don't write into one file."""
+    assert Store(tmp_path).partial(1, 1) != Store(tmp_path).partial(1, 1)
+
+
+def test_old_partial_downloads_go(tmp_path: Path) -> None:
+    """What a killed kernel left half downloaded goes after a day, and not before."""
+    store = opened(tmp_path)
+    old, new = store.partial(1, 1), store.partial(1, 2)
+    for path in (old, new):
+        path.write_bytes(b"")
+    past = time.time() - PARTIAL_SECONDS - 60
+    os.utime(old, (past, past))
+    opened(tmp_path)
+    assert (old.exists(), new.exists()) == (False, True)
+
+
+def test_relative(tmp_path: Path) -> None:
+    """The journal keeps paths relative to home, with forward slashes."""
+    store = Store(tmp_path)
+    assert store.relative(store.inputs / "a.png") == "inputs/a.png"

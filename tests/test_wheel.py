@@ -1,0 +1,127 @@
+"""The wheel: it holds the package and nothing else, and works where there is no checkout."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import venv
+import zipfile
+from email.parser import HeaderParser
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("wheel")]
+
+CHECKOUT = Path(__file__).parents[1]
+
+MAKES_A_PICTURE = """
+import pathlib
+import seedream_nb as sd
+sd.configure(backend="sandbox", home="pictures")
+generation = sd.generate("a fox in the snow", size="1024x1024")
+assert generation.status == "done", generation
+assert (generation[0].width, generation[0].height) == (1024, 1024)
+print(pathlib.Path(sd.__file__).parent)
+"""
+
+RUNS_A_CELL = """
+from IPython.testing.globalipapp import start_ipython
+shell = start_ipython()
+shell.run_line_magic("load_ext", "seedream_nb")
+shell.run_line_magic("seedream", "config backend=sandbox")
+shell.run_cell_magic("seedream", "--size 1024x1024 --out fox", "a fox in the snow")
+assert len(shell.user_ns["fox"]) == 1
+"""
+
+
+def run(*command: str | Path, folder: Path, env: dict[str, str] | None = None) -> str:
+    """Run a command and return what it printed; what it says when it fails is in the error."""
+    ran = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return ran.stdout
+
+
+@pytest.fixture(scope="module")
+def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the source distribution, and unpack it."""
+    folder = tmp_path_factory.mktemp("sdist")
+    run(sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", folder, folder=CHECKOUT)
+    with tarfile.open(next(folder.glob("*.tar.gz"))) as archive:
+        archive.extractall(folder, filter="data")
+    return next(path for path in folder.iterdir() if path.is_dir())
+
+
+@pytest.fixture(scope="module")
+def wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the wheel from the source distribution, as an installer would."""
+    folder = tmp_path_factory.mktemp("wheel")
+    run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder, folder=sdist)
+    return next(folder.glob("*.whl"))
+
+
+@pytest.fixture(scope="module")
+def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Install the wheel into an environment that has the dependencies, but not the checkout."""
+    folder = tmp_path_factory.mktemp("environment")
+    venv.create(folder, with_pip=False)
+    scheme = sysconfig.get_paths("venv", vars={"base": str(folder), "platbase": str(folder)})
+    interpreter = Path(scheme["scripts"]) / Path(sys.executable).name
+    pip: list[str | Path] = [sys.executable, "-m", "pip", "--python", interpreter, "--disable-pip-version-check"]
+    run(*pip, "install", "--no-deps", "--no-index", wheel, folder=folder)
+    # Only this folder's packages: an editable install's own .pth file, which would lead to the checkout,
+    # is not read from a folder that is named in a .pth file.
+    (Path(scheme["purelib"]) / "dependencies.pth").write_text(sysconfig.get_path("purelib"), "utf-8")
+    return interpreter
+
+
+@pytest.fixture
+def outside() -> dict[str, str]:
+    """Return an environment in which nothing leads to the checkout but the guard."""
+    return {**os.environ, "PYTHONPATH": str(CHECKOUT / "tests" / "guard")}
+
+
+def test_it_holds_the_package_only(wheel: Path) -> None:
+    """The wheel installs `seedream_nb` and what describes it, nothing else."""
+    with zipfile.ZipFile(wheel) as archive:
+        tops = {name.split("/")[0] for name in archive.namelist()}
+
+    assert tops == {"seedream_nb", "seedream_nb-0.1.0.dist-info"}
+
+
+def test_it_holds_all_of_the_package(wheel: Path) -> None:
+    """Every file of the package is in the wheel, `py.typed` too."""
+    files = [path for path in (CHECKOUT / "seedream_nb").rglob("*") if path.is_file()]
+    wanted = {path.relative_to(CHECKOUT).as_posix() for path in files if path.suffix != ".pyc"}
+    with zipfile.ZipFile(wheel) as archive:
+        packed = set(archive.namelist())
+
+    assert "seedream_nb/py.typed" in wanted
+    assert wanted <= packed
+
+
+def test_its_description(wheel: Path) -> None:
+    """The metadata say that this is unofficial, and under which licence it comes."""
+    with zipfile.ZipFile(wheel) as archive:
+        metadata = HeaderParser().parsestr(archive.read("seedream_nb-0.1.0.dist-info/METADATA").decode())
+
+    assert "unofficial, not affiliated with ByteDance or Novita" in metadata["Summary"]
+    assert metadata["License-Expression"] == "BSD-3-Clause"
+
+
+def test_it_works_in_a_script(python: Path, outside: dict[str, str], tmp_path: Path) -> None:
+    """Installed from the wheel, it makes a picture in the sandbox, with no checkout in sight."""
+    package = run(python, "-c", MAKES_A_PICTURE, folder=tmp_path, env=outside).strip()
+
+    assert python.parents[1] in Path(package).parents
+    assert list((tmp_path / "pictures").glob("0001-1-a-fox-in-the-snow.*"))
+
+
+def test_it_works_in_ipython(python: Path, outside: dict[str, str], tmp_path: Path) -> None:
+    """Installed from the wheel, the cell magic makes a picture in the sandbox."""
+    run(python, "-c", RUNS_A_CELL, folder=tmp_path, env=outside)
+
+    assert list((tmp_path / "seedream").glob("0001-1-*"))
