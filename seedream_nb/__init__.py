@@ -13,14 +13,16 @@ g[0].path                             # the full-size file
 
 from __future__ import annotations
 
+import functools
 import importlib
 import os
-import threading
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
+
+from seedream_nb.notebook.surroundings import PROCESS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from typing import Literal, TypedDict, Unpack
 
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -51,6 +53,23 @@ if TYPE_CHECKING:
     from seedream_nb.session import Session
 
     history: History
+
+    class _Options(TypedDict, total=False):
+        values: Mapping[str, object] | None
+        images: object
+        image: object
+        size: str | None
+        aspect: str | None
+        max_images: int | None
+        sequential: str | None
+        watermark: bool | None
+        once: bool | None
+        save: str | os.PathLike[str] | None
+        timeout: float | None
+
+
+_Arguments = ParamSpec("_Arguments")
+_Returned = TypeVar("_Returned")
 
 __version__ = "0.1.0"
 
@@ -91,30 +110,55 @@ _HOMES = {
 }
 """Where each public class is defined: it is loaded when it is first asked for, so that importing stays free."""
 
-_lock = threading.Lock()
-_session: Session | None = None
+
+def _names_the_nearest(function: Callable[_Arguments, _Returned]) -> Callable[_Arguments, _Returned]:
+    """Let a function that gets an option it does not have name the nearest that it has."""
+
+    @functools.wraps(function)
+    def checked(*args: _Arguments.args, **options: _Arguments.kwargs) -> _Returned:
+        known = function.__kwdefaults__ or {}
+        if unknown := [name for name in options if name not in known and name != "prompt"]:
+            from seedream_nb.errors import did_you_mean
+
+            guesses = {name: did_you_mean(name, known) for name in unknown if name != "out"}
+            told = [f"{function.__name__}() has no option {name!r}.{guesses.get(name, '')}" for name in unknown]
+            raise TypeError("\n".join(told))
+        return function(*args, **options)
+
+    return checked
 
 
+# fmt: off
+@overload
+def generate(
+    prompt: str, *, dry_run: Literal[False] = ..., background: Literal[False] = ..., **options: Unpack[_Options]
+) -> Generation: ...
+@overload
+def generate(
+    prompt: str, *, dry_run: Literal[False] = ..., background: Literal[True], **options: Unpack[_Options]
+) -> Job: ...
+@overload
+def generate(prompt: str, *, dry_run: Literal[True], background: bool = ..., **options: Unpack[_Options]) -> None: ...
+@overload
+def generate(
+    prompt: str, *, dry_run: bool = ..., background: bool = ..., **options: Unpack[_Options]
+) -> Generation | Job | None: ...
+@_names_the_nearest
 def generate(  # noqa: PLR0913 - the options of the cell magic, by their long names
-    prompt: str,
-    *,
-    values: Mapping[str, object] | None = None,
-    images: object = (),
-    size: str | None = None,
-    aspect: str | None = None,
-    max_images: int | None = None,
-    sequential: str | None = None,
-    watermark: bool | None = None,
-    once: bool | None = None,
-    save: str | os.PathLike[str] | None = None,
-    timeout: float | None = None,
-) -> Generation:
+    prompt: str, *, values: Mapping[str, object] | None = None, images: object = (), image: object = (),
+    size: str | None = None, aspect: str | None = None, max_images: int | None = None,
+    sequential: str | None = None, watermark: bool | None = None, once: bool | None = None,
+    save: str | os.PathLike[str] | None = None, timeout: float | None = None, dry_run: bool = False,
+    background: bool = False,
+) -> Generation | Job | None:
+    # fmt: on
     """Make pictures and wait for them.
 
     Args:
         prompt: what to make: plain text, sent as it is, unless `values` is given.
         values: names for `{expressions}` in the prompt; only these names can be used.
         images: up to 10 reference images: paths, globs, URLs, `bytes`, PIL images, pictures and generations.
+        image: another spelling of `images`.
         size: `1K`, `2K`, `4K`, `WxH` in pixels (1024x1024 to 4096x4096 in all), or a ratio of the service's table.
         aspect: `W:H`, with `1K`, `2K` or `4K` (alone: 2K).
         max_images: 1 to 15 pictures in a series; references and pictures together at most 15.
@@ -123,36 +167,43 @@ def generate(  # noqa: PLR0913 - the options of the cell magic, by their long na
         once: show an identical request's result from the history, at no cost.
         save: a folder that gets copies of the full-size files.
         timeout: seconds to wait, counted from the last byte sent (600 if not set otherwise).
+        background: return a job at once, as `submit` always does.
+        dry_run: show the request and the estimate; send nothing, spend nothing, return None.
 
     Returns:
-        The generation; its pictures are on disk.
+        The generation; its pictures are on disk. With `background` the job, with `dry_run` None.
 
     Raises:
         RequestError: something is wrong with the request; nothing was sent.
         StoppedError: interrupted; withdrawn, or going on in the background.
         SeedreamError: it failed; the class says how, the message what it cost.
     """
-    return submit(
-        prompt, values=values, images=images, size=size, aspect=aspect, max_images=max_images, sequential=sequential,
-        watermark=watermark, once=once, save=save, timeout=timeout,
-    ).result()  # fmt: skip
+    job = submit(
+        prompt, values=values, images=images, image=image, size=size, aspect=aspect, max_images=max_images,
+        sequential=sequential, watermark=watermark, once=once, save=save, timeout=timeout, dry_run=dry_run,
+    )  # fmt: skip
+    return job if job is None or background else job.result()
 
 
+# fmt: off
+@overload
+def submit(
+    prompt: str, *, dry_run: Literal[False] = ..., background: bool = ..., **options: Unpack[_Options]
+) -> Job: ...
+@overload
+def submit(prompt: str, *, dry_run: bool = ..., background: bool = ..., **options: Unpack[_Options]) -> Job | None: ...
+@_names_the_nearest
 def submit(  # noqa: PLR0913 - the options of the cell magic, by their long names
-    prompt: str,
-    *,
-    values: Mapping[str, object] | None = None,
-    images: object = (),
-    size: str | None = None,
-    aspect: str | None = None,
-    max_images: int | None = None,
-    sequential: str | None = None,
-    watermark: bool | None = None,
-    once: bool | None = None,
-    save: str | os.PathLike[str] | None = None,
-    timeout: float | None = None,
-) -> Job:
-    """Begin to make pictures and return at once; see `generate` for the arguments.
+    prompt: str, *, values: Mapping[str, object] | None = None, images: object = (), image: object = (),
+    size: str | None = None, aspect: str | None = None, max_images: int | None = None,
+    sequential: str | None = None, watermark: bool | None = None, once: bool | None = None,
+    save: str | os.PathLike[str] | None = None, timeout: float | None = None, dry_run: bool = False,
+    background: bool = True,  # noqa: ARG001 - taken so that the same options go with both
+) -> Job | None:
+    # fmt: on
+    """Begin to make pictures and return at once.
+
+    Args: those of `generate`.
 
     Returns:
         The job: ask its `status`, wait with `result()` or `await`, stop with `cancel()`.
@@ -161,10 +212,25 @@ def submit(  # noqa: PLR0913 - the options of the cell magic, by their long name
         RequestError: something is wrong with the request; nothing was sent.
         SettingsError: no key, or a folder that can't be written; nothing was sent.
     """
-    return _default_session().start(
-        prompt, values=values, images=images, size=size, aspect=aspect, max_images=max_images, sequential=sequential,
-        watermark=watermark, once=once, save=save, timeout=timeout,
-    )  # fmt: skip
+    from seedream_nb.compose import as_list
+    from seedream_nb.notebook.surroundings import show_request
+    from seedream_nb.scope import NamesScope
+
+    session = _default_session()
+    options: dict[str, Any] = {
+        "images": [*as_list(images), *as_list(image)], "size": size, "aspect": aspect, "max_images": max_images,
+        "sequential": sequential, "watermark": watermark,
+    }  # fmt: skip
+    if dry_run:
+        scope = None if values is None else NamesScope(values)
+        show_request(session.compose(prompt, scope=scope, **options), session)
+        return None
+    return session.start(prompt, values=values, once=once, save=save, timeout=timeout, **options)
+
+
+# Said once, shown by both.
+_told = (generate.__doc__ or "").partition("Args:")[2].partition("Returns:")[0].rstrip()
+submit.__doc__ = (submit.__doc__ or "").replace("Args: those of `generate`.", f"Args:{_told}")
 
 
 def configure(**settings: object) -> None:
@@ -180,6 +246,7 @@ def load_ipython_extension(ip: InteractiveShell) -> None:
     """Register `%%seedream` and `%seedream`: what `%load_ext seedream_nb` does."""
     from seedream_nb.notebook.magic import load
 
+    PROCESS.extended_here()
     load(ip, _default_session)
 
 
@@ -192,11 +259,10 @@ def unload_ipython_extension(ip: InteractiveShell) -> None:
 
 def _default_session() -> Session:
     """Return the one session of this process, made when it is first asked for."""
-    global _session  # noqa: PLW0603 - one session per process is the point
-    with _lock:
-        if _session is None:
-            _session = _new_session()
-        return _session
+    with PROCESS.lock:
+        if PROCESS.session is None:
+            PROCESS.session = _new_session()
+        return PROCESS.session
 
 
 def _new_session() -> Session:
@@ -205,7 +271,7 @@ def _new_session() -> Session:
     from seedream_nb.settings import Settings
     from seedream_nb.view import bundle
 
-    settings = Settings(environ=os.environ, folder=Path.cwd())
+    settings = Settings(environ=os.environ, folder=PROCESS.folder, home=PROCESS.home)
     return Session(settings=settings, bundle=bundle, **surroundings())
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from seedream_nb.errors import Problem, RequestError
 from seedream_nb.prompt import expand
@@ -13,7 +13,7 @@ from seedream_nb.scope import EmptyScope
 from seedream_nb.sizes import TIERS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from seedream_nb.request import ImageRequest
     from seedream_nb.scope import Scope
@@ -33,6 +33,7 @@ class Composer:
         *,
         scope: Scope | None = None,
         typed: bool = False,
+        defaults: bool = True,
         images: object = (),
         size: str | None = None,
         aspect: str | None = None,
@@ -48,6 +49,7 @@ class Composer:
             scope: the names that the template's braces may use.
             typed: whether a person typed the references here and now: then words may be expressions over the
                 notebook's names. What comes from anywhere else is never evaluated.
+            defaults: whether the settings fill what is not said; not so for what is run again.
             images: reference images, each in any form that a reference can have; one, or a list.
             size: as the option of that name; so are the others.
             aspect: see there.
@@ -64,7 +66,9 @@ class Composer:
         lookups = Lookups(scope=self._scope if typed else EmptyScope(), marked=self._marked, folder=Path.cwd())
         references, refused = resolve_all(as_list(images), lookups)
         found += refused
-        size, aspect = self._shape(size, aspect)
+        if defaults:
+            size, aspect = self._shape(size, aspect)
+            watermark = self._settings.get("watermark") if watermark is None else watermark
         return make_request(
             text,
             images=references,
@@ -72,7 +76,7 @@ class Composer:
             aspect=aspect,
             max_images=max_images,
             sequential=sequential,
-            watermark=self._settings.get("watermark") if watermark is None else watermark,
+            watermark=watermark,
             problems=found,
         )
 
@@ -105,3 +109,22 @@ def _expanded(prompt: str, scope: Scope | None, problems: list[Problem]) -> str:
     except RequestError as error:
         problems.append(Problem(*error.problems))
         return "(not expanded)"
+
+
+def options_of(request: ImageRequest) -> dict[str, Any]:
+    """Return a request as the options that make it again."""
+    return {
+        "prompt": request.prompt,
+        "images": list(request.images),
+        "size": request.size,
+        "max_images": request.max_images,
+        "sequential": request.sequential,
+        "watermark": request.watermark,
+    }
+
+
+def changed(options: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options with changes; what a change makes meaningless goes."""
+    superseded = {"aspect": "size", "max_images": "sequential", "sequential": "max_images"}
+    gone = {superseded[name] for name in changes if name in superseded}
+    return {**{name: value for name, value in options.items() if name not in gone}, **changes}

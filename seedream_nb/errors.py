@@ -126,6 +126,11 @@ class ServiceError(ApiError):
 class ReplyError(SeedreamError):
     """The service's reply makes no sense; it is kept in the journal."""
 
+    def __init__(self, message: str, *, hint: str | None = None, content: bytes = b"") -> None:
+        """Keep what arrived of the reply (`content`, at most 8 MB, as it came: it may echo the key)."""
+        super().__init__(message, hint=hint)
+        self.content = content
+
 
 class ConnectionFailedError(SeedreamError):
     """The request never reached the service in full: not billed."""
@@ -179,7 +184,10 @@ def did_you_mean(word: str, choices: Iterable[str]) -> str:
 
 def plain(text: str, limit: int = MOST_CHARACTERS) -> str:
     """Return what somebody else wrote as one line of harmless text, at most `limit` characters."""
+    looked_at = " ".join(text[: 100 * limit].split())
+    start = looked_at[: 4 * limit]
     # Categories C*: control, format (bidi overrides too), surrogates: none may move the cursor or reorder a line.
-    kept = "".join(" " if unicodedata.category(character)[0] == "C" else character for character in text)
+    kept = "".join(" " if unicodedata.category(character)[0] == "C" else character for character in start)
     line = " ".join(kept.split())
-    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+    whole = len(text) <= 100 * limit and start == looked_at
+    return line if whole and len(line) <= limit else line[: limit - 1].rstrip() + "…"

@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 import anyio.to_thread
 
 from seedream_nb.errors import DownloadError, OutcomeUnknownError, ReplyError, SeedreamError, SettingsError
-from seedream_nb.picture import inspect
+from seedream_nb.picture import Facts, inspect
 from seedream_nb.preview import preview, side_for
+from seedream_nb.record import Record
 from seedream_nb.references.fit import fit
-from seedream_nb.wire import Body, links_of, refusal
+from seedream_nb.store import unwritable, write_private
+from seedream_nb.wire import Body, blotted, is_reply, links_of, refusal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
 
     from seedream_nb.archive import History
     from seedream_nb.budget import Budget, Reservation
     from seedream_nb.client import Client
-    from seedream_nb.generation import Generation
+    from seedream_nb.generation import Generation, Verbs
     from seedream_nb.job import Job
     from seedream_nb.journal import Journal
-    from seedream_nb.picture import Picture
     from seedream_nb.request import Reference
     from seedream_nb.store import Input, Store
 
@@ -36,6 +38,8 @@ Result = TypeVar("Result")
 FROM_HISTORY = "From the history: the same was asked before. Nothing was sent, nothing was charged."
 LANDINGS = 3
 """Pictures fetched and previewed side by side: enough to fill a line, few enough that none waits for the others."""
+JOURNALED_CHARACTERS = 60_000
+"""A longer reply that makes no sense is kept in a file of its own, beside the journal."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +52,7 @@ class Tools:
     budget: Budget
     client: Client
     turn: anyio.CapacityLimiter
+    verbs: Verbs
 
 
 async def fulfil(job: Job, tools: Tools) -> None:
@@ -55,15 +60,16 @@ async def fulfil(job: Job, tools: Tools) -> None:
     inputs = await prepare(job, tools)
     if job.once and (made := await made_before(job, tools)):
         return await hand_over(job, made)
+    record = Record(tools.journal, home=tools.store.home, verbs=tools.verbs)
     with tools.budget.reserve(job.request) as reservation:
-        job.update(phase="waiting")
-        async with tools.turn:
-            await journal_intent(job, tools, inputs)
-            async with journaled_failure(job, tools, reservation):
-                links = await post(job, tools, inputs)
-        await download(job, tools, links)
-        await settle(job, tools, reservation, links)
-    return None
+        async with ended(job, record, reservation):
+            job.update(phase="waiting")
+            async with tools.turn:
+                await journal_intent(job, tools, record, inputs)
+                links = await post(job, tools, record, inputs)
+            reservation.settle(len(links) * job.price)
+            await download(job, tools, record, links)
+    return await settle(job, record, links)
 
 
 async def prepare(job: Job, tools: Tools) -> list[str | Input]:
@@ -87,70 +93,101 @@ async def made_before(job: Job, tools: Tools) -> Generation | None:
     return replace(made, warnings=[*made.warnings, FROM_HISTORY])
 
 
-async def journal_intent(job: Job, tools: Tools, inputs: list[str | Input]) -> None:
+async def journal_intent(job: Job, tools: Tools, record: Record, inputs: list[str | Input]) -> None:
     """Write down what is about to be asked, before it is asked."""
-    job.id = await in_thread(tools.store.new_id)
     kept = [None if isinstance(each, str) else tools.store.relative(each.path) for each in inputs]
     notes = [each.note for each in inputs if not isinstance(each, str) and each.note]
     request = job.request
-    await append(
-        tools, "intent", job.id,
-        template=job.template, request=request.to_record(kept), fingerprint=request.fingerprint,
-        backend=job.backend, host=job.host, price=job.price, notebook=job.notebook,
-        sources=[each.name for each in request.images if each.name.startswith("@")],
-        warnings=[*job.notices, *request.warnings, *notes],
-    )  # fmt: skip
+    try:
+        job.id = await in_thread(tools.store.new_id)
+        await record.begin(
+            job.id, template=job.template, request=request.to_record(kept), fingerprint=request.fingerprint,
+            backend=job.backend, host=job.host, price=job.price, notebook=job.notebook,
+            sources=[each.name for each in request.images if each.name.startswith("@")],
+            warnings=[*job.notices, *request.warnings, *notes],
+        )  # fmt: skip
+    except OSError as error:
+        raise unwritable(tools.store.home, error) from error
+    job.update(generation=record.generation())
 
 
-async def post(job: Job, tools: Tools, inputs: list[str | Input]) -> list[str]:
+async def post(job: Job, tools: Tools, record: Record, inputs: list[str | Input]) -> list[str]:
     """Send the request once and return the links of its pictures, which are in the journal by then."""
     body = Body(job.request, inputs, on_last=job.commit)
     job.update(phase="uploading", upload_bytes=body.length)
-    reply = await tools.client.post(body, on_upload=lambda sent: job.update(uploaded_bytes=sent))
-    seconds = time.monotonic() - job.started
-    if reply.status != HTTPStatus.OK:
-        raise refusal(reply.status, reply.headers, reply.content, secret=tools.client.secret)
+    secret = tools.client.secret
     try:
-        links = links_of(reply.content, job.request.most)
-    except ReplyError:
-        await append(tools, "reply", job.id or 0, raw=reply.content.decode(errors="replace"))
+        reply = await tools.client.post(body, on_upload=lambda sent: job.update(uploaded_bytes=sent))
+        if not is_reply(reply.status):
+            raise refusal(reply.status, reply.headers, reply.content, secret=secret)
+        links = await in_thread(lambda: links_of(reply.content, job.request.most, secret=secret))
+    except ReplyError as error:
+        await keep_reply(tools, record, blotted(error.content.decode(errors="replace"), secret))
         raise
-    await append(tools, "links", job.id or 0, links=links, seconds=seconds)
+    await record.note("links", links=links, seconds=elapsed(job))
     return links
 
 
-async def download(job: Job, tools: Tools, links: list[str]) -> None:
+async def keep_reply(tools: Tools, record: Record, text: str) -> None:
+    """Keep a reply that makes no sense, as it came: it may have been paid for."""
+    await record.note("reply", raw=text[:JOURNALED_CHARACTERS])
+    if len(text) > JOURNALED_CHARACTERS:
+        path = tools.store.journal / f"{record.number:04d}-reply.txt"
+        await in_thread(lambda: write_private(path, text.encode()))
+
+
+async def download(job: Job, tools: Tools, record: Record, links: list[str]) -> None:
     """Fetch all pictures side by side; each is checked, named, journaled and shown as it is complete."""
-    job.update(phase="downloading", expected=len(links))
-    places = anyio.CapacityLimiter(LANDINGS)
+    job.update(phase="downloading", expected=len(links), generation=record.generation())
+    line = anyio.CapacityLimiter(LANDINGS)
     async with asyncio.TaskGroup() as group:
-        for index, link in enumerate(links, start=1):
-            group.create_task(land(job, tools, index, link, places))
+        for place in places(links, job.request.prompt):
+            group.create_task(land(job, tools, record, place, line))
 
 
-async def land(job: Job, tools: Tools, index: int, link: str, places: anyio.CapacityLimiter) -> None:
-    """Bring one picture of a job home; what can't be had is noted, its link is kept."""
-    side = side_for(job.expected or 1)
-    async with places:
-        picture = await bring(tools, number=job.id or 0, index=index, link=link, prompt=job.request.prompt, side=side)
-        if picture is not None:
-            job.land(index, picture)
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a picture comes from, and what its name and preview follow from."""
+
+    index: int
+    link: str
+    prompt: str
+    side: int
 
 
-async def bring(tools: Tools, *, number: int, index: int, link: str, prompt: str, side: int) -> Picture | None:  # noqa: PLR0913
-    """Download to a temporary name, check, rename, journal, preview; return the picture, or None if it can't be had."""
-    store, partial = tools.store, tools.store.partial(number, index)
+def places(links: list[str], prompt: str) -> list[Place]:
+    """Return the places of a generation's pictures; `index` counts from 1."""
+    side = side_for(len(links))
+    return [Place(index=index, link=link, prompt=prompt, side=side) for index, link in enumerate(links, start=1)]
+
+
+async def land(job: Job, tools: Tools, record: Record, place: Place, line: anyio.CapacityLimiter) -> None:
+    """Bring one picture of a job home and show it."""
+    async with line:
+        if await bring(tools, record, place):
+            job.land(record.generation())
+
+
+async def bring(tools: Tools, record: Record, place: Place) -> bool:
+    """Download to a temporary name, check, rename, journal, preview; what can't be had is noted, its link is kept."""
+    store, index = tools.store, place.index
     try:
-        await tools.client.download(link, partial)
-        facts = await in_thread(lambda: inspect(partial))
-        name = store.picture_name(number, index, prompt, facts.media_type)
+        partial, found = store.partial(record.number, index), list[Facts]()
+        await tools.client.download(place.link, partial, check=lambda path: found.append(inspect(path)))
+        name = store.picture_name(record.number, index, place.prompt, found[-1].media_type)
         path = await in_thread(lambda: store.settle(partial, name))
-    except Exception as error:  # noqa: BLE001 - whatever it is, the other pictures must come and the link is kept
-        await append(tools, "missing", number, index=index, reason=reason_of(error))
-        return None
-    await append(tools, "file", number, index=index, path=store.relative(path), **facts.to_record())
-    await in_thread(lambda: preview(path, side))
-    return await in_thread(lambda: tools.history.marked(f"@{number}.{index}")[0])
+    except Exception as error:  # noqa: BLE001 - whatever it is, the other pictures must come
+        await record.note("missing", index=index, reason=reason_of(error))
+        return False
+    await record.note("file", index=index, path=store.relative(path), **found[-1].to_record())
+    await warm_preview(path, place.side)
+    return True
+
+
+async def warm_preview(path: Path, side: int) -> None:
+    """Make the preview that will be shown, so that nobody waits for it; without one, the view says what it can."""
+    with contextlib.suppress(OSError, ValueError):
+        await in_thread(lambda: preview(path, side))
 
 
 def reason_of(error: Exception) -> str:
@@ -163,28 +200,21 @@ def reason_of(error: Exception) -> str:
 
 async def recover(generation: Generation, tools: Tools) -> Generation:
     """Fetch what a generation's links still give, whatever they answered before."""
+    record = Record(tools.journal, home=tools.store.home, verbs=tools.verbs)
+    record.number = generation.id
     have = {int(picture.mark.rpartition(".")[2]) for picture in generation.images if picture.path.exists()}
-    side = side_for(len(generation.links))
-    for index, link in enumerate(generation.links, start=1):
-        if index not in have:
-            await bring(tools, number=generation.id, index=index, link=link, prompt=generation.prompt, side=side)
+    for place in places(generation.links, generation.prompt):
+        if place.index not in have:
+            await bring(tools, record, place)
     return await in_thread(lambda: tools.history[generation.id])
 
 
-async def settle(job: Job, tools: Tools, reservation: Reservation, links: list[str]) -> None:
-    """Count what was paid, write down the end, and hand over what was made."""
+async def settle(job: Job, record: Record, links: list[str]) -> None:
+    """Write down the end and hand over what was made."""
     missing = len(links) - len(job.pictures)
-    cost = len(links) * job.price
-    reservation.settle(cost)
-    await append(
-        tools,
-        "end",
-        job.id or 0,
-        status="partial" if missing else "done",
-        cost=cost,
-        seconds=time.monotonic() - job.started,
-    )
-    generation = await in_thread(lambda: tools.history[job.id or 0])
+    status = "partial" if missing else "done"
+    await record.note("end", status=status, cost=len(links) * job.price, seconds=elapsed(job))
+    generation = whole(record)
     await hand_over(job, generation, not_fetched(generation) if missing else None)
 
 
@@ -193,9 +223,9 @@ async def hand_over(job: Job, generation: Generation, error: SeedreamError | Non
     if (folder := job.save) is not None:
         try:
             await in_thread(lambda: generation.save(folder))
-        except OSError as trouble:
+        except (OSError, SeedreamError) as trouble:
             error = error or SettingsError(
-                f"The pictures could not be copied to {folder}: {trouble.strerror or trouble}.",
+                f"The pictures could not be copied to {folder}: {trouble}.",
                 hint=f"They are all in {generation.images[0].path.parent}." if generation.images else None,
             )
     job.finish(generation, error)
@@ -212,44 +242,41 @@ def not_fetched(generation: Generation) -> DownloadError:
 
 
 @asynccontextmanager
-async def journaled_failure(job: Job, tools: Tools, reservation: Reservation) -> AsyncIterator[None]:
-    """Write down how a request that was begun came to its end, when it is not a good one."""
+async def ended(job: Job, record: Record, reservation: Reservation) -> AsyncIterator[None]:
+    """Write down how a request came to its end, when it is not a good one, and count what may have been billed."""
     try:
         yield
-    except asyncio.CancelledError:
-        # We never cancel what is sent; if somebody does, nobody knows what was billed.
-        if job.committed:
+    except BaseException as error:
+        in_doubt = isinstance(error, (OutcomeUnknownError, ReplyError)) or not_understood(job, error)
+        if in_doubt:
             reservation.unknown()
-        await end(job, tools, "unknown" if job.committed else "stopped", None)
-        raise
-    except (OutcomeUnknownError, ReplyError) as error:
-        reservation.unknown()
-        await end(job, tools, "unknown", error)
-        raise
-    except SeedreamError as error:
-        await end(job, tools, "failed", error)
+        status = "unknown" if in_doubt else "stopped" if isinstance(error, asyncio.CancelledError) else "failed"
+        told = {"kind": type(error).__name__, "message": str(error)} if isinstance(error, SeedreamError) else None
+        await record.note("end", status=status, cost=None if in_doubt else 0.0, seconds=elapsed(job), error=told)
+        job.update(generation=whole(record) if record.number else None)
         raise
 
 
-async def end(job: Job, tools: Tools, status: str, error: SeedreamError | None) -> None:
-    """Write down a bad end and leave its generation with the job."""
-    told = None if error is None else {"kind": type(error).__name__, "message": error.message}
-    cost = None if status == "unknown" else 0.0
-    await append(
-        tools,
-        "end",
-        job.id or 0,
-        status=status,
-        cost=cost,
-        seconds=time.monotonic() - job.started,
-        error=told,
-    )
-    job.generation = await in_thread(lambda: tools.history[job.id or 0])
+def not_understood(job: Job, error: BaseException) -> bool:
+    """Return whether something else than an answer ended a request that was sent."""
+    return job.committed and not isinstance(error, SeedreamError)
 
 
-async def append(tools: Tools, event: str, number: int, **fields: Any) -> None:  # noqa: ANN401 - JSON
-    """Write one line of the journal about generation `number` and wait until it is on disk."""
-    await in_thread(lambda: tools.journal.append(event, number, **fields))
+def whole(record: Record) -> Generation:
+    """Return what a record tells, and what the journal could not be told."""
+    generation = record.generation()
+    assert generation is not None  # noqa: S101 - it was begun
+    if record.trouble is None:
+        return generation
+    reason = record.trouble.strerror or str(record.trouble)
+    warning = f"The journal can't be written ({reason}), so this is missing in the history."
+    links = [f"Link: {link}" for link in generation.links]
+    return replace(generation, warnings=[*generation.warnings, warning, *links])
+
+
+def elapsed(job: Job) -> float:
+    """Return the seconds since the job was begun."""
+    return round(time.monotonic() - job.started, 3)
 
 
 async def in_thread(function: Callable[[], Result]) -> Result:

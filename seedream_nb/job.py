@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from seedream_nb.errors import SeedreamError, StillGeneratingError, StoppedError
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Generator
+    from collections.abc import Callable, Coroutine, Generator
     from pathlib import Path
 
     from seedream_nb.background import Background
@@ -24,14 +25,15 @@ PHASES = ("preparing", "waiting", "uploading", "generating", "downloading")
 POLL_SECONDS = 0.1
 """How often a waiting thread looks up: it must notice an interrupt, on Windows too."""
 
+UNSENT = "Not done within {seconds:g} s: still {phase}, and not sent yet. It goes on, and will be sent."
 WITHDRAWN = "Stopped while {phase}: the request was withdrawn before it was sent. Nothing was billed."
 GOING_ON = (
     "Stopped while {phase}: the request was sent and can't be taken back, so it may be billed.\n"
-    "The work goes on: its pictures appear below this cell and in the history when they come."
+    "The work goes on: its pictures appear below this cell, and in the history, when they come."
 )
 TOO_LATE = (
-    "No answer within {seconds:g} s. The request was sent and may be billed; the work goes on:\n"
-    "its pictures appear below this cell and in the history when they come."
+    "No answer within {seconds:g} s. The request was sent and may be billed.\n"
+    "The work goes on: its pictures appear below this cell, and in the history, when they come."
 )
 SEE_HISTORY = "See: %seedream history"
 
@@ -60,12 +62,13 @@ class Job:
         self.notebook, self.notices = notebook, notices
         self.id: int | None = None
         self.phase = PHASES[0]
-        self.pictures: dict[int, Picture] = {}
+        self.pictures: list[Picture] = []
         self.expected: int | None = None
         self.uploaded_bytes, self.upload_bytes = 0, 0
         self.started = time.monotonic()
         self.sent: float | None = None
         self.generation: Generation | None = None
+        self.error: SeedreamError | None = None
         self.version = 0
         self._changed = threading.Condition()
         self.committed = False
@@ -102,9 +105,9 @@ class Job:
         try:
             while not self._future.done():
                 if limit is not None and time.monotonic() >= limit:
-                    raise StillGeneratingError(TOO_LATE.format(seconds=timeout), hint=SEE_HISTORY)
+                    raise self._too_late(timeout)
                 if limit is None and self.overdue:
-                    raise StillGeneratingError(TOO_LATE.format(seconds=self.timeout), hint=SEE_HISTORY)
+                    raise self._too_late(self.timeout)
                 self._pause(limit)
         except StoppedError:
             raise
@@ -162,9 +165,10 @@ class Job:
             self.version += 1
             self._changed.notify_all()
 
-    def land(self, index: int, picture: Picture) -> None:
-        """Add a picture that is complete on disk; `index` counts from 1."""
-        self.update(pictures=dict(sorted({**self.pictures, index: picture}.items())))
+    def land(self, generation: Generation | None) -> None:
+        """Show what is complete on disk by now."""
+        if generation is not None:
+            self.update(generation=generation, pictures=generation.images)
 
     def commit(self) -> None:
         """Note that the last bytes go out now: from here on the request may be billed and is not withdrawn."""
@@ -175,14 +179,24 @@ class Job:
         """End the work with what was made, what went wrong, or both."""
         if generation is not None:
             self.generation = generation
+        self.error = error
         if not self._future.done():
             if error is not None:
                 self._future.set_exception(error)
             elif generation is not None:
                 self._future.set_result(generation)
-        phase = generation.status if generation is not None else _status_of(error)
+        phase = _status_of(error) if generation is None or generation.status in PHASES else generation.status
         self._work_over.set()
         self.update(phase=phase)
+
+    def when_over(self, function: Callable[[], None]) -> None:
+        """Call `function`, on another thread, when the work has ended."""
+
+        def wait() -> None:
+            self._work_over.wait()
+            function()
+
+        threading.Thread(target=wait, name="seedream end", daemon=True).start()
 
     def wait_for_change(self, seen: int, seconds: float) -> int:
         """Return the version as soon as it is not `seen` any more, or after some seconds."""
@@ -205,6 +219,10 @@ class Job:
         except Exception as error:  # noqa: BLE001 - a fault of ours must end the wait too, and be told
             told = f"seedream_nb failed in itself: {type(error).__name__}: {error}"
             self.finish(self.generation, SeedreamError(told, hint="Please report this. " + SEE_HISTORY))
+
+    def _too_late(self, seconds: float | None) -> StillGeneratingError:
+        text = TOO_LATE if self.committed else UNSENT
+        return StillGeneratingError(text.format(seconds=seconds, phase=self.phase), hint=SEE_HISTORY)
 
     def _stop(self) -> None:
         if self._future.done():
@@ -234,3 +252,26 @@ def _settle(waiting: asyncio.Future[Generation], ended: concurrent.futures.Futur
 
 def _status_of(error: SeedreamError | None) -> str:
     return "stopped" if isinstance(error, StoppedError) else "failed"
+
+
+def linger(jobs: Callable[[], list[Job]]) -> None:
+    """At the end of a script withdraw what was not sent, and wait for what was: it may be billed, so it is wanted."""
+    try:
+        unsent = [job for job in jobs() if not job.committed and not job.over]
+        for job in unsent:
+            job.cancel()
+        withdrawn = sum(not job.committed for job in unsent)
+        if withdrawn:
+            tell(f"seedream_nb withdrew {withdrawn} of your requests that were not sent yet: the script has ended.")
+        left = [job for job in jobs() if job.committed and not job.over]
+        if left:
+            tell(f"seedream_nb waits for {len(left)} of your requests that were sent already; Ctrl-C gives up.")
+        while not all(job.over for job in jobs()):
+            time.sleep(POLL_SECONDS)
+    except KeyboardInterrupt:
+        tell("Given up. What has links can still be fetched: %seedream recover")
+
+
+def tell(text: str) -> None:
+    """Say something at the end of a script, where no value can carry it."""
+    print(text, file=sys.stderr)  # noqa: T201

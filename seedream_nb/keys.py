@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 VARIABLE = "NOVITA_API_KEY"
 WHERE_TO_GET_ONE = "https://novita.ai/settings/key-management"
 _DOTENV_LINE = re.compile(rf"^\s*(?:export\s+)?{VARIABLE}\s*=\s*(.*?)\s*$")
+_QUOTED = re.compile(r"""(['"])(.*?)\1\s*(?:#.*)?""")
+_COMMENT = re.compile(r"(?:^|\s+)#")
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+_KEY_IN_TEXT = re.compile(r"(?<![^\W_])sk_|api.?key|(?<![^\W_])key\s*[=:]", re.IGNORECASE)
 
 
 class Key:
@@ -114,6 +118,8 @@ def find_key(
 ) -> FoundKey | None:
     """Return the first key found: configured, environment, `.env` in `folder`, login for `host`, Colab's secret.
 
+    A place whose key is exactly empty counts as one without.
+
     Raises:
         SettingsError: the first place that has one has only white space, or what can't be a key.
     """
@@ -126,10 +132,15 @@ def find_key(
         (f"Colab's secret {VARIABLE}", _from_colab),
     )
     for source, look in places:
-        text = look()
-        if text is not None:
+        # Exactly empty is how a missing secret looks; white space is a slip, and told.
+        if text := look():
             return FoundKey(key=Key(text, source=source), source=source)
     return None
+
+
+def may_hold_key(text: str) -> bool:
+    """Return whether a text mentions a key or holds what looks like one: then it is not repeated to anybody."""
+    return _KEY_IN_TEXT.search(text) is not None
 
 
 def no_key() -> SettingsError:
@@ -143,17 +154,19 @@ def no_key() -> SettingsError:
 
 def _from_dotenv(path: Path) -> str | None:
     # Only the key is taken from there: a cloned folder must not send it elsewhere.
-    with contextlib.suppress(OSError, UnicodeDecodeError):
-        for line in path.read_text(encoding="utf-8").splitlines():
-            if found := _DOTENV_LINE.match(line):
-                return _unquoted(found.group(1))
+    with contextlib.suppress(OSError, UnicodeError):
+        content = path.read_bytes()
+        text = content.decode("utf-16" if content.startswith(_UTF_16) else "utf-8-sig")
+        found = [match[1] for line in text.splitlines() if (match := _DOTENV_LINE.match(line))]
+        # As in a shell, the last one holds.
+        return _unquoted(found[-1]) if found else None
     return None
 
 
 def _unquoted(value: str) -> str:
-    if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
-        return value[1:-1]
-    return value.split(" #", 1)[0]
+    if quoted := _QUOTED.fullmatch(value):
+        return quoted[2]
+    return _COMMENT.split(value, maxsplit=1)[0]
 
 
 def _from_colab() -> str | None:

@@ -67,7 +67,7 @@ class Facts:
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """One picture of a generation: where it is, how big it is (pixels), and its mark (`@3.1`)."""
+    """One picture of a generation: where it is, how big it is (pixels), its mark (`@3.1`), who made it (`backend`)."""
 
     path: Path
     width: int
@@ -76,6 +76,7 @@ class Picture:
     sha256: str
     mark: str
     size_bytes: int
+    backend: str = ""
     verbs: Shows | None = field(default=None, repr=False, compare=False)
 
     def to_bytes(self) -> bytes:
@@ -141,7 +142,8 @@ class Picture:
 
     def __repr__(self) -> str:
         """Tell mark, size and path in one line; touches no disk."""
-        return f"<Picture {self.mark} {self.width}x{self.height} {self.media_type} {plain(str(self.path))}>"
+        made = " sandbox" if self.backend == "sandbox" else ""
+        return f"<Picture {self.mark} {self.width}x{self.height} {self.media_type} {plain(str(self.path))}{made}>"
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:  # noqa: ARG002 - IPython's
         """Show the picture in a notebook; without a session, as plain text."""

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import os
-import sys
 import tempfile
 import threading
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from seedream_nb.archive import History
 from seedream_nb.background import Background, at_exit
-from seedream_nb.compose import Composer, as_list
+from seedream_nb.compose import Composer, as_list, changed, options_of
 from seedream_nb.endpoint import find_endpoint, for_links, host_of
-from seedream_nb.errors import SettingsError
-from seedream_nb.job import POLL_SECONDS, Job
+from seedream_nb.errors import SettingsError, StoppedError
+from seedream_nb.job import POLL_SECONDS, Job, linger
 from seedream_nb.journal import Journal
 from seedream_nb.keys import Login
 from seedream_nb.scope import EmptyScope, NamesScope
-from seedream_nb.settings import user_folder
+from seedream_nb.settings import read_setting, user_folder
 from seedream_nb.store import Store, unwritable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Coroutine, Mapping
 
     from anyio import CapacityLimiter
 
@@ -36,6 +35,8 @@ if TYPE_CHECKING:
     from seedream_nb.request import ImageRequest
     from seedream_nb.scope import Scope
     from seedream_nb.settings import Settings
+
+Result = TypeVar("Result")
 
 
 class Session:
@@ -76,6 +77,8 @@ class Session:
         self._budget: Budget | None = None
         self._turn: CapacityLimiter | None = None
         self._lock = threading.RLock()
+        self._notice: str | None = None
+        self._find_earlier_fallback()
 
     # -- asking ------------------------------------------------------------------------------------
 
@@ -97,6 +100,8 @@ class Session:
 
         endpoint = self.endpoint()
         folder = writable_folder(save) if save is not None else None
+        timeout = self.settings.get("timeout") if timeout is None else read_setting("timeout", timeout)
+        once = self.settings.get("once") if once is None else read_setting("once", once)
         notice = self._settle_home()
         tools = self._tools(endpoint)
         tools.store.need_room(request.most)
@@ -105,15 +110,19 @@ class Session:
             backend=endpoint.backend,
             host=endpoint.host,
             price=0.0 if endpoint.backend == "sandbox" else tools.budget.price,
-            timeout=timeout if timeout is not None else self.settings.get("timeout"),
-            once=self.settings.get("once") if once is None else once,
+            timeout=timeout,
+            once=once,
             save=folder,
             template=template,
             notebook=self._notebook(),
             notices=(notice,) if notice else (),
         )
         self._remember(job)
-        job.start(self.background, fulfil(job, tools))
+        try:
+            job.start(self.background, fulfil(job, tools))
+        except KeyboardInterrupt:  # it may have begun: what the message says must be true
+            job.cancel()
+            job.result()
         return job
 
     def start(
@@ -160,7 +169,7 @@ class Session:
         home = self.settings.get("home")
         with self._lock:
             if home not in self._histories:
-                self._histories[home] = History(home, verbs=self)
+                self._histories[home] = History(home, verbs=self, running=self._running)
             return self._histories[home]
 
     @property
@@ -186,8 +195,10 @@ class Session:
         """Fetch every picture whose link is kept and whose file is missing; return the generations concerned."""
         from seedream_nb.fulfil import recover
 
-        lacking = [each for each in self.history.unfinished() if each.links]
-        return [self.background.start(recover(each, self._tools(for_links(each.backend)))).result() for each in lacking]
+        return [
+            self._wait(recover(each, self._tools(for_links(each.backend))))
+            for each in self.history.lacking(running=self._running())
+        ]
 
     def close(self) -> None:
         """Give back threads, connections and the lock on the journal. The session can still be used: it begins anew."""
@@ -211,7 +222,8 @@ class Session:
 
     def rerun(self, generation: Generation, changes: Mapping[str, Any]) -> Generation:
         """Ask the same again; `changes` are options that differ. The prompt is plain text."""
-        return self.start(**changed(options_of(generation.request), changes)).result()
+        options = {"once": False, "defaults": False, **changed(options_of(generation.request), changes)}
+        return self.start(**options).result()
 
     def bundle(self, value: object) -> dict[str, Any]:
         """Return the mime bundle of a generation, a picture or the history."""
@@ -222,11 +234,25 @@ class Session:
     def _marked(self, mark: str) -> list[Path]:
         return [picture.path for picture in self.history.marked(mark)]
 
+    def _running(self) -> list[int]:
+        return [job.id for job in self.jobs if job.id is not None and not job.over]
+
+    def _wait(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Wait for work on the background loop, in a way that an interrupt ends."""
+        doing = self.background.start(work)
+        try:
+            while not doing.done():
+                concurrent.futures.wait([doing], timeout=POLL_SECONDS)
+        except KeyboardInterrupt:
+            doing.cancel()
+            raise StoppedError("Stopped. What was fetched is kept; the rest can still be fetched.") from None
+        return doing.result()
+
     def _remember(self, job: Job) -> None:
         with self._lock:
             self.jobs = [*(each for each in self.jobs if not each.over), job]
             if self._lingers:
-                at_exit(lambda: linger(self.jobs))
+                at_exit(lambda: linger(lambda: self.jobs))
                 self._lingers = False
 
     def _settle_home(self) -> str | None:
@@ -241,7 +267,15 @@ class Session:
             self._store(fallback).open()
             self.settings.use_home(fallback)
             return f"{error.message} Pictures and history are in {fallback}."
-        return None
+        notice, self._notice = self._notice, None
+        return notice
+
+    def _find_earlier_fallback(self) -> None:
+        """Read the history where an earlier session had to keep it, if the default folder still can't be had."""
+        home, fallback = self.settings.get("home"), user_folder("data", os.environ)
+        if self.settings.source("home") == "default" and not may_be_written(home) and fallback.is_dir():
+            self.settings.use_home(fallback)
+            self._notice = f"The folder {home} can't be written. Pictures and history are in {fallback}."
 
     def _store(self, home: Path) -> Store:
         return self._store_and_journal(home)[0]
@@ -263,6 +297,7 @@ class Session:
             budget=self.budget,
             client=self._client(endpoint),
             turn=self.background.call(self._current_turn),
+            verbs=self,
         )
 
     def _current_turn(self) -> CapacityLimiter:
@@ -293,37 +328,10 @@ def sandbox_app(backend: str) -> object | None:
     return create_app()
 
 
-def linger(jobs: list[Job]) -> None:
-    """Wait, at the end of a script, for what was sent: it may be billed, so its pictures are wanted."""
-    sent = [job for job in jobs if job.sent is not None and not job.over]
-    if not sent:
-        return
-    count = "a request that was" if len(sent) == 1 else f"{len(sent)} requests that were"
-    print(f"seedream_nb waits for {count} already sent; Ctrl-C gives up.", file=sys.stderr)  # noqa: T201
-    try:
-        while not all(job.over for job in sent):
-            time.sleep(POLL_SECONDS)
-    except KeyboardInterrupt:
-        print("Given up: %seedream recover fetches what still has links.", file=sys.stderr)  # noqa: T201
-
-
-def options_of(request: ImageRequest) -> dict[str, Any]:
-    """Return a request as the options that make it again."""
-    return {
-        "prompt": request.prompt,
-        "images": list(request.images),
-        "size": request.size,
-        "max_images": request.max_images,
-        "sequential": request.sequential,
-        "watermark": request.watermark,
-    }
-
-
-def changed(options: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return options with changes; what a change makes meaningless goes."""
-    superseded = {"aspect": "size", "max_images": "sequential", "sequential": "max_images"}
-    gone = {superseded[name] for name in changes if name in superseded}
-    return {**{name: value for name, value in options.items() if name not in gone}, **changes}
+def may_be_written(folder: Path) -> bool:
+    """Return whether a folder is there and writable, or could be made, as far as can be told without writing."""
+    nearest = next(each for each in (folder, *folder.parents) if each.exists())
+    return nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)
 
 
 def writable_folder(written: str | os.PathLike[str]) -> Path:

@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from seedream_nb.errors import Problem, SettingsError, did_you_mean
-from seedream_nb.keys import Key
+from seedream_nb.errors import Problem, SettingsError, did_you_mean, plain
+from seedream_nb.keys import Key, may_hold_key
 from seedream_nb.sizes import spell_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 BACKENDS = ("novita", "sandbox", "auto")
+_SHOWN = 60
 _TRUE, _FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 
 
@@ -36,12 +37,20 @@ class Setting:
 class Settings:
     """The settings in force: what `change` was told, else the environment, else the defaults."""
 
-    def __init__(self, *, environ: Mapping[str, str], folder: Path) -> None:
-        """Read settings from `environ`, live; relative paths are meant from `folder`. Fixes `home` now."""
+    def __init__(self, *, environ: Mapping[str, str], folder: Path, home: str | None = None) -> None:
+        """Begin with what the environment says.
+
+        Args:
+            environ: the environment, read live but for `SEEDREAM_HOME`.
+            folder: relative paths are meant from here, and `.env` is looked for here.
+            home: `SEEDREAM_HOME` as it was when the package was loaded; None: as it is now.
+        """
         self.folder = folder
         self._environ = environ
         self._given: dict[str, Any] = {}
-        self._home = _home(environ.get("SEEDREAM_HOME") or None, folder)
+        self._home_variable = (environ.get("SEEDREAM_HOME", "") if home is None else home).strip()
+        # Resolved now: neither a change of folders nor one of HOME may move the pictures later.
+        self._home = _resolved(self._home_variable, folder)
 
     def get(self, name: str) -> Any:  # noqa: ANN401 - each setting has its own type
         """Return the value in force.
@@ -51,7 +60,7 @@ class Settings:
         """
         setting = SETTINGS[name]
         if name == "home":
-            return self._home
+            return self._home_in_force()
         if name in self._given:
             return self._given[name]
         text = self._environ.get(setting.environment, "") if setting.environment and name != "api_key" else ""
@@ -60,20 +69,23 @@ class Settings:
         try:
             return setting.read(text.strip())
         except ValueError as error:
-            raise SettingsError(f"{setting.environment}={text!r} in the environment: {error}") from None
+            raise SettingsError(f"{setting.environment}={_shown(text)} in the environment: {error}") from None
 
     def change(self, **values: object) -> None:
         """Set settings by name; None or an empty text sets one back. All are checked before any is changed.
 
         Raises:
-            SettingsError: a name that doesn't exist (the nearest is named), or a value that can't be.
+            SettingsError: a name that doesn't exist (the nearest is named), a value that can't be, or a `size` and
+                an `aspect` that don't go together.
         """
-        fresh, problems = {}, []
+        fresh: dict[str, Any] = {}
+        problems: list[str] = []
         for name, value in values.items():
             try:
-                fresh[name] = _read(name, value)
-            except ValueError as error:
-                problems.append(str(error))
+                fresh[name] = read_setting(name, value)
+            except SettingsError as error:
+                problems.append(error.message)
+        problems += self._clash(fresh)
         if problems:
             raise SettingsError("\n".join(problems), hint="No setting was changed.")
         for name, value in fresh.items():
@@ -84,13 +96,20 @@ class Settings:
         setting = SETTINGS[name]
         if name in self._given:
             return "configure"
-        if setting.environment and self._environ.get(setting.environment, "").strip():
-            return setting.environment
+        text = self._environ.get(setting.environment, "") if setting.environment else ""
+        if (self._home_variable if name == "home" else text).strip():
+            return str(setting.environment)
         return "default"
 
     def use_home(self, home: Path) -> None:
         """Keep files in `home` although nobody asked for that: the default folder can't be written."""
         self._home = home
+
+    def _home_in_force(self) -> Path:
+        if isinstance(self._home, Path):
+            return self._home
+        told = f"SEEDREAM_HOME={_shown(self._home_variable)} in the environment: {self._home}"
+        raise SettingsError(told, hint="Set another with: %seedream config home=FOLDER")
 
     def _set(self, name: str, value: object) -> None:
         if value is None:
@@ -98,7 +117,18 @@ class Settings:
         else:
             self._given[name] = value
         if name == "home":
-            self._home = _home(value or self._environ.get("SEEDREAM_HOME") or None, self.folder)
+            self._home = _resolved(str(value or self._home_variable), self.folder)
+
+    def _clash(self, fresh: Mapping[str, Any]) -> list[str]:
+        """Return what is wrong with `size` and `aspect` together, as they would then be in force."""
+        size, aspect = ({**self._given, **fresh}.get(name) for name in ("size", "aspect"))
+        if not fresh.keys() & {"size", "aspect"} or size is None or aspect is None:
+            return []
+        try:
+            spell_size(size, aspect)
+        except Problem:
+            return [f"size={size} and aspect={aspect} don't go together: an aspect goes with 1K, 2K or 4K only."]
+        return []
 
 
 def user_folder(kind: str, environ: Mapping[str, str]) -> Path:
@@ -115,22 +145,49 @@ def user_folder(kind: str, environ: Mapping[str, str]) -> Path:
     return Path(environ.get(variable) or home / fallback) / "seedream-nb"
 
 
-def _home(value: object, folder: Path) -> Path:
-    chosen = Path(str(value)).expanduser() if value else Path("seedream")
-    return Path(os.path.normpath(folder / chosen))
+def read_setting(name: str, value: object) -> Any:  # noqa: ANN401 - each setting has its own type
+    """Return a value as the setting has it; None for None and for an empty text, which stand for the default.
 
-
-def _read(name: str, value: object) -> Any:  # noqa: ANN401 - each setting has its own type
+    Raises:
+        SettingsError: a name that doesn't exist (the nearest is named), or a value that can't be.
+    """
     setting = SETTINGS.get(name)
     if setting is None:
-        raise ValueError(f"There is no setting {name!r}.{did_you_mean(name, SETTINGS)}")
+        raise SettingsError(f"There is no setting {_shown(name)}.{did_you_mean(name, SETTINGS)}")
     if value is None or (isinstance(value, str) and not value.strip() and name != "api_key"):
         return None
     try:
         return setting.read(value)
-    except (ValueError, SettingsError) as error:
-        told = str(error) if name == "api_key" else f"{name}={value!r}: {error}"
-        raise ValueError(told) from None
+    except ValueError as error:
+        raise SettingsError(f"{name}={_shown(value)}: {error}") from None
+
+
+def _shown(value: object) -> str:
+    """Return a value for a message: one line, and nothing that may be a key or a password."""
+    text = plain(repr(value), _SHOWN)
+    return "…" if may_hold_key(text) or "@" in text else text
+
+
+def _resolved(home: str, folder: Path) -> Path | str:
+    """Return the folder that `home` means, seen from `folder`; or what is wrong with it."""
+    try:
+        return Path(os.path.normpath(folder / (_path(home) if home else "seedream")))
+    except ValueError as error:
+        return str(error)
+
+
+def _path(value: object) -> str:
+    path = os.fspath(value) if isinstance(value, os.PathLike) else value
+    if not isinstance(path, str) or "\0" in path:
+        raise ValueError("must be the path of a folder.")
+    try:
+        return str(Path(path.strip()).expanduser())
+    except RuntimeError:
+        raise ValueError("there is no such user.") from None
+
+
+def _key(value: object) -> Key:
+    return Key(str(value), source="configure()")
 
 
 def _one_of(*choices: str) -> Callable[[object], str]:
@@ -156,14 +213,10 @@ def _number(*, above: float | None = None, least: float | None = None) -> Callab
             number = math.nan if isinstance(value, bool) else float(str(value))
         except ValueError:
             number = math.nan
-        if (
-            not math.isfinite(number)
-            or (above is not None and number <= above)
-            or (least is not None and number < least)
-        ):
-            raise ValueError(
-                f"must be a number {f'above {above:g}' if above is not None else f'of {least:g} or more'}."
-            )
+        outside = (above is not None and number <= above) or (least is not None and number < least)
+        if not math.isfinite(number) or outside:
+            bound = f"above {above:g}" if above is not None else f"of {least:g} or more"
+            raise ValueError(f"must be a number {bound}.")
         return number
 
     return read
@@ -215,74 +268,28 @@ def _aspect(value: object) -> str:
 MOST_CONCURRENCY = 64
 """More requests in flight than this is a slip of the hand: the service counts pictures a minute."""
 
-SETTINGS: dict[str, Setting] = {
-    setting.name: setting
-    for setting in (
-        Setting(
-            name="backend",
-            environment="SEEDREAM_BACKEND",
-            default="novita",
-            read=_one_of(*BACKENDS),
-            help="novita; sandbox (an imitation, free); auto: novita when a key is found, else the sandbox",
-        ),
-        Setting(
-            name="api_key",
-            environment="NOVITA_API_KEY",
-            default=None,
-            read=lambda value: Key(str(value), source="configure()"),
-            help="the key; better given with %seedream login, which asks for it unseen",
-        ),
-        Setting(
-            name="base_url",
-            environment="SEEDREAM_BASE_URL",
-            default="https://api.novita.ai",
-            read=_base_url,
-            help="the service's address; must be https unless it is this machine",
-        ),
-        Setting(
-            name="home",
-            environment="SEEDREAM_HOME",
-            default="./seedream",
-            read=str,
-            help="the folder where pictures and history live",
-        ),
-        Setting(
-            name="price",
-            environment="SEEDREAM_PRICE",
-            default=0.03,
-            read=_number(least=0),
-            help="USD per picture, for estimates (the list price of November 2026)",
-        ),
-        Setting(
-            name="budget",
-            environment="SEEDREAM_BUDGET",
-            default=None,
-            read=_number(least=0),
-            help="USD that this session may spend",
-        ),
-        Setting(
-            name="once",
-            environment="SEEDREAM_ONCE",
-            default=False,
-            read=_switch,
-            help="as --once for every cell: an identical request is shown from the history",
-        ),
-        Setting(
-            name="concurrency",
-            environment="SEEDREAM_CONCURRENCY",
-            default=4,
-            read=_count,
-            help="requests in flight at once",
-        ),
-        Setting(
-            name="timeout",
-            environment="SEEDREAM_TIMEOUT",
-            default=600.0,
-            read=_number(above=0),
-            help="seconds that a cell waits, counted from the last byte sent",
-        ),
-        Setting(name="size", environment=None, default=None, read=_size, help="default of --size"),
-        Setting(name="aspect", environment=None, default=None, read=_aspect, help="default of --aspect"),
-        Setting(name="watermark", environment=None, default=None, read=_switch, help="default of --watermark"),
-    )
-}
+# fmt: off
+SETTINGS: dict[str, Setting] = {setting.name: setting for setting in (
+    Setting(name="backend", environment="SEEDREAM_BACKEND", default="novita", read=_one_of(*BACKENDS),
+            help="novita; sandbox (an imitation, free); auto: novita if there is a key, else sandbox"),
+    Setting(name="api_key", environment="NOVITA_API_KEY", default=None, read=_key,
+            help="the key; better given with %seedream login, which asks for it unseen"),
+    Setting(name="base_url", environment="SEEDREAM_BASE_URL", default="https://api.novita.ai", read=_base_url,
+            help="the service's address; must be https unless it is this machine"),
+    Setting(name="home", environment="SEEDREAM_HOME", default="./seedream", read=_path,
+            help="the folder where pictures and history live"),
+    Setting(name="price", environment="SEEDREAM_PRICE", default=0.03, read=_number(least=0),
+            help="USD per picture, for estimates (the list price of November 2026)"),
+    Setting(name="budget", environment="SEEDREAM_BUDGET", default=None, read=_number(least=0),
+            help="USD that this session may spend"),
+    Setting(name="once", environment="SEEDREAM_ONCE", default=False, read=_switch,
+            help="as --once for every cell: an identical request is shown from the history"),
+    Setting(name="concurrency", environment="SEEDREAM_CONCURRENCY", default=4, read=_count,
+            help="requests in flight at once"),
+    Setting(name="timeout", environment="SEEDREAM_TIMEOUT", default=600.0, read=_number(above=0),
+            help="seconds that a cell waits, counted from the last byte sent"),
+    Setting(name="size", environment=None, default=None, read=_size, help="default of --size"),
+    Setting(name="aspect", environment=None, default=None, read=_aspect, help="default of --aspect"),
+    Setting(name="watermark", environment=None, default=None, read=_switch, help="default of --watermark"),
+)}
+# fmt: on

@@ -65,6 +65,7 @@ class Store:
         self.inputs = self.home / "inputs"
         self._ids = self.journal / "ids"
         self._partials = self.journal / "partial"
+        self._folders = (self.home, self.journal, self._ids, self._partials, self.inputs)
         self._token = secrets.token_hex(3)
         self._lock = threading.Lock()
         self._last_id: int | None = None
@@ -75,7 +76,7 @@ class Store:
         Raises:
             SettingsError: which folder can't be written, and why; nothing was sent.
         """
-        for folder in (self.home, self.journal, self._ids, self._partials, self.inputs):
+        for folder in self._folders:
             try:
                 folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
                 _probe(folder)
@@ -99,7 +100,7 @@ class Store:
                 except FileExistsError:
                     continue
                 except FileNotFoundError:  # the folder was emptied while we worked: pictures may still come
-                    self._ids.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+                    self._remake()
                     self._last_id -= 1
                     continue
                 return self._last_id
@@ -111,6 +112,7 @@ class Store:
 
     def partial(self, number: int, index: int) -> Path:
         """Return where picture `index` of generation `number` stands while it is being downloaded."""
+        self._remake()
         return self._partials / f"{number:04d}-{index}.{self._token}.part"
 
     def settle(self, partial: Path, name: str) -> Path:
@@ -144,6 +146,13 @@ class Store:
         """Return a path of this folder as the journal spells it: relative, with forward slashes."""
         return path.relative_to(self.home).as_posix()
 
+    def _remake(self) -> None:
+        """Make the folders again that somebody deleted while we worked: pictures may still come."""
+        if not all(folder.is_dir() for folder in self._folders):
+            for folder in self._folders:
+                make_private(folder)
+            _keep_out_of_commits(self.home / ".gitignore")
+
     def _used_ids(self) -> Iterator[int]:
         """Find the ids in use; pictures count too, so that a lost journal never lets one be overwritten."""
         with contextlib.suppress(FileNotFoundError), os.scandir(self._ids) as entries:
@@ -171,8 +180,16 @@ def slug(prompt: str) -> str:
     return f"{joined}-" if _WINDOWS_NAMES.fullmatch(joined) else joined
 
 
+def make_private(folder: Path) -> None:
+    """Make a folder, and those above it that are missing, for their owner alone."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    for each in reversed(missing):
+        each.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+
+
 def write_private(path: Path, content: bytes) -> None:
-    """Write a file that only its owner may read; it is there in full or not at all."""
+    """Write a file that only its owner may read; it is there in full or not at all, its folder made if need be."""
+    make_private(path.parent)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         _create(temporary, content, flush=True)

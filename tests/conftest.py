@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
@@ -72,10 +72,10 @@ def new_session(tmp_path: Path, fault_server: FaultServer) -> Iterator[NewSessio
     """Give a function that begins a session in `tmp_path`, as a restarted kernel does, with the fault server."""
     begun: list[Session] = []
 
-    def begin(key: str = "sk_test") -> Session:
+    def begin(key: str = "sk_test", **parts: Any) -> Session:  # noqa: ANN401 - what a session can be handed
         settings = Settings(environ={}, folder=tmp_path)
         settings.change(base_url=fault_server.url, api_key=key)
-        begun.append(Session(settings=settings, lingers=False))
+        begun.append(Session(settings=settings, lingers=False, **parts))
         return begun[-1]
 
     yield begin

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -15,8 +19,7 @@ from seedream_nb.errors import Problem
 from seedream_nb.journal import Journal
 from seedream_nb.request import ImageRequest, make_request
 
-if TYPE_CHECKING:
-    from pathlib import Path
+ROOT = Path(__file__).parents[1]
 
 
 @dataclass
@@ -313,6 +316,118 @@ def test_unfinished(kernel: Kernel, history: History) -> None:
         (4, "unknown"),
         (5, "partial"),
     ]
+
+
+def test_lacking_is_what_is_not_on_disk(kernel: Kernel, history: History) -> None:
+    """Lacking is what has links and not all its files, whatever the journal says of it."""
+    kernel.make(1)
+    kernel.make(2, pictures=2)
+    (kernel.home / "0002-2.jpg").unlink()
+    kernel.ask(3)
+    kernel.link(3, 2)
+    kernel.land(3, 2)
+    kernel.end(3, "partial")
+    kernel.ask(4)
+    kernel.end(4, "failed")
+    kernel.ask(5)
+    kernel.link(5)
+    kernel.journal.append("missing", 5, index=1, reason="expired")
+    kernel.end(5, "failed")
+    assert [each.id for each in history.lacking()] == [2, 3, 5]
+
+
+def test_lacking_leaves_running_jobs_alone(kernel: Kernel) -> None:
+    """What a job of this process works on is not lacking; what such a job left without an end is."""
+    for number in (1, 2, 3):
+        kernel.ask(number)
+        kernel.link(number)
+    history = History(kernel.home, running=lambda: {1})
+    assert [each.id for each in history.lacking(running=[2])] == [3]
+
+
+def test_lacking_leaves_other_kernels_alone(kernel: Kernel, history: History) -> None:
+    """What another living process has begun and not ended is its own to fetch; what it ended is not."""
+    command = [sys.executable, "-c", OTHER_KERNEL, str(kernel.home)]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        living = [each.id for each in history.lacking()]
+        other.kill()
+        other.wait()
+        assert (living, [each.id for each in history.lacking()]) == ([2], [1, 2])
+
+
+# It has begun 1 and 2, has links for both, and has ended 2.
+OTHER_KERNEL = """
+import pathlib, sys
+from tests.test_archive import Kernel
+kernel = Kernel(pathlib.Path(sys.argv[1]))
+for number in (1, 2):
+    kernel.ask(number)
+    kernel.link(number)
+kernel.end(2, "partial")
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_lacking_knows_pictures_that_were_lost_from_the_journal(kernel: Kernel, history: History) -> None:
+    """A generation that is done by its end, but for a line about a picture, lacks that picture."""
+    kernel.ask(1)
+    kernel.link(1, 2)
+    kernel.land(1, 1)
+    kernel.end(1)
+    assert [each.id for each in history.lacking()] == [1]
+
+
+@pytest.mark.parametrize(("running", "status"), [({1}, "downloading"), (set(), "partial")])
+def test_own_work_is_alive_while_its_job_is(kernel: Kernel, running: set[int], status: str) -> None:
+    """In this process a generation without an end is running only as long as its job is."""
+    kernel.ask(1)
+    kernel.link(1)
+    assert History(kernel.home, running=lambda: running)[1].status == status
+
+
+def test_own_work_that_a_job_left_is_unfinished(kernel: Kernel) -> None:
+    """When its job is gone, without an end, it is told as unfinished and can be fetched."""
+    kernel.ask(1)
+    kernel.link(1)
+    jobs = {1}
+    history = History(kernel.home, running=lambda: jobs)
+    before = list(history.unfinished())
+    jobs.clear()
+    assert (before, [each.id for each in history.unfinished()]) == ([], [1])
+
+
+def test_other_kernels_work_is_alive_while_their_process_is(kernel: Kernel) -> None:
+    """Jobs of this process say nothing about other processes: there the lock on the journal counts."""
+    history = History(kernel.home, running=set)
+    command = [sys.executable, "-c", OTHER_KERNEL, str(kernel.home)]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        before = history[1].status
+        other.kill()
+        other.wait()
+        assert (before, history[1].status) == ("downloading", "partial")
+
+
+def test_deleted_home_during_a_request(kernel: Kernel, history: History) -> None:
+    """When home is deleted while a request runs, what comes afterwards is still a whole generation."""
+    kernel.ask(1)
+    kernel.link(1)
+    shutil.rmtree(kernel.home)
+    kernel.home.mkdir()
+    kernel.land(1)
+    kernel.end(1)
+    assert [(each.id, each.status, len(each)) for each in history] == [(1, "done", 1)]
+
+
+def test_same_compares_the_fingerprint_itself(kernel: Kernel, history: History) -> None:
+    """A prompt that quotes a fingerprint is not the request that has it."""
+    fingerprint = make_request("another", max_images=15).fingerprint
+    kernel.make(1, f"a fox with {fingerprint}")
+    assert history.same(fingerprint, "novita") is None
 
 
 def test_repr_is_a_short_table(kernel: Kernel, history: History) -> None:

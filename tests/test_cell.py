@@ -130,6 +130,8 @@ WRONG = [
     ("-o class", ["class", "class_"]),
     ("a fox", ["a fox belongs to no option", "lines below"]),
     ("--once a fox", ["a fox", "lines below"]),
+    ("api_key=sk_x", ["%seedream login"]),
+    ("--once sk_x", ["%seedream login"]),
     ("-i my photo.png", ["photo.png", '-i "my photo.png"']),
     ("-i 'my photo.png", ["quote '", "not closed", "my photo.png"]),
     ("-i row['img", ["quote '", "not closed"]),
@@ -149,6 +151,14 @@ def test_a_mistake_is_told_once(line: str, told: list[str]) -> None:
         parse(line)
     (problem,) = caught.value.problems
     assert [each for each in told if each not in problem] == []
+
+
+@pytest.mark.parametrize("line", ["sk_{}", "--once api_key = {}", "--api-key=sk_{}", "--key {}", "-n4 'sk_{}'"])
+def test_a_key_is_not_repeated(line: str) -> None:
+    """A key on a cell's option line is refused without being shown."""
+    with pytest.raises(RequestError) as caught:
+        parse(line.format("Zq7XvTgWp"))
+    assert "Zq7X" not in str(caught.value)
 
 
 def test_all_mistakes_are_told_together() -> None:

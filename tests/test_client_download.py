@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import os
 import sys
+import threading
+import time
+import tracemalloc
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,21 +29,27 @@ CONTENT = jpeg(64, 64, number=1, size_bytes=600_000)
 ETAG = {"ETag": '"abc"'}
 
 
-async def fetch_all(links: list[str], folder: Path, told: list[int] | None = None) -> list[int]:
+Check = Callable[[Path], None]
+
+
+async def fetch_all(
+    links: list[str], folder: Path, told: list[int] | None = None, check: Check | None = None
+) -> list[int]:
     """Download the links one after the other, by one client, into `0`, `1` …; return their sizes."""
     client = Client(base_url="http://127.0.0.1", key=Key("sk_secret-of-mine", source="a test"), patience=QUICK)
     told = [] if told is None else told
     try:
         return [
-            await client.download(link, folder / str(number), on_bytes=told.append) for number, link in enumerate(links)
+            await client.download(link, folder / str(number), on_bytes=told.append, check=check)
+            for number, link in enumerate(links)
         ]
     finally:
         await client.aclose()
 
 
-def fetch(link: str, folder: Path, told: list[int] | None = None) -> bytes:
+def fetch(link: str, folder: Path, told: list[int] | None = None, check: Check | None = None) -> bytes:
     """Download one link and return what is in the file."""
-    (size,) = asyncio.run(fetch_all([link], folder, told))
+    (size,) = asyncio.run(fetch_all([link], folder, told, check))
     content = (folder / "0").read_bytes()
     assert size == len(content)
     return content
@@ -132,6 +144,78 @@ def test_short(fault_server: FaultServer, tmp_path: Path) -> None:
     assert (tmp_path / "0").read_bytes() == CONTENT[:1000]
 
 
+def test_short_without_a_length(fault_server: FaultServer, tmp_path: Path) -> None:
+    """Where no length is announced, a look at the file finds that it is short: it is fetched anew, from its start."""
+    short = Reply(body=CONTENT, headers=ETAG, send=200_000, length=-1, then="close")
+    link = fault_server.on("/a.jpg", short, short, Reply(body=CONTENT, headers=ETAG, ranges=True))
+    looked_at: list[int] = []
+
+    def look(path: Path) -> None:
+        looked_at.append(path.stat().st_size)
+        assert threading.current_thread() is not threading.main_thread()
+        if looked_at[-1] < 600_000:
+            raise ValueError("a JPEG that is cut off")
+
+    assert fetch(link, tmp_path, check=look) == CONTENT
+    assert looked_at == [200_000, 200_000, 600_000]
+    assert ranges(fault_server) == [None, None, None]
+
+
+def test_never_what_it_should_be(fault_server: FaultServer, tmp_path: Path) -> None:
+    """A file that is not what it should be four times is given up, with the last reason, and kept."""
+    link = fault_server.on("/a.jpg", *(Reply(body=f"<html>{number}".encode()) for number in range(4)))
+
+    def look(path: Path) -> None:
+        raise ValueError(f"no picture but {path.read_text()}")
+
+    with pytest.raises(DownloadError, match=r"no picture but <html>3 \(tried 4 times\)\.") as failed:
+        fetch(link, tmp_path, check=look)
+    assert "%seedream recover" in str(failed.value)
+    assert len(fault_server.gets) == 4
+    assert (tmp_path / "0").read_bytes() == b"<html>3"
+
+
+def test_broken_off_then_wrong(fault_server: FaultServer, tmp_path: Path) -> None:
+    """A try that breaks off is taken up where it was; only a complete one is looked at."""
+    broken = Reply(body=CONTENT, headers=ETAG, send=200_000, then="close")
+    link = fault_server.on("/a.jpg", broken, Reply(body=CONTENT, headers=ETAG, ranges=True))
+    looked_at: list[bytes] = []
+
+    def look(path: Path) -> None:
+        looked_at.append(path.read_bytes())
+
+    assert fetch(link, tmp_path, check=look) == CONTENT
+    assert looked_at == [CONTENT]
+    assert ranges(fault_server) == [None, "bytes=200000-"]
+
+
+@pytest.mark.parametrize(("packing", "pack"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
+def test_packed(fault_server: FaultServer, tmp_path: Path, packing: str, pack: Callable[[bytes], bytes]) -> None:
+    """A server that packs what it sends, without being asked, is understood; what is cut off is tried again."""
+    packed, headers = pack(CONTENT), {"Content-Encoding": packing}
+    short = Reply(body=packed[:-9], headers=headers)
+    link = fault_server.on("/a.jpg", short, Reply(body=packed, headers=headers))
+    assert fetch(link, tmp_path) == CONTENT
+    assert ranges(fault_server) == [None, None]
+
+
+@pytest.mark.parametrize("packing", ["gzip", "gzip, gzip"])
+def test_a_bomb(fault_server: FaultServer, tmp_path: Path, packing: str) -> None:
+    """A few kB that unpack to a GB are no picture, and never stand in memory as a whole."""
+    bomb = gzip.compress(gzip.compress(bytes(1_000_000)) * 1000 if "," in packing else bytes(200_000_000))
+    link = fault_server.on("/a.jpg", Reply(body=bomb, headers={"Content-Encoding": packing}))
+
+    def look(path: Path) -> None:
+        raise ValueError(f"no picture but {path.stat().st_size} bytes")
+
+    tracemalloc.start()
+    with pytest.raises(DownloadError, match=r"larger than 64 MB|no picture"):
+        fetch(link, tmp_path, check=look)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 20_000_000
+
+
 def test_given_up(fault_server: FaultServer, tmp_path: Path) -> None:
     """After four tries the reason is told, that it is paid for, and how to try again."""
     with pytest.raises(DownloadError) as failed:
@@ -164,6 +248,19 @@ def test_not_a_web_address(tmp_path: Path, link: str) -> None:
     with pytest.raises(DownloadError, match="not a web address"):
         fetch(link, tmp_path)
     assert not (tmp_path / "0").exists()
+
+
+@pytest.mark.parametrize("before", ["http://", "https://a@", "//", "", "http://a/"])
+def test_an_endless_link(fault_server: FaultServer, tmp_path: Path, before: str) -> None:
+    """A link of any length is told to be none in no time: the loop waits for it."""
+    link = before + "\u0327\u0301" * 1_000_000
+    location = link[:40_000].encode().decode("latin-1")
+    moved = fault_server.on("/a.jpg", Reply(status=302, headers={"Location": location}))
+    began = time.thread_time()
+    for each in (link, moved):
+        with pytest.raises(DownloadError):
+            fetch(each, tmp_path)
+    assert time.thread_time() - began < 1
 
 
 def test_redirects(fault_server: FaultServer, tmp_path: Path) -> None:

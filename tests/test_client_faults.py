@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from seedream_nb.client import Client, Patience
-from seedream_nb.errors import ConnectionFailedError, OutcomeUnknownError, ReferenceImageError
+from seedream_nb.errors import ConnectionFailedError, OutcomeUnknownError, ReferenceImageError, ReplyError
 from seedream_nb.wire import Body
 from tests import faults
 from tests.faults import POST, Cut, FaultServer, Stall
@@ -116,6 +116,16 @@ def test_a_traceback_does_not_show_the_key(fault_server: FaultServer, tmp_path: 
     assert failed.value.__cause__ is not None
 
 
+def test_a_traceback_does_not_show_an_echoed_key(fault_server: FaultServer) -> None:
+    """A reply that is too large and echoes the key is in no variable of a frame."""
+    fault_server.on(POST, faults.Reply(body=KEY.encode() * 500_000))
+    with pytest.raises(ReplyError) as failed:
+        post(fault_server.url)
+    shown = list(variables(failed.value))
+    assert shown
+    assert not [each for each in shown if KEY in each]
+
+
 # -- what may have been billed ---------------------------------------------------------------------
 
 
@@ -129,13 +139,15 @@ def test_a_traceback_does_not_show_the_key(fault_server: FaultServer, tmp_path: 
         faults.Reply(body=b'{"images": ["https://a/1"]}', send=9, then="close"),
         faults.Reply(body=b'{"images": ["https://a/1"]}', send=9, then="reset"),
         faults.Reply(body=b'{"images": ["https://a/1"]}', send=9, then="stall"),
+        faults.Reply(status=201, body=b'{"images": ["https://a/1"]}', send=9, then="close"),
         faults.Reply(raw=b"HTTP/1.1 200 O", then="close"),
         faults.Reply(raw=b"SSH-2.0-OpenSSH_9.2\r\n", then="close"),
         faults.Reply(raw=b"HTTP/1.1 200 OK\r\nContent-Length: nonsense\r\n\r\n", then="close"),
         faults.Reply(body=b"not gzip", headers={"Content-Encoding": "gzip"}),
     ],
-    ids=["unread", "reset", "closed", "silent", "half", "half-reset", "half-silent", "status", "ssh", "length", "gzip"],
-)
+    ids=["unread", "reset", "closed", "silent", "half", "half-reset", "half-silent", "201", "status", "ssh", "length",
+         "gzip"],
+)  # fmt: skip
 def test_unknown_outcomes(fault_server: FaultServer, step: Cut | Stall | faults.Reply) -> None:
     """Whatever breaks after the last piece went out may have been billed, and is never sent again."""
     fault_server.on(POST, step)

@@ -194,13 +194,6 @@ def test_recover_fetches_what_was_missing(session: Session, fault_server: FaultS
     assert len(fault_server.posts) == 1
 
 
-def test_a_file_that_was_deleted_is_not_asked_for_again(session: Session, fault_server: FaultServer) -> None:
-    """A complete generation is not recovered although its owner removed a file."""
-    generation = session.start("a fox").result()
-    assert session.recover() == []
-    assert len(fault_server.gets) == len(generation)
-
-
 def test_once_finds_the_same_request(session: Session, fault_server: FaultServer) -> None:
     """With once, the same request is sent one time; another is sent."""
     first = session.start("a fox", once=True).result()
@@ -348,6 +341,13 @@ def test_the_default_folder_falls_back_and_says_so(session: Session, tmp_path: P
     generation = session.start("a fox").result()
     assert not generation[0].path.is_relative_to(tmp_path / "seedream")
     assert any("Pictures and history are in" in warning for warning in generation.warnings)
+
+
+def test_the_history_of_the_fallback_is_found_again(new_session: NewSession, tmp_path: Path) -> None:
+    """A restarted kernel finds what was made while the default folder could not be written."""
+    (tmp_path / "seedream").write_text("in the way")
+    new_session().start("a fox").result()
+    assert [each.prompt for each in new_session().history] == ["a fox"]
 
 
 def test_a_folder_for_copies_is_checked_before_sending(

@@ -120,6 +120,25 @@ def test_status(records: tuple[dict[str, Any], ...], alive: bool, status: str) -
     assert read(INTENT, *records, alive=alive).status == status
 
 
+@pytest.mark.parametrize("status", ["<img src=x>", "DONE", "generating", "", None, 7, [], {}])
+@pytest.mark.parametrize("alive", [True, False])
+def test_unheard_of_ends_are_unknown(status: object, alive: bool) -> None:  # noqa: FBT001
+    """An end that we would not write says nothing but that it has ended."""
+    assert read(INTENT, LINKED, record("end", 9, status=status), alive=alive).status == "unknown"
+
+
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00+00:00", "9999-12-31T23:59:59-23:00"])
+def test_times_without_a_place_in_a_calendar(at: str) -> None:
+    """A time that can't be shown on every clock is damage."""
+    assert fold([{**INTENT, "at": at}], home=HOME, alive=False) is None
+
+
+def test_pictures_know_their_backend() -> None:
+    """A picture alone still knows whether the imitation made it, and says so."""
+    picture = read({**INTENT, "backend": "sandbox"}, LINKED, landed(1))[0]
+    assert (picture.backend, repr(picture)[-9:]) == ("sandbox", " sandbox>")
+
+
 def test_latest_end_counts() -> None:
     """When a later kernel ended it again, that is how it ended."""
     first, second = record("end", 5, status="unknown"), record("end", 6, status="failed")
@@ -197,7 +216,13 @@ def test_no_intent() -> None:
         record("links", 1, links=[1, None]),
         record("file", 2, index="1"),
         landed(1, width="wide"),
+        landed(1, width=0),
+        landed(1, height=-3),
+        landed(1, height=10**400),
+        landed(0),
+        landed(index=True),
         record("end", 9, status=7, cost="much", seconds=[], error="text"),
+        record("end", 9, cost=10**400, seconds=float("nan")),
         record("new", 9),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -15,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedream_nb.journal import MOST_RAW, Journal, is_alive, read, read_lines
+from seedream_nb.journal import MOST_RAW, Journal, is_alive, is_own, read, read_lines
 
 ROOT = Path(__file__).parents[1]
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows has neither modes nor fork")
@@ -219,7 +220,59 @@ def test_a_deleted_file_is_replaced(tmp_path: Path) -> None:
     written(journal).unlink()
     journal.folder.rmdir()
     journal.append("end", 1)
-    assert [record["event"] for record in read(written(journal))[0]] == ["end"]
+    assert [record["event"] for record in read(written(journal))[0]] == ["intent", "end"]
+
+
+@posix
+def test_a_moved_file_is_replaced(tmp_path: Path) -> None:
+    """A file that somebody moved (network folders do so with deleted ones) is not written to any more."""
+    journal = Journal(tmp_path)
+    journal.append("intent", 1)
+    written(journal).rename(tmp_path / ".nfs0001")
+    journal.append("end", 1)
+    assert [record["event"] for record in read(written(journal))[0]] == ["intent", "end"]
+
+
+@posix
+def test_open_work_is_told_again_in_a_new_file(tmp_path: Path) -> None:
+    """A new file begins with all that is known of what has no end yet, and with nothing else."""
+    journal = Journal(tmp_path)
+    journal.append("intent", 1)
+    journal.append("end", 1)
+    journal.append("intent", 2, template="a fox")
+    journal.append("links", 2, links=["https://x.example/1"])
+    journal.append("file", 7, index=1)
+    first = read(written(journal))[0]
+    written(journal).unlink()
+    journal.append("missing", 2, index=1)
+    told = read(written(journal))[0]
+    assert told[:2] == [record for record in first if record["id"] == 2]
+    assert [(record["event"], record["id"]) for record in told[2:]] == [("missing", 2)]
+
+
+@posix
+def test_a_remade_folder_is_private(tmp_path: Path) -> None:
+    """Folders that are made again, home too, are for their owner alone."""
+    journal = Journal(tmp_path / "home" / "journal")
+    journal.append("intent", 1)
+    shutil.rmtree(tmp_path / "home")
+    journal.append("end", 1)
+    modes = [stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "home", journal.folder)]
+    assert modes == [0o700, 0o700]
+
+
+def test_seconds_to_the_millisecond(tmp_path: Path) -> None:
+    """Seconds are kept to the millisecond: the rest is noise."""
+    journal = Journal(tmp_path)
+    journal.append("end", 1, seconds=12.345678901)
+    assert read(written(journal))[0][0]["seconds"] == 12.346
+
+
+def test_own_file(tmp_path: Path) -> None:
+    """A process knows the file that it writes from those of others."""
+    journal = Journal(tmp_path)
+    journal.append("intent", 1)
+    assert (is_own(written(journal)), is_own(tmp_path / "other.jsonl")) == (True, False)
 
 
 def test_own_journal_is_alive(tmp_path: Path) -> None:

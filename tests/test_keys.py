@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from seedream_nb.errors import SettingsError
-from seedream_nb.keys import FoundKey, Key, Login, find_key
+from seedream_nb.keys import FoundKey, Key, Login, find_key, may_hold_key
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -90,17 +90,67 @@ def test_places_are_asked_in_order(tmp_path: Path, login: Login) -> None:
         "NOVITA_API_KEY = 'sk_x'",
         'NOVITA_API_KEY="sk_x"',
         "NOVITA_API_KEY=sk_x # mine",
+        'NOVITA_API_KEY="sk_x" # mine',
+        "NOVITA_API_KEY='sk_x'\t# it's mine",
+        "NOVITA_API_KEY=sk_x\t# mine",
+        "NOVITA_API_KEY=sk_old\nNOVITA_API_KEY=sk_x",
     ],
 )
 def test_dotenv_is_read_as_people_write_it(tmp_path: Path, login: Login, line: str) -> None:
-    """A .env line may have export, spaces, quotes and a comment."""
+    """A .env line may have export, spaces, quotes and a comment; the last one holds, as in a shell."""
     (tmp_path / ".env").write_text(f"# settings\nSEEDREAM_BASE_URL=https://evil.example\n{line}\n")
     found = _find(tmp_path, login)
     assert found is not None
     assert found.key.reveal() == "sk_x"
 
 
-def test_an_empty_key_in_the_environment_is_an_error_that_names_the_place(tmp_path: Path, login: Login) -> None:
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_dotenv_is_read_as_editors_store_it(tmp_path: Path, login: Login, encoding: str, end: str) -> None:
+    """Neither a byte order mark nor the line ends of Windows get into the key."""
+    (tmp_path / ".env").write_bytes(f"NOVITA_API_KEY=sk_x{end}OTHER=1{end}".encode(encoding))
+    found = _find(tmp_path, login)
+    assert found is not None
+    assert found.key.reveal() == "sk_x"
+
+
+def test_a_dotenv_that_is_no_text_has_no_key(tmp_path: Path, login: Login) -> None:
+    """A .env that can't be read as text is passed over."""
+    (tmp_path / ".env").write_bytes(b"NOVITA_API_KEY=\xff\xfe\x00")
+    assert _find(tmp_path, login) is None
+
+
+@pytest.mark.parametrize("line", ["NOVITA_API_KEY=", 'NOVITA_API_KEY=""', "NOVITA_API_KEY= # yours"])
+def test_an_empty_key_is_none(tmp_path: Path, login: Login, line: str) -> None:
+    """Exactly nothing in the environment or in .env (a missing secret) is no key: the next place is asked."""
+    (tmp_path / ".env").write_text(line)
+    assert _find(tmp_path, login, environ={"NOVITA_API_KEY": ""}) is None
+    login.store(HOST, Key("sk_login", source="a test"))
+    found = _find(tmp_path, login, environ={"NOVITA_API_KEY": ""})
+    assert found is not None
+    assert found.key.reveal() == "sk_login"
+
+
+def test_a_key_of_white_space_in_dotenv_is_an_error(tmp_path: Path, login: Login) -> None:
+    """White space between quotes is told, with the file."""
+    (tmp_path / ".env").write_text('NOVITA_API_KEY="  "')
+    with pytest.raises(SettingsError, match="white space"):
+        _find(tmp_path, login)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("api_key=x", True), ("API-KEY x", True), ("apikey", True), ("sk_x", True), ("a=sk_x", True), ("'sk_x'", True),
+        ("key=x", True), ("NOVITA_KEY = x", True), ("budget=1", False), ("task_x=1", False), ("monkey=1", False),
+    ],
+)  # fmt: skip
+def test_what_may_be_a_key_is_recognised(text: str, told: bool) -> None:  # noqa: FBT001 - what is expected
+    """A text that mentions a key, or has a word like one, is told from others."""
+    assert may_hold_key(text) is told
+
+
+def test_white_space_in_the_environment_is_an_error_that_names_the_place(tmp_path: Path, login: Login) -> None:
     """A key of white space is told, not passed over for another place."""
     with pytest.raises(SettingsError, match="environment"):
         _find(tmp_path, login, environ={"NOVITA_API_KEY": "  "})

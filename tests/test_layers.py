@@ -21,7 +21,7 @@ ROWS = (
     ("notebook", "widgets"),
     ("session", "view"),
     ("fulfil", "compose"),
-    ("job", "archive", "preview"),
+    ("job", "archive", "preview", "record"),
     ("client", "budget", "journal", "generation"),
     ("wire", "prompt", "references"),
     ("request",),
@@ -49,7 +49,7 @@ FOREIGN = {
     "numpy": {"picture", "references"},
     "starlette": {"sandbox"},
     "uvicorn": {"sandbox"},
-    "anyio": {"background", "client", "fulfil", "job", "sandbox", "session", "wire"},
+    "anyio": {"background", "client", "fulfil", "job", "record", "sandbox", "session", "wire"},
 }
 
 HEAVY = {"PIL", "anywidget", "httpx", "ipywidgets", "starlette"}

@@ -7,10 +7,18 @@ import inspect
 import pkgutil
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
+from PIL import Image
 
 import seedream_nb
+from seedream_nb.options import OPTIONS
+from tests.kernel import Kernel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 FUNCTIONS = {"configure", "generate", "submit"}
 VALUES = {"history": "History"}
@@ -100,3 +108,95 @@ def test_from_import_star() -> None:
     ran = subprocess.run([sys.executable, "-c", brings], capture_output=True, text=True, check=True)
 
     assert set(ran.stdout.split()) == set(seedream_nb.__all__)
+
+
+CALLS = ["generate", "submit"]
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_the_cells_options_are_options_of_the_call(name: str) -> None:
+    """Every option of a cell but `--out` is there by its long name, for completion to see; so is `image`."""
+    options = {option.name for option in OPTIONS} - {"out"}
+    assert {*options, "image", "values", "prompt"} == set(inspect.signature(getattr(seedream_nb, name)).parameters)
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_the_calls_explain_each_option(name: str) -> None:
+    """The docstring has a line for every parameter."""
+    function = getattr(seedream_nb, name)
+    documented = inspect.getdoc(function) or ""
+    assert [each for each in inspect.signature(function).parameters if f"\n    {each}: " not in documented] == []
+
+
+@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize(
+    ("option", "near"), [("sise", "size"), ("n_images", "images"), ("save_to", "save"), ("dryrun", "dry_run")]
+)
+def test_a_misspelt_option_names_the_nearest(name: str, option: str, near: str) -> None:
+    """An option that does not exist is a TypeError, as in any call, with the nearest that does."""
+    with pytest.raises(TypeError, match=rf"{name}\(\) has no option '{option}'\. Did you mean {near}\?"):
+        getattr(seedream_nb, name)("a fox", **{option: 1})
+
+
+def test_several_misspelt_options_are_told_together() -> None:
+    """Each option that does not exist is told."""
+    with pytest.raises(TypeError, match=r"(?s)'sise'.*'out'"):
+        seedream_nb.generate("a fox", sise="2K", out="g")  # type: ignore[call-overload]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a notebook's folder with two pictures in it."""
+    folder = tmp_path_factory.mktemp("notebook")
+    for name, colour in (("a.png", "red"), ("b.png", "blue")):
+        Image.new("RGB", (64, 64), colour).save(folder / name)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def notebook(folder: Path) -> Iterator[Kernel]:
+    """Start a kernel in the sandbox."""
+    with Kernel(folder, env={"SEEDREAM_BACKEND": "sandbox"}) as kernel:
+        kernel.execute("import seedream_nb as sd")
+        yield kernel
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("call", CALLS)
+def test_a_dry_run_shows_the_request_and_sends_nothing(notebook: Kernel, call: str) -> None:
+    """`dry_run=True` shows what a cell's `--dry-run` shows, has no value, and leaves no trace."""
+    options = "values={'animal': 'fox'}, size='16:9', max_images=4, dry_run=True"
+    ran = notebook.execute(f"n = len(sd.history); g = sd.{call}('a {{animal}}', {options})")
+    assert ran.error is None
+    assert '"a fox"' in ran.text
+    assert "at most 0.12 USD" in ran.text
+    assert "text/html" in ran.shown[0]
+    assert notebook.execute("g is None, len(sd.history) == n").result == "(True, True)"
+
+
+def test_a_script_prints_its_dry_run(folder: Path) -> None:
+    """Without IPython the request and the estimate are printed, and IPython is not imported for it."""
+    code = "import sys, seedream_nb as sd; sd.generate('a fox', dry_run=True); print('IPython' in sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=folder)
+    assert '"a fox"' in ran.stdout
+    assert "0.03 USD" in ran.stdout
+    assert ran.stdout.endswith("False\n")
+
+
+@pytest.mark.kernel
+def test_image_is_another_spelling_of_images(notebook: Kernel) -> None:
+    """`image=` takes references as `images=` does; both together are one list."""
+    names = "[each.name for each in {}.request.images]"
+    ran = notebook.execute("g = sd.generate('x', image='a.png', size='1K')\n" + names.format("g"))
+    assert ran.result == "['a.png']"
+    ran = notebook.execute("g = sd.generate('x', images=['a.png'], image='b.png', size='1K')\n" + names.format("g"))
+    assert ran.result == "['a.png', 'b.png']"
+
+
+@pytest.mark.kernel
+def test_generate_in_the_background_gives_a_job(notebook: Kernel) -> None:
+    """`background=True` makes `generate` return at once, as `submit` does."""
+    ran = notebook.execute("j = sd.generate('x', size='1K', background=True)\ntype(j).__name__, j.result().status")
+    assert ran.result == "('Job', 'done')"
+    ran = notebook.execute("j = sd.submit('x', size='1K', background=True)\ntype(j).__name__, j.result().status")
+    assert ran.result == "('Job', 'done')"

@@ -64,12 +64,15 @@ def test_a_script_that_ends_waits_for_what_it_has_sent(fault_server: FaultServer
     fault_server.on(POST, Reply(body=json.dumps({"images": [link]}).encode(), delay=1.0))
     ran = run(LEAVES, fault_server, tmp_path)
     assert ran.stdout == "still generating\n"
-    assert "waits for a request that was already sent" in ran.stderr
+    assert "waits for 1 of your requests that were sent already" in ran.stderr
     assert len(list((tmp_path / "seedream").glob("0001-1-*.jpg"))) == 1
 
 
-def test_a_script_that_ends_is_not_held_up_by_what_was_not_sent(fault_server: FaultServer, tmp_path: Path) -> None:
-    """A job that waits for its turn keeps no process alive."""
+def test_a_script_that_ends_withdraws_what_was_not_sent(fault_server: FaultServer, tmp_path: Path) -> None:
+    """Of twenty jobs with one place, what is sent is waited for and kept, the others are withdrawn, and it says so."""
     fault_server.on(POST, Links(delay=0.5))
-    run(QUEUES, fault_server, tmp_path)
-    assert len(fault_server.posts) < 5
+    ran = run(QUEUES, fault_server, tmp_path)
+    sent = len(fault_server.posts)
+    assert sent < 5
+    assert f"withdrew {20 - sent} of your requests" in ran.stderr
+    assert len(list((tmp_path / "seedream").glob("*.jpg"))) == sent

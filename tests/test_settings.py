@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from seedream_nb.errors import SettingsError
-from seedream_nb.settings import SETTINGS, Settings
+from seedream_nb.settings import SETTINGS, Settings, read_setting
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,6 +73,9 @@ def test_configure_goes_before_the_environment(tmp_path: Path) -> None:
         ("timeout", 0, "above 0"),
         ("size", "9K", "9K"),
         ("aspect", "wide", "wide"),
+        ("home", "~nosuch_user/pictures", "no such user"),
+        ("home", "pictures\0", "path of a folder"),
+        ("home", 5, "path of a folder"),
         ("api_key", "  ", "white space"),
     ],
 )
@@ -136,6 +139,89 @@ def test_home_can_be_configured_and_set_back(tmp_path: Path) -> None:
     assert ours.get("home") == tmp_path / "other"
     ours.change(home=None)
     assert ours.get("home") == tmp_path / "seedream"
+
+
+def test_home_is_as_it_was_at_load(tmp_path: Path) -> None:
+    """SEEDREAM_HOME as it was when the package was loaded wins over what it is now."""
+    ours = Settings(environ={"SEEDREAM_HOME": "now"}, folder=tmp_path, home="then")
+    assert (ours.get("home"), ours.source("home")) == (tmp_path / "then", "SEEDREAM_HOME")
+    none = Settings(environ={"SEEDREAM_HOME": "now"}, folder=tmp_path, home="")
+    assert (none.get("home"), none.source("home")) == (tmp_path / "seedream", "default")
+
+
+def test_a_home_in_the_environment_that_can_not_be_is_told_and_can_be_mended(tmp_path: Path) -> None:
+    """A SEEDREAM_HOME of a user who doesn't exist is an error when `home` is needed; configure gets one out of it."""
+    ours = settings(tmp_path, SEEDREAM_HOME="~nosuch_user/pictures")
+    with pytest.raises(SettingsError, match="SEEDREAM_HOME"):
+        ours.get("home")
+    ours.change(home="pictures")
+    assert ours.get("home") == tmp_path / "pictures"
+
+
+def test_a_home_may_be_a_path(tmp_path: Path) -> None:
+    """`home` takes a Path as well as a text, and `~` is the user's own folder."""
+    ours = settings(tmp_path)
+    ours.change(home=tmp_path / "a")
+    assert ours.get("home") == tmp_path / "a"
+    ours.change(home="~/b")
+    assert ours.get("home") == type(tmp_path).home() / "b"
+
+
+@pytest.mark.parametrize(
+    ("before", "change"),
+    [
+        ({}, {"size": "2048x2048", "aspect": "16:9"}),
+        ({"size": "2048x2048"}, {"aspect": "16:9"}),
+        ({"aspect": "16:9"}, {"size": "3:2"}),
+    ],
+)
+def test_a_size_and_an_aspect_that_clash_are_refused(
+    tmp_path: Path, before: dict[str, str], change: dict[str, str]
+) -> None:
+    """`size` and `aspect` are checked together, with what is in force; nothing changes."""
+    ours = settings(tmp_path)
+    ours.change(**before)
+    with pytest.raises(SettingsError, match="don't go together"):
+        ours.change(**change)
+    assert (ours.get("size"), ours.get("aspect")) == (before.get("size"), before.get("aspect"))
+
+
+def test_a_size_and_an_aspect_that_go_together_are_taken(tmp_path: Path) -> None:
+    """A tier has an aspect beside it, and a size may take an aspect's place in one change."""
+    ours = settings(tmp_path)
+    ours.change(size="4K", aspect="16:9")
+    ours.change(size="2048x2048", aspect=None)
+    assert (ours.get("size"), ours.get("aspect")) == ("2048x2048", None)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "read"),
+    [("timeout", 30, 30.0), ("timeout", None, None), ("once", True, True), ("once", "no", False), ("price", "1", 1.0)],
+)
+def test_a_value_is_read_as_its_setting(name: str, value: object, read: object) -> None:
+    """What is given for one call is read by the rules of the setting of that name."""
+    assert read_setting(name, value) == read
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [("timeout", -1, "timeout=-1: must be"), ("once", "perhaps", "once="), ("timeut", 1, "timeout")],
+)
+def test_a_value_that_a_setting_can_not_have_is_refused(name: str, value: object, told: str) -> None:
+    """A wrong value, or the name of no setting, is a SettingsError in words."""
+    with pytest.raises(SettingsError, match=told):
+        read_setting(name, value)
+
+
+@pytest.mark.parametrize("value", ["sk_Zq7XvTgWpLmR", "https://u:Zq7XvTgWpLmR@x.example"])
+def test_what_may_be_a_key_is_not_repeated(tmp_path: Path, value: str) -> None:
+    """A key or password given for another setting is refused without being shown."""
+    with pytest.raises(SettingsError) as caught:
+        settings(tmp_path).change(base_url=value)
+    assert "Zq7X" not in str(caught.value)
+    with pytest.raises(SettingsError) as caught:
+        settings(tmp_path, SEEDREAM_BASE_URL=value).get("base_url")
+    assert "Zq7X" not in str(caught.value)
 
 
 @pytest.mark.parametrize("name", SETTINGS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import time
 from typing import TYPE_CHECKING
 
@@ -188,3 +189,32 @@ def test_a_background_job_is_stopped(stoppable: Kernel, fault_server: FaultServe
     stoppable.until(lambda: fault_server.posts)
     assert "goes on" in stoppable.execute("job.cancel(); job.result()").text
     stoppable.until(lambda: "<img" in ran.shown[0]["text/html"])
+
+
+def test_a_variable_gets_what_comes_after_the_cell_was_freed(stoppable: Kernel, fault_server: FaultServer) -> None:
+    """`--out` of a cell whose timeout passed holds the generation as it stands, and at the end the whole of it."""
+    fault_server.on(POST, Links(delay=1.0))
+    stoppable.execute("%%seedream --timeout 0.2 -o later\na fox")
+    assert stoppable.execute("later.status, len(later)").result == "('generating', 0)"
+    stoppable.until(lambda: stoppable.execute("later.status").result == "'done'")
+    assert stoppable.execute("len(later)").result == "1"
+
+
+@pytest.mark.slow
+def test_at_whatever_instant_it_is_stopped_the_message_is_true(stoppable: Kernel, fault_server: FaultServer) -> None:
+    """Thirty interrupts at random instants: what is said not to be billed was never sent whole, the rest once."""
+    fault_server.on(POST, Links(delay=0.1))
+    instants = random.Random(7)  # noqa: S311 - no secret
+    for number in range(30):
+        ran = stoppable.start(f"%%seedream\nfox number {number}.")
+        time.sleep(instants.uniform(0, 0.4))
+        stoppable.interrupt()
+        ran.wait(10)
+        time.sleep(0.15)
+        sent = [seen for seen in fault_server.posts if f"fox number {number}." in seen.body.decode()]
+        text = "\n".join(ran.error["traceback"]) if ran.error else ""
+        if "Nothing was billed" in text:
+            assert sent == []
+        else:
+            assert len(sent) == 1
+            assert not text or "goes on" in text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -254,6 +255,34 @@ def test_write_private_replaces(tmp_path: Path) -> None:
     write_private(tmp_path / "a", b"one")
     write_private(tmp_path / "a", b"two")
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a", b"two")]
+
+
+@posix
+def test_deleted_folders_are_made_again(tmp_path: Path) -> None:
+    """A home that is deleted while we work is made again for the pictures that come, as private as before."""
+    store = opened(tmp_path / "home")
+    shutil.rmtree(store.home)
+    partial = store.partial(1, 1)
+    partial.write_bytes(b"picture")
+    store.settle(partial, "0001-1.jpg")
+    assert {mode(path) for path in (store.home, store.journal, partial.parent)} == {0o700}
+    assert (store.home / ".gitignore").is_file()
+
+
+@posix
+def test_ids_go_on_in_a_deleted_home(tmp_path: Path) -> None:
+    """An id that is allotted in a home that was deleted leaves it as private as before."""
+    store = opened(tmp_path / "home")
+    store.new_id()
+    shutil.rmtree(store.home)
+    assert (store.new_id(), mode(store.home)) == (2, 0o700)
+
+
+@posix
+def test_write_private_makes_its_folder(tmp_path: Path) -> None:
+    """The folder of a private file is made if need be, as private as the file, and those above it too."""
+    write_private(tmp_path / "a" / "b" / "c", b"x")
+    assert {mode(tmp_path / "a"), mode(tmp_path / "a" / "b")} == {0o700}
 
 
 def test_settle_gives_a_download_its_name(tmp_path: Path) -> None:

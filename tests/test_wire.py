@@ -7,6 +7,8 @@ import base64
 import hashlib
 import json
 import os
+import time
+import traceback
 import tracemalloc
 from typing import TYPE_CHECKING, Any
 
@@ -17,13 +19,14 @@ from hypothesis import strategies as st
 from seedream_nb.errors import ReferenceImageError, ReplyError
 from seedream_nb.request import ImageRequest, make_request
 from seedream_nb.store import Input
-from seedream_nb.wire import Body, links_of
+from seedream_nb.wire import Body, blotted, is_reply, links_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 FOX = make_request("a fox")
 PIECE = 1024 * 1024
+KEY = "sk_Tr0ub4dor-and-3-more-words"
 
 
 def file_input(path: Path, content: bytes, media_type: str = "image/png") -> Input:
@@ -195,3 +198,57 @@ def test_nonsense(content: bytes) -> None:
         links_of(content, 1)
     assert "may have been billed" in str(senseless.value)
     assert len(str(senseless.value)) < 400
+    assert senseless.value.content == content
+
+
+@pytest.mark.parametrize(("status", "is_one"), [(199, False), (200, True), (201, True), (206, True), (300, False)])
+def test_successes_are_replies(status: int, is_one: bool) -> None:  # noqa: FBT001
+    """Any success is read as a reply: its pictures may be paid for."""
+    assert is_reply(status) is is_one
+
+
+# -- an echoed key ---------------------------------------------------------------------------------
+
+
+def parts(text: str) -> list[str]:
+    """Return what a text shows of the key: six characters in a row or more."""
+    return [KEY[at : at + 6] for at in range(len(KEY) - 5) if KEY[at : at + 6] in text]
+
+
+@given(start=st.integers(0, len(KEY) - 6), length=st.integers(6, len(KEY)), before=st.text(), after=st.text())
+def test_a_reply_that_echoes_the_key(start: int, length: int, before: str, after: str) -> None:
+    """A senseless reply that echoes the key, or a part of it, doesn't get it shown, however verbose the traceback."""
+    echoed = "<p>" + before + KEY[start : start + length] + after
+    with pytest.raises(ReplyError) as senseless:
+        links_of(echoed.encode(), 1, secret=KEY)
+    told = traceback.TracebackException.from_exception(senseless.value, capture_locals=True, limit=-1)
+    assert not parts("".join(told.format()))
+
+
+@given(start=st.integers(0, len(KEY) - 6), length=st.integers(6, len(KEY)), before=st.text(), after=st.text())
+def test_blotted(start: int, length: int, before: str, after: str) -> None:
+    """What is blotted out is the key alone; what stands around it stays."""
+    shown = blotted(before + KEY[start : start + length] + after, KEY)
+    assert not parts(shown)
+    assert shown == f"{before}…{after}"
+
+
+@pytest.mark.parametrize("secret", ["", None, "another-key"])
+def test_nothing_to_blot_out(secret: str | None) -> None:
+    """Without a key, or without an echo of it, a text stays as it is."""
+    assert blotted(f"the {KEY}", secret) == f"the {KEY}"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"[" * 8_000_000, b'{"a":' * 1_600_000, b"1" * 8_000_000, b"1." + b"1" * 8_000_000, b'"' + b"\\n" * 4_000_000,
+     b" " * 8_000_000, KEY.encode() * 270_000, KEY[:5].encode() * 1_600_000, "\u0301\u0327".encode() * 2_000_000],
+    ids=["brackets", "braces", "digits", "fraction", "escapes", "spaces", "keys", "half-keys", "accents"],
+)  # fmt: skip
+def test_large_nonsense_takes_little_time(content: bytes) -> None:
+    """The most that is read of a reply, 8 MB, is found senseless in less than a second, its key blotted out."""
+    began = time.thread_time()
+    with pytest.raises(ReplyError):
+        links_of(content, 1, secret=KEY)
+    blotted(content[:64_000].decode(errors="replace"), KEY)
+    assert time.thread_time() - began < 1

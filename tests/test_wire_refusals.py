@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -97,11 +98,43 @@ def test_what_an_error_keeps() -> None:
         (b"plain words \xff", "plain words"),
         (b"", "(500)."),
         (b"[" * 100_000, "[["),
+        (b"<TITLE lang='en'>\n 502 words </TITLE>", "“502 words”"),
+        (b"<title></title><p>words</p>", "“words”"),
+        (b"<title>502 words", "“502 words”"),
+        (b"<p>words</p>" + b" " * 5000 + b"<title>too late</title>", "words"),
+        (b"null", "null"),
+        (b'"words"', "“words”"),
     ],
 )
 def test_where_the_words_are(content: bytes, words: str) -> None:
     """The service's words are found wherever a server, or a gateway in between, puts them."""
     assert words in refusal(500, {}, content).message
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["<title>", "<title", "<", "<a ", "< <", "\u202e", "é\u0327\u0301", "[", "[[],", '{"message":', "0,", "no fund ",
+     "case sensitive ", "\0"],
+)  # fmt: skip
+@pytest.mark.parametrize("frame", ["{}", '{{"message": "{}"}}', "[{}1]"])
+def test_long_words_take_no_time(words: str, frame: str) -> None:
+    """However a gateway fills its answer, what it means is found within 20 ms: the loop waits for it."""
+    content = frame.format(words * (64_000 // len(words.encode()))).encode()
+    headers = {"location": f"http://{words * 9_000}", "retry-after": words * 9_000, "x-request-id": words * 9_000}
+    took = []
+    for _ in range(3):
+        began = time.thread_time()
+        refusal(400, headers, content, secret=KEY)
+        took.append(time.thread_time() - began)
+    assert min(took) < 0.02
+
+
+@pytest.mark.parametrize("depth", [*range(100, 1000, 10), 2_000, 5_000, 9_000, 15_000, 30_000])
+@pytest.mark.parametrize(("start", "end"), [("[", "]"), ('{"message":', "}")])
+def test_deep_words(depth: int, start: str, end: str) -> None:
+    """JSON that is nested deeper than Python goes is still a refusal."""
+    content = (start * depth + "1" + end * depth).encode()
+    assert isinstance(refusal(400, {}, content), ApiError)
 
 
 def test_what_others_wrote_is_text() -> None:
@@ -127,6 +160,8 @@ def test_the_key_is_never_shown(start: int, length: int, before: str, after: str
     [
         ("7", 7.0), ("1.5", 1.5), ("0", 0.0), ("-3", 0.0), ("Fri, 20 Nov 2026 12:00:30 GMT", 30.0),
         ("Fri, 20 Nov 2026 11:00:00 GMT", 0.0), ("soon", None), ("nan", None), ("inf", None), ("", None), (None, None),
+        ("Fri, 20 Nov 99999999999 12:00:30 GMT", None), ("Fri, 20 Nov 2026 12:00:30 +99999999999999999999", None),
+        ("Fri, 99 Nov 2026 12:00:30 GMT", None), (", , :", None), ("9" * 5000, None), ("0 0 0 0:0", None),
     ],
 )  # fmt: skip
 def test_retry_after(asked: str | None, seconds: float | None) -> None:

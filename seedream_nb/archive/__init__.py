@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING, Any, overload
 
-from seedream_nb.archive.ledger import Ledger
+from seedream_nb.archive.ledger import Ledger, is_elsewhere
 from seedream_nb.archive.several import Generations
 from seedream_nb.errors import Problem, plain
 from seedream_nb.picture import bundle_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
     from pathlib import Path
 
     from seedream_nb.generation import Generation, Verbs
@@ -28,15 +29,19 @@ class History:
     It follows the journal: what any kernel adds is there at the next look. Thread-safe.
     """
 
-    def __init__(self, home: Path, verbs: Verbs | None = None) -> None:
+    def __init__(
+        self, home: Path, verbs: Verbs | None = None, running: Callable[[], Collection[int]] | None = None
+    ) -> None:
         """Name the folder; nothing is read before the first look.
 
         Args:
             home: the folder with pictures and `journal/`; it need not exist yet.
             verbs: the session that its generations ask when they are edited, run again or shown.
+            running: gives the ids that jobs of this process work on; without it, whatever this process began and
+                did not end counts as running.
         """
         self.home = home
-        self._ledger = Ledger(home, verbs)
+        self._ledger = Ledger(home, verbs, running)
 
     @property
     def damaged(self) -> int:
@@ -106,8 +111,7 @@ class History:
 
     def same(self, fingerprint: str, backend: str, host: str | None = None) -> Generation | None:
         """Return the newest complete result of exactly this request, if its files are all still on disk."""
-        wanted = fingerprint.encode()
-        ids = [number for number, entry in self._ledger.entries() if wanted in entry.intent]
+        ids = [number for number, entry in self._ledger.entries() if entry.asks_for(fingerprint)]
         for generation in reversed(self._some(ids)):
             if generation.backend == backend and host in {None, generation.host} and _is_here(generation):
                 return generation
@@ -119,6 +123,24 @@ class History:
             ended = {number: entry.has_ended for number, entry in self._ledger.entries() if not entry.is_done}
             lacking = self._some(list(ended))
             return self._some([each.id for each in lacking if _is_unfinished(each, ended=ended[each.id])])
+
+    def lacking(self, running: Collection[int] = ()) -> Generations:
+        """Return what has links and not all its pictures on disk, whatever the journal says of them.
+
+        Args:
+            running: ids that jobs of this process work on. They are left out, and so is what another living
+                process has begun and not ended.
+        """
+        busy = {*running, *(self._ledger.running() if self._ledger.running else ())}
+        with self._ledger.lock:
+            names = _names(self.home)
+            ids = [
+                number
+                for number, entry in self._ledger.entries()
+                if number not in busy and entry.has_links and not entry.is_whole(names)
+                if entry.has_ended or not is_elsewhere(entry)
+            ]
+            return self._some([each.id for each in self._some(ids) if _is_lacking(each)])
 
     def _some(self, ids: Sequence[int]) -> Generations:
         return Generations(ids, self._ledger)
@@ -145,6 +167,20 @@ class History:
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:  # noqa: ARG002 - IPython's
         """Show the table in a notebook, with previews if there is a session."""
         return bundle_of(self, self._ledger.verbs)
+
+
+def _names(folder: Path) -> set[str]:
+    """Return the names in a folder: one look for all pictures, where a look at each could take minutes."""
+    try:
+        return set(os.listdir(folder))  # noqa: PTH208 - names are what is wanted
+    except (FileNotFoundError, NotADirectoryError):
+        return set()
+
+
+def _is_lacking(generation: Generation) -> bool:
+    """Return whether a link's picture is not here, or its file is gone."""
+    gone = any(not each.path.exists() for each in generation)
+    return bool(generation.links) and (gone or bool(generation.missing))
 
 
 def _is_here(generation: Generation) -> bool:

@@ -11,15 +11,16 @@ import weakref
 from typing import TYPE_CHECKING
 
 from seedream_nb.generation import fold
-from seedream_nb.journal import Line, is_alive, read_lines
+from seedream_nb.journal import Line, is_alive, is_own, read_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Collection, Sequence
     from pathlib import Path
 
     from seedream_nb.generation import Generation, Verbs
 
 _DONE = b'"status":"done"'
+_PATH = re.compile(rb'"path":"([^"\\]+)"')
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
 
 
@@ -31,7 +32,7 @@ class Entry:
     def __init__(self) -> None:
         """Hold nothing yet."""
         self.lines: list[Line] = []
-        self.begun_in: Path | None = None
+        self.begun_in: list[Path] = []
         self.known: weakref.ref[Generation] | None = None
         self.written: str | None = None
 
@@ -39,7 +40,7 @@ class Entry:
         """Add what was written since; what was made of the rest is stale."""
         self.lines.append(line)
         if line.event == "intent":
-            self.begun_in = self.begun_in or path
+            self.begun_in.append(path)
         self.known = self.written = None
 
     @property
@@ -60,6 +61,23 @@ class Entry:
         """Whether it came to any end."""
         return any(line.event == "end" for line in self.lines)
 
+    @property
+    def has_links(self) -> bool:
+        """Whether the service gave pictures."""
+        return any(line.event == "links" for line in self.lines)
+
+    def is_whole(self, names: Collection[str]) -> bool:
+        """Return whether all its pictures are among these files; if in doubt, that they are not. Parses nothing."""
+        links = sum(line.content.count(b'"http') for line in self.lines if line.event == "links")
+        found = {match[1] for line in self.lines if line.event == "file" and (match := _PATH.search(line.content))}
+        return self.is_done and len(found) >= links and all(path.decode(errors="replace") in names for path in found)
+
+    def asks_for(self, fingerprint: str) -> bool:
+        """Return whether it is the request that has this fingerprint."""
+        wanted = fingerprint.encode()
+        asked = (line for line in self.lines if line.event == "intent" and wanted in line.content)
+        return any((record := line.record()) and record.get("fingerprint") == fingerprint for line in asked)
+
     def contains(self, words: Sequence[str]) -> bool:
         """Return whether all the words (casefolded) occur in prompt or template."""
         if self.written is None:
@@ -70,10 +88,11 @@ class Entry:
 class Ledger:
     """All generations of a `home`, as lines: found by id, read one by one. Thread-safe."""
 
-    def __init__(self, home: Path, verbs: Verbs | None) -> None:
+    def __init__(self, home: Path, verbs: Verbs | None, running: Callable[[], Collection[int]] | None) -> None:
         """Name the folder; nothing is read before the first look."""
         self.home = home
         self.verbs = verbs
+        self.running = running
         self.damaged = 0
         self.newer = 0
         self.lock = threading.RLock()
@@ -98,11 +117,11 @@ class Ledger:
         """Return a generation; None where there is none, or where what was asked can't be read any more."""
         with self.lock:
             entry = self._entries.get(number)
-            if entry is None or entry.begun_in is None:
+            if entry is None or not entry.begun_in:
                 return None
             if entry.known is not None and (known := entry.known()) is not None:
                 return known
-            alive = not entry.has_ended and is_alive(entry.begun_in)
+            alive = not entry.has_ended and self._is_at_work(number, entry)
             records = [record for line in entry.lines if (record := line.record()) is not None]
             generation = fold(records, home=self.home, alive=alive, verbs=self.verbs)
             if generation is None:
@@ -110,6 +129,12 @@ class Ledger:
             elif not alive:
                 entry.known = weakref.ref(generation)
             return generation
+
+    def _is_at_work(self, number: int, entry: Entry) -> bool:
+        """Return whether somebody works on it: here a job, elsewhere a process that lives."""
+        if self.running is None:
+            return any(is_alive(path) for path in entry.begun_in)
+        return number in self.running() or is_elsewhere(entry)
 
     def _follow(self) -> None:
         """Take in what was added since the last look; all of it anew if something went away."""
@@ -137,6 +162,11 @@ class Ledger:
         self.damaged += found.damaged
         self.newer += found.newer
         return any(line.event == "intent" for line in found.lines)
+
+
+def is_elsewhere(entry: Entry) -> bool:
+    """Return whether it was begun by another process, which still lives."""
+    return any(is_alive(path) for path in entry.begun_in if not is_own(path))
 
 
 def _sizes(folder: Path) -> dict[Path, int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from seedream_nb.client.downloading import download
+from seedream_nb.client.downloading import Part, download
 from seedream_nb.client.lines import Lines, Patience
 from seedream_nb.client.posting import Post, Reply
 from seedream_nb.wire import PATH, Body
@@ -47,6 +47,10 @@ class Client:
         """The key itself, to be blotted out of what a server echoes."""
         return None if self._key is None else self._key.reveal()
 
+    async def warm_up(self) -> None:
+        """Import in a thread what is needed later: else the loop would be held for it, some 50 ms."""
+        await self._lines.agent()
+
     async def post(self, body: Body, *, on_upload: Callable[[int], None] | None = None) -> Reply:
         """Send a request and return the service's answer, whatever its status.
 
@@ -57,7 +61,7 @@ class Client:
         Raises:
             ConnectionFailedError: no connection, in three tries, or it broke during the upload: not billed.
             OutcomeUnknownError: it broke, or was silent for 30 minutes, after the upload: maybe billed.
-            ReplyError: the reply is larger than 8 MB.
+            ReplyError: the reply is larger than 8 MB; its `content` is what was read of it.
             ReferenceImageError: a reference can't be read any more: the upload was broken off, not billed.
         """
         post = Post(
@@ -66,18 +70,28 @@ class Client:
         )  # fmt: skip
         return await post.send(self._lines)
 
-    async def download(self, link: str, path: Path, *, on_bytes: Callable[[int], None] | None = None) -> int:
+    async def download(
+        self,
+        link: str,
+        path: Path,
+        *,
+        on_bytes: Callable[[int], None] | None = None,
+        check: Callable[[Path], None] | None = None,
+    ) -> int:
         """Fetch a picture into `path`, readable by the user alone, without the key; return its size in bytes.
 
         Args:
             link: http or https, redirects included.
             path: written anew; not flushed to the disk itself.
             on_bytes: told how many bytes have arrived, now and then; begins anew where a try does.
+            check: called in a thread with `path` after each complete try; if it raises ValueError, that says
+                what the file is instead of a picture ("a JPEG that is cut off"), and it is fetched anew.
 
         Raises:
             DownloadError: it can't be had, and why; what arrived stays in `path`.
         """
-        return await download(self._lines, link, path, patience=self._patience, on_bytes=on_bytes)
+        part = Part(path, check=check)
+        return await download(self._lines, link, part, patience=self._patience, on_bytes=on_bytes)
 
     async def aclose(self) -> None:
         """Close what connections are left."""

@@ -12,7 +12,7 @@ from urllib.parse import urljoin, urlsplit
 
 import anyio.to_thread
 
-from seedream_nb.client.lines import Connecting, why
+from seedream_nb.client.lines import Connecting, arriving, why
 from seedream_nb.errors import DownloadError, SettingsError, plain
 from seedream_nb.wire import retry_after
 
@@ -28,6 +28,9 @@ MOST_BYTES = 64_000_000
 """Several times what the largest picture (4096x4096) takes; anything beyond is no picture of ours."""
 
 MOST_REDIRECTS = 5
+LONGEST_LINK, LONGEST_PLACE = 16_384, 1_024
+"""Characters of a link, and of what stands in it before the path; what reads them takes its time over longer ones."""
+
 LONGEST_WAIT_SECONDS = 10.0
 """The longest that a storage's `Retry-After` is obeyed: the cell waits, and `recover` can come later."""
 
@@ -36,7 +39,7 @@ FLUSH_BYTES = 512 * 1024
 
 KEPT = "It is paid for and its link is kept. Try again with: %seedream recover"
 _TRY_AGAIN = frozenset({408, 416, 425, 429, *range(500, 600)})
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)")
+_CONTENT_RANGE = re.compile(r"bytes (\d{1,15})-\d{1,15}/(\d{1,15})")
 
 
 class _BrokenOffError(Exception):
@@ -50,7 +53,7 @@ class _BrokenOffError(Exception):
 async def download(
     lines: Lines,
     link: str,
-    path: Path,
+    part: Part,
     *,
     patience: Patience,
     on_bytes: Callable[[int], None] | None = None,
@@ -60,7 +63,6 @@ async def download(
     Raises:
         DownloadError: it can't be had, and why; what arrived stays in the file.
     """
-    part = Part(path)
     for pause in (*patience.download_pauses, None):
         try:
             return await _try(lines, link, part, patience, on_bytes)
@@ -82,18 +84,20 @@ async def _try(lines: Lines, link: str, part: Part, patience: Patience, on_bytes
         async with asyncio.timeout(patience.stall) as deadline:
             async with _response(lines, link, part.headers) as response:
                 await part.begin(response, host)
-                async for piece in response.aiter_bytes():
+                async for piece in arriving(response):
                     await part.add(piece)
                     deadline.reschedule(loop.time() + patience.stall)
                     if on_bytes is not None:
                         on_bytes(part.size)
-            return await part.end(host)
+            await part.end(host)
     except TimeoutError as error:
         raise _BrokenOffError(f"{host} sent nothing for {patience.stall:.0f} s") from error
     except (httpx.TransportError, httpx.DecodingError) as error:
         raise _BrokenOffError(f"The download from {host} failed{part.so_far}: {why(error)}") from error
     except SettingsError as error:
         raise DownloadError(error.message, hint=KEPT) from error
+    await part.check(host)
+    return part.size
 
 
 @asynccontextmanager
@@ -111,17 +115,24 @@ async def _response(lines: Lines, link: str, headers: Mapping[str, str]) -> Asyn
             if not response.has_redirect_location:
                 yield response
                 return
-            link = urljoin(link, response.headers["location"])
+            link = _joined(link, response.headers["location"])
         finally:
             await response.aclose()
     raise DownloadError(f"The link redirects more than {MOST_REDIRECTS} times.", hint=KEPT)
+
+
+def _joined(link: str, location: str) -> str:
+    try:
+        return urljoin(link, _of_a_usual_length(location))
+    except ValueError as error:
+        raise DownloadError("The link redirects to what is not a web address.", hint=KEPT) from error
 
 
 def _check_address(link: str) -> None:
     import httpx
 
     try:
-        address, _ = httpx.URL(link), urlsplit(link)
+        address, _ = httpx.URL(_of_a_usual_length(link)), urlsplit(link)
     except (httpx.InvalidURL, ValueError) as error:
         raise DownloadError("The link is not a web address.", hint=KEPT) from error
     if address.scheme not in {"http", "https"} or not address.host:
@@ -129,9 +140,16 @@ def _check_address(link: str) -> None:
         raise DownloadError(f"The link is not a web address (http or https) but {scheme or 'nothing'}:.", hint=KEPT)
 
 
+def _of_a_usual_length(link: str) -> str:
+    place = re.split(r"[/?#]", link[:LONGEST_LINK].partition("//")[2], maxsplit=1)[0]
+    if len(link) > LONGEST_LINK or len(place) > LONGEST_PLACE:
+        raise ValueError("too long")
+    return link
+
+
 def _host(link: str) -> str:
     try:
-        return plain(urlsplit(link).hostname or "the link", 80)
+        return plain(urlsplit(link[:LONGEST_PLACE]).hostname or "the link", 80)
     except ValueError:
         return "the link"
 
@@ -139,10 +157,11 @@ def _host(link: str) -> str:
 class Part:
     """The part of a file that has arrived; the next try goes on from there where the server can."""
 
-    def __init__(self, path: Path) -> None:
-        """Keep what arrives in `path`; nothing is written yet."""
+    def __init__(self, path: Path, *, check: Callable[[Path], None] | None = None) -> None:
+        """Keep what arrives in `path`, where nothing is written yet; `check` raises ValueError if it is no picture."""
         self.size = 0
         self._path = path
+        self._look = check
         self._held = bytearray()
         self._total: int | None = None
         self._etag: str | None = None
@@ -182,23 +201,32 @@ class Part:
         self._can_go_on = not encoded
         etag = response.headers.get("etag", "")
         self._etag = etag if etag.startswith('"') else None
-        self._check(self._total or 0)
+        self._check_size(self._total or 0)
         await self._write(b"", os.O_EXCL)
 
     async def add(self, piece: bytes) -> None:
         """Keep the next bytes."""
         self.size += len(piece)
-        self._check(self.size)
+        self._check_size(self.size)
         self._held += piece
         if len(self._held) >= FLUSH_BYTES:
             await self.flush()
 
-    async def end(self, host: str) -> int:
-        """Make sure that all of it is in the file; return its size."""
+    async def end(self, host: str) -> None:
+        """Make sure that all of it is in the file."""
         await self.flush()
         if self._total is not None and self.size != self._total:
             raise _BrokenOffError(f"The download from {host} ended{self.so_far}")
-        return self.size
+
+    async def check(self, host: str) -> None:
+        """Look at the file that is complete as far as the server tells: it need not tell its length."""
+        if self._look is None:
+            return
+        try:
+            await anyio.to_thread.run_sync(self._look, self._path)
+        except ValueError as error:
+            self.size = 0  # the next try begins anew: there is nothing to go on from
+            raise _BrokenOffError(f"{host} sent {error}") from error
 
     async def flush(self) -> None:
         """Write what is held."""
@@ -213,7 +241,7 @@ class Part:
         self._total = self._total or int(found[2])
         return int(found[2]) == self._total
 
-    def _check(self, size_bytes: int) -> None:
+    def _check_size(self, size_bytes: int) -> None:
         if size_bytes > MOST_BYTES:
             limit = f"{MOST_BYTES // 1_000_000} MB"
             raise DownloadError(f"The file is larger than {limit}: not a picture of ours.", hint=KEPT)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import ipaddress
 import socket
 import ssl
 import urllib.request
+import zlib
 from dataclasses import dataclass
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
@@ -18,7 +20,7 @@ import anyio.to_thread
 from seedream_nb.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import AsyncGenerator, Iterator, Mapping
     from types import TracebackType
 
     import httpcore
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 FIRST_PROBE_SECONDS, PROBE_SECONDS, PROBES = 45, 30, 20
 """Home routers and clouds forget a silent connection after 60 to 350 s. A line may be down for ten minutes (a lid
 closed, a change of network) and come back to a reply that is paid for."""
+
+PIECE_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +95,8 @@ class Lines:
     async def agent(self) -> str:
         """Return what this program calls itself. Importing httpx takes 0.15 s: a thread does it first."""
         if self._agent is None:
-            self._agent = await anyio.to_thread.run_sync(_load)
+            # By asyncio's own means: anyio's would first be imported, here.
+            self._agent = await asyncio.to_thread(_load)
         return self._agent
 
     async def fresh(self, url: str) -> httpx.AsyncBaseTransport:
@@ -156,10 +161,39 @@ class Lines:
         return self._tls
 
 
-def _load() -> str:
-    import httpcore  # noqa: F401 - httpx imports it at first use, which would be on the loop
-    import httpx  # noqa: F401 - the same
+async def arriving(response: httpx.Response) -> AsyncGenerator[bytes, None]:
+    """Yield what a response holds, in pieces of at most 1 MiB, unpacked where a server packs it without being asked.
 
+    httpx unpacks each piece as a whole: 64 kB may hold 64 MB, and far more if they are packed twice.
+
+    Raises:
+        httpx.DecodingError: what is packed is damaged or cut off.
+    """
+    import httpx
+
+    packed = response.headers.get("content-encoding", "").strip().lower() in {"gzip", "x-gzip", "deflate"}
+    unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32)  # 32: either of the two
+    try:
+        async for piece in response.aiter_raw():
+            for part in _unpacked(unpacker, piece) if packed else (piece,):
+                yield part
+    except zlib.error as error:
+        raise httpx.DecodingError("packed and damaged") from error
+    if packed and not unpacker.eof:
+        raise httpx.DecodingError("packed and cut off")
+
+
+def _unpacked(unpacker: zlib._Decompress, piece: bytes) -> Iterator[bytes]:
+    while piece and not unpacker.eof:
+        yield unpacker.decompress(piece, PIECE_BYTES)
+        piece = unpacker.unconsumed_tail
+
+
+def _load() -> str:
+    # At first use httpx imports httpcore, and anyio its backend: that would be on the loop.
+    for name in ("httpx", "httpcore", "anyio._backends._asyncio"):
+        with contextlib.suppress(ImportError):  # the last one is no public name
+            importlib.import_module(name)
     try:
         version = metadata.version("seedream-nb")
     except metadata.PackageNotFoundError:

@@ -9,8 +9,9 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from seedream_nb.client.lines import Connecting, why, without_frames
+from seedream_nb.client.lines import Connecting, arriving, why, without_frames
 from seedream_nb.errors import ConnectionFailedError, OutcomeUnknownError, ReplyError, SeedreamError
+from seedream_nb.wire import is_reply
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping
@@ -54,7 +55,7 @@ class Post:
         Raises:
             ConnectionFailedError: no connection, or it broke during the upload: certainly not billed.
             OutcomeUnknownError: it broke, or stayed silent, after the upload: may have been billed.
-            ReplyError: the reply is absurdly large.
+            ReplyError: the reply is larger than 8 MB; its `content` is what was read of it.
             ReferenceImageError: a reference can't be read any more: the upload was broken off.
         """
         for pause in self.patience.connect_pauses:
@@ -72,8 +73,8 @@ class Post:
             try:
                 async with asyncio.timeout(self.patience.connect) as deadline:
                     return await self._exchange(transport, deadline)
-            except SeedreamError:
-                raise
+            except SeedreamError as error:
+                raise without_frames(error) from error.__cause__
             except Exception as error:  # noqa: BLE001 - whatever broke, what counts is whether it may have been billed
                 raise self._failure(error) from without_frames(error)
 
@@ -102,7 +103,7 @@ class Post:
         import httpx
 
         content = bytearray()
-        if response.status_code == httpx.codes.OK:
+        if is_reply(response.status_code):
             await self._gather(response, content, deadline)
         else:
             # The status says it all: a refusal whose words break off is still a refusal.
@@ -112,12 +113,13 @@ class Post:
         return bytes(content)
 
     async def _gather(self, response: httpx.Response, content: bytearray, deadline: asyncio.Timeout) -> None:
-        async for piece in response.aiter_bytes():
+        async for piece in arriving(response):
             self._hear(deadline)
             content += piece
             if len(content) > MOST_REPLY_BYTES:
-                if response.is_success:
-                    raise ReplyError("The service's reply is larger than 8 MB.", hint=MAYBE_BILLED)
+                if is_reply(response.status_code):
+                    read = bytes(content[:MOST_REPLY_BYTES])
+                    raise ReplyError("The service's reply is larger than 8 MB.", hint=MAYBE_BILLED, content=read)
                 return
 
     def _hear(self, deadline: asyncio.Timeout) -> None:

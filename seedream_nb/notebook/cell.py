@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from seedream_nb.errors import Problem, did_you_mean, plain, refused
+from seedream_nb.keys import may_hold_key
 from seedream_nb.notebook.words import split
 from seedream_nb.options import OPTIONS
 from seedream_nb.sizes import spell_size
@@ -160,6 +161,8 @@ class _Reader:
         texts = [word.text]
         while self._left and not _is_option(self._left[0]):
             texts.append(self._left.popleft().text)
+        if may_hold_key(" ".join(texts)):
+            raise Problem("A key in a cell would stay in the notebook: take it out, and run %seedream login.")
         told = plain(" ".join(texts), _SHOWN)
         flag, value = self._last or (None, "")
         remedy = f' Quote a value that has spaces: {flag} "{plain(value, _SHOWN)} {told}".' if flag else ""

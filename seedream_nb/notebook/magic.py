@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from IPython.core.magic import no_var_expand
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from seedream_nb.generation import Generation
     from seedream_nb.job import Job
     from seedream_nb.session import Session
+
+Value = TypeVar("Value")
 
 NAME = "seedream"
 BEFORE_SENDING = "Stopped before anything was sent. Nothing was billed."
@@ -77,21 +79,27 @@ class Magics:
         job = session.submit(
             request, template=cell.strip(), once=options.once, save=options.save, timeout=options.timeout
         )
-        if options.background:
-            self._keep(options.out, job)
-            return job
-        return self._wait(job, options.out)
+        try:
+            return self._keep(options.out, job) if options.background else self._wait(job, options.out)
+        except StoppedError:
+            raise
+        except KeyboardInterrupt:  # wherever it struck: what the message says must be true
+            job.cancel()
+            return job.result()
 
     def _wait(self, job: Job, out: str | None) -> Generation:
         from seedream_nb.notebook.surroundings import in_kernel
 
         try:
             generation = self._wait_in_view(job) if in_kernel(self._ip) else job.result()
-        finally:
+        except (StoppedError, StillGeneratingError):
+            self._keep_what_comes(out, job)
+            raise
+        except SeedreamError:
             if job.generation is not None:
                 self._keep(out, job.generation)
-        self._keep(out, generation)
-        return generation
+            raise
+        return self._keep(out, generation)
 
     def _wait_in_view(self, job: Job) -> Generation:
         from IPython.display import clear_output
@@ -118,6 +126,19 @@ class Magics:
         clear_output(wait=True)
         return generation
 
+    def _keep_what_comes(self, out: str | None, job: Job) -> None:
+        """Let a variable hold what has come so far, and at the end all of it, unless it was given another value."""
+        so_far = job.generation
+        if out is None or so_far is None:
+            return
+        self._keep(out, so_far)
+
+        def keep_the_rest() -> None:
+            if self._ip.user_ns.get(out) is so_far and job.generation is not None:
+                self._keep(out, job.generation)
+
+        job.when_over(keep_the_rest)
+
     def _show_request(self, request: Any, session: Session) -> None:  # noqa: ANN401
         from IPython.display import display
 
@@ -125,9 +146,10 @@ class Magics:
 
         display(request_bundle(request, session.settings.get("price"), session.backend), raw=True)
 
-    def _keep(self, name: str | None, value: object) -> None:
+    def _keep(self, name: str | None, value: Value) -> Value:
         if name is not None:
             self._ip.push({name: value})
+        return value
 
     # -- what IPython is given ---------------------------------------------------------------------
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +14,45 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import InteractiveShell
 
+    from seedream_nb.request import ImageRequest
+    from seedream_nb.session import Session
+
+
+_PUT_THERE = frozenset({"In", "Out", "exit", "quit", "get_ipython", "open"})
+"""What IPython puts into every notebook; the rest of it begins with an underscore."""
+_RESULT = re.compile(r"_{1,3}|_[0-9]+")
+_NOTHING = object()
+
+
+class Process:
+    """What a process has one of: its session, and the place where it was loaded. It outlives `%reload_ext`."""
+
+    def __init__(self) -> None:
+        """Begin here: a later change of folders moves no pictures, and finds no other `.env`."""
+        self.lock = threading.Lock()
+        self.session: Session | None = None
+        self._extended = False
+        self._look()
+
+    def extended_here(self) -> None:
+        """Begin where the extension is first loaded, unless there is a session already."""
+        if self.session is None and not self._extended:
+            self._look()
+        self._extended = True
+
+    def _look(self) -> None:
+        self.home = os.environ.get("SEEDREAM_HOME", "")
+        try:
+            self.folder = Path.cwd()
+        except OSError:  # it was removed: what needs it will say so
+            self.folder = Path()
+
+
+PROCESS = Process()
+
 
 class NotebookScope:
-    """The names of the notebook, as its cells see them."""
+    """The names of the notebook, as its cells see them, but for what IPython put there."""
 
     has_builtins = True
 
@@ -23,12 +61,25 @@ class NotebookScope:
         self._ip = ip
 
     def names(self) -> Iterable[str]:
-        """Return the names that the notebook's cells have."""
-        return list(self._ip.user_ns)
+        """Return the user's names and those of results (`_`, `_3`, `Out`); `In` would send what earlier cells say."""
+        return [name for name, value in list(self._ip.user_ns.items()) if self._is_offered(name, value)]
 
     def evaluate(self, expression: str) -> object:
         """Return the value of an expression, as a cell would have it."""
+        if expression == "Out" and self._is_ipythons("Out", self._ip.user_ns.get("Out")):
+            raise LookupError("it is all results: write one of them, such as Out[3]")
         return eval(expression, self._ip.user_ns)  # noqa: S307 - the user's own expression, in the user's own cell
+
+    def _is_offered(self, name: str, value: object) -> bool:
+        if _RESULT.fullmatch(name):
+            # Before the first result it is an empty text.
+            return not (isinstance(value, str) and value == "")
+        return name == "Out" or not self._is_ipythons(name, value)
+
+    def _is_ipythons(self, name: str, value: object) -> bool:
+        # IPython hides what startup files set as well, which is the user's.
+        its_own = name in _PUT_THERE or name.startswith("_")
+        return its_own and self._ip.user_ns_hidden.get(name, _NOTHING) is value
 
 
 def surroundings() -> dict[str, Any]:
@@ -61,3 +112,16 @@ def notebook_name(ip: InteractiveShell) -> str | None:
 def in_kernel(ip: InteractiveShell) -> bool:
     """Return whether outputs can be updated: in a kernel they can, in a terminal they can't."""
     return getattr(ip, "kernel", None) is not None
+
+
+def show_request(request: ImageRequest, session: Session) -> None:
+    """Show what would be sent and what it would cost: as an output of the notebook, or printed in a script."""
+    from seedream_nb.view import request_bundle
+
+    bundle = request_bundle(request, session.settings.get("price"), session.backend)
+    if current_shell() is None:
+        print(bundle["text/plain"])
+        return
+    from IPython.display import display
+
+    display(bundle, raw=True)

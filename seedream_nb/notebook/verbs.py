@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import getpass
 import inspect
+import textwrap
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from seedream_nb.errors import (
@@ -16,8 +18,9 @@ from seedream_nb.errors import (
     plain,
     refused,
 )
-from seedream_nb.keys import Key
+from seedream_nb.keys import Key, may_hold_key
 from seedream_nb.notebook.cell import help_text, parse_assignments
+from seedream_nb.options import OPTIONS
 from seedream_nb.settings import SETTINGS
 
 if TYPE_CHECKING:
@@ -26,44 +29,62 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from seedream_nb.session import Session
+    from seedream_nb.settings import Settings
+
+
+_WIDTH, _COLUMN, _WIDE_COLUMN, _SHOWN = 100, 17, 24, 40
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verb:
+    """One verb: what it does, which its docstring tells, and the words that go with it."""
+
+    do: Callable[[str, Any, Any], object]
+    words: str = ""
 
 
 def run(line: str, session: Session, ip: InteractiveShell) -> object:
     """Run one `%seedream` line and return its value."""
-    verb, _, rest = line.strip().partition(" ")
-    if verb not in VERBS:
-        raise RequestError(
-            f"There is no verb {verb!r}.{did_you_mean(verb, VERBS)}",
-            hint=f"There are: {', '.join(filter(None, VERBS))}.",
+    verb, rest = (*line.split(None, 1), "", "")[:2]
+    if may_hold_key(line) or (verb == "login" and rest):
+        raise SettingsError(
+            "A key in a cell would stay in the notebook, so it is refused: take it out of there.",
+            hint="Give it, unseen, with: %seedream login",
         )
+    verb = "help" if verb in {"-h", "--help"} else verb
     try:
-        return VERBS[verb](rest.strip(), session, ip)
+        return _known(verb).do(rest.strip(), session, ip)
     except Problem as problem:
         raise refused([problem]) from None
+    except SeedreamError:
+        raise
+    except KeyboardInterrupt:
+        raise StoppedError(f"%seedream {verb} was stopped. Nothing was sent, nothing was billed.") from None
+
+
+def _known(verb: str) -> Verb:
+    if verb not in VERBS:
+        raise RequestError(
+            f"There is no verb {plain(verb, _SHOWN)}.{did_you_mean(verb, VERBS)}",
+            hint=f"There are: {', '.join(filter(None, VERBS))}.",
+        )
+    return VERBS[verb]
 
 
 def status(_rest: str, session: Session, _ip: InteractiveShell) -> None:
     """Tell where requests go, with whose key, what was spent and what is unfinished."""
-    budget = session.budget
-    unfinished = session.history.unfinished()
-    running = [job for job in session.jobs if not job.over]
+    budget, made = session.budget, len(session.history)
     limit = "" if budget.limit is None else f" of {budget.limit:.2f}"
-    lines = [
-        f"Requests go to   {_where(session)}",
-        f"Pictures are in  {session.settings.get('home')}  ({len(session.history)} generations)",
-        f"Spent            {budget.spent:.2f}{limit} USD in this session{_in_doubt(budget.may_have_been_billed)}",
-    ]
+    count = f"{made or 'no'} generation{'' if made == 1 else 's'}{'' if made else ' yet'}"
+    running = [f"{job.phase}: {plain(job.request.prompt, _SHOWN)}" for job in session.jobs if not job.over]
+    unfinished = [f"@{each.id} ({each.status})" for each in session.history.unfinished()]
+    _row("Requests go to", _where(session))
+    _row("Pictures are in", f"{session.settings.get('home')}  ({count})")
+    _row("Spent", f"{budget.spent:.2f}{limit} USD in this session{_in_doubt(budget.may_have_been_billed)}")
     if running:
-        lines.append(
-            "Running          " + ", ".join(f"{job.phase}: {plain(job.request.prompt, 40)}" for job in running)
-        )
+        _row("Running", ", ".join(running))
     if unfinished:
-        lines.append(
-            "Unfinished       "
-            + ", ".join(f"@{each.id} ({each.status})" for each in unfinished)
-            + "; see %seedream recover"
-        )
-    print("\n".join(lines))
+        _row("Unfinished", f"{', '.join(unfinished)}; %seedream recover tells more")
 
 
 def history(rest: str, session: Session, _ip: InteractiveShell) -> None:
@@ -84,7 +105,7 @@ def show(rest: str, session: Session, _ip: InteractiveShell) -> object:
 
 
 def recover(_rest: str, session: Session, _ip: InteractiveShell) -> None:
-    """Fetch pictures that are paid for and not here; list what is still missing and what may have been billed."""
+    """Fetch pictures that are paid for and not here; list what is missing and what may have been billed."""
     from IPython.display import display
 
     from seedream_nb.view import history_bundle, when
@@ -102,21 +123,16 @@ def recover(_rest: str, session: Session, _ip: InteractiveShell) -> None:
 
 
 def config(rest: str, session: Session, _ip: InteractiveShell) -> None:
-    """Set settings (`config size=2K budget=1`, `budget=` alone sets it back); alone, list them."""
+    """List the settings; with words, set them: `config size=2K budget=1`, and `budget=` sets one back."""
     if rest:
-        values = parse_assignments(rest)
-        if "api_key" in values:
-            raise SettingsError(
-                "A key in a cell would stay in the notebook, so it is refused.",
-                hint="Give it, unseen, with: %seedream login",
-            )
-        session.settings.change(**values)
+        session.settings.change(**parse_assignments(rest))
         return
-    for name, setting in SETTINGS.items():
-        if name != "api_key":
-            value = session.settings.get(name)
-            print(f"{name:<12} {'none' if value is None else value}  ({session.settings.source(name)})")
-            print(f"{'':<12} {setting.help}")
+    column = max(map(len, SETTINGS)) + 2
+    for setting in SETTINGS.values():
+        # The status tells where the key is from.
+        if setting.name != "api_key":
+            _row(setting.name, _in_force(setting.name, session.settings), column)
+            _row("", setting.help, column)
 
 
 def login(_rest: str, session: Session, _ip: InteractiveShell) -> None:
@@ -142,16 +158,36 @@ def logout(_rest: str, session: Session, _ip: InteractiveShell) -> None:
 
 
 def tell(rest: str, _session: Session, _ip: InteractiveShell) -> None:
-    """Tell about the cell's options, or about one verb."""
+    """Tell about the cell's options and all verbs, or about one verb."""
     if rest:
-        if rest not in VERBS:
-            raise RequestError(f"There is no verb {rest!r}.{did_you_mean(rest, VERBS)}")
-        print(f"%seedream {rest}: {inspect.getdoc(VERBS[rest])}")
+        verb = _known(rest)
+        print(f"%seedream {rest} {verb.words}".rstrip())
+        print(textwrap.fill(inspect.getdoc(verb.do) or "", _WIDTH, initial_indent="  ", subsequent_indent="  "))
         return
     print(help_text())
-    print("\nVerbs of %seedream:")
-    for verb, function in VERBS.items():
-        print(f"  {verb or '(alone)':<10} {inspect.getdoc(function)}")
+    print("Verbs of %seedream:\n")
+    for name, verb in VERBS.items():
+        _row(f"  {name} {verb.words}".rstrip() or "  (alone)", inspect.getdoc(verb.do) or "", _WIDE_COLUMN)
+
+
+def _row(name: str, text: str, column: int = _COLUMN) -> None:
+    """Print one row of a table of two columns; what does not fit goes on below in its column."""
+    lines = textwrap.wrap(text, _WIDTH - column, break_long_words=False, break_on_hyphens=False)
+    for number, line in enumerate(lines):
+        print(f"{name if number == 0 else '':<{column}}{line}")
+
+
+def _in_force(name: str, settings: Settings) -> str:
+    """Return a setting's value as it would be written, and where it comes from."""
+    try:
+        value = settings.get(name)
+    except SettingsError as error:
+        return f"wrong: {error.message}"
+    value = _OF_OPTIONS.get(name) if value is None else value
+    written = str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else value
+    source = settings.source(name)
+    told = {"configure": "configured", "default": "default"}.get(source, f"from {source}")
+    return f"{'none' if written is None else written}  ({told})"
 
 
 def _where(session: Session) -> str:
@@ -168,13 +204,14 @@ def _in_doubt(amount: float) -> str:
     return f", and up to {amount:.2f} USD that may have been billed" if amount else ""
 
 
-VERBS: dict[str, Callable[[str, Any, Any], object]] = {
-    "": status,
-    "history": history,
-    "show": show,
-    "recover": recover,
-    "config": config,
-    "login": login,
-    "logout": logout,
-    "help": tell,
+VERBS: dict[str, Verb] = {
+    "": Verb(do=status),
+    "history": Verb(do=history, words="[WORDS]"),
+    "show": Verb(do=show, words="REF"),
+    "recover": Verb(do=recover),
+    "config": Verb(do=config, words="[NAME=VALUE]"),
+    "login": Verb(do=login),
+    "logout": Verb(do=logout),
+    "help": Verb(do=tell, words="[VERB]"),
 }
+_OF_OPTIONS = {option.name: option.default for option in OPTIONS if option.name in {"size", "aspect", "watermark"}}

@@ -21,8 +21,8 @@ from seedream_nb.errors import (
     ReplyError,
     SeedreamError,
     ServiceError,
-    plain,
 )
+from seedream_nb.wire.echoes import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,8 +31,12 @@ WORDS_LIMIT = 300
 READ_BYTES = 64 * 1024
 """How much of a refusal is read: enough for any message, little enough to take no time."""
 
-SECRET_RUN = 6
-"""So many characters of a key in a row are already too many to show."""
+TITLE_CHARACTERS = 4 * 1024
+"""A page's title stands near its start, or nobody would see it soon."""
+
+LONGEST_ADDRESS = 2000
+LONGEST_WAIT = 100
+"""Characters of a `Location` and of a `Retry-After`: what reads them takes its time over longer ones."""
 
 NOT_BILLED = "Nothing was billed."
 FAILURES_ARE_FREE = "The service says that failed generations are not billed."
@@ -85,7 +89,7 @@ class _Verdict:
 
 
 def refusal(status: int, headers: Mapping[str, str], content: bytes, *, secret: str | None = None) -> SeedreamError:
-    """Return the error for a reply that isn't 200.
+    """Return the error for an answer that is no reply (see `is_reply`).
 
     Args:
         status: the HTTP status.
@@ -99,9 +103,9 @@ def refusal(status: int, headers: Mapping[str, str], content: bytes, *, secret: 
     if status in {502, 504}:
         happened = f"A gateway gave up before the service answered ({name}){said}"
         return OutcomeUnknownError(_with_id(happened, told), hint=f"{SEE_BILL} {AGAIN}")
-    if status < 300:  # noqa: PLR2004 - successes other than the documented one
+    if status < 300:  # noqa: PLR2004 - neither a refusal nor a redirect
         happened = f"The service answered in a way nobody documented ({name}){said}"
-        return ReplyError(happened, hint=f"{SEE_BILL} {AGAIN}")
+        return ReplyError(happened, hint=f"{SEE_BILL} {AGAIN}", content=content)
     verdict = _verdict(told)
     message = f"{verdict.happened} ({name}){said}"
     return verdict.kind(
@@ -113,12 +117,14 @@ def refusal(status: int, headers: Mapping[str, str], content: bytes, *, secret: 
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
     """Return the seconds that a server asks to wait (`Retry-After`: a number or a date), or None."""
     asked = _lower(headers).get("retry-after", "").strip()
+    if len(asked) > LONGEST_WAIT:
+        return None
     try:
         seconds = float(asked)
     except ValueError:
         try:
             until = parsedate_to_datetime(asked)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
         until = until if until.tzinfo else until.replace(tzinfo=UTC)
         seconds = (until - (now or datetime.now(UTC))).total_seconds()
@@ -205,11 +211,11 @@ def _told(status: int, headers: Mapping[str, str], content: bytes, secret: str |
     code = body.get("code")
     return _Told(
         status=status,
-        words=_shown(words, secret, WORDS_LIMIT) or "",
-        code=code if isinstance(code, int) else _shown(code, secret),
-        reason=_shown(body.get("reason"), secret),
-        request_id=_shown(request_id, secret),
-        location=_shown(_origin(lower.get("location", "")), secret) or "",
+        words=shown(words, secret, WORDS_LIMIT) or "",
+        code=code if isinstance(code, int) else shown(code, secret),
+        reason=shown(body.get("reason"), secret),
+        request_id=shown(request_id, secret),
+        location=shown(_origin(lower.get("location", "")), secret) or "",
         wait=retry_after(headers),
     )
 
@@ -219,7 +225,7 @@ _ID_NAMES = ("x-request-id", "x-trace-id", "trace_id", "traceid", "request_id", 
 
 def _origin(location: str) -> str:
     try:
-        parts = urlsplit(location)
+        parts = urlsplit(location[:LONGEST_ADDRESS])
     except ValueError:
         return ""
     return f"{parts.scheme}://{parts.hostname}" if parts.hostname else ""
@@ -232,7 +238,7 @@ def _error_body(text: str) -> dict[str, object]:
     except (ValueError, RecursionError):
         return {}
     if not isinstance(body, dict):
-        return {"message": str(body)}
+        return {"message": body if isinstance(body, str) else text}
     inner = next((body[name] for name in ("error", "detail") if body.get(name)), None)
     if isinstance(inner, dict):
         return {**body, **inner}
@@ -241,30 +247,13 @@ def _error_body(text: str) -> dict[str, object]:
 
 def _without_tags(text: str) -> str:
     # Gateways answer in HTML: its words are enough, and its title says it best.
-    title = re.search(r"<title[^>]*>(.*?)</title", text, re.IGNORECASE | re.DOTALL)
-    return title.group(1) if title else re.sub(r"<[^>]{0,1000}>", " ", text)
+    title = _TITLE.search(text[:TITLE_CHARACTERS])
+    return title[1] if title else _TAG.sub(" ", text)
 
 
-def _shown(value: object, secret: str | None, limit: int = 80) -> str | None:
-    """Return what somebody else wrote as harmless text without the key, or None if it is nothing."""
-    if value is None or value == "":
-        return None
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    return plain(_blotted(plain(text, 4 * limit), secret), limit) or None
-
-
-def _blotted(text: str, secret: str | None) -> str:
-    """Return the text with every run of six or more characters of the secret blotted out."""
-    if not secret:
-        return text
-    run = min(SECRET_RUN, len(secret))
-    runs = {secret[start : start + run] for start in range(len(secret) - run + 1)}
-    hidden = [False] * len(text)
-    for start in range(len(text) - run + 1):
-        if text[start : start + run] in runs:
-            hidden[start : start + run] = [True] * run
-    kept = "".join("\0" if hide else character for character, hide in zip(text, hidden, strict=True))
-    return re.sub("\0+", "…", kept)
+# Neither looks past the next `<`: so no character is looked at twice, however a page is made.
+_TITLE = re.compile(r"<title[^<>]*>\s*([^<\s][^<]*)", re.IGNORECASE)
+_TAG = re.compile(r"<[^<>]{0,1000}>")
 
 
 def _with_id(message: str, told: _Told) -> str:

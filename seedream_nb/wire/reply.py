@@ -3,45 +3,82 @@
 from __future__ import annotations
 
 import json
+from typing import NoReturn
 
-from seedream_nb.errors import ReplyError, plain
+from seedream_nb.errors import ReplyError
+from seedream_nb.wire.echoes import shown
 
 MOST_LINKS = 100
 """Far beyond the 15 pictures that the service makes in one request: a reply with more makes no sense."""
 
+MOST_VALUES = 100_000
+"""Python reads JSON in one go, even in a thread, and no other thread works meanwhile: for so many values some 20 ms."""
 
-def links_of(content: bytes, most: int) -> list[str]:
+
+def is_reply(status: int) -> bool:
+    """Return whether an answer of this status is a reply: every success, for its pictures may be paid for."""
+    return 200 <= status < 300  # noqa: PLR2004 - HTTP's successes
+
+
+def links_of(content: bytes, most: int, *, secret: str | None = None) -> list[str]:
     """Return the links in a reply, each once, in order, even if they are more than the `most` asked for.
 
     Each item may be a link, or an object with the link as `image_url` or `url`: others have met all three.
 
+    Args:
+        content: of the reply; megabytes take a while, and are for a thread.
+        most: how many pictures were asked for.
+        secret: the key, which some servers echo: no six characters of it in a row are shown.
+
     Raises:
-        ReplyError: the reply isn't JSON of the documented shape, has no link, or an absurd number of them.
+        ReplyError: the reply isn't JSON of the documented shape, has no link, or an absurd number of them;
+            its `content` is the reply as it came.
     """
     try:
-        reply = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        seen = plain(content[:200].decode(errors="replace"), 80)
-        raise _senseless(f"isn't JSON: {seen}" if seen else "is empty") from error
+        return _links(content, most)
+    except _SenselessError as senseless:
+        error = ReplyError(
+            f"The service's reply {shown(str(senseless), secret, 150)}.",
+            hint="It may have been billed; the reply is kept in the journal. To ask again, run it again.",
+            content=content,
+        )
+    # Without that error behind it, and these variables: a verbose traceback would show them, and the key in them.
+    del content, secret
+    raise error
+
+
+class _SenselessError(Exception):
+    """A reply makes no sense; the text says what is wrong with it."""
+
+
+def _links(content: bytes, most: int) -> list[str]:
+    reply = _read(content)
     items = reply.get("images") if isinstance(reply, dict) else None
     if not isinstance(items, list):
-        raise _senseless("has no list of pictures")
+        raise _SenselessError("has no list of pictures")
     links = list(dict.fromkeys(link for item in items if (link := _link(item))))
     if not links:
-        raise _senseless("names no picture" if not items else "names its pictures in a way nobody documented")
+        raise _SenselessError("names no picture" if not items else "names its pictures in a way nobody documented")
     if len(links) > max(most, MOST_LINKS):
-        raise _senseless(f"names {len(links):,} pictures where at most {most} were asked for")
+        raise _SenselessError(f"names {len(links):,} pictures where at most {most} were asked for")
     return links
+
+
+def _read(content: bytes) -> object:
+    if sum(content.count(mark) for mark in (b"[", b"{", b",")) > MOST_VALUES:
+        _not_json(content, f"holds more than {MOST_VALUES:,} values")
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        _not_json(content, "isn't JSON")
+
+
+def _not_json(content: bytes, what: str) -> NoReturn:
+    seen = content[:200].decode(errors="replace").strip()
+    raise _SenselessError(f"{what}: {seen}" if seen else "is empty")
 
 
 def _link(item: object) -> str | None:
     if isinstance(item, dict):
         item = item.get("image_url") or item.get("url")
     return item.strip() or None if isinstance(item, str) else None
-
-
-def _senseless(what: str) -> ReplyError:
-    return ReplyError(
-        f"The service's reply {what}.",
-        hint="It may have been billed; the reply is kept in the journal. To ask again, run it again.",
-    )

@@ -11,12 +11,10 @@ holds a lock on it, so that the unfinished work of a dead kernel can be told fro
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import re
 import secrets
-import sys
 import threading
 import time
 import weakref
@@ -24,7 +22,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from seedream_nb.store import PRIVATE_FILE, PRIVATE_FOLDER, sync_folder
+from seedream_nb.journal.locks import UNABLE, hold, try_lock
+from seedream_nb.store import PRIVATE_FILE, make_private, sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,9 +37,6 @@ MOST_RAW = 64_000
 SILENT_SECONDS = 1800.0
 """On a disk without locks a writer counts as alive for so long after its last line: the longest silence."""
 
-_LOCK_TRIES = 50
-_LOCK_PLACE = 0x7FFF0000  # far beyond the end: on Windows a locked place can't be read
-_NO_LOCKS = {getattr(errno, name, None) for name in ("ENOLCK", "EOPNOTSUPP", "ENOTSUP", "ENOSYS", "EINVAL")}
 _EVENTS = {event.encode(): event for event in EVENTS}
 _BINARY = getattr(os, "O_BINARY", 0)
 _LINE = re.compile(rb'\{"event":"([a-z]+)","id":([0-9]{1,15}),"at":".*,"v":1\}\n')
@@ -71,7 +67,10 @@ class Lines:
 
 
 class Journal:
-    """The file that this process appends to; thread-safe. A forked child gets a file of its own."""
+    """The file that this process appends to; thread-safe. A forked child gets a file of its own.
+
+    It remembers the lines of what has no end yet: if somebody deletes the file, a new one begins with them.
+    """
 
     def __init__(self, folder: Path) -> None:
         """Name the folder; the file is made by the first `append`."""
@@ -79,6 +78,8 @@ class Journal:
         self.path: Path | None = None
         self._descriptor: int | None = None
         self._torn = False
+        self._begun: dict[int, list[bytes]] = {}
+        self._owed: list[bytes] = []
         self._lock = threading.Lock()
         _journals.add(self)
 
@@ -93,29 +94,40 @@ class Journal:
         with self._lock:
             descriptor = self._opened()
             try:
-                _write(descriptor, b"\n" + line if self._torn else line)
+                _write(descriptor, b"".join([b"\n" * self._torn, *self._owed, line]))
             except OSError:
                 self._torn = True
                 raise
-            self._torn = False
+            self._torn, self._owed = False, []
+            self._remember(event, number, line)
 
     def close(self) -> None:
         """Give up the lock; the next `append` starts another file."""
         with self._lock:
             self._forget()
 
+    def _remember(self, event: str, number: int, line: bytes) -> None:
+        """Keep the lines of what has begun, until it ends."""
+        if event == "end":
+            self._begun.pop(number, None)
+        elif event == "intent":
+            self._begun[number] = [line]
+        elif number in self._begun and event != "reply":
+            self._begun[number].append(line)
+
     def _opened(self) -> int:
-        """Return the file to append to: a new one at first, and when somebody deleted it."""
-        if self._descriptor is not None and os.fstat(self._descriptor).st_nlink == 0:
+        """Return the file to append to: a new one at first, and when somebody deleted or moved it."""
+        if self._descriptor is not None and not _leads_to(self.path, self._descriptor):
             self._forget()
         if self._descriptor is None:
-            self.folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+            make_private(self.folder)
             name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{os.getpid()}-{secrets.token_hex(4)}.jsonl"
             path = self.folder / name
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | _BINARY
             descriptor = os.open(path, flags, PRIVATE_FILE)
             self.path, self._descriptor, self._torn = path, descriptor, False
-            _hold(descriptor)
+            self._owed = [line for lines in self._begun.values() for line in lines]
+            hold(descriptor)
             sync_folder(self.folder)
         return self._descriptor
 
@@ -128,6 +140,7 @@ class Journal:
     def _after_fork(self) -> None:
         """Start afresh in a forked child; another thread of the parent may have held the lock."""
         self._lock = threading.Lock()
+        self._begun = {}
         self._forget()
 
 
@@ -176,16 +189,21 @@ def read(path: Path, offset: int = 0) -> tuple[list[Record], int]:
     return [record for record in records if record is not None], found.offset
 
 
+def is_own(path: Path) -> bool:
+    """Return whether this process writes this journal file."""
+    return any(journal.path == path for journal in list(_journals))
+
+
 def is_alive(path: Path) -> bool:
     """Return whether the process that writes this journal file still lives: it holds the file's lock."""
-    if any(journal.path == path for journal in list(_journals)):
+    if is_own(path):
         return True
     try:
         descriptor = os.open(path, os.O_RDONLY | _BINARY)
     except OSError:
         return False
     try:
-        free = _try_lock(descriptor, shared=True)
+        free = try_lock(descriptor, shared=True)
         if free is None:
             return time.time() - os.fstat(descriptor).st_mtime < SILENT_SECONDS
         return not free
@@ -226,10 +244,21 @@ def _spelled(record: Record) -> bytes:
     raw = record.get("raw")
     if isinstance(raw, str):
         record["raw"] = raw[:MOST_RAW]
+    seconds = record.get("seconds")
+    if isinstance(seconds, float):
+        record["seconds"] = round(seconds, 3)
     try:
         return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
     except UnicodeEncodeError:
         return json.dumps(record, separators=(",", ":")).encode() + b"\n"
+
+
+def _leads_to(path: Path | None, descriptor: int) -> bool:
+    """Return whether the open file is still the one of that name; a network folder renames deleted ones."""
+    try:
+        return path is not None and os.path.samestat(path.stat(), os.fstat(descriptor))
+    except (FileNotFoundError, NotADirectoryError):
+        return False
 
 
 def _write(descriptor: int, content: bytes) -> None:
@@ -240,42 +269,5 @@ def _write(descriptor: int, content: bytes) -> None:
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno not in _NO_LOCKS:  # some network folders can't flush either
+        if error.errno not in UNABLE:  # some network folders can't flush either
             raise
-
-
-def _hold(descriptor: int) -> None:
-    """Lock our own file for as long as we live; somebody may be looking at its lock this very moment."""
-    for _ in range(_LOCK_TRIES):
-        if _try_lock(descriptor, shared=False) is not False:
-            return
-        time.sleep(0.01)
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _try_lock(descriptor: int, *, shared: bool) -> bool | None:
-        """Lock a journal file, or return False where another holds it; readers let go at once."""
-        os.lseek(descriptor, _LOCK_PLACE, os.SEEK_SET)
-        try:
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-            if shared:
-                msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
-        except OSError as error:
-            return None if error.errno in _NO_LOCKS else False
-        return True
-
-else:
-    import fcntl
-
-    def _try_lock(descriptor: int, *, shared: bool) -> bool | None:
-        """Lock a journal file, or return False where another holds it; None where the disk has no locks.
-
-        Readers ask for a shared lock, so that they don't take each other for the writer.
-        """
-        try:
-            fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-        except OSError as error:
-            return None if error.errno in _NO_LOCKS else False
-        return True

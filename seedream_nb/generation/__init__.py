@@ -1,0 +1,8 @@
+"""A generation: one request and what came of it, read from the journal."""
+
+from __future__ import annotations
+
+from seedream_nb.generation.folding import fold
+from seedream_nb.generation.value import NOTE_CHARACTERS, Generation, Verbs
+
+__all__ = ["NOTE_CHARACTERS", "Generation", "Verbs", "fold"]

@@ -1,0 +1,189 @@
+"""How a generation is read from what the journal tells, whoever wrote it and however damaged it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import PurePosixPath, PureWindowsPath
+from typing import TYPE_CHECKING, Any
+
+from seedream_nb.errors import RequestError
+from seedream_nb.generation.value import Generation
+from seedream_nb.picture import Picture
+from seedream_nb.request import ImageRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from seedream_nb.generation.value import Verbs
+
+NOT_FETCHED = "not fetched yet"
+ENDS = ("done", "partial", "failed", "stopped", "unknown")
+LONGEST_SIDE = 100_000
+"""Pixels. What a journal says of a picture beyond that is damage: no result comes near it."""
+MOST_NUMBER = 1e12
+
+Record = Mapping[str, Any]
+
+
+def fold(records: Iterable[Record], *, home: Path, alive: bool, verbs: Verbs | None = None) -> Generation | None:
+    """Read one generation from its records, of one journal file or of several, in whatever order.
+
+    Args:
+        records: the journal's records of one id.
+        home: the folder that the files' paths start from.
+        alive: whether the process that began it still lives.
+        verbs: the session, where there is one.
+
+    Returns:
+        The generation; None if what was asked can't be read.
+    """
+    told = _told(records)
+    intent = told.intent
+    try:
+        request = ImageRequest.from_record(intent["request"], home)
+        created = _moment(intent["at"])
+    except (RequestError, KeyError, TypeError, ValueError, AttributeError):
+        return None
+    number: int = intent["id"]
+    backend = _text(intent.get("backend")) or ""
+    files = {
+        index: _picture(file, home, mark=f"@{number}.{index}", backend=backend, verbs=verbs)
+        for index, file in told.files.items()
+    }
+    pictures = {index: picture for index, picture in sorted(files.items()) if picture is not None}
+    status = _status(told, have=set(pictures), alive=alive)
+    error = told.end.get("error")
+    return Generation(
+        id=number,
+        prompt=request.prompt,
+        template=_text(intent.get("template")) or request.prompt,
+        request=request,
+        images=list(pictures.values()),
+        created=created,
+        seconds=_number(told.end.get("seconds")) or told.seconds,
+        cost=_cost(told),
+        backend=backend,
+        host=_text(intent.get("host")) or "",
+        status=status,
+        warnings=_texts(intent.get("warnings")),
+        error=_text(error.get("message")) if isinstance(error, Mapping) else None,
+        links=told.links,
+        missing=_missing(told, have=set(pictures)),
+        sources=_texts(intent.get("sources")),
+        notebook=_text(intent.get("notebook")),
+        verbs=verbs,
+    )
+
+
+@dataclass(kw_only=True)
+class _Told:
+    """What the journal tells about one generation, the latest word on each point."""
+
+    intent: Record = field(default_factory=dict)
+    links: list[str] = field(default_factory=list)
+    seconds: float | None = None
+    files: dict[int, Record] = field(default_factory=dict)
+    missing: dict[int, str] = field(default_factory=dict)
+    end: Record = field(default_factory=dict)
+
+
+def _told(records: Iterable[Record]) -> _Told:
+    """Sort the records by what they are about; later ones (by their clocks) replace earlier ones."""
+    told = _Told()
+    for record in sorted(records, key=lambda record: str(record.get("at"))):
+        match record:
+            case {"event": "intent"}:
+                told.intent = told.intent or record
+            case {"event": "links", "links": list(links)}:
+                told.links += [link for link in links if isinstance(link, str) and link not in told.links]
+                told.seconds = _number(record.get("seconds"))
+            case {"event": "file", "index": int(index)} if index > 0 and index is not True:
+                told.files[index] = record
+            case {"event": "missing", "index": int(index)}:
+                told.missing[index] = _text(record.get("reason")) or NOT_FETCHED
+            case {"event": "end"}:
+                told.end = record
+    return told
+
+
+def _status(told: _Told, *, have: set[int], alive: bool) -> str:
+    """Tell how it ended, or how far it came; pictures that were recovered later make it whole."""
+    complete = bool(told.links) and have.issuperset(range(1, len(told.links) + 1))
+    ended = "" if not told.end else status if (status := told.end.get("status")) in ENDS else "unknown"
+    if complete and (ended or not alive):
+        return "done"
+    if ended:
+        return "partial" if ended == "done" and told.links else ended
+    if alive:
+        return "downloading" if told.links else "generating"
+    return "partial" if told.links or have else "unknown"
+
+
+def _cost(told: _Told) -> float | None:
+    """Return what it cost in USD: as settled, else what its links are worth; None where nobody knows."""
+    if told.end:
+        return _number(told.end.get("cost"))
+    price = _number(told.intent.get("price"))
+    return price * len(told.links) if told.links and price is not None else None
+
+
+def _missing(told: _Told, *, have: set[int]) -> dict[int, str]:
+    """Tell of each picture that was paid for and is not here why that is so."""
+    indexes = {*told.missing, *range(1, len(told.links) + 1)} - have
+    return {index: told.missing.get(index, NOT_FETCHED) for index in sorted(indexes)}
+
+
+def _picture(record: Record, home: Path, *, mark: str, backend: str, verbs: Verbs | None) -> Picture | None:
+    """Read a picture; None where the record is damaged or its path leads out of `home`."""
+    inside = _inside(record.get("path"))
+    width, height, size_bytes = (record.get(name) for name in ("width", "height", "size_bytes"))
+    if not (inside and isinstance(width, int) and isinstance(height, int)):
+        return None
+    if not 1 <= min(width, height) <= max(width, height) <= LONGEST_SIDE:
+        return None
+    return Picture(
+        path=home / inside,
+        width=width,
+        height=height,
+        media_type=_text(record.get("media_type")) or "",
+        sha256=_text(record.get("sha256")) or "",
+        size_bytes=size_bytes if isinstance(size_bytes, int) else 0,
+        mark=mark,
+        backend=backend,
+        verbs=verbs,
+    )
+
+
+def _inside(path: object) -> PurePosixPath | None:
+    """Return a relative path that stays in its folder on every system, or None."""
+    if not isinstance(path, str) or not path or "\0" in path:
+        return None
+    inside, windows = PurePosixPath(path), PureWindowsPath(path)
+    leads_out = inside.is_absolute() or windows.drive or windows.root or ".." in windows.parts
+    return None if leads_out else inside
+
+
+def _moment(text: str) -> datetime:
+    """Read a time; raises ValueError where it is none, or one that not every clock can show."""
+    moment = datetime.fromisoformat(text)
+    if not 1900 < moment.year < 9999:  # noqa: PLR2004 - away from the calendar's ends
+        raise ValueError(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _number(value: object) -> float | None:
+    """Return a number that a person could mean; JSON's can be endless, or none at all."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if abs(value) < MOST_NUMBER else None
+
+
+def _texts(value: object) -> list[str]:
+    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []

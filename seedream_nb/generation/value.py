@@ -1,0 +1,143 @@
+"""The value that a generation is: one request and what came of it, whole without a session."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, overload
+
+from seedream_nb.errors import SeedreamError, plain
+from seedream_nb.picture import Picture, bundle_of
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime
+
+    from seedream_nb.request import ImageRequest
+
+NOTE_CHARACTERS = 2000
+"""A note may quote a link, which has to stay whole."""
+
+
+class Verbs(Protocol):
+    """What a generation asks of the session that it was read in."""
+
+    def edit(self, generation: Generation, prompt: str, options: Mapping[str, Any]) -> Generation:
+        """Generate with the generation's pictures as references."""
+
+    def rerun(self, generation: Generation, changes: Mapping[str, Any]) -> Generation:
+        """Ask the same again, but for the changes."""
+
+    def bundle(self, value: Any) -> dict[str, Any]:  # noqa: ANN401 - a picture, a generation or the history
+        """Return the mime bundle of the value."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Generation(Sequence[Picture]):
+    """One request and its pictures; `len`, indexing and iteration give the pictures.
+
+    `prompt` is the text as sent, `template` as written; `seconds` is how long it took; `cost` in USD, None
+    where it can't be known; `status` is `done`, `partial`, `failed`, `stopped`, `unknown`, or while it runs
+    `generating` or `downloading`; `missing` tells by number (from 1) why a picture is not here.
+    """
+
+    id: int
+    prompt: str
+    template: str
+    request: ImageRequest
+    images: list[Picture]
+    created: datetime
+    seconds: float | None
+    cost: float | None
+    backend: str
+    host: str
+    status: str
+    warnings: list[str]
+    error: str | None
+    links: list[str] = field(repr=False)
+    missing: dict[int, str]
+    sources: list[str]
+    notebook: str | None
+    verbs: Verbs | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def mark(self) -> str:
+        """How to refer to all its pictures: `@3`."""
+        return f"@{self.id}"
+
+    def __len__(self) -> int:
+        """Return how many pictures are here."""
+        return len(self.images)
+
+    def __iter__(self) -> Iterator[Picture]:
+        """Give its pictures in their order."""
+        return iter(self.images)
+
+    @overload
+    def __getitem__(self, index: int) -> Picture: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Picture]: ...
+    def __getitem__(self, index: int | slice) -> Picture | list[Picture]:
+        """Return a picture by its place, counted from 0 as in any list."""
+        return self.images[index]
+
+    def __bool__(self) -> bool:
+        """A generation is something, even without a picture."""
+        return True
+
+    def __hash__(self) -> int:
+        """Equal generations have equal ids."""
+        return hash((self.id, self.created))
+
+    def edit(self, prompt: str, **options: Any) -> Generation:  # noqa: ANN401 - the options of `generate`
+        """Generate with these pictures as references; raises what `sd.generate` raises."""
+        return self._asked().edit(self, prompt, options)
+
+    def rerun(self, **changes: Any) -> Generation:  # noqa: ANN401 - the options of `generate`
+        """Ask the same again, but for the changes; the service makes new pictures, and they cost again."""
+        return self._asked().rerun(self, changes)
+
+    def save(self, folder: str | os.PathLike[str]) -> list[Path]:
+        """Copy the full-size files into a folder, made if need be; returns where they are."""
+        place = Path(folder).expanduser()
+        place.mkdir(parents=True, exist_ok=True)
+        return [picture.save(place) for picture in self.images]
+
+    def _asked(self) -> Verbs:
+        if self.verbs is None:
+            raise SeedreamError(
+                f"{self.mark} was read without a session, so nothing can be sent from it.",
+                hint="Take it from sd.history instead.",
+            )
+        return self.verbs
+
+    def __repr__(self) -> str:
+        """Tell the outcome in one line; touches no disk."""
+        return f"<Generation {_outcome(self)}: {plain(self.prompt, 60)}>"
+
+    def __str__(self) -> str:
+        """Tell outcome, files, warnings and what went wrong, a line each."""
+        files = [f"{picture.mark}  {plain(str(picture.path))}" for picture in self.images]
+        missing = [f"{self.mark}.{index}  missing: {plain(why)}" for index, why in self.missing.items()]
+        notes = [plain(each, NOTE_CHARACTERS) for each in [*self.warnings, *(self.error or "").splitlines()]]
+        return "\n".join([_outcome(self), *files, *missing, *notes])
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:  # noqa: ARG002 - IPython's
+        """Show the pictures in a notebook; without a session, as plain text."""
+        return bundle_of(self, self.verbs)
+
+
+def _outcome(generation: Generation) -> str:
+    """Tell status, mark, pictures, size, seconds and cost in one line."""
+    count = len(generation.images)
+    sizes = dict.fromkeys(f"{picture.width}x{picture.height}" for picture in generation.images)
+    told = [
+        generation.status,
+        f"{count} picture{'s' * (count != 1)}{' ' * bool(sizes)}{', '.join(sizes)}",
+        *([] if generation.seconds is None else [f"{generation.seconds:.1f} s"]),
+        *([] if generation.cost is None else [f"{generation.cost:.2f} USD"]),
+        *(["sandbox"] if generation.backend == "sandbox" else []),
+    ]
+    return f"{generation.mark} " + " · ".join(told)

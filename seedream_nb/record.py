@@ -1,0 +1,73 @@
+"""What the journal is told about one request: each line before the next step, and none lost if the disk fails."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import anyio.to_thread
+
+from seedream_nb.generation import fold
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from seedream_nb.generation import Generation, Verbs
+    from seedream_nb.journal import Journal
+
+
+class Record:
+    """The lines about one generation. One that can't be written is an error before sending; later, tried again."""
+
+    def __init__(self, journal: Journal, *, home: Path, verbs: Verbs | None) -> None:
+        """Write to this journal; nothing is written yet."""
+        self.number = 0
+        self.trouble: OSError | None = None
+        self._journal, self._home, self._verbs = journal, home, verbs
+        self._lines: list[dict[str, Any]] = []
+        self._unwritten: list[tuple[str, dict[str, Any]]] = []
+
+    async def begin(self, number: int, **fields: Any) -> None:  # noqa: ANN401 - JSON
+        """Write down what is about to be asked, as generation `number`.
+
+        Raises:
+            OSError: it can't be written; then it must not be sent.
+        """
+        self.number = number
+        await self._write("intent", self._remembered("intent", fields))
+
+    async def note(self, event: str, **fields: Any) -> None:  # noqa: ANN401 - JSON
+        """Write down what happened; what the disk refuses is kept and tried again with the next line."""
+        if not self.number:
+            return
+        self._unwritten.append((event, self._remembered(event, fields)))
+        waiting, self._unwritten = self._unwritten, []
+        self.trouble = None
+        for place, (each, told) in enumerate(waiting):
+            try:
+                await self._write(each, told)
+            except OSError as error:
+                self.trouble = error
+                self._unwritten = [*waiting[place:], *self._unwritten]
+                return
+
+    def generation(self) -> Generation | None:
+        """Return the generation as far as it has come; from what was told, not from the disk."""
+        return fold(self._lines, home=self._home, alive=True, verbs=self._verbs)
+
+    def _remembered(self, event: str, fields: dict[str, Any]) -> dict[str, Any]:
+        told = {"at": datetime.now(UTC).isoformat(timespec="microseconds"), **fields}
+        self._lines.append({"event": event, "id": self.number, **told})
+        return told
+
+    async def _write(self, event: str, fields: dict[str, Any]) -> None:
+        # Shielded: a stop must not overtake the line that it interrupts.
+        writing = asyncio.ensure_future(
+            anyio.to_thread.run_sync(lambda: self._journal.append(event, self.number, **fields))
+        )
+        try:
+            await asyncio.shield(writing)
+        except asyncio.CancelledError:
+            await asyncio.wait([writing])
+            raise

@@ -1,0 +1,45 @@
+"""What a server wrote, made fit to be shown: harmless text, and nothing of the key that it may echo."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from seedream_nb.errors import plain
+
+SECRET_RUN = 6
+"""So many characters of a key in a row are already too many to show."""
+
+
+def shown(value: object, secret: str | None, limit: int = 80) -> str | None:
+    """Return what somebody else wrote as harmless text without the key, or None if it is nothing."""
+    if value is None or value == "":
+        return None
+    text = value if isinstance(value, str) else _spelled(value)
+    # Blotted out before it is cut: else a part of the key could stand at the end.
+    return plain(blotted(plain(text, 4 * limit), secret), limit) or None
+
+
+def blotted(text: str, secret: str | None) -> str:
+    """Return the text with every run of six or more characters of the secret blotted out."""
+    if not secret:
+        return text
+    run = min(SECRET_RUN, len(secret))
+    hidden = bytearray(len(text))
+    for start in range(len(secret) - run + 1):
+        at = text.find(secret[start : start + run])
+        while at >= 0:
+            hidden[at : at + run] = b"\x01" * run
+            at = text.find(secret[start : start + run], at + 1)
+    kept, end = [], 0
+    for found in re.finditer(rb"\x01+", hidden):
+        kept.append(text[end : found.start()])
+        end = found.end()
+    return "…".join([*kept, text[end:]])
+
+
+def _spelled(value: object) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False, default=str)
+    except RecursionError:
+        return "…"

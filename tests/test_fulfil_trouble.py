@@ -1,0 +1,192 @@
+"""When the disk, a picture or the service lets us down in the middle: what reached this machine is kept and told."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from seedream_nb.errors import DownloadError, ReplyError, SettingsError, StillGeneratingError, StoppedError
+from seedream_nb.journal import Journal
+from tests.faults.script import POST, Links, Reply
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import NewSession
+    from tests.faults.server import FaultServer
+
+KEY = "sk_Zq7XvTgWpLmRkYbN"
+
+
+def refusing(*events: str) -> type[Journal]:
+    """Return a journal whose disk is full whenever it is told of these events."""
+
+    class FullJournal(Journal):
+        def append(self, event: str, number: int, /, **fields: object) -> None:
+            if event in events:
+                raise OSError(28, "No space left on device")
+            super().append(event, number, **fields)
+
+    return FullJournal
+
+
+def images(*links: str) -> bytes:
+    """Return a reply with these links."""
+    return json.dumps({"images": links}).encode()
+
+
+@pytest.mark.parametrize("events", [("links",), ("file",), ("end",), ("links", "file", "end")])
+def test_a_full_disk_loses_no_picture(
+    new_session: NewSession, fault_server: FaultServer, events: tuple[str, ...]
+) -> None:
+    """When the journal can't be written after sending, the pictures come all the same, and it says what is missing."""
+    generation = new_session(journal=refusing(*events)).start("a fox", max_images=3).result()
+    assert (generation.status, len(generation)) == ("done", 3)
+    assert all(picture.path.exists() for picture in generation)
+    assert any("journal can't be written" in warning for warning in generation.warnings)
+    assert any(generation.links[0] in warning for warning in generation.warnings)
+    assert len(fault_server.posts) == 1
+
+
+def test_a_line_that_the_disk_refused_is_written_later(new_session: NewSession, tmp_path: Path) -> None:
+    """A line that could not be written is tried again with the next one."""
+    refused: list[str] = []
+
+    class OnceFull(Journal):
+        def append(self, event: str, number: int, /, **fields: object) -> None:
+            if event == "links" and not refused:
+                refused.append(event)
+                raise OSError(28, "No space left on device")
+            super().append(event, number, **fields)
+
+    session = new_session(journal=OnceFull)
+    session.start("a fox").result()
+    (path,) = (tmp_path / "seedream" / "journal").glob("*.jsonl")
+    assert [json.loads(line)["event"] for line in path.read_text().splitlines()] == ["intent", "links", "file", "end"]
+    assert session.history[-1].status == "done"
+
+
+def test_without_a_line_for_the_intent_nothing_is_sent(new_session: NewSession, fault_server: FaultServer) -> None:
+    """When the intent can't be journaled, the request is not sent, not billed, and the budget is free again."""
+    session = new_session(journal=refusing("intent"))
+    with pytest.raises(SettingsError, match="can't be written"):
+        session.start("a fox").result()
+    assert fault_server.seen == []
+    assert (session.budget.reserved, session.budget.may_have_been_billed) == (0, 0)
+
+
+def test_one_damaged_picture_does_not_keep_the_others_away(new_session: NewSession, fault_server: FaultServer) -> None:
+    """The first of five is no picture: four come, the job tells of one, and what arrived is with the job."""
+    links = [fault_server.on("/odd.jpg", Reply(body=b"<html>gone</html>"))]
+    links += [fault_server.picture(64, 48 + number) for number in range(4)]
+    fault_server.on(POST, Reply(body=images(*links)))
+    session = new_session()
+    job = session.start("a fox", max_images=5)
+    with pytest.raises(DownloadError, match="1 of 5"):
+        job.result()
+    assert job.generation is not None
+    assert [picture.mark for picture in job.generation] == ["@1.2", "@1.3", "@1.4", "@1.5"]
+    assert session.budget.spent == pytest.approx(0.15)
+
+
+def test_a_stop_while_the_intent_is_written_is_a_withdrawal(new_session: NewSession, fault_server: FaultServer) -> None:
+    """Stopped in the moment of journaling: never sent, and never named as maybe billed, in a later session either."""
+    writing = threading.Event()
+
+    class SlowJournal(Journal):
+        def append(self, event: str, number: int, /, **fields: object) -> None:
+            if event == "intent":
+                writing.set()
+                time.sleep(0.3)
+            super().append(event, number, **fields)
+
+    session = new_session(journal=SlowJournal)
+    job = session.start("a fox")
+    assert writing.wait(5)
+    job.cancel()
+    with pytest.raises(StoppedError, match="Nothing was billed"):
+        job.result()
+    while not job.over:
+        time.sleep(0.01)
+    session.close()
+    assert [each.status for each in new_session().history] == ["stopped"]
+    assert fault_server.posts == []
+
+
+@pytest.mark.parametrize("status", [201, 202])
+def test_any_success_with_links_is_a_reply(new_session: NewSession, fault_server: FaultServer, status: int) -> None:
+    """Pictures that come with another 2xx than 200 may be paid for, and are fetched."""
+    link = fault_server.picture(64, 64)
+    fault_server.on(POST, Reply(status=status, body=images(link)))
+    assert new_session().start("a fox").result().status == "done"
+
+
+def test_a_senseless_reply_shows_no_key(new_session: NewSession, fault_server: FaultServer, tmp_path: Path) -> None:
+    """A reply that echoes the request's headers is kept without the key, in the error and on disk."""
+    fault_server.on(POST, Reply(body=f"oops: Authorization: Bearer {KEY}".encode()))
+    with pytest.raises(ReplyError) as caught:
+        new_session(KEY).start("a fox").result()
+    written = [path.read_text(errors="replace") for path in (tmp_path / "seedream").rglob("*") if path.is_file()]
+    assert any("oops" in text for text in written)
+    assert not [
+        part for part in (KEY[at : at + 6] for at in range(3, 14)) if part in "".join([*written, str(caught.value)])
+    ]
+
+
+def test_a_long_senseless_reply_is_kept_whole(
+    new_session: NewSession, fault_server: FaultServer, tmp_path: Path
+) -> None:
+    """What is too long for a line of the journal has a file beside it."""
+    fault_server.on(POST, Reply(body=b"x" * 300_000 + b"the end"))
+    with pytest.raises(ReplyError):
+        new_session().start("a fox").result()
+    (path,) = (tmp_path / "seedream" / "journal").glob("*-reply.txt")
+    assert path.read_text().endswith("xthe end")
+
+
+def test_a_wait_that_ends_before_sending_says_so(new_session: NewSession, fault_server: FaultServer) -> None:
+    """`result(timeout=)` of a job that waits for its turn does not claim that it may be billed."""
+    session = new_session()
+    session.settings.change(concurrency=1)
+    fault_server.on(POST, Links(delay=1.0))
+    first, second = session.start("first"), session.start("second")
+    with pytest.raises(StillGeneratingError, match="not sent yet"):
+        second.result(timeout=0.2)
+    second.cancel()
+    first.result()
+
+
+@pytest.mark.parametrize("timeout", ["soon", -1, 0, float("nan")])
+def test_a_wrong_timeout_is_refused_before_sending(
+    new_session: NewSession, fault_server: FaultServer, timeout: object
+) -> None:
+    """What is no number of seconds above 0 is told before anything is sent."""
+    with pytest.raises(SettingsError, match="timeout"):
+        new_session().start("a fox", timeout=timeout)  # type: ignore[arg-type]
+    assert fault_server.seen == []
+
+
+def test_a_run_again_asks_for_the_same_whatever_the_settings_are(
+    new_session: NewSession, fault_server: FaultServer
+) -> None:
+    """`rerun` takes no defaults and no earlier result: the same fields are sent again."""
+    session = new_session()
+    first = session.start("a fox", size="2K").result()
+    session.settings.change(aspect="16:9", watermark=False, once=True)
+    first.rerun()
+    bodies = [seen.json() for seen in fault_server.posts]
+    assert len(bodies) == 2
+    assert bodies[0] == bodies[1]
+
+
+def test_a_lost_file_is_fetched_again(new_session: NewSession, fault_server: FaultServer) -> None:
+    """`recover` tries every link whose file is missing, of complete generations too, without another request."""
+    session = new_session()
+    session.start("a fox").result()[0].path.unlink()
+    (recovered,) = session.recover()
+    assert recovered[0].path.exists()
+    assert len(fault_server.posts) == 1
