@@ -26,7 +26,7 @@ job, seen, shown, version = session.start("fifteen foxes", max_images=15), {}, 0
 while not job.over:  # as the output below a cell does
     version = job.wait_for_change(version, 0.1)
     if len(job.pictures) > shown:
-        marks = [picture.mark for picture in job.pictures.values()]
+        marks = [picture.mark for picture in job.pictures]
         bundle(job)
         shown = len(marks)
         seen.update({mark: time.monotonic() for mark in marks if mark not in seen})

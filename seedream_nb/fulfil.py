@@ -115,21 +115,22 @@ async def post(job: Job, tools: Tools, record: Record, inputs: list[str | Input]
     """Send the request once and return the links of its pictures, which are in the journal by then."""
     body = Body(job.request, inputs, on_last=job.commit)
     job.update(phase="uploading", upload_bytes=body.length)
-    secret = tools.client.secret
+    client = tools.client  # its key is only ever named where it is used, so that no traceback can show it
     try:
-        reply = await tools.client.post(body, on_upload=lambda sent: job.update(uploaded_bytes=sent))
+        reply = await client.post(body, on_upload=lambda sent: job.update(uploaded_bytes=sent))
         if not is_reply(reply.status):
-            raise refusal(reply.status, reply.headers, reply.content, secret=secret)
-        links = await in_thread(lambda: links_of(reply.content, job.request.most, secret=secret))
+            raise refusal(reply.status, reply.headers, reply.content, secret=client.secret)
+        links = await in_thread(lambda: links_of(reply.content, job.request.most, secret=client.secret))
     except ReplyError as error:
-        await keep_reply(tools, record, blotted(error.content.decode(errors="replace"), secret))
+        await keep_reply(tools, record, error.content)
         raise
     await record.note("links", links=links, seconds=elapsed(job))
     return links
 
 
-async def keep_reply(tools: Tools, record: Record, text: str) -> None:
-    """Keep a reply that makes no sense, as it came: it may have been paid for."""
+async def keep_reply(tools: Tools, record: Record, content: bytes) -> None:
+    """Keep a reply that makes no sense, as it came but for the key: it may have been paid for."""
+    text = await in_thread(lambda: blotted(content.decode(errors="replace"), tools.client.secret))
     await record.note("reply", raw=text[:JOURNALED_CHARACTERS])
     if len(text) > JOURNALED_CHARACTERS:
         path = tools.store.journal / f"{record.number:04d}-reply.txt"

@@ -290,12 +290,14 @@ class Session:
         from seedream_nb.fulfil import Tools
 
         store, journal = self._store_and_journal(self.settings.get("home"))
+        client = self._client(endpoint)
+        self.background.start(client.warm_up()).result()
         return Tools(
             store=store,
             journal=journal,
             history=self.history,
             budget=self.budget,
-            client=self._client(endpoint),
+            client=client,
             turn=self.background.call(self._current_turn),
             verbs=self,
         )

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 VERSION = 1
 EVENTS = frozenset({"intent", "links", "reply", "file", "missing", "end"})
+MONEY = frozenset({"intent", "links", "reply"})
+"""Events that wait for the disk itself; what the others tell can be had again from the links."""
+
 MOST_RAW = 64_000
 """Characters of a senseless reply that are kept: enough to see what it was."""
 
@@ -84,7 +87,9 @@ class Journal:
         _journals.add(self)
 
     def append(self, event: str, number: int, /, **fields: Any) -> None:  # noqa: ANN401 - JSON
-        """Write what happened to generation `number`; on disk when this returns.
+        """Write what happened to generation `number`; safe from the death of this process when this returns.
+
+        What money hangs on is safe from a power cut too.
 
         Raises:
             OSError: the line could not be written; a later one can.
@@ -95,6 +100,8 @@ class Journal:
             descriptor = self._opened()
             try:
                 _write(descriptor, b"".join([b"\n" * self._torn, *self._owed, line]))
+                if event in MONEY:
+                    _flush(descriptor)
             except OSError:
                 self._torn = True
                 raise
@@ -262,10 +269,14 @@ def _leads_to(path: Path | None, descriptor: int) -> bool:
 
 
 def _write(descriptor: int, content: bytes) -> None:
-    """Write all of it and wait until it is on the disk."""
+    """Hand all of it to the system."""
     rest = memoryview(content)
     while rest:
         rest = rest[os.write(descriptor, rest) :]
+
+
+def _flush(descriptor: int) -> None:
+    """Wait until what was written is on the disk."""
     try:
         os.fsync(descriptor)
     except OSError as error:
