@@ -51,6 +51,7 @@ class Job:
         timeout: float,
         once: bool = False,
         save: Path | None = None,
+        home: Path | None = None,
         template: str | None = None,
         notebook: str | None = None,
         notices: tuple[str, ...] = (),
@@ -59,7 +60,7 @@ class Job:
         self.request = request
         self.backend, self.host, self.price, self.timeout = backend, host, price, timeout
         self.once, self.save, self.template = once, save, template
-        self.notebook, self.notices = notebook, notices
+        self.home, self.notebook, self.notices = home, notebook, notices
         self.id: int | None = None
         self.phase = PHASES[0]
         self.pictures: list[Picture] = []

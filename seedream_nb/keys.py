@@ -47,6 +47,14 @@ class Key:
         """Return the key itself, for the one header that carries it."""
         return self._text
 
+    def __eq__(self, other: object) -> bool:
+        """Compare with another key."""
+        return isinstance(other, Key) and self._text == other._text
+
+    def __hash__(self) -> int:
+        """Equal keys have equal hashes."""
+        return hash(self._text)
+
     def __repr__(self) -> str:
         """Show that there is a key, and not a part of it."""
         return "<key>"

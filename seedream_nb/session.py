@@ -4,33 +4,33 @@ from __future__ import annotations
 
 import concurrent.futures
 import os
-import tempfile
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from seedream_nb.archive import History
 from seedream_nb.background import Background, at_exit
 from seedream_nb.compose import Composer, as_list, changed, options_of
 from seedream_nb.endpoint import find_endpoint, for_links, host_of
 from seedream_nb.errors import SettingsError, StoppedError
+from seedream_nb.homes import Homes, writable_folder
 from seedream_nb.job import POLL_SECONDS, Job, linger
 from seedream_nb.journal import Journal
 from seedream_nb.keys import Login
 from seedream_nb.scope import EmptyScope, NamesScope
 from seedream_nb.settings import read_setting, user_folder
-from seedream_nb.store import Store, unwritable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
+    from pathlib import Path
 
     from anyio import CapacityLimiter
 
+    from seedream_nb.archive import History
     from seedream_nb.budget import Budget
     from seedream_nb.client import Client
     from seedream_nb.endpoint import Endpoint
     from seedream_nb.fulfil import Tools
     from seedream_nb.generation import Generation
+    from seedream_nb.keys import Key
     from seedream_nb.picture import Picture
     from seedream_nb.request import ImageRequest
     from seedream_nb.scope import Scope
@@ -70,15 +70,11 @@ class Session:
         self.jobs: list[Job] = []
         self.compose = Composer(settings=settings, scope=self.scope, marked=self._marked).compose
         self._bundle, self._notebook, self._lingers = bundle, notebook, lingers
-        self._new_journal = journal
-        self._histories: dict[Path, History] = {}
-        self._stores: dict[Path, tuple[Store, Journal]] = {}
-        self._clients: dict[tuple[str, str], Client] = {}
+        self._homes = Homes(settings=settings, journal=journal, verbs=self, running=self._running)
+        self._clients: dict[tuple[str, Key | None], Client] = {}
         self._budget: Budget | None = None
         self._turn: CapacityLimiter | None = None
         self._lock = threading.RLock()
-        self._notice: str | None = None
-        self._find_earlier_fallback()
 
     # -- asking ------------------------------------------------------------------------------------
 
@@ -102,7 +98,7 @@ class Session:
         folder = writable_folder(save) if save is not None else None
         timeout = self.settings.get("timeout") if timeout is None else read_setting("timeout", timeout)
         once = self.settings.get("once") if once is None else read_setting("once", once)
-        notice = self._settle_home()
+        notice = self._homes.open()
         tools = self._tools(endpoint)
         tools.store.need_room(request.most)
         job = Job(
@@ -113,6 +109,7 @@ class Session:
             timeout=timeout,
             once=once,
             save=folder,
+            home=tools.store.home,
             template=template,
             notebook=self._notebook(),
             notices=(notice,) if notice else (),
@@ -138,7 +135,7 @@ class Session:
         """Compose and submit: what `sd.submit` does."""
         scope = None if values is None else NamesScope(values)
         request = self.compose(prompt, scope=scope, **options)
-        return self.submit(request, template=prompt if values else None, once=once, save=save, timeout=timeout)
+        return self.submit(request, template=None if values is None else prompt, once=once, save=save, timeout=timeout)
 
     def endpoint(self) -> Endpoint:
         """Return where requests go now, and with whose key.
@@ -166,11 +163,7 @@ class Session:
     @property
     def history(self) -> History:
         """The generations of this `home`, of all sessions."""
-        home = self.settings.get("home")
-        with self._lock:
-            if home not in self._histories:
-                self._histories[home] = History(home, verbs=self, running=self._running)
-            return self._histories[home]
+        return self._homes.current.history
 
     @property
     def budget(self) -> Budget:
@@ -197,20 +190,18 @@ class Session:
 
         return [
             self._wait(recover(each, self._tools(for_links(each.backend))))
-            for each in self.history.lacking(running=self._running())
+            for each in self.history.lacking(running=self._running(self.history.home))
         ]
 
     def close(self) -> None:
         """Give back threads, connections and the lock on the journal. The session can still be used: it begins anew."""
         with self._lock:
             clients, self._clients = list(self._clients.values()), {}
-            journals = [journal for _, journal in self._stores.values()]
             self._turn = None
         for client in clients:
             self.background.start(client.aclose()).result()
         self.background.stop()
-        for journal in journals:
-            journal.close()
+        self._homes.close()
 
     # -- what generations ask of their session (generation.Verbs) -------------------------------------
 
@@ -234,8 +225,8 @@ class Session:
     def _marked(self, mark: str) -> list[Path]:
         return [picture.path for picture in self.history.marked(mark)]
 
-    def _running(self) -> list[int]:
-        return [job.id for job in self.jobs if job.id is not None and not job.over]
+    def _running(self, home: Path) -> list[int]:
+        return [job.id for job in self.jobs if job.id is not None and not job.over and job.home == home]
 
     def _wait(self, work: Coroutine[Any, Any, Result]) -> Result:
         """Wait for work on the background loop, in a way that an interrupt ends."""
@@ -255,47 +246,15 @@ class Session:
                 at_exit(lambda: linger(lambda: self.jobs))
                 self._lingers = False
 
-    def _settle_home(self) -> str | None:
-        """Fall back to the user's own folder if nobody chose another and the default can't be written; say so."""
-        home = self.settings.get("home")
-        try:
-            self._store(home).open()
-        except SettingsError as error:
-            if self.settings.source("home") != "default":
-                raise
-            fallback = user_folder("data", os.environ)
-            self._store(fallback).open()
-            self.settings.use_home(fallback)
-            return f"{error.message} Pictures and history are in {fallback}."
-        notice, self._notice = self._notice, None
-        return notice
-
-    def _find_earlier_fallback(self) -> None:
-        """Read the history where an earlier session had to keep it, if the default folder still can't be had."""
-        home, fallback = self.settings.get("home"), user_folder("data", os.environ)
-        if self.settings.source("home") == "default" and not may_be_written(home) and fallback.is_dir():
-            self.settings.use_home(fallback)
-            self._notice = f"The folder {home} can't be written. Pictures and history are in {fallback}."
-
-    def _store(self, home: Path) -> Store:
-        return self._store_and_journal(home)[0]
-
-    def _store_and_journal(self, home: Path) -> tuple[Store, Journal]:
-        with self._lock:
-            if home not in self._stores:
-                self._stores[home] = Store(home), self._new_journal(home / "journal")
-            return self._stores[home]
-
     def _tools(self, endpoint: Endpoint) -> Tools:
         from seedream_nb.fulfil import Tools
 
-        store, journal = self._store_and_journal(self.settings.get("home"))
-        client = self._client(endpoint)
+        home, client = self._homes.current, self._client(endpoint)
         self.background.start(client.warm_up()).result()
         return Tools(
-            store=store,
-            journal=journal,
-            history=self.history,
+            store=home.store,
+            journal=home.journal,
+            history=home.history,
             budget=self.budget,
             client=client,
             turn=self.background.call(self._current_turn),
@@ -314,7 +273,7 @@ class Session:
         from seedream_nb.client import Client
 
         key = endpoint.found.key if endpoint.found else None
-        known = (endpoint.base_url, key.reveal() if key else "")
+        known = (endpoint.base_url, key)
         with self._lock:
             if known not in self._clients:
                 self._clients[known] = Client(base_url=endpoint.base_url, key=key, app=sandbox_app(endpoint.backend))
@@ -328,24 +287,3 @@ def sandbox_app(backend: str) -> object | None:
     from seedream_nb.sandbox.app import create_app
 
     return create_app()
-
-
-def may_be_written(folder: Path) -> bool:
-    """Return whether a folder is there and writable, or could be made, as far as can be told without writing."""
-    nearest = next(each for each in (folder, *folder.parents) if each.exists())
-    return nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)
-
-
-def writable_folder(written: str | os.PathLike[str]) -> Path:
-    """Return a folder for copies, made if need be.
-
-    Raises:
-        SettingsError: it can't be written; found out before anything is paid.
-    """
-    folder = Path(written).expanduser().absolute()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            return folder
-    except OSError as error:
-        raise unwritable(folder, error) from None

@@ -20,7 +20,7 @@ ROWS = (
     ("__init__",),
     ("notebook", "widgets"),
     ("session", "view"),
-    ("fulfil", "compose"),
+    ("fulfil", "compose", "homes"),
     ("job", "archive", "preview", "record"),
     ("client", "budget", "journal", "generation"),
     ("wire", "prompt", "references"),

@@ -1,0 +1,121 @@
+"""The folder where pictures and history live: the one that was chosen, or where they go if that can't be written."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seedream_nb.archive import History
+from seedream_nb.errors import SettingsError
+from seedream_nb.settings import user_folder
+from seedream_nb.store import Store, unwritable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from seedream_nb.generation import Verbs
+    from seedream_nb.journal import Journal
+    from seedream_nb.settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Home:
+    """One such folder: its files, its journal, its history."""
+
+    store: Store
+    journal: Journal
+    history: History
+
+
+class Homes:
+    """The folders that a session has used; `current` is the one of the settings."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        journal: Callable[[Path], Journal],
+        verbs: Verbs,
+        running: Callable[[Path], Collection[int]],
+    ) -> None:
+        """Make journals with `journal`; `running` tells the ids that jobs of this process work on in a folder."""
+        self._settings, self._journal, self._verbs, self._running = settings, journal, verbs, running
+        self._known: dict[Path, Home] = {}
+        self._lock = threading.Lock()
+        self._notice: str | None = None
+        self._find_earlier_fallback()
+
+    @property
+    def current(self) -> Home:
+        """The folder in force; nothing is written to it by asking."""
+        return self._home(self._settings.get("home"))
+
+    def open(self) -> str | None:
+        """Make the folder ready for writing, or fall back to the user's own if nobody chose it; return what to tell.
+
+        Raises:
+            SettingsError: a folder that was chosen can't be written; nothing was sent.
+        """
+        try:
+            self.current.store.open()
+        except SettingsError as error:
+            if self._settings.source("home") != "default":
+                raise
+            self._fall_back(error.message)
+            self.current.store.open()
+        notice, self._notice = self._notice, None
+        return notice
+
+    def close(self) -> None:
+        """Give back the locks on the journals; the next line begins another file."""
+        for home in self._known.values():
+            home.journal.close()
+
+    def _home(self, folder: Path) -> Home:
+        with self._lock:
+            if folder not in self._known:
+                history = History(folder, verbs=self._verbs, running=lambda: self._running(folder))
+                journal = self._journal(folder / "journal")
+                self._known[folder] = Home(store=Store(folder), journal=journal, history=history)
+            return self._known[folder]
+
+    def _find_earlier_fallback(self) -> None:
+        """Read the history where an earlier session had to keep it, if the default folder still can't be had."""
+        default = self._settings.source("home") == "default"
+        if default and not may_be_written(self._settings.get("home")) and _fallback().is_dir():
+            self._fall_back(f"The folder {self._settings.get('home')} can't be written.")
+
+    def _fall_back(self, reason: str) -> None:
+        self._settings.use_home(_fallback())
+        self._notice = f"{reason} Pictures and history are in {_fallback()}."
+
+
+def may_be_written(folder: Path) -> bool:
+    """Return whether a folder is there and writable, or could be made, as far as can be told without writing."""
+    nearest = next(each for each in (folder, *folder.parents) if each.exists())
+    return nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)
+
+
+def writable_folder(written: str | os.PathLike[str]) -> Path:
+    """Return a folder for copies, made if need be.
+
+    Raises:
+        SettingsError: it can't be written; found out before anything is paid.
+    """
+    try:
+        folder = Path(written).expanduser().absolute()
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError as error:
+        raise unwritable(Path(written), error) from None
+    except (ValueError, RuntimeError) as error:  # a NUL in the name, a user that doesn't exist
+        raise SettingsError(f"save={os.fspath(written)!r}: {error}.", hint="Nothing was sent.") from None
+
+
+def _fallback() -> Path:
+    return user_folder("data", os.environ)
