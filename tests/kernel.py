@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 Output = dict[str, Any]
 
 SHOWN = {"display_data", "execute_result"}
+NUDGE_SECONDS = 0.5
 
 
 @dataclass(eq=False)
@@ -155,9 +156,12 @@ class Kernel:
     def start(self, code: str, *, stdin: bool = False) -> Ran:
         """Send a cell and return at once; `stdin` says that somebody is there to answer its questions."""
         ran = Ran(code)
+        # A kernel that has just told of an error still refuses ("aborted") what comes within a moment, if that error
+        # was to stop what stands in line: here nothing does, so the next cell of a test must not fall into that moment.
         # The lock keeps the listener from hearing of a cell that is not known yet.
         with self._lock:
-            self.cells[self.client.execute(code, store_history=True, allow_stdin=stdin)] = ran
+            sent = self.client.execute(code, store_history=True, allow_stdin=stdin, stop_on_error=False)
+            self.cells[sent] = ran
         return ran
 
     def execute(self, code: str, seconds: float = 60) -> Ran:
@@ -172,8 +176,21 @@ class Kernel:
                 raise TimeoutError(f"not so within {seconds} s; cells: {list(self.cells.values())}")
             time.sleep(0.01)
 
+    def _nudge(self) -> None:
+        """Connect to the kernel once more: ipykernel 7.0 to 7.3 may not notice a cell until somebody does.
+
+        See https://github.com/ipython/ipykernel/issues/1554.
+        """
+        # Closed only at the end, for connecting takes a moment.
+        self._open.callback(self.manager.connect_shell().close, linger=0)
+
     def _listen(self, client: BlockingKernelClient, over: threading.Event) -> None:
+        nudged = time.monotonic()
         while not over.is_set():
+            if time.monotonic() - nudged > NUDGE_SECONDS:
+                nudged = time.monotonic()
+                if any(not ran.history for ran in list(self.cells.values())):
+                    self._nudge()
             try:
                 message = client.iopub_channel.get_msg(timeout=0.05)
             except queue.Empty:

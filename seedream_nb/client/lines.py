@@ -260,6 +260,8 @@ _REASONS: tuple[tuple[type[BaseException], str], ...] = (
     (ConnectionResetError, "the connection was reset"),
     (BrokenPipeError, "the connection was reset"),
     (TimeoutError, "it did not answer in time"),
+    # The last: before anyio 4.15 its own error is all that is left of a reset.
+    (anyio.BrokenResourceError, "the connection was reset"),
 )
 
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 LOOK_SECONDS = 0.1
 """How often a waiting cell looks up: an interrupt must free it at once."""
 TICK_SECONDS = 1.0
+TOGETHER_SECONDS = 0.06
+"""Pictures that land within this time are shown together: each showing sends all of them to the page."""
 
 
 class LiveOutput:
@@ -28,7 +30,7 @@ class LiveOutput:
     def __init__(self, job: Job) -> None:
         """Show the job below the running cell."""
         self._job = job
-        self._seen, self._ticked = job.version, time.monotonic()
+        self._seen, self._ticked, self._shown = job.version, time.monotonic(), 0.0
         self._handle: DisplayHandle | None = display(bundle(job), raw=True, display_id=True)
 
     def follow(self, until: Callable[[], bool]) -> None:
@@ -46,6 +48,9 @@ class LiveOutput:
 
     def _look(self) -> None:
         version = self._job.wait_for_change(self._seen, LOOK_SECONDS)
+        if self._job.pictures and time.monotonic() - self._shown < TOGETHER_SECONDS:
+            time.sleep(TOGETHER_SECONDS / 4)
+            return
         ticking = self._job.phase == "generating" and time.monotonic() - self._ticked >= TICK_SECONDS
         if (version != self._seen and not self._job.over) or ticking:
             self._seen, self._ticked = version, time.monotonic()
@@ -53,6 +58,7 @@ class LiveOutput:
 
     def show(self) -> None:
         """Bring the output up to date now."""
+        self._shown = time.monotonic()
         # Only updates by display id reach the right cell from a thread (https://github.com/ipython/ipykernel/issues/1450).
         if self._handle is not None:
             self._handle.update(bundle(self._job), raw=True)

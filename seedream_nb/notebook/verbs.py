@@ -8,6 +8,7 @@ import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from seedream_nb.budget import money
 from seedream_nb.errors import (
     Problem,
     RequestError,
@@ -80,7 +81,8 @@ def status(_rest: str, session: Session, _ip: InteractiveShell) -> None:
     unfinished = [f"@{each.id} ({each.status})" for each in session.history.unfinished()]
     _row("Requests go to", _where(session))
     _row("Pictures are in", f"{session.settings.get('home')}  ({count})")
-    _row("Spent", f"{budget.spent:.2f}{limit} USD in this session{_in_doubt(budget.may_have_been_billed)}")
+    in_flight = f", up to {money(budget.reserved)} in flight" if budget.reserved and session.backend == "novita" else ""
+    _row("Spent", f"{budget.spent:.2f}{limit} USD in this session{in_flight}{_in_doubt(budget.may_have_been_billed)}")
     if running:
         _row("Running", ", ".join(running))
     if unfinished:
