@@ -166,10 +166,12 @@ class Job:
             self.version += 1
             self._changed.notify_all()
 
-    def land(self, generation: Generation | None) -> None:
-        """Show what is complete on disk by now."""
+    def land(self, generation: Generation | None, mark: str) -> None:
+        """Show a picture that is complete on disk, and whose preview is ready."""
         if generation is not None:
-            self.update(generation=generation, pictures=generation.images)
+            shown = {mark, *(picture.mark for picture in self.pictures)}
+            pictures = [picture for picture in generation.images if picture.mark in shown]
+            self.update(generation=generation, pictures=pictures)
 
     def commit(self) -> None:
         """Note that the last bytes go out now: from here on the request may be billed and is not withdrawn."""
@@ -189,6 +191,10 @@ class Job:
         phase = _status_of(error) if generation is None or generation.status in PHASES else generation.status
         self._work_over.set()
         self.update(phase=phase)
+
+    def wait_over(self, seconds: float) -> None:
+        """Return when the work has ended, or after some seconds."""
+        self._work_over.wait(seconds)
 
     def when_over(self, function: Callable[[], None]) -> None:
         """Call `function`, on another thread, when the work has ended."""

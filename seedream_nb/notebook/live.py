@@ -49,7 +49,7 @@ class LiveOutput:
     def _look(self) -> None:
         version = self._job.wait_for_change(self._seen, LOOK_SECONDS)
         if self._job.pictures and time.monotonic() - self._shown < TOGETHER_SECONDS:
-            time.sleep(TOGETHER_SECONDS / 4)
+            self._job.wait_over(TOGETHER_SECONDS / 4)
             return
         ticking = self._job.phase == "generating" and time.monotonic() - self._ticked >= TICK_SECONDS
         if (version != self._seen and not self._job.over) or ticking:
