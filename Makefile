@@ -32,7 +32,7 @@ check: $(VENV)/dev.done
 	@$(PY) -m ruff check
 	@$(PY) -m ruff format --check
 	@$(PY) -m mypy
-	@$(PY) -m pytest -n $(WORKERS) --dist loadgroup -m "not slow and not browser"
+	@$(PY) -m pytest -n $(WORKERS) --dist loadgroup -m "not slow and not browser and not kernel"
 
 test: $(VENV)/dev.done $(VENV)/browser.done
 	@$(PY) -m pytest -n $(WORKERS) --dist loadgroup

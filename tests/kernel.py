@@ -14,6 +14,7 @@ as in a notebook.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import signal
@@ -119,7 +120,14 @@ class Kernel:
         return int(self.manager.provisioner.pid)  # type: ignore[union-attr]
 
     def begin(self) -> None:
-        """Start a new process and listen to it."""
+        """Start a new process and listen to it; start another if its ports were taken before it had them."""
+        for _ in range(2):
+            with contextlib.suppress(RuntimeError):
+                return self._begin()
+            self.end()
+        return self._begin()
+
+    def _begin(self) -> None:
         self.manager = KernelManager(kernel_name="python3")
         environment = {name: value for name, value in self.env.items() if value is not None}
         self.manager.start_kernel(cwd=str(self.folder), env=environment)
