@@ -70,15 +70,9 @@ class Composer:
             size, aspect = self._shape(size, aspect)
             watermark = self._settings.get("watermark") if watermark is None else watermark
         return make_request(
-            text,
-            images=references,
-            size=size,
-            aspect=aspect,
-            max_images=max_images,
-            sequential=sequential,
-            watermark=watermark,
-            problems=found,
-        )
+            text, images=references, size=size, aspect=aspect, max_images=max_images,
+            sequential=sequential, watermark=watermark, problems=found,
+        )  # fmt: skip
 
     def _shape(self, size: str | None, aspect: str | None) -> tuple[str | None, str | None]:
         usual_size, usual_aspect = self._settings.get("size"), self._settings.get("aspect")
