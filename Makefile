@@ -34,7 +34,7 @@ check: $(VENV)/dev.done
 	@$(PY) -m mypy
 	@$(PY) -m pytest -n $(WORKERS) --dist loadgroup -m "not slow and not browser and not kernel"
 
-test: $(VENV)/dev.done $(VENV)/browser.done
+test: $(VENV)/dev.done $(VENV)/values.done $(VENV)/browser.done
 	@$(PY) -m pytest -n $(WORKERS) --dist loadgroup
 
 bench: $(VENV)/dev.done

@@ -33,7 +33,8 @@ def _measured(path: Path, word: str) -> tuple[float, float]:
     heart = threading.Thread(target=_beat, args=(done, waits))
     heart.start()
     try:
-        seconds = seconds_of(lambda: paint(path, word, (4096, 4096), references=references))
+        with path.open("wb") as file:
+            seconds = seconds_of(lambda: paint(file, word, (4096, 4096), references=references))
     finally:
         done.set()
         heart.join()

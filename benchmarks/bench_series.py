@@ -33,9 +33,9 @@ while not job.over:  # as the output below a cell does
 generation = job.result()
 for picture in generation:
     seen.setdefault(picture.mark, time.monotonic())
-html = generation_bundle(generation)["text/html"]
+shown = generation_bundle(generation)
 after = peak_kilobytes()
-told = {"seen": seen, "kilobytes": after - before, "notebook": len(json.dumps(html)), "links": generation.links}
+told = {"seen": seen, "kilobytes": after - before, "notebook": len(json.dumps(shown)), "links": generation.links}
 print(json.dumps(told))
 """
 

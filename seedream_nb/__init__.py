@@ -116,13 +116,11 @@ def _names_the_nearest(function: Callable[_Arguments, _Returned]) -> Callable[_A
 
     @functools.wraps(function)
     def checked(*args: _Arguments.args, **options: _Arguments.kwargs) -> _Returned:
-        known = function.__kwdefaults__ or {}
-        if unknown := [name for name in options if name not in known and name != "prompt"]:
-            from seedream_nb.errors import did_you_mean
+        known = {"prompt", *(function.__kwdefaults__ or {})}
+        if not known.issuperset(options):
+            from seedream_nb.options import check_options
 
-            guesses = {name: did_you_mean(name, known) for name in unknown if name != "out"}
-            told = [f"{function.__name__}() has no option {name!r}.{guesses.get(name, '')}" for name in unknown]
-            raise TypeError("\n".join(told))
+            check_options(function.__name__, options, known)
         return function(*args, **options)
 
     return checked
@@ -239,7 +237,14 @@ def configure(**settings: object) -> None:
     Raises:
         SettingsError: a name that doesn't exist (the nearest is named), or a value that can't be.
     """
-    _default_session().settings.change(**settings)
+    from seedream_nb.errors import SettingsError
+
+    try:
+        return _default_session().settings.change(**settings)
+    except SettingsError as error:
+        trouble = error.with_traceback(None)
+    settings.clear()  # one may be the key, and a verbose traceback would show it
+    raise trouble
 
 
 def load_ipython_extension(ip: InteractiveShell) -> None:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import atexit
 import concurrent.futures
+import contextlib
 import importlib
 import os
 import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable
+    from collections.abc import Callable, Coroutine, Iterable, Iterator
 
 Result = TypeVar("Result")
 
@@ -35,7 +36,8 @@ class Background:
 
     def start(self, coroutine: Coroutine[Any, Any, Result]) -> concurrent.futures.Future[Result]:
         """Run `coroutine` on the loop; return at once with the future of its result."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self._running_loop())
+        with self._running_loop() as loop:
+            return asyncio.run_coroutine_threadsafe(coroutine, loop)
 
     def call(self, function: Callable[[], Result]) -> Result:
         """Run a quick function on the loop's thread and return its result.
@@ -46,7 +48,8 @@ class Background:
         if threading.current_thread() is self._thread:
             return function()
         answer: concurrent.futures.Future[Result] = concurrent.futures.Future()
-        self._running_loop().call_soon_threadsafe(_answer, answer, function)
+        with self._running_loop() as loop:
+            loop.call_soon_threadsafe(_answer, answer, function)
         return answer.result(ANSWER_SECONDS)
 
     def stop(self) -> None:
@@ -57,16 +60,28 @@ class Background:
             loop.call_soon_threadsafe(loop.stop)
             thread.join(ANSWER_SECONDS)
 
-    def _running_loop(self) -> asyncio.AbstractEventLoop:
+    @contextlib.contextmanager
+    def _running_loop(self) -> Iterator[asyncio.AbstractEventLoop]:
+        """Give the loop; it does not begin to end within the block, so that what it is handed there is heard of."""
+        if self._process != os.getpid():
+            # A forked child has inherited the loop but not its thread, and maybe a lock that nobody will release.
+            self._process, self._lock, self._loop, self._thread = os.getpid(), threading.Lock(), None, None
         with self._lock:
-            thread, loop = self._thread, self._loop
-            # A forked child has inherited the loop but not its thread.
-            if loop is None or thread is None or not thread.is_alive() or self._process != os.getpid():
-                loop = self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(target=_run, args=(loop,), name="seedream", daemon=True)
-                self._process = os.getpid()
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                self._thread = threading.Thread(target=self._run, args=(self._loop,), name="seedream", daemon=True)
                 self._thread.start()
-            return loop
+            yield self._loop
+
+    def _run(self, loop: asyncio.AbstractEventLoop) -> None:
+        asyncio.set_event_loop(loop)
+        try:
+            loop.run_forever()
+        finally:
+            with self._lock:
+                if self._loop is loop:
+                    self._loop = self._thread = None
+            _wind_up(loop)
 
 
 def at_exit(function: Callable[[], None]) -> None:
@@ -78,13 +93,12 @@ def at_exit(function: Callable[[], None]) -> None:
     register(function)
 
 
-def _run(loop: asyncio.AbstractEventLoop) -> None:
-    asyncio.set_event_loop(loop)
-    try:
-        loop.run_forever()
-        loop.run_until_complete(_cancelled(asyncio.all_tasks(loop)))
-    finally:
-        loop.close()
+def _wind_up(loop: asyncio.AbstractEventLoop) -> None:
+    """Cancel what still runs, whatever ended the loop: who waits for it, or for a place that it holds, must hear."""
+    loop.run_until_complete(asyncio.sleep(0))  # what was handed over last becomes a task
+    while tasks := asyncio.all_tasks(loop):
+        loop.run_until_complete(_cancelled(tasks))
+    loop.close()
 
 
 async def _cancelled(tasks: Iterable[asyncio.Task[Any]]) -> None:

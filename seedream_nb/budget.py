@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from typing import TYPE_CHECKING, Protocol
 
@@ -70,6 +71,14 @@ class Budget:
         """USD that requests of unknown outcome can have cost at most."""
         return _dollars(self._unknown)
 
+    @property
+    def left(self) -> float:
+        """USD that may still be spent under the limit; endless without one."""
+        return math.inf if self.limit is None else _dollars(max(0, self._left(self.limit)))
+
+    def _left(self, limit: float) -> int:
+        return _units(limit) - self._spent - self._reserved - self._unknown
+
     def reserve(self, request: Asked) -> Reservation:
         """Keep the upper estimate of a request until it is known what it cost.
 
@@ -87,7 +96,7 @@ class Budget:
     def _check(self, request: Asked, most: int, price: float) -> None:
         if self.limit is None:
             return
-        left = _units(self.limit) - self._spent - self._reserved - self._unknown
+        left = self._left(self.limit)
         if most > left:
             hint = self._remedy(most - left, left, price)
             raise BudgetError(self._refusal(request, left, price), hint=hint)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seedream_nb.errors import Problem, RequestError
+from seedream_nb.errors import Problem, ReferenceImageError, RequestError
 from seedream_nb.prompt import expand
-from seedream_nb.references.resolve import Lookups, resolve_all
+from seedream_nb.references.gather import Gathering
+from seedream_nb.references.resolve import Lookups
 from seedream_nb.request import make_request
 from seedream_nb.scope import EmptyScope
 from seedream_nb.sizes import TIERS
@@ -19,13 +21,25 @@ if TYPE_CHECKING:
     from seedream_nb.scope import Scope
     from seedream_nb.settings import Settings
 
+ASKED = frozenset(
+    {"values", "images", "size", "aspect", "max_images", "sequential", "watermark", "once", "save", "timeout"}
+)
+"""The options of `Session.start`, by which a generation is edited or run again."""
+
 
 class Composer:
     """Makes requests of what was written, with the session's settings as defaults."""
 
-    def __init__(self, *, settings: Settings, scope: Scope, marked: Callable[[str], list[Path]]) -> None:
-        """Look names up in `scope`, and marks like `@3.1` with `marked`."""
-        self._settings, self._scope, self._marked = settings, scope, marked
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        scope: Scope,
+        marked: Callable[[str], list[Path]],
+        fetch: Callable[[str], bytes] | None = None,
+    ) -> None:
+        """Look names up in `scope`, marks like `@3.1` with `marked`; `fetch` gets what the service can't reach."""
+        self._settings, self._scope, self._marked, self._fetch = settings, scope, marked, fetch
 
     def compose(  # noqa: PLR0913 - the options of a request
         self,
@@ -46,9 +60,10 @@ class Composer:
 
         Args:
             prompt: plain text; a template only if `scope` is given, which then has its values.
-            scope: the names that the template's braces may use.
-            typed: whether a person typed the references here and now: then words may be expressions over the
-                notebook's names. What comes from anywhere else is never evaluated.
+            scope: the names that the template's braces may use; those that hold pictures become references.
+            typed: whether a person typed prompt and references here and now: then words may be expressions over
+                the notebook's names, and Markdown images in the prompt are references. What comes from anywhere
+                else is never evaluated.
             defaults: whether the settings fill what is not said; not so for what is run again.
             images: reference images, each in any form that a reference can have; one, or a list.
             size: as the option of that name; so are the others.
@@ -62,16 +77,24 @@ class Composer:
             RequestError: with every problem found; nothing was sent.
         """
         found = list(problems)
-        text = _expanded(prompt, scope, found)
-        lookups = Lookups(scope=self._scope if typed else EmptyScope(), marked=self._marked, folder=Path.cwd())
-        references, refused = resolve_all(as_list(images), lookups)
-        found += refused
+        gathering = Gathering(self._lookups(typed=typed))
+        for each in as_list(images):
+            gathering.add(each)
+        text = _expanded(prompt, scope, gathering, found, markdown=typed)
+        found += gathering.problems
         if defaults:
             size, aspect = self._shape(size, aspect)
             watermark = self._settings.get("watermark") if watermark is None else watermark
-        return make_request(
-            text, images=references, size=size, aspect=aspect, max_images=max_images,
+        request = make_request(
+            text, images=gathering.references, size=size, aspect=aspect, max_images=max_images,
             sequential=sequential, watermark=watermark, problems=found,
+        )  # fmt: skip
+        return replace(request, warnings=(*request.warnings, *gathering.warnings))
+
+    def _lookups(self, *, typed: bool) -> Lookups:
+        return Lookups(
+            scope=self._scope if typed else EmptyScope(), marked=self._marked, folder=Path.cwd(),
+            shown=self._scope.shown, attached=self._scope.attached, fetch=self._fetch,
         )  # fmt: skip
 
     def _shape(self, size: str | None, aspect: str | None) -> tuple[str | None, str | None]:
@@ -95,13 +118,15 @@ def is_tier(size: object) -> bool:
     return isinstance(size, str) and size.strip().upper() in TIERS
 
 
-def _expanded(prompt: str, scope: Scope | None, problems: list[Problem]) -> str:
+def _expanded(
+    prompt: str, scope: Scope | None, gathering: Gathering, problems: list[Problem], *, markdown: bool
+) -> str:
     if scope is None or not isinstance(prompt, str):
         return prompt
     try:
-        return expand(prompt, scope)
+        return expand(prompt, scope, gathering, markdown=markdown)
     except RequestError as error:
-        problems.append(Problem(*error.problems))
+        problems.append(Problem(*error.problems, reference=isinstance(error, ReferenceImageError)))
         return "(not expanded)"
 
 
@@ -121,4 +146,6 @@ def changed(options: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str,
     """Return options with changes; what a change makes meaningless goes."""
     superseded = {"aspect": "size", "max_images": "sequential", "sequential": "max_images"}
     gone = {superseded[name] for name in changes if name in superseded}
+    if "aspect" in changes and is_tier(options.get("size")):
+        gone.discard("size")
     return {**{name: value for name, value in options.items() if name not in gone}, **changes}

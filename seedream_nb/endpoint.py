@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from seedream_nb.keys import find_key, no_key
+from seedream_nb.keys import Unseen, find_key, no_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,6 +38,7 @@ def find_endpoint(settings: Settings, *, login: Login, environ: Mapping[str, str
     Raises:
         SettingsError: the service needs a key and there is none.
     """
+    environ = Unseen(environ)
     backend, base_url = settings.get("backend"), settings.get("base_url")
     if backend == "sandbox":
         return IN_THE_SANDBOX

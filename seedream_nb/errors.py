@@ -5,6 +5,7 @@ SeedreamError (hint)
   SettingsError                   a setting, the key, the folder
   RequestError (problems)         refused here, before sending; lists every problem
     ReferenceImageError           the same, about a reference image
+    UnknownOptionError            the same, about an option that a call does not have; a TypeError too
   BudgetError                     refused here: it could pass the session's budget
   ApiError (status, code, reason, request_id)    the service answered with a refusal
     AuthenticationError           401
@@ -78,6 +79,10 @@ class ReferenceImageError(RequestError):
     """A reference image can't be used; the problem names it, the limit, the value found and the remedy."""
 
 
+class UnknownOptionError(RequestError, TypeError):
+    """A call was given options that it does not have: a TypeError as in any call, told in a few lines."""
+
+
 class BudgetError(SeedreamError):
     """The request could pass this session's budget; nothing was sent."""
 
@@ -123,13 +128,25 @@ class ServiceError(ApiError):
     """The service failed; it says that failed generations are not billed."""
 
 
+class Unread(bytes):
+    """What a server wrote, as it came: it may echo the key, so that, printed, it only tells its length."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        """Tell how long it is."""
+        return f"<{len(self):,} bytes>"
+
+    __str__ = __repr__
+
+
 class ReplyError(SeedreamError):
     """The service's reply makes no sense; it is kept in the journal."""
 
     def __init__(self, message: str, *, hint: str | None = None, content: bytes = b"") -> None:
         """Keep what arrived of the reply (`content`, at most 8 MB, as it came: it may echo the key)."""
         super().__init__(message, hint=hint)
-        self.content = content
+        self.content = Unread(content)
 
 
 class ConnectionFailedError(SeedreamError):
@@ -138,6 +155,11 @@ class ConnectionFailedError(SeedreamError):
 
 class OutcomeUnknownError(SeedreamError):
     """The request was sent and no answer can come any more: it may have been billed."""
+
+    def __init__(self, message: str, *, hint: str | None = None, content: bytes = b"") -> None:
+        """Keep what arrived of a reply before it broke off (`content`: it may echo the key)."""
+        super().__init__(message, hint=hint)
+        self.content = Unread(content)
 
 
 class StillGeneratingError(SeedreamError):
@@ -182,12 +204,16 @@ def did_you_mean(word: str, choices: Iterable[str]) -> str:
     return f" Did you mean {found}?" if found else ""
 
 
+_JOINERS = "\u200c\u200d"
+
+
 def plain(text: str, limit: int = MOST_CHARACTERS) -> str:
     """Return what somebody else wrote as one line of harmless text, at most `limit` characters."""
     looked_at = " ".join(text[: 100 * limit].split())
     start = looked_at[: 4 * limit]
-    # Categories C*: control, format (bidi overrides too), surrogates: none may move the cursor or reorder a line.
-    kept = "".join(" " if unicodedata.category(character)[0] == "C" else character for character in start)
+    # Categories C*: control, format (bidi overrides too), surrogates: none may move the cursor or reorder a line. But
+    # emoji and several scripts are put together by joiners.
+    kept = "".join(" " if unicodedata.category(each)[0] == "C" and each not in _JOINERS else each for each in start)
     line = " ".join(kept.split())
     whole = len(text) <= 100 * limit and start == looked_at
     return line if whole and len(line) <= limit else line[: limit - 1].rstrip() + "…"

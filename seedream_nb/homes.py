@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from seedream_nb.archive import History
 from seedream_nb.errors import SettingsError
 from seedream_nb.settings import user_folder
-from seedream_nb.store import Store, unwritable
+from seedream_nb.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -86,18 +86,33 @@ class Homes:
     def _find_earlier_fallback(self) -> None:
         """Read the history where an earlier session had to keep it, if the default folder still can't be had."""
         default = self._settings.source("home") == "default"
-        if default and not may_be_written(self._settings.get("home")) and _fallback().is_dir():
+        if default and not may_be_written(self._settings.get("home")) and fallback_folder().is_dir():
             self._fall_back(f"The folder {self._settings.get('home')} can't be written.")
 
     def _fall_back(self, reason: str) -> None:
-        self._settings.use_home(_fallback())
-        self._notice = f"{reason} Pictures and history are in {_fallback()}."
+        self._settings.use_home(fallback_folder())
+        self._notice = f"{reason} Pictures and history are in {fallback_folder()}."
 
 
 def may_be_written(folder: Path) -> bool:
     """Return whether a folder is there and writable, or could be made, as far as can be told without writing."""
-    nearest = next(each for each in (folder, *folder.parents) if each.exists())
+    # Unlike `Path.exists`, this is no error in a folder that may not be entered.
+    nearest = next(each for each in (folder, *folder.parents) if os.path.exists(each))  # noqa: PTH110
     return nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)
+
+
+def trouble_with(folder: Path) -> str | None:
+    """Return why files can't be kept in a folder, or None; it is really tried, and nothing stays of the trial."""
+    # Not even what may be done is told by the modes alone: in some file systems nobody makes a folder.
+    nearest = next(each for each in (folder, *folder.parents) if os.path.exists(each))  # noqa: PTH110
+    verb = "written" if nearest == folder else "made"
+    if not nearest.is_dir():
+        return f"The folder {folder} can't be {verb}: {nearest} is no folder."
+    try:
+        with tempfile.TemporaryFile(dir=nearest):
+            return None
+    except OSError as error:
+        return f"The folder {folder} can't be {verb}: {error.strerror or type(error).__name__}."
 
 
 def writable_folder(written: str | os.PathLike[str]) -> Path:
@@ -112,10 +127,13 @@ def writable_folder(written: str | os.PathLike[str]) -> Path:
         with tempfile.TemporaryFile(dir=folder):
             return folder
     except OSError as error:
-        raise unwritable(Path(written), error) from None
-    except (ValueError, RuntimeError) as error:  # a NUL in the name, a user that doesn't exist
-        raise SettingsError(f"save={os.fspath(written)!r}: {error}.", hint="Nothing was sent.") from None
+        told = f"{written} can't be written: {error.strerror or type(error).__name__}."
+        hint = "Nothing was sent, nothing was billed. Choose another folder for the copies."
+        raise SettingsError(told, hint=hint) from None
+    except (TypeError, ValueError, RuntimeError) as error:  # no path, a NUL in it, a user that doesn't exist
+        raise SettingsError(f"save={written!r}: {error}.", hint="Nothing was sent, nothing was billed.") from None
 
 
-def _fallback() -> Path:
+def fallback_folder() -> Path:
+    """Return where pictures and history go if the default folder can't be written: the user's own for data."""
     return user_folder("data", os.environ)

@@ -7,13 +7,14 @@ import json
 import os
 import re
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 from seedream_nb.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 VARIABLE = "NOVITA_API_KEY"
@@ -38,9 +39,10 @@ class Key:
         """
         text = text.strip()
         if not text:
-            raise SettingsError(f"The key from {source} is only white space.", hint=_REMEDY)
+            raise SettingsError(f"The key from {source} is only white space.", hint=_remedy(source))
         if not all("!" <= character <= "~" for character in text):
-            raise SettingsError(f"The key from {source} has spaces or characters that no key has.", hint=_REMEDY)
+            told = f"The key from {source} has spaces or characters that no key has."
+            raise SettingsError(told, hint=_remedy(source))
         self._text = text
 
     def reveal(self) -> str:
@@ -64,7 +66,40 @@ class Key:
         raise TypeError("a key can't be pickled")
 
 
-_REMEDY = f"Get one at {WHERE_TO_GET_ONE}, then run: %seedream login"
+class Unseen(Mapping[str, str]):
+    """The variables of an environment, one of which may be the key: they can be asked for, and printed show nothing."""
+
+    __slots__ = ("_of",)
+
+    def __init__(self, of: Mapping[str, str]) -> None:
+        """Look into this environment, live."""
+        self._of = of
+
+    def __getitem__(self, name: str) -> str:
+        """Return a variable."""
+        return self._of[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """Give the names."""
+        return iter(self._of)
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._of)
+
+    def __repr__(self) -> str:
+        """Show that there is an environment, and nothing of it."""
+        return "<environment>"
+
+
+_IN_ENVIRONMENT, _IN_FILE = "the environment", "the file"
+CONFIGURED = "configure()"
+
+
+def _remedy(source: str) -> str:
+    if source.startswith((_IN_ENVIRONMENT, _IN_FILE)):
+        return "Correct or unset it there: it goes before a key that %seedream login stores."
+    return f"Get one at {WHERE_TO_GET_ONE}, then run: %seedream login"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,18 +167,33 @@ def find_key(
         SettingsError: the first place that has one has only white space, or what can't be a key.
     """
     if configured is not None:
-        return FoundKey(key=configured, source="configure()")
+        return FoundKey(key=configured, source=CONFIGURED)
     places: tuple[tuple[str, Callable[[], str | None]], ...] = (
-        (f"the environment ({VARIABLE})", lambda: environ.get(VARIABLE)),
-        (f"the file {folder / '.env'}", lambda: _from_dotenv(folder / ".env")),
-        (f"the stored login for {host}", lambda: login.key_for(host)),
+        (f"{_IN_ENVIRONMENT} ({VARIABLE})", lambda: environ.get(VARIABLE)),
+        (f"{_IN_FILE} {folder / '.env'}", lambda: _from_dotenv(folder / ".env")),
+        (stored_login(host), lambda: login.key_for(host)),
         (f"Colab's secret {VARIABLE}", _from_colab),
     )
     for source, look in places:
-        # Exactly empty is how a missing secret looks; white space is a slip, and told.
-        if text := look():
-            return FoundKey(key=Key(text, source=source), source=source)
+        # In no variable of this frame: a verbose traceback would show it.
+        if (key := _key_of(look(), source)) is not None:
+            return FoundKey(key=key, source=source)
     return None
+
+
+def stored_login(host: str) -> str:
+    """Return in words where a key is that was stored for a host."""
+    return f"the stored login for {host}"
+
+
+def _key_of(text: str | None, source: str) -> Key | None:
+    # Exactly empty is how a missing secret looks; white space is a slip, and told.
+    try:
+        return Key(text, source=source) if text else None
+    except SettingsError as error:
+        trouble = error.with_traceback(None)
+    del text
+    raise trouble
 
 
 def may_hold_key(text: str) -> bool:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
+from seedream_nb.errors import UnknownOptionError, nearest, plain
 from seedream_nb.sizes import DEFAULT_SIZE, RATIO_SIZES, TIERS
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
 
 MOST_REFERENCES = 10
 """Reference images in one request, from the service's reference page."""
@@ -40,8 +44,8 @@ OPTIONS: tuple[Option, ...] = (
     Option(name="aspect", flags=("-a", "--aspect"), value="W:H", kind="text", choices=tuple(RATIO_SIZES),
            help="ratio of the result, with 1K, 2K or 4K (alone: 2K)"),
     Option(name="images", flags=("-i", "--image"), value="REFERENCE", kind="reference", high=MOST_REFERENCES,
-           help="a reference image: a variable, a path or glob, a URL, or a history mark such as @3; "
-           "repeat it for up to 10"),
+           help="a reference image: a variable, a path or glob, a URL, a history mark such as @3, or @out for what was "
+           "shown last; repeat it for up to 10"),
     Option(name="max_images", flags=("-n", "--max-images"), value="N", kind="whole", low=1, high=MOST_IMAGES,
            help="a series of up to so many pictures"),
     Option(name="sequential", flags=("--sequential",), value="MODE", kind="choice", default="disabled",
@@ -64,3 +68,51 @@ OPTIONS: tuple[Option, ...] = (
 )
 # fmt: on
 """Every option of a cell, in the order of the documentation."""
+
+MEANT = {
+    "ratio": "--aspect", "aspect-ratio": "--aspect", "width": "--size", "height": "--size", "resolution": "--size",
+    "count": "--max-images", "number": "--max-images", "num-images": "--max-images", "series": "--max-images",
+    "reference": "--image", "ref": "--image", "input": "--image", "file": "--image", "variable": "--out",
+    "output": "--save", "folder": "--save", "dir": "--save", "estimate": "--dry-run", "cache": "--once",
+    "async": "--background", "wait": "--timeout",
+}  # fmt: skip
+"""What people call an option elsewhere."""
+
+
+def did_you_mean_option(written: str) -> str:
+    """Return ` Did you mean …?` with the option that this name was most likely meant to be, or why there is none."""
+    bare = written.lower().replace("_", "-")
+    if bare == "seed":
+        return NO_SEED
+    begun = [name for name in _FLAGS if len(name) > 1 and bare and name.startswith(bare)]
+    near = bare if bare in _FLAGS else [*begun, nearest(bare, _FLAGS)][0]
+    meant = MEANT.get(bare) or _FLAGS.get(near or "")
+    return f" Did you mean {meant}?" if meant else ""
+
+
+def check_options(call: str, given: Iterable[str], known: Collection[str]) -> None:
+    """Refuse options that a call does not have.
+
+    Raises:
+        UnknownOptionError: all of them, each with the nearest that it has.
+    """
+    problems = [
+        f"{call}() has no option {plain(repr(name), 60)}.{_guess(name, known)}" for name in given if name not in known
+    ]
+    if problems:
+        raise UnknownOptionError(problems)
+
+
+def _guess(written: str, known: Collection[str]) -> str:
+    if written == "out":
+        return " Assign the result to a variable instead."
+    if written == "seed":
+        return NO_SEED
+    flag = MEANT.get(written.lower().replace("_", "-"), f"-{written}")
+    names = {each: option.name for option in OPTIONS for each in option.flags}
+    meant = names.get(flag) or nearest(written, known)
+    return f" Did you mean {meant}?" if meant in known else ""
+
+
+NO_SEED = " The service takes no seed: the same request gives new pictures each time."
+_FLAGS = {flag.lstrip("-"): flag for option in OPTIONS for flag in option.flags}

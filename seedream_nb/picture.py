@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
-MOST_PIXELS = 64_000_000
-"""Nearly four times what the service can make (4096x4096): a file that unpacks to more is no result of it."""
+MOST_PIXELS = 21_000_000
+"""A quarter more than the service can make (4096x4096): a file that unpacks to more is no result of it."""
 
 _FORMATS = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 _SUFFIXES = {
@@ -143,7 +143,8 @@ class Picture:
     def __repr__(self) -> str:
         """Tell mark, size and path in one line; touches no disk."""
         made = " sandbox" if self.backend == "sandbox" else ""
-        return f"<Picture {self.mark} {self.width}x{self.height} {self.media_type} {plain(str(self.path))}{made}>"
+        size = f"{self.width}x{self.height} {plain(self.media_type, 20)}"
+        return f"<Picture {self.mark} {size} {plain(str(self.path))}{made}>"
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:  # noqa: ARG002 - IPython's
         """Show the picture in a notebook; without a session, as plain text."""
@@ -283,10 +284,13 @@ def _shape(file: BinaryIO, media_type: str) -> tuple[int, int]:
     try:
         with Image.open(file, formats=formats) as image:
             width, height = image.size
+            animated = getattr(image, "is_animated", False)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ValueError(f"a {media_type} of too many pixels: {error}") from error
     except (OSError, ValueError, SyntaxError) as error:
         raise ValueError(f"a damaged {media_type}: {plain(str(error))}") from error
+    if animated:
+        raise ValueError(f"an animated {media_type}")
     if width * height > MOST_PIXELS:
         raise ValueError(f"a {media_type} of {width}x{height} pixels: no result has more than {MOST_PIXELS}")
     return width, height

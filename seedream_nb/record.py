@@ -52,6 +52,11 @@ class Record:
                 self._unwritten = [*waiting[place:], *self._unwritten]
                 return
 
+    @property
+    def links(self) -> list[str]:
+        """The links that were told."""
+        return [link for told in self._lines if told["event"] == "links" for link in told["links"]]
+
     def generation(self) -> Generation | None:
         """Return the generation as far as it has come; from what was told, not from the disk."""
         return fold(self._lines, home=self._home, alive=True, verbs=self._verbs)

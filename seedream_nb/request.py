@@ -28,6 +28,7 @@ _FIELDS = ("prompt", "size", "sequential", "max_images", "watermark")
 _KEPT_FILE = re.compile(r"inputs/([0-9a-f]{64})\.(?:png|jpg)")
 _HALF = re.compile("[\ud800-\udfff]")
 _SHOWN = 40
+_ADDRESS = re.compile(r"https?://[^\s\x00-\x1f\x7f]+", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,8 +72,11 @@ class Reference:
     @classmethod
     def from_record(cls, record: Mapping[str, Any], home: Path) -> Reference:
         """Return the reference that the journal tells of; only files under `inputs/` are believed."""
-        if record.get("url") is not None:
-            return cls(name=str(record.get("name", "")), url=str(record["url"]))
+        if (url := record.get("url")) is not None:
+            # Else a journal from elsewhere could put code, or a path of this machine, into the cell of `code`.
+            if not _ADDRESS.fullmatch(str(url)):
+                raise TypeError("a reference's address is none")
+            return cls(name=str(record.get("name", "")), url=str(url))
         kept = _KEPT_FILE.fullmatch(str(record.get("file") or ""))
         return cls(
             name=str(record.get("name", "")),

@@ -1,15 +1,17 @@
-"""What the notebook offers to a request: the values of its names. A script has none, a test passes a dict."""
+"""What the notebook offers to a request: the values of its names, what it showed. A script has none of it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from seedream_nb.errors import Problem, plain
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 
 class Scope(Protocol):
-    """Where the names in a template or a reference get their values."""
+    """Where the names in a template or a reference get their values; a test passes a dict."""
 
     has_builtins: bool
     """Whether expressions may call Python's builtins (a notebook's may)."""
@@ -19,6 +21,12 @@ class Scope(Protocol):
 
     def evaluate(self, expression: str) -> object:
         """Return the value of a Python expression; whatever it raises comes out."""
+
+    def shown(self, mark: str) -> Sequence[object]:
+        """Return the pictures that `@out` (shown last) or `@[5]` (by cell 5) stand for; raises Problem."""
+
+    def attached(self, name: str) -> bytes:
+        """Return the content of the notebook's attachment of this name; raises Problem."""
 
 
 class NamesScope:
@@ -37,6 +45,15 @@ class NamesScope:
     def evaluate(self, expression: str) -> object:
         """Return the value of an expression over the names given, and nothing else."""
         return eval(expression, {"__builtins__": {}, **self._values})  # noqa: S307 - the user's own expression
+
+    def shown(self, mark: str) -> Sequence[object]:
+        """Raise Problem: only a notebook has cells that show something."""
+        raise Problem(f"{mark} is what a cell of a notebook showed, and this is no notebook.", reference=True)
+
+    def attached(self, name: str) -> bytes:
+        """Raise Problem: only a notebook has attachments."""
+        told = f"attachment:{plain(name, 60)} is an attachment of a notebook, and this is no notebook; write a path."
+        raise Problem(told, reference=True)
 
 
 class EmptyScope(NamesScope):

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import concurrent.futures
+import contextlib
+import functools
 import os
 import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from seedream_nb.background import Background, at_exit
-from seedream_nb.compose import Composer, as_list, changed, options_of
-from seedream_nb.endpoint import find_endpoint, for_links, host_of
+from seedream_nb.clients import Clients
+from seedream_nb.compose import ASKED, Composer, as_list, changed, options_of
+from seedream_nb.endpoint import Endpoint, find_endpoint, for_links, host_of
 from seedream_nb.errors import SettingsError, StoppedError
 from seedream_nb.homes import Homes, writable_folder
 from seedream_nb.job import POLL_SECONDS, Job, linger
 from seedream_nb.journal import Journal
-from seedream_nb.keys import Login
+from seedream_nb.keys import Login, Unseen
+from seedream_nb.options import check_options
 from seedream_nb.scope import EmptyScope, NamesScope
 from seedream_nb.settings import read_setting, user_folder
 
@@ -26,11 +31,9 @@ if TYPE_CHECKING:
 
     from seedream_nb.archive import History
     from seedream_nb.budget import Budget
-    from seedream_nb.client import Client
-    from seedream_nb.endpoint import Endpoint
+    from seedream_nb.client import Patience
     from seedream_nb.fulfil import Tools
     from seedream_nb.generation import Generation
-    from seedream_nb.keys import Key
     from seedream_nb.picture import Picture
     from seedream_nb.request import ImageRequest
     from seedream_nb.scope import Scope
@@ -51,6 +54,7 @@ class Session:
         notebook: Callable[[], str | None] = lambda: None,
         journal: Callable[[Path], Journal] = Journal,
         lingers: bool = True,
+        patience: Patience | None = None,
     ) -> None:
         """Wire a session.
 
@@ -60,20 +64,23 @@ class Session:
             bundle: how a generation or picture shows itself.
             notebook: the name of the notebook, where it can be known.
             journal: makes the journal of a folder.
-            lingers: whether the process, at its end, waits for requests that were sent: a script does, a kernel
-                would only delay its own restart.
+            lingers: whether the process, at its end, waits for what was sent: a script does, a kernel must not.
+            patience: how long to wait before giving up a connection or a download; tests are less patient.
         """
-        self.settings = settings
+        self.settings, self._environ = settings, Unseen(os.environ)
         self.scope: Scope = scope or EmptyScope()
         self.background = Background()
         self.login = Login(user_folder("config", os.environ))
         self.jobs: list[Job] = []
-        self.compose = Composer(settings=settings, scope=self.scope, marked=self._marked).compose
+        self.compose = Composer(
+            settings=settings, scope=self.scope, marked=self._marked,
+            fetch=lambda url: self._clients.fetch(url, self.background),
+        ).compose  # fmt: skip
         self._bundle, self._notebook, self._lingers = bundle, notebook, lingers
         self._homes = Homes(settings=settings, journal=journal, verbs=self, running=self._running)
-        self._clients: dict[tuple[str, Key | None], Client] = {}
+        self._clients = Clients(patience=patience)
         self._budget: Budget | None = None
-        self._turn: CapacityLimiter | None = None
+        self._turn: tuple[asyncio.AbstractEventLoop, CapacityLimiter] | None = None
         self._lock = threading.RLock()
 
     # -- asking ------------------------------------------------------------------------------------
@@ -100,7 +107,8 @@ class Session:
         once = self.settings.get("once") if once is None else read_setting("once", once)
         notice = self._homes.open()
         tools = self._tools(endpoint)
-        tools.store.need_room(request.most)
+        others = [each for each in self.jobs if not each.over and each.home == tools.store.home]
+        tools.store.need_room(sum(each.request.most for each in others) + request.most)
         job = Job(
             request,
             backend=endpoint.backend,
@@ -116,7 +124,7 @@ class Session:
         )
         self._remember(job)
         try:
-            job.start(self.background, fulfil(job, tools))
+            job.start(self.background, fulfil(job, tools, others=others))
         except KeyboardInterrupt:  # it may have begun: what the message says must be true
             job.cancel()
             job.result()
@@ -143,7 +151,7 @@ class Session:
         Raises:
             SettingsError: the service needs a key and there is none.
         """
-        return find_endpoint(self.settings, login=self.login, environ=os.environ)
+        return find_endpoint(self.settings, login=self.login, environ=self._environ)
 
     @property
     def backend(self) -> str:
@@ -188,17 +196,27 @@ class Session:
         """Fetch every picture whose link is kept and whose file is missing; return the generations concerned."""
         from seedream_nb.fulfil import recover
 
-        return [
-            self._wait(recover(each, self._tools(for_links(each.backend))))
+        tried = [
+            self._wait(recover(each, self._tools(for_links(each.backend)), service=self.service_host))
             for each in self.history.lacking(running=self._running(self.history.home))
         ]
+        self._close_what_was_left()
+        return tried
+
+    def reach(self) -> int:
+        """Ask whether the service answers, without the key and without a request; return its HTTP status.
+
+        Raises:
+            ConnectionFailedError: it does not, and why.
+        """
+        client = self._clients.of(Endpoint(backend="novita", base_url=self.settings.get("base_url"), found=None))
+        return self._wait(client.reach())
 
     def close(self) -> None:
         """Give back threads, connections and the lock on the journal. The session can still be used: it begins anew."""
         with self._lock:
-            clients, self._clients = list(self._clients.values()), {}
             self._turn = None
-        for client in clients:
+        for client in self._clients.forget():
             self.background.start(client.aclose()).result()
         self.background.stop()
         self._homes.close()
@@ -207,12 +225,14 @@ class Session:
 
     def edit(self, generation: Generation, prompt: str, options: Mapping[str, Any]) -> Generation:
         """Generate with a generation's pictures as the first references."""
+        check_options("edit", options, ASKED)
         options = dict(options)
         more = as_list(options.pop("images", ()))
         return self.start(prompt, images=[*generation.images, *more], **options).result()
 
     def rerun(self, generation: Generation, changes: Mapping[str, Any]) -> Generation:
         """Ask the same again; `changes` are options that differ. The prompt is plain text."""
+        check_options("rerun", changes, {"prompt", *ASKED})
         options = {"once": False, "defaults": False, **changed(options_of(generation.request), changes)}
         return self.start(**options).result()
 
@@ -221,6 +241,13 @@ class Session:
         return self._bundle(value) if self._bundle is not None else {"text/plain": str(value)}
 
     # -- within ------------------------------------------------------------------------------------
+
+    def _close_what_was_left(self) -> None:
+        """Write down how far it came, so that no later session tells of it again."""
+        home = self._homes.current
+        with contextlib.suppress(OSError):
+            for each in home.history.left_behind():
+                home.journal.append("end", each.id, status=each.status, cost=each.cost)
 
     def _marked(self, mark: str) -> list[Path]:
         return [picture.path for picture in self.history.marked(mark)]
@@ -243,13 +270,13 @@ class Session:
         with self._lock:
             self.jobs = [*(each for each in self.jobs if not each.over), job]
             if self._lingers:
-                at_exit(lambda: linger(lambda: self.jobs))
+                at_exit(functools.partial(linger, lambda: self.jobs, process=os.getpid()))
                 self._lingers = False
 
     def _tools(self, endpoint: Endpoint) -> Tools:
         from seedream_nb.fulfil import Tools
 
-        home, client = self._homes.current, self._client(endpoint)
+        home, client = self._homes.current, self._clients.of(endpoint)
         self.background.start(client.warm_up()).result()
         return Tools(
             store=home.store,
@@ -264,26 +291,10 @@ class Session:
     def _current_turn(self) -> CapacityLimiter:
         import anyio
 
-        if self._turn is None:
-            self._turn = anyio.CapacityLimiter(1)
-        self._turn.total_tokens = self.settings.get("concurrency")
-        return self._turn
-
-    def _client(self, endpoint: Endpoint) -> Client:
-        from seedream_nb.client import Client
-
-        key = endpoint.found.key if endpoint.found else None
-        known = (endpoint.base_url, key)
-        with self._lock:
-            if known not in self._clients:
-                self._clients[known] = Client(base_url=endpoint.base_url, key=key, app=sandbox_app(endpoint.backend))
-            return self._clients[known]
-
-
-def sandbox_app(backend: str) -> object | None:
-    """Return the imitation of the service that runs in this process, for the backend that is one."""
-    if backend != "sandbox":
-        return None
-    from seedream_nb.sandbox.app import create_app
-
-    return create_app()
+        # Places that were taken on another loop, before a fork say, are never given back.
+        loop = asyncio.get_running_loop()
+        if self._turn is None or self._turn[0] is not loop:
+            self._turn = loop, anyio.CapacityLimiter(1)
+        limiter = self._turn[1]
+        limiter.total_tokens = self.settings.get("concurrency")
+        return limiter

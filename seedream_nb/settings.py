@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from seedream_nb.errors import Problem, SettingsError, did_you_mean, plain
-from seedream_nb.keys import Key, may_hold_key
+from seedream_nb.keys import CONFIGURED, Key, Unseen, may_hold_key
 from seedream_nb.sizes import spell_size
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 BACKENDS = ("novita", "sandbox", "auto")
 _SHOWN = 60
+_PATH = "/v3/seedream-4.0"
 _TRUE, _FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 
 
@@ -45,8 +46,7 @@ class Settings:
             folder: relative paths are meant from here, and `.env` is looked for here.
             home: `SEEDREAM_HOME` as it was when the package was loaded; None: as it is now.
         """
-        self.folder = folder
-        self._environ = environ
+        self.folder, self._environ = folder, Unseen(environ)
         self._given: dict[str, Any] = {}
         self._home_variable = (environ.get("SEEDREAM_HOME", "") if home is None else home).strip()
         # Resolved now: neither a change of folders nor one of HOME may move the pictures later.
@@ -80,9 +80,9 @@ class Settings:
         """
         fresh: dict[str, Any] = {}
         problems: list[str] = []
-        for name, value in values.items():
+        for name in list(values):
             try:
-                fresh[name] = read_setting(name, value)
+                fresh[name] = read_setting(name, values.pop(name))
             except SettingsError as error:
                 problems.append(error.message)
         problems += self._clash(fresh)
@@ -97,9 +97,14 @@ class Settings:
         if name in self._given:
             return "configure"
         text = self._environ.get(setting.environment, "") if setting.environment else ""
-        if (self._home_variable if name == "home" else text).strip():
-            return str(setting.environment)
-        return "default"
+        text = self._home_variable if name == "home" else text
+        return str(setting.environment) if text.strip() else "default"
+
+    @property
+    def unread(self) -> list[str]:
+        """The variables that begin as those of settings do and are none: slips, mostly."""
+        known = {setting.environment for setting in SETTINGS.values()}
+        return sorted(name for name in self._environ if name.startswith("SEEDREAM_") and name not in known)
 
     def use_home(self, home: Path) -> None:
         """Keep files in `home` although nobody asked for that: the default folder can't be written."""
@@ -138,10 +143,7 @@ def user_folder(kind: str, environ: Mapping[str, str]) -> Path:
         return Path(environ.get("APPDATA") or home / "AppData/Roaming") / "seedream-nb"
     if sys.platform == "darwin":
         return home / "Library/Application Support/seedream-nb"
-    variable, fallback = {
-        "config": ("XDG_CONFIG_HOME", ".config"),
-        "data": ("XDG_DATA_HOME", ".local/share"),
-    }[kind]
+    variable, fallback = {"config": ("XDG_CONFIG_HOME", ".config"), "data": ("XDG_DATA_HOME", ".local/share")}[kind]
     return Path(environ.get(variable) or home / fallback) / "seedream-nb"
 
 
@@ -158,8 +160,13 @@ def read_setting(name: str, value: object) -> Any:  # noqa: ANN401 - each settin
         return None
     try:
         return setting.read(value)
+    except SettingsError as error:
+        trouble = error.with_traceback(None)
     except ValueError as error:
-        raise SettingsError(f"{name}={_shown(value)}: {error}") from None
+        why = "it can't be that." if may_hold_key(str(error)) else error
+        trouble = SettingsError(f"{name}={_shown(value)}: {why}")
+    del value  # it may be a key, and a verbose traceback would show it
+    raise trouble
 
 
 def _shown(value: object) -> str:
@@ -184,10 +191,6 @@ def _path(value: object) -> str:
         return str(Path(path.strip()).expanduser())
     except RuntimeError:
         raise ValueError("there is no such user.") from None
-
-
-def _key(value: object) -> Key:
-    return Key(str(value), source="configure()")
 
 
 def _one_of(*choices: str) -> Callable[[object], str]:
@@ -238,6 +241,8 @@ def _base_url(value: object) -> str:
         raise ValueError("must be a plain address, without user, password or parameters.")
     if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise ValueError(f"must be https (the key travels with it): https://{parts.netloc}{parts.path}")
+    if url.endswith(_PATH):
+        raise ValueError(f"must be written without the path: {url.removesuffix(_PATH)}")
     return url
 
 
@@ -251,18 +256,16 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _size(value: object) -> str:
-    try:
-        return spell_size(str(value), None) and str(value).strip()
-    except Problem as problem:
-        raise ValueError(str(problem)) from None
+def _spelled(*, aspect: bool) -> Callable[[object], str]:
+    def read(value: object) -> str:
+        text = str(value)
+        try:
+            spell_size(*(None, text) if aspect else (text, None))
+        except Problem as problem:
+            raise ValueError(str(problem)) from None
+        return text.strip()
 
-
-def _aspect(value: object) -> str:
-    try:
-        return spell_size(None, str(value)) and str(value).strip()
-    except Problem as problem:
-        raise ValueError(str(problem)) from None
+    return read
 
 
 MOST_CONCURRENCY = 64
@@ -272,7 +275,8 @@ MOST_CONCURRENCY = 64
 SETTINGS: dict[str, Setting] = {setting.name: setting for setting in (
     Setting(name="backend", environment="SEEDREAM_BACKEND", default="novita", read=_one_of(*BACKENDS),
             help="novita; sandbox (an imitation, free); auto: novita if there is a key, else sandbox"),
-    Setting(name="api_key", environment="NOVITA_API_KEY", default=None, read=_key,
+    Setting(name="api_key", environment="NOVITA_API_KEY", default=None,
+            read=lambda value: Key(str(value), source=CONFIGURED),
             help="the key; better given with %seedream login, which asks for it unseen"),
     Setting(name="base_url", environment="SEEDREAM_BASE_URL", default="https://api.novita.ai", read=_base_url,
             help="the service's address; must be https unless it is this machine"),
@@ -288,8 +292,8 @@ SETTINGS: dict[str, Setting] = {setting.name: setting for setting in (
             help="requests in flight at once"),
     Setting(name="timeout", environment="SEEDREAM_TIMEOUT", default=600.0, read=_number(above=0),
             help="seconds that a cell waits, counted from the last byte sent"),
-    Setting(name="size", environment=None, default=None, read=_size, help="default of --size"),
-    Setting(name="aspect", environment=None, default=None, read=_aspect, help="default of --aspect"),
+    Setting(name="size", environment=None, default=None, read=_spelled(aspect=False), help="default of --size"),
+    Setting(name="aspect", environment=None, default=None, read=_spelled(aspect=True), help="default of --aspect"),
     Setting(name="watermark", environment=None, default=None, read=_switch, help="default of --watermark"),
 )}
 # fmt: on

@@ -8,7 +8,6 @@ import os
 import re
 import secrets
 import shutil
-import threading
 import time
 import unicodedata
 from dataclasses import dataclass
@@ -67,7 +66,6 @@ class Store:
         self._partials = self.journal / "partial"
         self._folders = (self.home, self.journal, self._ids, self._partials, self.inputs)
         self._token = secrets.token_hex(3)
-        self._lock = threading.Lock()
         self._last_id: int | None = None
 
     def open(self) -> None:
@@ -90,20 +88,19 @@ class Store:
 
     def new_id(self) -> int:
         """Allot the next id of this folder, to nobody else: by exclusive creation of a file."""
-        with self._lock:
-            if self._last_id is None:
-                self._last_id = max(self._used_ids(), default=0)
-            while True:
-                self._last_id += 1
-                try:
-                    _create(self._ids / str(self._last_id))
-                except FileExistsError:
-                    continue
-                except FileNotFoundError:  # the folder was emptied while we worked: pictures may still come
-                    self._remake()
-                    self._last_id -= 1
-                    continue
-                return self._last_id
+        number = self._last_id or max(self._used_ids(), default=0)
+        while True:
+            number += 1
+            try:
+                _create(self._ids / str(number))
+            except FileExistsError:
+                continue
+            except FileNotFoundError:  # the folder was emptied while we worked: pictures may still come
+                self._remake()
+                number -= 1
+                continue
+            self._last_id = number
+            return number
 
     def picture_name(self, number: int, index: int, prompt: str, media_type: str) -> str:
         """Return the file name of picture `index` (from 1) of generation `number`: `0042-1-a-fox.jpg`."""
@@ -113,7 +110,7 @@ class Store:
     def partial(self, number: int, index: int) -> Path:
         """Return where picture `index` of generation `number` stands while it is being downloaded."""
         self._remake()
-        return self._partials / f"{number:04d}-{index}.{self._token}.part"
+        return self._partials / f"{number:04d}-{index}.{self._token}-{os.getpid()}.part"
 
     def settle(self, partial: Path, name: str) -> Path:
         """Make a finished download safe against a power cut and give it its name; returns its path."""
@@ -124,9 +121,13 @@ class Store:
         sync_folder(self.home)
         return path
 
-    def room(self) -> int:
-        """Return how many bytes are free where the pictures will be written."""
-        return shutil.disk_usage(self.home).free
+    def room(self) -> int | None:
+        """Return how many bytes are free where the pictures will be written; None where the disk can't tell."""
+        try:
+            usage = shutil.disk_usage(self.home)
+        except OSError:
+            return None
+        return usage.free if usage.total else None  # some network drives say nothing by saying zero
 
     def need_room(self, pictures: int) -> None:
         """Make sure, before anything is sent, that so many pictures of the largest size fit on the disk.
@@ -135,7 +136,7 @@ class Store:
             SettingsError: how much room there is, and how much is needed.
         """
         room, needed = self.room(), pictures * PICTURE_BYTES
-        if room < needed:
+        if room is not None and room < needed:
             raise SettingsError(
                 f"The disk of {self.home} has {room / 1e6:.0f} MB left; "
                 f"{pictures} picture{'s' * (pictures != 1)} may need {needed / 1e6:.0f} MB.",
@@ -165,7 +166,8 @@ class Store:
         """Remove what killed kernels left half downloaded; another kernel may do so at the same time."""
         with contextlib.suppress(OSError):
             for path in self._partials.glob("*.part"):
-                if time.time() - path.stat().st_mtime > PARTIAL_SECONDS:
+                is_old = time.time() - path.stat().st_mtime > PARTIAL_SECONDS
+                if is_old and self._token not in path.name:  # not our own, whatever the clock says
                     path.unlink()
 
 
@@ -250,5 +252,6 @@ def _keep_out_of_commits(path: Path) -> None:
     lacking = [line for line in _IGNORED if line not in written.splitlines()]
     if lacking:
         start = "\n" if written and not written.endswith("\n") else ""
-        with path.open("a", encoding="utf-8", newline="\n") as file:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, PRIVATE_FILE)
+        with os.fdopen(descriptor, "a", encoding="utf-8", newline="\n") as file:
             file.write(start + "".join(f"{line}\n" for line in lacking))

@@ -38,13 +38,14 @@ PLACES = (
 """Where programs of the various systems look for a person's files."""
 
 OURS = ("SEEDREAM_", "NOVITA_", "JUPYTER", "JPY_", "IPYTHON", "COLAB_", "VSCODE_")
+CERTIFICATES = {"SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"}
 FOR_THE_TESTS = {"SEEDREAM_CHROMIUM"}
 
 
 def leads_astray(name: str) -> bool:
-    """Return whether an environment variable could change what is tested: settings, hosts, proxies."""
-    is_proxy = name.upper().endswith("_PROXY")
-    return is_proxy or (name.upper().startswith(OURS) and name not in FOR_THE_TESTS)
+    """Return whether an environment variable could change what is tested: settings, hosts, proxies, certificates."""
+    is_network = name.upper().endswith("_PROXY") or name in CERTIFICATES
+    return is_network or (name.upper().startswith(OURS) and name not in FOR_THE_TESTS)
 
 
 @pytest.fixture(autouse=True)

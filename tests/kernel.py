@@ -176,6 +176,14 @@ class Kernel:
         """Run a cell to its end."""
         return self.start(code).wait(seconds)
 
+    def next_input(self, ran: Ran) -> str | None:
+        """Return the cell that this one asked to put below itself, if it did."""
+        number = next(number for number, cell in self.cells.items() if cell is ran)
+        while (reply := self.client.get_shell_msg(timeout=30))["parent_header"]["msg_id"] != number:
+            pass
+        texts = [each["text"] for each in reply["content"]["payload"] if each["source"] == "set_next_input"]
+        return texts[-1] if texts else None
+
     def until(self, fact: Callable[[], object], seconds: float = 30) -> None:
         """Wait until `fact()` is true."""
         deadline = time.monotonic() + seconds

@@ -3,74 +3,17 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 import threading
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from seedream_nb.archive import History
 from seedream_nb.errors import Problem
-from seedream_nb.journal import Journal
-from seedream_nb.request import ImageRequest, make_request
+from seedream_nb.request import make_request
+from tests.journals import Kernel, OtherKernel
 
 ROOT = Path(__file__).parents[1]
-
-
-@dataclass
-class Kernel:
-    """Something that writes a journal as the procedure does."""
-
-    home: Path
-    journal: Journal = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Begin a journal."""
-        self.journal = Journal(self.home / "journal")
-
-    def ask(self, number: int, prompt: str = "a fox in the snow", **changes: Any) -> ImageRequest:  # noqa: ANN401
-        """Write that something was asked."""
-        request = make_request(prompt, max_images=15)
-        fields = {
-            "template": prompt,
-            "request": request.to_record(),
-            "fingerprint": request.fingerprint,
-            "backend": "novita",
-            "host": "api.novita.ai",
-            "price": 0.03,
-        }
-        self.journal.append("intent", number, **{**fields, **changes})
-        return request
-
-    def link(self, number: int, count: int = 1) -> None:
-        """Write that links came."""
-        links = [f"https://pictures.example/{number}/{index}" for index in range(count)]
-        self.journal.append("links", number, links=links, seconds=1.0)
-
-    def land(self, number: int, index: int = 1) -> None:
-        """Write a picture and that it came."""
-        path = self.home / f"{number:04}-{index}.jpg"
-        path.write_bytes(b"picture")
-        fields = {"width": 2, "height": 2, "media_type": "image/jpeg", "sha256": "", "size_bytes": 7}
-        self.journal.append("file", number, index=index, path=path.name, **fields)
-
-    def end(self, number: int, status: str = "done") -> None:
-        """Write how it ended."""
-        self.journal.append("end", number, status=status, seconds=2.0, cost=0.03, error=None)
-
-    def make(self, number: int, prompt: str = "a fox in the snow", pictures: int = 1) -> ImageRequest:
-        """Write a whole generation."""
-        request = self.ask(number, prompt)
-        self.link(number, pictures)
-        for index in range(1, pictures + 1):
-            self.land(number, index)
-        self.end(number)
-        return request
 
 
 @pytest.fixture
@@ -347,28 +290,10 @@ def test_lacking_leaves_running_jobs_alone(kernel: Kernel) -> None:
 
 def test_lacking_leaves_other_kernels_alone(kernel: Kernel, history: History) -> None:
     """What another living process has begun and not ended is its own to fetch; what it ended is not."""
-    command = [sys.executable, "-c", OTHER_KERNEL, str(kernel.home)]
-    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
-        assert other.stdout is not None
-        other.stdout.readline()
+    with OtherKernel(kernel.home) as other:
         living = [each.id for each in history.lacking()]
         other.kill()
-        other.wait()
         assert (living, [each.id for each in history.lacking()]) == ([2], [1, 2])
-
-
-# It has begun 1 and 2, has links for both, and has ended 2.
-OTHER_KERNEL = """
-import pathlib, sys
-from tests.test_archive import Kernel
-kernel = Kernel(pathlib.Path(sys.argv[1]))
-for number in (1, 2):
-    kernel.ask(number)
-    kernel.link(number)
-kernel.end(2, "partial")
-print("ready", flush=True)
-sys.stdin.read()
-"""
 
 
 def test_lacking_knows_pictures_that_were_lost_from_the_journal(kernel: Kernel, history: History) -> None:
@@ -402,13 +327,9 @@ def test_own_work_that_a_job_left_is_unfinished(kernel: Kernel) -> None:
 def test_other_kernels_work_is_alive_while_their_process_is(kernel: Kernel) -> None:
     """Jobs of this process say nothing about other processes: there the lock on the journal counts."""
     history = History(kernel.home, running=set)
-    command = [sys.executable, "-c", OTHER_KERNEL, str(kernel.home)]
-    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
-        assert other.stdout is not None
-        other.stdout.readline()
+    with OtherKernel(kernel.home) as other:
         before = history[1].status
         other.kill()
-        other.wait()
         assert (before, history[1].status) == ("downloading", "partial")
 
 
@@ -473,131 +394,3 @@ def test_threads_may_read_while_another_writes(kernel: Kernel, history: History)
     for thread in threads:
         thread.join()
     assert faults == []
-
-
-@dataclass(frozen=True)
-class Step:
-    """One line that a kernel wrote, for the simple model: what it says, and where it ends in its file."""
-
-    kernel: int
-    event: str
-    id: int
-    index: int
-    ends: int
-
-
-def outcome(steps: list[Step], alive: set[int]) -> dict[int, tuple[str, set[int]]]:
-    """Say by the simplest rules what the history must tell: by id, the status and the pictures that are here."""
-    told = {}
-    for number in sorted({step.id for step in steps if step.event == "intent"}):
-        mine = [step for step in steps if step.id == number]
-        here = {step.index for step in mine if step.event == "file"}
-        links = max((step.index for step in mine if step.event == "links"), default=0)
-        begun_by = next(step.kernel for step in mine if step.event == "intent")
-        ended = any(step.event == "end" for step in mine)
-        works = begun_by in alive and not ended
-        whole = bool(links) and here >= set(range(1, links + 1))
-        if works:
-            status = "downloading" if links else "generating"
-        elif whole:
-            status = "done"
-        elif ended:
-            status = "failed"
-        else:
-            status = "partial" if links or here else "unknown"
-        told[number] = (status, here)
-    return told
-
-
-def seen(history: History) -> dict[int, tuple[str, set[int]]]:
-    """Return what a history tells, in the model's terms."""
-    return {each.id: (each.status, {int(picture.mark.rpartition(".")[2]) for picture in each}) for each in history}
-
-
-class World:
-    """Kernels that share a home, and the model beside them."""
-
-    def __init__(self, home: Path) -> None:
-        """Begin with two kernels and nothing written."""
-        self.home = home
-        self.kernels = [Kernel(home), Kernel(home)]
-        self.paths: dict[int, Path] = {}
-        self.alive = {0, 1}
-        self.steps: list[Step] = []
-        self.history = History(home)
-
-    def write(self, kernel: int, event: str, number: int, index: int) -> None:
-        """Let a living kernel write a line, in the way of the procedure: what is asked comes first, once."""
-        asked = any(step.event == "intent" and step.id == number for step in self.steps)
-        if kernel not in self.alive or asked == (event == "intent"):
-            return
-        writer = self.kernels[kernel]
-        match event:
-            case "intent":
-                writer.ask(number)
-            case "links":
-                writer.link(number, index)
-            case "file":
-                writer.land(number, index)
-            case "missing":
-                writer.journal.append("missing", number, index=index, reason="expired")
-            case _:
-                writer.end(number, "failed")
-        path = writer.journal.path
-        assert path is not None
-        self.paths[kernel] = path
-        self.steps.append(Step(kernel, event, number, index, path.stat().st_size))
-
-    def die(self, kernel: int, torn: bytes) -> None:
-        """Kill a kernel in the middle of a line, of which `torn` is on disk; another takes its place."""
-        self.kernels[kernel].journal.close()
-        self.alive.discard(kernel)
-        if kernel in self.paths:
-            with self.paths[kernel].open("ab") as file:
-                file.write(torn)
-        self.alive.add(len(self.kernels))
-        self.kernels.append(Kernel(self.home))
-
-    def cut(self, kernel: int, share: float) -> None:
-        """Cut a dead kernel's file at any byte: a line without its break is still whole."""
-        if kernel in self.alive or kernel not in self.paths:
-            return
-        path = self.paths[kernel]
-        length = int(share * path.stat().st_size)
-        path.write_bytes(path.read_bytes()[:length])
-        self.steps = [step for step in self.steps if step.kernel != kernel or step.ends - 1 <= length]
-
-    def check(self) -> None:
-        """Compare the model with the history that followed all along, and with one read afresh."""
-        expected = outcome(self.steps, self.alive)
-        assert seen(self.history) == expected
-        assert seen(History(self.home)) == expected
-
-
-KERNELS, IDS, INDEXES = st.integers(0, 4), st.integers(1, 4), st.integers(1, 3)
-TORN = st.binary(max_size=20).map(lambda rest: b'{"event":"intent","id":9,"at":"2026"' + rest.replace(b"\n", b""))
-EVENTS = st.sampled_from(["intent", "intent", "links", "file", "file", "missing", "end"])
-STEPS = st.one_of(
-    st.tuples(st.just("write"), KERNELS, EVENTS, IDS, INDEXES),
-    st.tuples(st.just("write"), KERNELS, EVENTS, IDS, INDEXES),
-    st.tuples(st.just("die"), KERNELS, st.one_of(st.just(b""), TORN)),
-    st.tuples(st.just("cut"), KERNELS, st.floats(0, 1)),
-    st.tuples(st.just("check")),
-)
-
-
-@settings(max_examples=150)
-@given(st.lists(STEPS, max_size=25))
-def test_history_agrees_with_a_simple_model(
-    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[Any, ...]]
-) -> None:
-    """Whatever kernels write, however they die and files are cut, the history tells what is on disk."""
-    world = World(tmp_path_factory.mktemp("home"))
-    for name, *arguments in steps:
-        if name == "die" and arguments[0] not in world.alive:
-            continue
-        getattr(world, name)(*arguments)
-    world.check()
-    for kernel in sorted(world.alive):
-        world.die(kernel, b"")
-    world.check()

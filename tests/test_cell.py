@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedream_nb.errors import RequestError
-from seedream_nb.notebook.cell import CellOptions, help_text, parse, parse_assignments, read
+from seedream_nb.errors import RequestError, refused
+from seedream_nb.notebook.cell import CellOptions, parse, parse_assignments, read
+from seedream_nb.notebook.helptext import cell_help
 from seedream_nb.options import OPTIONS
 
 GIVEN: list[tuple[str, dict[str, Any]]] = [
@@ -99,7 +100,8 @@ WRONG = [
     ("—size 2K", ["Did you mean --size?"]),
     ("--no-watermak", ["Did you mean --no-watermark?"]),
     ("--Size 2K", ["Did you mean --size?"]),
-    ("-z", ["-z", "--help"]),
+    ("-o In", ["In", "IPython", "-o result"]),
+    ("-z", ["-z", "%%seedream? lists them all"]),
     ("--", ["There is no option --"]),
     ("--size", ["--size needs a value", "2K"]),
     ("--size=", ["--size needs a value"]),
@@ -132,7 +134,7 @@ WRONG = [
     ("--once a fox", ["a fox", "lines below"]),
     ("api_key=sk_x", ["%seedream login"]),
     ("--once sk_x", ["%seedream login"]),
-    ("-i my photo.png", ["photo.png", '-i "my photo.png"']),
+    ("-i my photo.png", ["photo.png", "-i my -i photo.png", "quotes around one that has spaces"]),
     ("-i 'my photo.png", ["quote '", "not closed", "my photo.png"]),
     ("-i row['img", ["quote '", "not closed"]),
     ("-i row['img'", ["bracket [", "not closed"]),
@@ -242,20 +244,60 @@ def test_there_is_a_field_for_every_option() -> None:
 @pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.name)
 def test_the_help_tells_of_every_option(option: Any) -> None:  # noqa: ANN401 - an Option
     """Each flag, its value and its sentence."""
-    told = " ".join(help_text().split())
+    told = " ".join(cell_help().split())
     assert option.help in told
     assert all(flag in told for flag in option.flags)
 
 
 def test_the_help_reads_well() -> None:
     """In a terminal's width, with usage and three examples."""
-    lines = help_text().splitlines()
+    lines = cell_help().splitlines()
     assert max(map(len, lines)) <= 100
     assert sum(line.startswith("  %%seedream") for line in lines) == 4
 
 
 def test_the_examples_of_the_help_are_right() -> None:
     """They can be pasted."""
-    for line in help_text().splitlines():
+    for line in cell_help().splitlines():
         if line.startswith("  %%seedream") and "[" not in line:
             parse(line.removeprefix("  %%seedream"))
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("--ratio 16:9", "--aspect"), ("--width 2048", "--size"), ("--seed 4", "no seed"),
+        ("--images a.png", "--image"),
+        ("--count 3", "--max-images"), ("--ref a.png", "--image"), ("--folder out", "--save"),
+        ("--dryrun", "--dry-run"),
+        ("--no_watermark", "--no-watermark"), ("--max_images 3", "--max-images"),
+    ],
+)  # fmt: skip
+def test_what_an_option_is_called_elsewhere(written: str, meant: str) -> None:
+    """Who knows other tools is led to the option that is meant."""
+    with pytest.raises(RequestError, match=meant) as caught:
+        parse(written)
+    assert len(caught.value.problems) == 1
+
+
+@pytest.mark.parametrize("written", ["--model x", "--steps 30", "--negative-prompt dogs", "--cfg 7"])
+def test_an_option_that_is_near_to_none(written: str) -> None:
+    """No wrong guess is made: it says where they are all listed."""
+    with pytest.raises(RequestError, match=r"%%seedream\? lists them all\.") as caught:
+        parse(written)
+    assert "Did you mean" not in str(caught.value)
+
+
+@pytest.mark.parametrize("line", ['-i "photo.jpg', "-i photos[0 -n 4", "--size '2K", '"a fox', "-n 4 -i (x"])
+def test_what_is_left_open_is_told_once(line: str) -> None:
+    """One mistake has one message."""
+    _, problems = read(line)
+    assert [problem for problem in problems if problem.texts] == problems[:1]
+    assert "not closed" in str(problems[0])
+
+
+@given(st.text(st.sampled_from("-–=snia \"'[](){}@.:,16K\t%\\é写") | st.characters(), max_size=60))
+def test_any_line_is_read_or_refused(line: str) -> None:
+    """Whatever stands there, the answer is options or at most five lines."""
+    _, problems = read(line)
+    assert not problems or 2 <= len(refused(problems).lines()) <= 5

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from seedream_nb.client import Client, Reply
-from seedream_nb.client.lines import keep_alive, proxy_for
+from seedream_nb.client.lines import keep_alive
 from seedream_nb.errors import ReplyError
 from seedream_nb.keys import Key
 from seedream_nb.wire import Body, is_reply
@@ -158,15 +158,6 @@ def test_proxy(fault_server: FaultServer, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("HTTP_PROXY", f"127.0.0.1:{fault_server.port}")
     fault_server.on(f"http://service.example{POST}", faults.Reply(body=b"through the proxy"))
     assert post("http://service.example").content == b"through the proxy"
-
-
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "app.localhost", "inside.example"])
-def test_no_proxy(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
-    """This machine, and what the environment excepts, is reached without a proxy."""
-    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
-    monkeypatch.setenv("NO_PROXY", "inside.example")
-    assert proxy_for(f"https://{host}:8787/v3") is None
-    assert proxy_for("https://outside.example/v3") == "http://127.0.0.1:1"
 
 
 def test_an_app_in_place_of_the_network(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,23 +33,33 @@ Check = Callable[[Path], None]
 
 
 async def fetch_all(
-    links: list[str], folder: Path, told: list[int] | None = None, check: Check | None = None
+    links: list[str],
+    folder: Path,
+    told: list[int] | None = None,
+    check: Check | None = None,
+    service: str | None = None,
 ) -> list[int]:
     """Download the links one after the other, by one client, into `0`, `1` …; return their sizes."""
     client = Client(base_url="http://127.0.0.1", key=Key("sk_secret-of-mine", source="a test"), patience=QUICK)
     told = [] if told is None else told
     try:
         return [
-            await client.download(link, folder / str(number), on_bytes=told.append, check=check)
+            await client.download(link, folder / str(number), service=service, on_bytes=told.append, check=check)
             for number, link in enumerate(links)
         ]
     finally:
         await client.aclose()
 
 
-def fetch(link: str, folder: Path, told: list[int] | None = None, check: Check | None = None) -> bytes:
+def fetch(
+    link: str,
+    folder: Path,
+    told: list[int] | None = None,
+    check: Check | None = None,
+    service: str | None = None,
+) -> bytes:
     """Download one link and return what is in the file."""
-    (size,) = asyncio.run(fetch_all([link], folder, told, check))
+    (size,) = asyncio.run(fetch_all([link], folder, told, check, service))
     content = (folder / "0").read_bytes()
     assert size == len(content)
     return content
@@ -161,18 +171,62 @@ def test_short_without_a_length(fault_server: FaultServer, tmp_path: Path) -> No
     assert ranges(fault_server) == [None, None, None]
 
 
-def test_never_what_it_should_be(fault_server: FaultServer, tmp_path: Path) -> None:
-    """A file that is not what it should be four times is given up, with the last reason, and kept."""
-    link = fault_server.on("/a.jpg", *(Reply(body=f"<html>{number}".encode()) for number in range(4)))
+def test_not_what_it_should_be(fault_server: FaultServer, tmp_path: Path) -> None:
+    """A file that came whole and is no picture is asked for once: it will not become one; it is kept, and told."""
+    link = fault_server.on("/a.jpg", Reply(body=b"<html>no"))
 
     def look(path: Path) -> None:
         raise ValueError(f"no picture but {path.read_text()}")
 
-    with pytest.raises(DownloadError, match=r"no picture but <html>3 \(tried 4 times\)\.") as failed:
+    with pytest.raises(DownloadError, match=r"sent no picture but <html>no\.") as failed:
         fetch(link, tmp_path, check=look)
     assert "%seedream recover" in str(failed.value)
+    assert len(fault_server.gets) == 1
+    assert (tmp_path / "0").read_bytes() == b"<html>no"
+
+
+def test_never_what_it_should_be(fault_server: FaultServer, tmp_path: Path) -> None:
+    """Where no server tells where the file ends, it may be cut off: after four tries the last reason is told."""
+    replies = [Reply(body=f"<html>{number}".encode(), length=-1, then="close") for number in range(4)]
+    link = fault_server.on("/a.jpg", *replies)
+
+    def look(path: Path) -> None:
+        raise ValueError(f"no picture but {path.read_text()}")
+
+    with pytest.raises(DownloadError, match=r"no picture but <html>3 \(tried 4 times\)\."):
+        fetch(link, tmp_path, check=look)
     assert len(fault_server.gets) == 4
     assert (tmp_path / "0").read_bytes() == b"<html>3"
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["127.0.0.1", "localhost", "app.localhost", "10.0.0.1", "192.168.1.1", "172.16.0.1", "169.254.169.254", "127.1",
+     "0x7f000001", "2130706433", "0.0.0.0", "[::1]", "[::ffff:10.0.0.1]", "[fe80::1]", "[fd00::1]", "100.64.0.1",
+     "LOCALHOST.", "127.0.0.1.", "printer.local", "metadata.google.internal", "router.home.arpa"],
+)  # fmt: skip
+def test_a_link_into_a_private_network(tmp_path: Path, host: str) -> None:
+    """A public service that names an address of this machine or network is not obeyed: nothing is connected to."""
+    with pytest.raises(DownloadError, match="leads into a private network") as failed:
+        fetch(f"http://{host}:1/a.jpg", tmp_path, service="api.novita.ai")
+    assert "%seedream recover" in str(failed.value)
+
+
+def test_a_redirect_into_a_private_network(
+    fault_server: FaultServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor is a redirect there followed, from a public address."""
+    monkeypatch.setenv("HTTP_PROXY", fault_server.url)  # which stands for the public host
+    fault_server.on("http://pictures.example/a.jpg", Reply(status=302, headers={"Location": fault_server.url + "/b"}))
+    with pytest.raises(DownloadError, match="leads into a private network"):
+        fetch("http://pictures.example/a.jpg", tmp_path, service="api.novita.ai")
+    assert len(fault_server.gets) == 1
+
+
+@pytest.mark.parametrize("service", ["127.0.0.1:8787", "localhost", "[::1]:80", "10.0.0.5", None])
+def test_a_service_inside_may_lead_there(fault_server: FaultServer, tmp_path: Path, service: str | None) -> None:
+    """A service that is itself on this machine, or in a private network, may name its addresses."""
+    assert fetch(fault_server.picture(64, 64), tmp_path, service=service)
 
 
 def test_broken_off_then_wrong(fault_server: FaultServer, tmp_path: Path) -> None:

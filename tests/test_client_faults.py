@@ -5,21 +5,23 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import ssl
 import time
-import traceback
 from typing import TYPE_CHECKING
 
 import pytest
 
 from seedream_nb.client import Client, Patience
+from seedream_nb.client.lines import Connecting
+from seedream_nb.client.unreachable import no_connection
 from seedream_nb.errors import ConnectionFailedError, OutcomeUnknownError, ReferenceImageError, ReplyError
 from seedream_nb.wire import Body
 from tests import faults
 from tests.faults import POST, Cut, FaultServer, Stall
 from tests.posting import FOX, KEY, QUICK, large, post
+from tests.tracebacks import variables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.faults.fixture import Tls
@@ -38,6 +40,22 @@ def test_refused_connection() -> None:
         "No connection to 127.0.0.1, tried 3 times: it refused the connection.",
         "Nothing was sent, nothing was billed. Check the network, then run it again.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("cause", "words"),
+    [
+        (socket.gaierror(-2, "Name or service not known"), "its name can't be found; is this machine online?"),
+        (TimeoutError(), "no answer within 15 s"),
+        (ssl.SSLError(1, "wrong version number"), "no secure connection (TLS) came about"),
+        (OSError(101, "Network is unreachable"), "the network failed (OSError)"),
+    ],
+)
+def test_why_there_is_no_connection(cause: Exception, words: str) -> None:
+    """What stood in the way is said in words, and that nothing was billed."""
+    error = no_connection(cause, Connecting(), host="api.example", proxy=None, seconds=15, tries=3)
+    assert error.message == f"No connection to api.example, tried 3 times: {words}{'' if words.endswith('?') else '.'}"
+    assert error.hint == "Nothing was sent, nothing was billed. Check the network, then run it again."
 
 
 def test_no_connection_is_tried_again(tls_fault_server: Tls, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,15 +107,6 @@ def test_a_file_that_changes_breaks_the_upload_off(fault_server: FaultServer, tm
         post(fault_server.url, body)
     assert fault_server.wait_for(lambda server: all(each.left_by_client for each in server.connections))
     assert [seen.read for seen in fault_server.posts] == [None]
-
-
-def variables(error: BaseException | None) -> Iterator[str]:
-    """Yield what a verbose traceback would show of an error and its causes: the variables of every frame."""
-    while error is not None:
-        for frame, _ in traceback.walk_tb(error.__traceback__):
-            if "/tests/" not in frame.f_code.co_filename:
-                yield from map(repr, frame.f_locals.values())
-        error = error.__cause__ or error.__context__
 
 
 @pytest.mark.parametrize("fault", ["upload", "reply", "app"])

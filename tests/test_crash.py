@@ -1,87 +1,162 @@
-"""A process that is killed at any boundary of the journal loses no picture whose link had reached it."""
+"""A process that is killed, at whatever moment, loses no picture whose link had reached it, and asks for none twice."""
 
 from __future__ import annotations
 
-import signal
-import subprocess
+import json
+import random
 import sys
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+from urllib.request import urlopen
 
 import pytest
 
+from tests.doomed import PICTURES, Doomed, Run
+from tests.faults.script import POST, Links
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
+    from seedream_nb.session import Session
     from tests.conftest import NewSession
     from tests.faults.server import FaultServer
 
-PICTURES = 3
-EVENTS = ["intent", "links", *["file"] * PICTURES, "end"]
+pytestmark = [
+    pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither SIGKILL nor fork"),
+    pytest.mark.xdist_group("crash"),
+]
 
-# The journal is handed in: it kills its own process just before or just after its n-th line is on disk.
-DYING = """
-import itertools, os, signal, sys
-from pathlib import Path
-from seedream_nb.journal import Journal
-from seedream_nb.session import Session
-from seedream_nb.settings import Settings
+REQUESTS = 4
+LINES = REQUESTS * (1 + 1 + PICTURES + 1)
+"""What a run writes: for each request its intent, its links, its pictures and its end."""
 
-url, folder, deadly, moment = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
-
-class DyingJournal(Journal):
-    lines = itertools.count(1)
-    def append(self, event, number, /, **fields):
-        line = next(self.lines)  # files are told by several threads
-        if line == deadly and moment == "before":
-            os.kill(os.getpid(), signal.SIGKILL)
-        super().append(event, number, **fields)
-        if line == deadly:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-settings = Settings(environ={}, folder=folder)
-settings.change(base_url=url, api_key="sk_test")
-session = Session(settings=settings, journal=DyingJournal, lingers=False)
-session.start("three views of a fox", max_images=3).result()
-print("survived")
-"""
+SEEDS, INSTANTS = 4, 50
+"""Together 200 random instants."""
 
 
-def crash(server: FaultServer, folder: Path, *, line: int, moment: str) -> None:
-    """Run one request in a process that kills itself before or after a line of the journal."""
-    command = [sys.executable, "-c", DYING, server.url, str(folder), str(line), moment]
-    ran = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=60)
-    assert ran.returncode == -signal.SIGKILL, ran.stderr
+@pytest.fixture(scope="module")
+def doomed() -> Iterator[Doomed]:
+    """Start the process that forks those which are killed."""
+    with Doomed() as started:
+        yield started
+
+
+@dataclass(kw_only=True)
+class Told:
+    """What the journal files say, read line by line with no help from the code that is tested."""
+
+    intents: dict[int, str] = field(default_factory=dict)
+    links: dict[int, list[str]] = field(default_factory=dict)
+    ended: set[int] = field(default_factory=set)
+
+
+def told_in(home: Path) -> Told:
+    """Read the journal of a home; a line that the kill cut in two is none."""
+    told = Told()
+    lines = [line for path in (home / "journal").glob("*.jsonl") for line in path.read_text("utf-8").splitlines()]
+    for record in [json.loads(line) for line in lines if line.endswith(',"v":1}')]:
+        match record["event"]:
+            case "intent":
+                told.intents[record["id"]] = record["request"]["prompt"]
+            case "links":
+                told.links[record["id"]] = record["links"]
+            case "end":
+                told.ended.add(record["id"])
+    return told
+
+
+def check_recovered(session: Session, told: Told) -> None:
+    """Whatever has links is whole, byte for byte; whatever has none stands there as one that may have been billed."""
+    generations = {each.id: each for each in session.history}
+    assert {number: each.prompt for number, each in generations.items()} == told.intents
+    for number, each in generations.items():
+        if number in told.links:
+            assert (each.status, len(each)) == ("done", PICTURES)
+        else:
+            assert (each.status, each.cost) == ("unknown", None)
+    assert {each.id for each in session.history.left_behind()} == told.intents.keys() - told.links.keys() - told.ended
+
+
+def check_pictures(session: Session, told: Told) -> None:
+    """Each picture is the one that its link leads to."""
+    for number, links in told.links.items():
+        for picture, link in zip(session.history[number], links, strict=True):
+            with urlopen(link) as reply:
+                assert picture.to_bytes() == reply.read()
+
+
+def check_server(server: FaultServer, told: list[Told]) -> None:
+    """The service saw each request once at most, and none, nor a picture's link, of which no journal knows."""
+    posted = [seen.json()["prompt"] for seen in server.posts if seen.read is not None]
+    assert len(posted) == len(set(posted))
+    assert set(posted) <= {prompt for each in told for prompt in each.intents.values()}
+    links = {link for each in told for links in each.links.values() for link in links}
+    assert {server.url + seen.path for seen in server.gets} <= links
+
+
+def prompts(run: int) -> list[str]:
+    """Return prompts that no other run has."""
+    return [f"a fox, run {run}, request {number}" for number in range(REQUESTS)]
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
-@pytest.mark.parametrize("moment", ["before", "after"])
-@pytest.mark.parametrize("line", range(1, len(EVENTS) + 1))
-def test_every_picture_whose_link_was_written_is_found_again(
-    fault_server: FaultServer, new_session: NewSession, tmp_path: Path, line: int, moment: str
+@pytest.mark.parametrize("moment", ["before", "within", "after"])
+def test_killed_at_every_boundary_of_the_journal(
+    fault_server: FaultServer, doomed: Doomed, new_session: NewSession, tmp_path: Path, moment: str
 ) -> None:
-    """Killed around any line: what has links is recovered whole, and the service sees no request twice."""
-    crash(fault_server, tmp_path, line=line, moment=moment)
-    session = new_session()
-    written = EVENTS[: line if moment == "after" else line - 1]
-    session.recover()
-    generations = list(session.history)
-    if "links" in written:
-        assert [(each.status, len(each)) for each in generations] == [("done", PICTURES)]
-        assert all(picture.path.exists() for picture in generations[0])
-    else:
-        assert [each.status for each in generations] == ["unknown"] * ("intent" in written)
-    assert len(fault_server.posts) <= 1
+    """Killed before, within or after any of its lines: whatever has links is recovered, and nothing is sent twice."""
+    all_told: list[Told] = []
+    for line in range(1, LINES + 1):
+        folder = tmp_path / f"{line}"
+        folder.mkdir()
+        run = Run(url=fault_server.url, folder=str(folder), prompts=prompts(line), line=line, moment=moment)
+        assert doomed.run(run) is None
+        session = new_session()
+        session.settings.change(home=folder / "seedream")
+        session.recover()
+        told = told_in(folder / "seedream")
+        check_recovered(session, told)
+        check_pictures(session, told)
+        all_told.append(told)
+        session.close()
+    check_server(fault_server, all_told)
 
 
-def test_what_may_have_been_billed_is_named(fault_server: FaultServer, new_session: NewSession, tmp_path: Path) -> None:
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_killed_at_random_instants(
+    fault_server: FaultServer, doomed: Doomed, new_session: NewSession, tmp_path: Path, seed: int
+) -> None:
+    """Kernel after kernel dies in one home, at any instant; the next recovers all that has links."""
+    fault_server.on(POST, Links(delay=0.02, size_bytes=100_000))
+    instants = random.Random(seed)  # noqa: S311 - no secret
+    longest = doomed.run(Run(url=fault_server.url, folder=str(tmp_path), prompts=prompts(0)))
+    assert longest is not None
+    for number in range(1, INSTANTS + 1):
+        seconds = instants.uniform(0, longest)
+        doomed.run(Run(url=fault_server.url, folder=str(tmp_path), prompts=prompts(number), seconds=seconds))
+        session = new_session()
+        session.recover()
+        check_recovered(session, told_in(tmp_path / "seedream"))
+        session.close()
+    session, told = new_session(), told_in(tmp_path / "seedream")
+    check_pictures(session, told)
+    check_server(fault_server, [told])
+
+
+def test_what_may_have_been_billed_is_named(
+    fault_server: FaultServer, doomed: Doomed, new_session: NewSession, tmp_path: Path
+) -> None:
     """Killed after the intent, the request stands in the history as unknown, at a cost that nobody knows."""
-    crash(fault_server, tmp_path, line=2, moment="before")
+    doomed.run(Run(url=fault_server.url, folder=str(tmp_path), prompts=["three views"], line=2, moment="before"))
     (generation,) = new_session().history
-    assert (generation.status, generation.cost, generation.prompt) == ("unknown", None, "three views of a fox")
+    assert (generation.status, generation.cost, generation.prompt) == ("unknown", None, "three views")
 
 
-def test_ids_go_on_after_a_crash(fault_server: FaultServer, new_session: NewSession, tmp_path: Path) -> None:
+def test_ids_go_on_after_a_crash(
+    fault_server: FaultServer, doomed: Doomed, new_session: NewSession, tmp_path: Path
+) -> None:
     """The next request does not take the number of the one that died."""
-    crash(fault_server, tmp_path, line=2, moment="after")
+    doomed.run(Run(url=fault_server.url, folder=str(tmp_path), prompts=["a fox"], line=2, moment="after"))
     assert new_session().start("a hare").result().id == 2

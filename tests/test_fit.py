@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageChops, ImageCms
 
 from seedream_nb.errors import Problem, ReferenceImageError, SettingsError
+from seedream_nb.references.encode import resized
 from seedream_nb.references.fit import fit
 from seedream_nb.references.values import born
 from seedream_nb.request import Reference
@@ -351,27 +352,71 @@ MUTABLE = [
 ]
 
 
-@given(
-    content=st.sampled_from(MUTABLE),
-    changes=st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), min_size=1, max_size=4),
-    end=st.integers(1, 20_000),
-)
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+MUTATIONS = {
+    "content": st.sampled_from(MUTABLE),
+    "changes": st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), min_size=1, max_size=4),
+    "end": st.integers(1, 20_000),
+}
+
+
+@given(**MUTATIONS)
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's, about broken EXIF and the like
 def test_a_mutated_file_fits_or_is_refused(
     tmp_path: Path, content: bytes, changes: list[tuple[int, int]], end: int
 ) -> None:
-    """Never another exception, and what is sent keeps to every limit.
+    """Never another exception, and what is sent keeps to every limit."""
+    fits_or_is_refused(tmp_path, content, changes, end)
+
+
+@pytest.mark.slow
+@given(**MUTATIONS)
+@settings(max_examples=5000, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_thousands_of_mutated_files_fit_or_are_refused(
+    tmp_path: Path, content: bytes, changes: list[tuple[int, int]], end: int
+) -> None:
+    """The same, more of them."""
+    fits_or_is_refused(tmp_path, content, changes, end)
+
+
+def fits_or_is_refused(folder: Path, content: bytes, changes: list[tuple[int, int]], end: int) -> None:
+    """Fit a file that was changed.
 
     A JPEG that goes as it is was not decoded: a flipped bit in its compressed data may be sent.
     """
     mutated = bytearray(content[:end])
     for place, value in changes:
         mutated[place % len(mutated)] = value
+    told = "photo"
     try:
-        sent = fitted(bytes(mutated), tmp_path)
+        sent = fitted(bytes(mutated), folder)
     except (Problem, ReferenceImageError) as error:
         told = str(error)
-        assert "photo" in told
     else:
         opened(sent, decoded=sent.media_type == "image/png")
+    assert "photo" in told
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L"])
+def test_scaling_in_bands_shows_no_seams(mode: str) -> None:
+    """It gives what scaling in one go gives."""
+    smooth, shape = gradient(1500, 900).convert(mode), (1200, 720)
+    at_once = smooth.resize(shape, Image.Resampling.LANCZOS)
+    difference = ImageChops.difference(resized(smooth, shape).convert("RGB"), at_once.convert("RGB"))
+    assert max(high for _, high in difference.getextrema()) <= 2  # type: ignore[misc]  # of three bands
+
+
+def test_a_photo_is_thinned_out_before_it_is_scaled_down(tmp_path: Path) -> None:
+    """A little less of its colours shows less of a difference than a quarter less of its sides."""
+    sent = fitted(encoded(noise(2000, 1900), "PNG", compress_level=1), tmp_path)
+    assert opened(sent).size == (2000, 1900)
+    assert sent.media_type == "image/jpeg"
+
+
+def test_many_at_once_hold_few_pictures(tmp_path: Path) -> None:
+    """However many threads ask: each waits for its turn, and all get theirs."""
+    references = [born(str(number), encoded(gradient(200, 100 + number), "BMP")) for number in range(12)]
+    with ThreadPoolExecutor(12) as pool:
+        sent = list(pool.map(lambda reference: fit(reference, tmp_path / "inputs"), references))
+    assert [opened(each).height for each in sent] == list(range(100, 112))

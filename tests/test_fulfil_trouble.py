@@ -190,3 +190,17 @@ def test_a_lost_file_is_fetched_again(new_session: NewSession, fault_server: Fau
     (recovered,) = session.recover()
     assert recovered[0].path.exists()
     assert len(fault_server.posts) == 1
+
+
+def test_a_senseless_reply_that_can_not_be_kept_is_told_all_the_same(
+    new_session: NewSession, fault_server: FaultServer, tmp_path: Path
+) -> None:
+    """A file for a long reply that can't be written does not take the place of what happened."""
+
+    def block(_: object) -> Reply:
+        (tmp_path / "seedream" / "journal" / "0001-reply.txt").mkdir()
+        return Reply(body=b"x" * 300_000)
+
+    fault_server.on(POST, block)
+    with pytest.raises(ReplyError, match="isn't JSON"):
+        new_session().start("a fox").result()

@@ -145,6 +145,29 @@ def test_latest_end_counts() -> None:
     assert read(INTENT, second, first).status == "failed"
 
 
+@pytest.mark.parametrize("known", ["done", "partial", "failed", "stopped"])
+@pytest.mark.parametrize("doubt", ["unknown", "DONE", 7])
+@pytest.mark.parametrize(("first", "second"), [(5, 6), (6, 5)])
+def test_a_known_end_is_not_undone_by_one_in_doubt(known: str, doubt: object, first: int, second: int) -> None:
+    """Who took the other for dead only knows that it does not know, whatever the clocks say."""
+    told = [record("end", first, status=known), record("end", second, status=doubt)]
+    assert read(INTENT, *told).status == known
+
+
+@pytest.mark.parametrize("times", list(itertools.permutations((3, 30, 45, 59))))
+def test_a_clock_that_jumps_changes_nothing(times: tuple[int, ...]) -> None:
+    """Whatever the clock shows when a line is written, the same has happened."""
+    lines = [LINKED, landed(1), record("missing", 0, index=2, reason="expired"), record("end", 0, status="partial")]
+    jumped = [{**line, "at": f"2019-11-21T09:{minute:02}:00+00:00"} for line, minute in zip(lines, times, strict=True)]
+    assert read(INTENT, *jumped) == read(INTENT, *lines)
+
+
+def test_an_end_in_doubt_with_links_is_partial() -> None:
+    """Where links are known, it is known that pictures were made, and what they cost."""
+    generation = read(INTENT, LINKED, landed(1), record("end", 9, status="unknown", cost=None))
+    assert (generation.status, generation.cost, list(generation.missing)) == ("partial", 0.06, [2])
+
+
 @pytest.mark.parametrize(
     ("records", "cost"),
     [

@@ -213,3 +213,30 @@ def test_a_job_reads_as_one_line() -> None:
     job = begin(sleep_unsent)
     assert repr(job) == "<Job: preparing>"
     job.cancel()
+
+
+def test_what_was_refused_for_now_is_not_sent_any_more() -> None:
+    """`put_off` takes back that it was sent: a stop withdraws it, and says that it had been refused."""
+
+    async def refused(job: Job) -> None:
+        job.commit()
+        assert job.put_off(30, "Waiting: the service asks for 30 s")
+        await asyncio.sleep(60)
+
+    job = begin(refused)
+    while job.wait is None:
+        time.sleep(0.005)
+    assert (job.status, job.committed, job.sent, job.overdue) == ("waiting", False, None, False)
+    job.cancel()
+    with pytest.raises(StoppedError, match="refused it, so nothing was billed"):
+        job.result()
+
+
+@pytest.mark.parametrize(("seconds", "goes_on"), [(0.0, True), (9.0, True), (10.0, False), (1e300, False)])
+def test_no_wait_goes_beyond_the_timeout(seconds: float, goes_on: bool) -> None:  # noqa: FBT001
+    """`put_off` says no where the wait would end later than `timeout` after the first sending."""
+    job = Job(make_request("a fox"), backend="novita", host="a", price=0.03, timeout=10)
+    job.commit()
+    assert job.put_off(seconds, "Waiting") is goes_on
+    job.commit()
+    assert job.put_off(10.0, "Waiting") is False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -9,6 +10,8 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,7 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedream_nb.journal import MOST_RAW, Journal, is_alive, is_own, read, read_lines
+from seedream_nb.journal import MOST_RAW, SILENT_SECONDS, Journal, is_alive, is_own, read, read_lines
 
 ROOT = Path(__file__).parents[1]
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows has neither modes nor fork")
@@ -148,6 +151,13 @@ def test_newer_versions_and_events_are_left_out(tmp_path: Path) -> None:
     assert ([each.id for each in found.lines], found.newer, found.damaged) == ([2], 1, 0)
 
 
+def test_a_newer_version_may_be_spelled_otherwise(tmp_path: Path) -> None:
+    """A line whose version is later than ours is no damage, whatever its fields are; one of no version is."""
+    (tmp_path / "a").write_bytes(b'{"v":2,"what":"request"}\n{"v":0,"event":"end","id":1,"at":""}\n{"v":true}\n')
+    found = read_lines(tmp_path / "a")
+    assert (found.lines, found.newer, found.damaged) == ([], 1, 2)
+
+
 def test_other_spellings_are_read(tmp_path: Path) -> None:
     """A line that somebody reformatted means the same."""
     (tmp_path / "a").write_text('{"v": 1, "id": 4, "event": "end", "at": "2026", "status": "done"}\n', "utf-8")
@@ -268,6 +278,51 @@ def test_seconds_to_the_millisecond(tmp_path: Path) -> None:
     assert read(written(journal))[0][0]["seconds"] == 12.346
 
 
+def test_lines_do_not_wait_for_each_others_flush(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While one line waits for a slow disk, the next is written already: then a kill can't take it any more."""
+    journal = Journal(tmp_path)
+    journal.append("file", 7)
+    slow, disk = threading.Semaphore(0), threading.Event()
+
+    def flush(_descriptor: int) -> None:
+        slow.release()
+        disk.wait(30)
+
+    monkeypatch.setattr(os, "fsync", flush)
+    with ThreadPoolExecutor(2) as threads:
+        waiting = [threads.submit(journal.append, event, 1) for event in ("intent", "links")]
+        assert slow.acquire(timeout=30)
+        assert slow.acquire(timeout=30)
+        events = [record["event"] for record in read(written(journal))[0]]
+        done = [each.done() for each in waiting]
+        disk.set()
+    assert (sorted(events), done) == (["file", "intent", "links"], [False, False])
+
+
+def test_a_journal_is_not_closed_under_a_flush(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Closing waits for the lines that wait for the disk."""
+    journal = Journal(tmp_path)
+    journal.append("file", 7)
+    flushing, disk, flushed = threading.Event(), threading.Event(), []
+    flush = os.fsync
+
+    def slow(descriptor: int) -> None:
+        flushing.set()
+        disk.wait(30)
+        flush(descriptor)
+        flushed.append(descriptor)
+
+    monkeypatch.setattr(os, "fsync", slow)
+    with ThreadPoolExecutor(2) as threads:
+        line = threads.submit(journal.append, "intent", 1)
+        assert flushing.wait(30)
+        closed = threads.submit(journal.close)
+        disk.set()
+        closed.result(30)
+        line.result(30)
+    assert len(flushed) == 1
+
+
 def test_own_file(tmp_path: Path) -> None:
     """A process knows the file that it writes from those of others."""
     journal = Journal(tmp_path)
@@ -309,6 +364,28 @@ def test_killed_writer_is_dead(tmp_path: Path) -> None:
         before = is_alive(path)
         writer.kill()
     assert (before, is_alive(path), len(read(path)[0])) == (True, False, 1)
+
+
+@posix
+@pytest.mark.parametrize(
+    ("age", "alive"), [(0, True), (SILENT_SECONDS + 60, False), (-60, True), (-86_400 * 365, False)]
+)
+def test_a_writer_on_a_disk_without_locks(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    age: float,
+    alive: bool,  # noqa: FBT001
+) -> None:
+    """Without locks a writer counts as alive for a while after its last line, and not for years if the clock jumps."""
+    import fcntl
+
+    def unable(_descriptor: int, _operation: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", unable)
+    (tmp_path / "other.jsonl").touch()
+    os.utime(tmp_path / "other.jsonl", (time.time() - age,) * 2)
+    assert is_alive(tmp_path / "other.jsonl") is alive
 
 
 FORK = """

@@ -189,3 +189,13 @@ def test_colab_is_not_asked_elsewhere(tmp_path: Path, login: Login) -> None:
     """Outside Colab its module is not even looked for."""
     assert _find(tmp_path, login) is None
     assert "google.colab" not in sys.modules
+
+
+@pytest.mark.parametrize("place", ["environment", ".env"])
+def test_a_key_of_white_space_is_mended_where_it_stands(tmp_path: Path, login: Login, place: str) -> None:
+    """A login would change nothing while a slip goes before it: so the place itself is named as the one to mend."""
+    (tmp_path / ".env").write_text("NOVITA_API_KEY='  '\n" if place == ".env" else "")
+    with pytest.raises(SettingsError, match="is only white space") as caught:
+        _find(tmp_path, login, environ={"NOVITA_API_KEY": "  "} if place == "environment" else {})
+    assert place in caught.value.message
+    assert caught.value.hint == "Correct or unset it there: it goes before a key that %seedream login stores."

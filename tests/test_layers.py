@@ -20,14 +20,14 @@ ROWS = (
     ("__init__",),
     ("notebook", "widgets"),
     ("session", "view"),
-    ("fulfil", "compose", "homes"),
+    ("fulfil", "clients", "compose", "homes"),
     ("job", "archive", "preview", "record"),
     ("client", "budget", "journal", "generation"),
     ("wire", "prompt", "references"),
     ("request",),
     ("endpoint", "picture", "store"),
     ("settings", "options"),
-    ("keys", "sizes", "scope"),
+    ("addresses", "keys", "sizes", "scope"),
     ("errors", "background"),
 )
 RANK = {room: len(ROWS) - number for number, row in enumerate(ROWS) for room in row}
@@ -35,7 +35,7 @@ RANK = {room: len(ROWS) - number for number, row in enumerate(ROWS) for room in 
 # The sandbox shares nothing with the package: a mistake in a shared table would be right on both sides.
 # One room starts it inside the kernel.
 SANDBOX = "sandbox"
-STARTS_THE_SANDBOX = {"session"}
+STARTS_THE_SANDBOX = {"clients"}
 
 # Who may import what the package stands on.
 FOREIGN = {
@@ -173,7 +173,7 @@ def test_imports_are_found(source: str, found: set[str]) -> None:
         ("job", "import seedream_nb", {"__init__"}),
         ("job", "from seedream_nb import unheard", {"unheard"}),
         ("job", "from seedream_nb import sandbox", {"sandbox"}),
-        ("session", "from seedream_nb.sandbox.app import create_app", set()),
+        ("clients", "from seedream_nb.sandbox.app import create_app", set()),
         ("sandbox.app", "from seedream_nb.errors import Problem", {"errors"}),
         ("references.fit", "from seedream_nb.references.strip import strip", set()),
         ("session", "from seedream_nb.errors import Problem", set()),

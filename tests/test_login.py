@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -106,3 +107,18 @@ def test_where_nobody_can_be_asked_it_says_what_to_do(fresh: Kernel) -> None:
     ran = fresh.execute("%seedream login")
     assert ran.error is not None
     assert "NOVITA_API_KEY" in "\n".join(ran.error["traceback"])
+
+
+@pytest.mark.parametrize("place", ["environment", ".env"])
+def test_a_key_that_goes_before_the_stored_one_is_told(tmp_path: Path, fault_server: FaultServer, place: str) -> None:
+    """A login that changes nothing, since another place has a key, says which and what to do."""
+    (tmp_path / ".env").write_text(f"NOVITA_API_KEY={KEY[::-1]}\n" if place == ".env" else "")
+    variables = {"NOVITA_API_KEY": KEY[::-1] if place == "environment" else None}
+    with Kernel(tmp_path, env={"SEEDREAM_BASE_URL": fault_server.url, **variables}) as kernel:
+        kernel.execute("%load_ext seedream_nb")
+        ran = kernel.start("%seedream login", stdin=True)
+        kernel.client.get_stdin_msg(timeout=10)
+        kernel.client.input(KEY)
+        told = ran.wait().printed
+    assert told.startswith("Stored for ")
+    assert re.search(rf"\nBut the key from the .*{re.escape(place)}.* goes first: correct or unset it there\.", told)

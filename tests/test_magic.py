@@ -69,14 +69,15 @@ def test_loading_prints_nothing(tmp_path: Path) -> None:
 
 
 def test_unloading_puts_everything_back(tmp_path: Path) -> None:
-    """After `%unload_ext` the magics and formatters are those of before."""
+    """After `%unload_ext` the magics, formatters and completers are those of before."""
     state = """
 ip = get_ipython()
 def state():
     formatter = ip.display_formatter.ipython_display_formatter
     magics = {kind: sorted(names) for kind, names in ip.magics_manager.magics.items()}
     printers = sorted(map(str, formatter.type_printers)), sorted(map(str, formatter.deferred_printers))
-    return magics, printers, "format" in vars(ip.display_formatter), sorted(vars(ip).keys() - {"_last_input_line"})
+    names = sorted(vars(ip).keys() - {"_last_input_line"})
+    return magics, printers, list(ip.Completer.custom_matchers), "format" in vars(ip.display_formatter), names
 before = state()
 """
     with Kernel(tmp_path) as kernel:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
-from seedream_nb.preview import preview, side_for
+from seedream_nb.preview import contact_sheet, preview, side_for
+from tests.pictures import gradient
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -112,3 +113,57 @@ def test_changed_file_gets_a_new_preview(tmp_path: Path) -> None:
     Image.new("RGB", (100, 100)).save(path)
     os.utime(path, (1, 1))
     assert preview(path, 512) != before
+
+
+def sheet(paths: list[Path], side: int = 512) -> Image.Image:
+    """Return the contact sheet of some pictures, decoded."""
+    image = Image.open(io.BytesIO(contact_sheet([(path, f"@3.{place}") for place, path in enumerate(paths)], side)))
+    image.load()
+    return image
+
+
+@pytest.mark.parametrize("count", [1, 2, 4, 15])
+@pytest.mark.parametrize("size", [(1600, 1200), (900, 1600), (2100, 900), (16, 4096), (4096, 16)])
+def test_a_sheet_has_at_most_1024_pixels_of_pictures(tmp_path: Path, count: int, size: tuple[int, int]) -> None:
+    """Beside its labels and margins a contact sheet has at most 1024 by 1024 pixels, whatever is on it."""
+    path = painted(tmp_path / "a.jpg", size)
+    assert max(sheet([path] * count).size) <= 1150
+
+
+def test_a_sheet_shows_every_picture(tmp_path: Path) -> None:
+    """Pictures of all shapes are on the sheet, each whole, in their order; below each is room for its mark."""
+    paths = [
+        painted(tmp_path / f"{place}.png", size) for place, size in enumerate([(800, 800), (900, 1600), (2100, 900)])
+    ]
+    image = sheet(paths, 640)
+    assert image.size[0] > 700
+    pixels = [image.getpixel((x, y)) for y in range(0, image.height, 4) for x in range(0, image.width, 4)]
+    red = sum(pixel[0] > 200 and pixel[2] < 60 for pixel in pixels)  # type: ignore[index]
+    blue = sum(pixel[2] > 200 and pixel[0] < 60 for pixel in pixels)  # type: ignore[index]
+    assert red > 0.1 * len(pixels)
+    assert abs(red - blue) < 0.02 * len(pixels)
+
+
+def test_a_sheet_of_nothing_is_nothing(tmp_path: Path) -> None:
+    """Where no picture can be shown there is no sheet."""
+    assert contact_sheet([(tmp_path / "gone.jpg", "@3.1")], 512) == b""
+
+
+def test_a_changed_file_gets_a_new_sheet(tmp_path: Path) -> None:
+    """A sheet is kept, and made anew when a picture on it is another one."""
+    path = painted(tmp_path / "a.png")
+    labelled = [(path, "@3.1"), (path, "@3.2")]
+    before = contact_sheet(labelled, 512)
+    assert contact_sheet(labelled, 512) is before
+    Image.new("RGB", (100, 100)).save(path)
+    os.utime(path, (1, 1))
+    assert contact_sheet(labelled, 512) != before
+
+
+def test_fifteen_grainy_pictures_stay_in_the_budget(tmp_path: Path) -> None:
+    """The previews of fifteen pictures full of grain, and their sheet, are less than 1.5 MB of notebook."""
+    path = tmp_path / "a.jpg"
+    grain = Image.effect_noise((1024, 1024), 60).convert("RGB")
+    Image.blend(grain, gradient(1024, 1024), 0.3).save(path, quality=95)
+    whole = 15 * len(preview(path, 512)) + len(contact_sheet([(path, "@3.15")] * 15, 512))
+    assert whole * 4 / 3 < 1_450_000

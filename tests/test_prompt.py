@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 from hypothesis import assume, given
@@ -193,26 +192,83 @@ def test_a_value_that_cannot_be_told_is_told() -> None:
         expand("{it}", NamesScope({"it": Secretive()}))
 
 
-@pytest.mark.parametrize("template", ["{it}", "{several}", "{several[0]}"])
-def test_a_picture_is_no_text(template: str) -> None:
-    """It says to hand it over as a reference."""
-    image = Image.new("RGB", (20, 20))
-    with pytest.raises(RequestError, match="--image"):
-        expand(template, NamesScope({"it": image, "several": [image]}))
-    assert "PIL" in expand("{it!r}", NamesScope({"it": image}))
+class Pictures:
+    """Takes PIL images for pictures, and what Markdown images lead to; remembers what it was given."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self.given: list[object] = []
+
+    def of_value(self, name: str, value: object) -> list[int] | None:
+        """Return the number of an image."""
+        return self._number(name) if isinstance(value, Image.Image) else None
+
+    def of_link(self, target: str) -> list[int]:
+        """Return the number of what a Markdown image leads to."""
+        return self._number(target)
+
+    def _number(self, given: object) -> list[int]:
+        self.given.append(given)
+        return [len(self.given)]
 
 
-def test_an_object_with_a_path_of_its_own_is_text() -> None:
-    """Only our own pictures, PIL images and lists of them are taken for pictures."""
+def test_pictures_are_numbered_in_order_of_appearance() -> None:
+    """In braces and in Markdown; with a conversion or a format they are text."""
+    scope, pictures = NamesScope({"it": Image.new("RGB", (20, 20)), "width": 8}), Pictures()
+    assert expand("{it} as ![x](a.png) {it} {width}", scope, pictures) == "image 1 as image 2 image 3 8"
+    assert pictures.given == ["it", "a.png", "it"]
+    assert "PIL" in expand("{it!r}{it!s:>20}", scope, pictures)
+    assert len(pictures.given) == 3
 
-    @dataclass
-    class Document:
-        path: Path = Path("x")
 
-        def __str__(self) -> str:
-            return "a document"
+def test_markdown_is_text_where_nobody_typed_it() -> None:
+    """Then a backslash before it is one too."""
+    text = r"a ![x](a.png) \![x](a.png)"
+    assert expand(text, EmptyScope(), Pictures(), markdown=False) == text
 
-    assert expand("{it}", NamesScope({"it": Document()})) == "a document"
+
+LINKS = [
+    ("![a](b.png)", "b.png"),
+    ("![](b.png)", "b.png"),
+    ("![a]( b.png )", "b.png"),
+    ("![a](my b.png)", "my b.png"),
+    ("![a](<my b.png>)", "my b.png"),
+    ("![a](<my (b.png>)", "my (b.png"),
+    ('![a](b.png "title")', "b.png"),
+    ("![a](b.png 'a title')", "b.png"),
+    ('![a](<b c.png> "title")', "b c.png"),
+    ("![a [b] c](b (1).png)", "b (1).png"),
+    ("![a](it's.png)", "it's.png"),
+    ("![a](C:\\b.png)", "C:\\b.png"),
+    ("![a](attachment:b.png)", "attachment:b.png"),
+    ("![{x}](b.png)", "b.png"),
+]
+
+
+@pytest.mark.parametrize(("template", "target"), LINKS)
+def test_a_markdown_image_leads_somewhere(template: str, target: str) -> None:
+    """Its title and alternative text are not sent."""
+    pictures = Pictures()
+    assert expand(f"x {template}, y", EmptyScope(), pictures) == "x image 1, y"
+    assert pictures.given == [target]
+
+
+NO_LINKS = [
+    "[a](b.png)",
+    "![a]()",
+    "![a]( )",
+    "![a] (b.png)",
+    "![a][b]",
+    "![a\n](b.png)",
+    "![a](b\n.png)",
+    "![[[a]]](b)",
+]
+
+
+@pytest.mark.parametrize("template", NO_LINKS)
+def test_what_is_no_markdown_image_stays(template: str) -> None:
+    """A link, a beginning, one that leads nowhere."""
+    assert expand(template, EmptyScope(), Pictures()) == template
 
 
 without_braces = st.text(st.characters(codec="utf-8", exclude_characters="{}"))
@@ -222,22 +278,22 @@ any_text = st.text(st.characters(codec="utf-8") | st.sampled_from("{}[]()'\"\\!:
 @given(without_braces)
 def test_text_without_braces_stays(text: str) -> None:
     """Exactly as it was."""
-    assert expand(text, EmptyScope()) == text
+    assert expand(text, EmptyScope(), markdown=False) == text
 
 
 @given(any_text)
 def test_text_without_expressions_stays(text: str) -> None:
     """Whatever braces it has: literal parts are the text."""
-    parts = list(parts_of(text))
+    parts = list(parts_of(text, markdown=False))
     assume(not any(isinstance(part, Expression) for part in parts))
     assume("{{" not in text)
-    assert expand(text, EmptyScope()) == text
+    assert expand(text, EmptyScope(), markdown=False) == text
 
 
 @given(any_text)
 def test_parts_make_up_the_template(text: str) -> None:
     """Nothing is lost or added but the outer braces of what was escaped."""
-    joined = "".join(part if isinstance(part, str) else part.written for part in parts_of(text))
+    joined = "".join(part if isinstance(part, str) else part.written for part in parts_of(text, markdown=False))
     assume("{{" not in text)
     assert joined == text
 
@@ -245,7 +301,8 @@ def test_parts_make_up_the_template(text: str) -> None:
 @given(any_text, without_braces, without_braces)
 def test_a_value_is_never_expanded_again(value: str, before: str, after: str) -> None:
     """Whatever it contains; the text around it stays."""
-    assert expand(f"{before}{{it}}{after}", NamesScope({"it": value, "a": 1, "x": 2})) == f"{before}{value}{after}"
+    scope = NamesScope({"it": value, "a": 1, "x": 2})
+    assert expand(f"{before}{{it}}{after}", scope, markdown=False) == f"{before}{value}{after}"
 
 
 json_texts = st.text(st.characters(codec="utf-8", exclude_characters="{"), max_size=8)

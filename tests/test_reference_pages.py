@@ -114,11 +114,15 @@ def test_one_image_or_several() -> None:
 
 def test_a_url_is_accessible() -> None:
     """The page: "Image URL: Make sure that the image URL is accessible."."""
-    from seedream_nb.references.urls import checked_url
+    from seedream_nb.references.urls import checked_url, leads_inside
 
-    for url in ("http://localhost/a.png", "http://192.168.0.7/a.png", "file:///a.png", "https://"):
+    for url in ("http://169.254.1.1/a.png", "file:///a.png", "https://"):
         with pytest.raises(Problem):
             checked_url(url, url)
+    # What the service can't reach is fetched here, and sent inline.
+    assert [leads_inside(url) for url in ("http://localhost/a.png", "http://10.0.0.7/a.png", "http://x.org/a.png")] == [
+        True, True, False,
+    ]  # fmt: skip
     assert checked_url("x", "https://x.org/a.png") == "https://x.org/a.png"
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import base64
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from seedream_nb.errors import Problem
-from seedream_nb.references.resolve import Lookups, resolve, resolve_all
-from seedream_nb.references.urls import checked_url
+from seedream_nb.references.gather import Gathering
+from seedream_nb.references.resolve import Lookups, find
+from seedream_nb.references.urls import checked_url, leads_inside
 from seedream_nb.scope import EmptyScope, NamesScope, Scope
 from tests.pictures import encoded, gradient, noise
 
@@ -76,9 +77,21 @@ def marked(mark: str) -> Sequence[Path]:
     return [Path.cwd() / name for name in files[mark]]
 
 
+def shown(mark: str) -> Sequence[object]:
+    """Return what was shown: one picture last, two by cell 5."""
+    if mark == "@[9]":
+        raise Problem("@[9]: cell [9] has shown no picture; there is @[5].", reference=True)
+    return [gradient(80, 50)] if mark == "@out" else [Path("a.png"), Path("b.png")]
+
+
+def looking(folder: Path, scope: Scope | None = None, **parts: Any) -> Lookups:  # noqa: ANN401 - of the lookups
+    """Return where things are looked up in that folder."""
+    return Lookups(scope=scope or Notebook(NAMES), marked=marked, shown=shown, folder=folder, **parts)
+
+
 def found(written: object, folder: Path, scope: Scope | None = None) -> list[Reference]:
     """Return what something written means in that folder."""
-    return resolve(written, scope=scope or Notebook(NAMES), marked=marked, folder=folder)
+    return [each.born() for each in find(written, looking(folder, scope))]
 
 
 def files_of(references: Sequence[Reference], folder: Path) -> list[str]:
@@ -101,6 +114,7 @@ PATHS = [
     ("@3", ["a.png", "b.png"]),
     ("@3.2", ["b.png"]),
     (" @last ", ["a.png"]),
+    ("@[5]", ["a.png", "b.png"]),
     ("row['img']", ["b.png"]),
     ('row["my img"]', ["a.png"]),
     ("thing.img", ["a.png"]),
@@ -147,7 +161,7 @@ def test_values_are_references(folder: Path) -> None:
     for value in (image, PNG, folder / "a.png", Path("a.png"), [Path("a.png")]):
         (reference,) = found(value, folder, EmptyScope())
         assert reference.media_type == "image/png"
-    assert [reference.width for reference in found([image, "a.png", PNG], folder)] == [44, 60]
+    assert [reference.width for reference in found([image, "b.png", PNG], folder)] == [44, 61, 60]
 
 
 def test_a_value_is_not_read_as_an_expression_again(folder: Path) -> None:
@@ -184,8 +198,10 @@ WRONG = [
     ("~nobody-of-that-name/a.png", ["was not found"]),
     ("@8", ["@8", "the newest is 3"]),
     ("@9", ["@9 is not in the history"]),
-    ("@out", ["@3, @3.2 and @last"]),
-    ("@[5]", ["@3, @3.2 and @last"]),
+    ("@[9]", ["cell [9] has shown no picture"]),
+    ("@owt", ["@3, @3.2 and @last", "@out and @[5]"]),
+    ("@[x]", ["@out and @[5]"]),
+    ("pics[1]", ["matches no file", "no variable pics"]),
     ("ftp://x.org/a.png", ["not http or https"]),
     ("file:///a.png", ["not http or https", "write its path"]),
     ("https://", ["has no host"]),
@@ -219,10 +235,24 @@ HERE = [
 
 
 @pytest.mark.parametrize("url", HERE)
-def test_an_address_of_this_network_is_refused(url: str) -> None:
+def test_an_address_of_this_network_is_fetched_here(url: str, folder: Path) -> None:
     """The service could not reach it, however it is spelt; no name is looked up."""
-    with pytest.raises(Problem, match="can't reach"):
-        checked_url(url, url)
+    fetched: list[str] = []
+
+    def fetch(link: str) -> bytes:
+        fetched.append(link)
+        return PNG
+
+    (one,) = find(url, looking(folder, fetch=fetch))
+    assert fetched == []
+    reference = one.born()
+    assert (fetched, reference.source, reference.url, reference.name) == ([url], PNG, None, url)
+
+
+def test_without_a_way_to_fetch_such_an_address_is_refused(folder: Path) -> None:
+    """It says what to do."""
+    with pytest.raises(Problem, match="can't reach; download the picture"):
+        found(HERE[0], folder)
 
 
 @pytest.mark.parametrize(
@@ -240,35 +270,27 @@ def test_a_link_local_address_is_refused(url: str) -> None:
 )
 def test_other_addresses_are_sent(url: str) -> None:
     """Judged by the host as written."""
-    assert checked_url(url, url) == url
+    assert (checked_url(url, url), leads_inside(url)) == (url, False)
 
 
 def test_every_picture_that_cannot_be_used_is_told(folder: Path) -> None:
     """Of a glob, too."""
-    with pytest.raises(Problem) as caught:
-        found("shots/*", folder)
-    assert len(caught.value.texts) == 1
     (folder / "shots" / "more.txt").write_text("x")
-    with pytest.raises(Problem) as caught:
-        found("shots/*", folder)
-    assert len(caught.value.texts) == 2
-
-
-def test_more_than_there_is_room_for_is_refused_unread(folder: Path) -> None:
-    """A glob of thousands takes no time."""
-    for index in range(50):
-        (folder / "shots" / f"x{index}.png").write_text("not even a picture")
-    with pytest.raises(Problem, match=r"shots/x\*\.png gives 50 pictures; at most 10"):
-        found("shots/x*.png", folder)
+    gathering = Gathering(looking(folder))
+    gathering.add("shots/*")
+    (problem,) = gathering.problems
+    assert len(problem.texts) == 2
+    assert len(gathering.references) == 3
 
 
 def test_all_references_of_a_request_are_told_together(folder: Path) -> None:
-    """Those that can be used are returned, each picture once."""
-    lookups = Lookups(scope=Notebook(NAMES), marked=marked, folder=folder)
-    written = ["a.png", "nothing.png", "./a.png", "b.png", "shots/notes.txt", "@9", link := "https://x.org/a.png", link]
-    references, problems = resolve_all(written, lookups)
-    assert [reference.name for reference in references] == ["a.png", "b.png", link]
-    assert len(problems) == 3
+    """Those that can be used are there, each picture once."""
+    gathering = Gathering(looking(folder))
+    link = "https://x.org/a.png"
+    for each in ["a.png", "nothing.png", "./a.png", "b.png", "shots/notes.txt", "@9", link, link]:
+        gathering.add(each)
+    assert [reference.name for reference in gathering.references] == ["a.png", "b.png", link]
+    assert len(gathering.problems) == 3
 
 
 def test_never_more_than_the_eleventh_is_read(folder: Path) -> None:
@@ -276,14 +298,16 @@ def test_never_more_than_the_eleventh_is_read(folder: Path) -> None:
     for index in range(20):
         content = encoded(gradient(60 + index, 50), "PNG") if index < 12 else b"never read"
         (folder / f"n{index:02}.png").write_bytes(content)
-    lookups = Lookups(scope=EmptyScope(), marked=marked, folder=folder)
-    references, problems = resolve_all(["n*.png"], lookups)
-    assert [reference.width for reference in references] == [60 + index for index in range(10)]
-    assert [str(problem) for problem in problems] == [
+    gathering = Gathering(looking(folder, EmptyScope()))
+    gathering.add("n*.png")
+    assert [reference.width for reference in gathering.references] == [60 + index for index in range(10)]
+    assert [str(problem) for problem in gathering.problems] == [
         "images: found more than 10 references (20 in all); leave out 10."
     ]
-    again, none = resolve_all([*(f"n0{index}.png" for index in range(10)), "n00.png"], lookups)
-    assert (len(again), none) == (10, [])
+    again = Gathering(looking(folder, EmptyScope()))
+    for name in [*(f"n0{index}.png" for index in range(10)), "n00.png"]:
+        again.add(name)
+    assert (len(again.references), again.problems) == (10, ())
 
 
 @given(st.text() | st.text(st.sampled_from("@3.last/*[]~:ahtps()' \\")))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 import io
 import json
-import re
-import signal
+import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,12 +20,11 @@ import pytest
 from PIL import Image
 
 from seedream_nb.sandbox import create_app
-from seedream_nb.sandbox.app import failures
-from seedream_nb.sandbox.asked import number_asked, ratio_asked
+from seedream_nb.sandbox.asked import how_many, number_asked, pixels, ratio_asked
+from seedream_nb.sandbox.refusals import failures
+from seedream_nb.sandbox.rules import make_order
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from starlette.applications import Starlette
 
 PATH = "/v3/seedream-4.0"
@@ -38,9 +37,15 @@ def app() -> Starlette:
     return create_app(fetch=served)
 
 
+@pytest.fixture(scope="module")
+def judge() -> Starlette:
+    """Return a sandbox that answers 503 to each request that breaks no rule: nothing need be painted to know."""
+    return create_app(fetch=served, fail="503")
+
+
 async def served(url: str) -> bytes:
     """Stand in for the network: one host has a picture, the others can't be reached."""
-    if url == "https://pictures.example/fox.png":
+    if url.lower() == "https://pictures.example/fox.png":
         return picture("PNG", (90, 60))
     if url == "https://pictures.example/page.html":
         return b"<html>"
@@ -124,8 +129,13 @@ def test_same_request_same_picture(app: Starlette) -> None:
         {"size": "1024x1024"},
         {"size": "4096x256"},
         {"size": "256x4096"},
+        {"size": "4096x4096"},
+        {"size": "16384x1024"},
+        {"size": "1024x16384"},
+        *({"size": tier} for tier in ("1K", "2K", "4K")),
         {"max_images": 1, "sequential_image_generation": "auto"},
         {"max_images": 15},
+        {"max_images": 15, "sequential_image_generation": "auto"},
         {"sequential_image_generation": "disabled"},
         {"watermark": False},
         {"images": []},
@@ -134,16 +144,14 @@ def test_same_request_same_picture(app: Starlette) -> None:
         {"images": [data_uri(picture(size=(15, 45)))]},
         {"images": [data_uri(picture(size=(45, 15)))]},
         {"images": ["https://pictures.example/fox.png"]},
-        {"images": [data_uri(picture(mode="RGBA"))]},
-        {"images": [data_uri(picture(mode="1"))]},
-        {"images": [data_uri(picture("JPEG", mode="CMYK"), "jpeg")]},
+        {"images": ["HTTPS://pictures.example/fox.png"]},
         {"prompt": "词" * 400},
         {"prompt": "word " * 900},
     ],
 )
-def test_accepted_at_the_limit(app: Starlette, fields: dict[str, object]) -> None:
+def test_accepted_at_the_limit(judge: Starlette, fields: dict[str, object]) -> None:
     """What the pages allow is accepted, up to each limit."""
-    assert post(app, **fields).status_code == 200
+    assert post(judge, **fields).status_code == 503
 
 
 @pytest.mark.slow
@@ -168,9 +176,9 @@ NOT_ALLOWED: dict[str, list[object]] = {
 
 
 @pytest.mark.parametrize(("field", "value"), [(field, value) for field in NOT_ALLOWED for value in NOT_ALLOWED[field]])
-def test_refused_beyond_the_limit(app: Starlette, field: str, value: object) -> None:
+def test_refused_beyond_the_limit(judge: Starlette, field: str, value: object) -> None:
     """What the pages do not allow is refused with a 400 whose message names the field."""
-    assert refused(post(app, **{field: value}), field)
+    assert refused(post(judge, **{field: value}), field)
 
 
 @pytest.mark.parametrize(
@@ -205,15 +213,15 @@ def test_references_are_held_to_the_pages(app: Starlette, reference: str) -> Non
     assert refused(post(app, images=[data_uri(picture()), reference]), "images[1]")
 
 
-def test_reference_of_exactly_10_mb(app: Starlette) -> None:
+def test_reference_of_exactly_10_mb(judge: Starlette) -> None:
     """A reference of 10 MB is accepted."""
     content = picture("JPEG")
-    assert post(app, images=[data_uri(content + bytes(10_000_000 - len(content)), "jpeg")]).status_code == 200
+    assert post(judge, images=[data_uri(content + bytes(10_000_000 - len(content)), "jpeg")]).status_code == 503
 
 
-def test_reference_of_6000x6000(app: Starlette) -> None:
+def test_reference_of_6000x6000(judge: Starlette) -> None:
     """A reference of 6000x6000 pixels is accepted."""
-    assert post(app, images=[data_uri(picture(size=(6000, 6000), mode="1"))]).status_code == 200
+    assert post(judge, images=[data_uri(picture(size=(6000, 6000), mode="1"))]).status_code == 503
 
 
 def test_prompt_is_required(app: Starlette) -> None:
@@ -227,63 +235,11 @@ def test_every_broken_rule_is_named(app: Starlette) -> None:
     assert fields == ["prompt", "max_images", "watermark"]
 
 
-@pytest.mark.parametrize(
-    "content",
-    [b"", b"{", b"[]", b"null", b"1", b"\xff", b'{"prompt": NaN}', b"[" * 100_000, b"1" * 5000],
-    ids=range(9),
-)  # fmt: skip
-def test_malformed_bodies(app: Starlette, content: bytes) -> None:
-    """A body that is no JSON object is refused with a 400."""
-    answer = send(app, "POST", PATH, content=content, headers={"content-type": "application/json"})
-    assert answer.status_code == 400
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "status"),
-    [
-        ("POST", "/", 404),
-        ("POST", PATH + "/", 404),
-        ("POST", "/v3/seedream-5.0", 404),
-        ("GET", PATH, 405),
-        ("PUT", PATH, 405),
-    ],
-)
-def test_other_paths_and_methods(app: Starlette, method: str, path: str, status: int) -> None:
-    """An unknown path is a 404, a wrong method a 405, both with the service's error body."""
-    answer = send(app, method, path)
-    assert (answer.status_code, answer.json()["code"]) == (status, status)
-
-
-@pytest.mark.parametrize("kind", ["text/plain", "multipart/form-data", "application/x-www-form-urlencoded", ""])
-def test_other_content_types(app: Starlette, kind: str) -> None:
-    """Any content type but application/json is a 415."""
-    answer = send(app, "POST", PATH, content=b'{"prompt": "a fox"}', headers={"content-type": kind})
-    assert (answer.status_code, answer.json()["code"]) == (415, 415)
-
-
 def test_content_type_with_charset(app: Starlette) -> None:
     """A charset beside application/json makes no difference."""
     body = json.dumps({"prompt": "狐狸", **SMALL}).encode()
     answer = send(app, "POST", PATH, content=body, headers={"content-type": "Application/JSON; charset=utf-8"})
     assert answer.status_code == 200
-
-
-@pytest.mark.parametrize(
-    ("authorization", "status"),
-    [
-        ("Bearer sk_one", 200),
-        ("Bearer sk_two", 401),
-        ("sk_one", 401),
-        ("Bearer", 401),
-        ("Basic sk_one", 401),
-        (None, 401),
-    ],
-)
-def test_key(authorization: str | None, status: int) -> None:
-    """Where a key is set, a missing or wrong one is a 401."""
-    headers = {} if authorization is None else {"authorization": authorization}
-    answer = send(create_app(api_key="sk_one"), "POST", PATH, json={"prompt": "a fox", **SMALL}, headers=headers)
-    assert answer.status_code == status
 
 
 @pytest.mark.parametrize(
@@ -300,9 +256,22 @@ def test_key(authorization: str | None, status: int) -> None:
         ("12 views", {"sequential_image_generation": "auto", "images": [data_uri(picture())] * 9}, 6),
     ],
 )
-def test_series(app: Starlette, prompt: str, fields: dict[str, object], count: int) -> None:
+def test_number_of_pictures(prompt: str, fields: dict[str, object], count: int) -> None:
     """A series has as many pictures as the prompt asks for, within `max_images` and 15 less the references."""
-    assert len(links(app, prompt=prompt, **fields)) == count
+    assert how_many(make_order({"prompt": prompt, **fields})) == count
+
+
+def test_series(app: Starlette) -> None:
+    """The pictures of a series differ, and there are no more than `max_images`."""
+    made = links(app, prompt="four views of a chair", sequential_image_generation="auto", max_images=3)
+    assert len({send(app, "GET", link).content for link in made}) == 3
+
+
+@pytest.mark.slow
+def test_references_and_pictures_are_15_at_most(app: Starlette) -> None:
+    """Ten references leave room for five pictures, however many are asked for."""
+    images = [data_uri(picture())] * 10
+    assert len(links(app, prompt="9 views", sequential_image_generation="auto", images=images)) == 5
 
 
 @pytest.mark.parametrize(
@@ -322,6 +291,15 @@ def test_series(app: Starlette, prompt: str, fields: dict[str, object], count: i
         ("four foxes", None),
         ("a fox in 2026", None),
         ("狐狸", None),
+        ("a fox, 16:9 image", None),
+        ("a 35 mm photo", None),
+        ("16:9 images", None),
+        ("第二张图", None),
+        ("FOUR VIEWS", 4),
+        ("one picture of four foxes", 1),
+        ("a collage of 4 photos", 4),
+        ("20 views", 20),
+        ("0 pictures", 1),
     ],
 )
 def test_number_in_a_prompt(prompt: str, number: int | None) -> None:
@@ -335,6 +313,8 @@ def test_number_in_a_prompt(prompt: str, number: int | None) -> None:
         ("a fox, 16:9", (16, 9)),
         ("9:16 poster", (9, 16)),
         ("海报 3:4", (3, 4)),
+        ("海报，16：9", (16, 9)),
+        ("ratio 16 : 9", (16, 9)),
         ("Portrait of a fox", (3, 4)),
         ("in landscape format", (4, 3)),
         ("a panoramic view", (21, 9)),
@@ -349,20 +329,55 @@ def test_ratio_in_a_prompt(prompt: str, ratio: tuple[int, int] | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "size"),
+    ("size", "prompt", "first", "painted"),
     [
-        ({"size": "1K"}, (1024, 1024)),
-        ({"size": "2K"}, (2048, 2048)),
-        ({"size": "2K", "prompt": "a fox 16:9"}, (2560, 1440)),
-        ({"size": "2K", "prompt": "a portrait"}, (1728, 2304)),
-        ({"size": "1K", "images": [data_uri(picture(size=(300, 200)))]}, (1256, 840)),
-        ({"size": "1K", "prompt": "1:1", "images": [data_uri(picture(size=(300, 200)))]}, (1024, 1024)),
-        ({"size": "1536x1024", "prompt": "9:16"}, (1536, 1024)),
+        ("1K", "a fox", None, (1024, 1024)),
+        ("2K", "a fox", None, (2048, 2048)),
+        ("4K", "a fox", None, (4096, 4096)),
+        ("2K", "a fox 16:9", None, (2560, 1440)),
+        ("2K", "a portrait", None, (1728, 2304)),
+        ("1K", "a fox", (300, 200), (1256, 840)),
+        ("2K", "a fox", (3000, 2000), (2504, 1672)),
+        ("4K", "a fox", (15, 45), (2360, 7088)),
+        ("1K", "1:1", (300, 200), (1024, 1024)),
+        ("1536x1024", "9:16", (300, 200), (1536, 1024)),
     ],
 )
-def test_tiers_find_their_ratio(app: Starlette, fields: dict[str, object], size: tuple[int, int]) -> None:
+def test_tiers_find_their_ratio(
+    size: str, prompt: str, first: tuple[int, int] | None, painted: tuple[int, int]
+) -> None:
     """A tier takes its ratio from the prompt, else from the first reference, else it is square."""
-    assert size_of(app, **fields) == size
+    assert pixels(size, prompt, first) == painted
+
+
+def test_a_tier_is_painted_in_its_ratio(app: Starlette) -> None:
+    """What a tier comes to is what is painted."""
+    assert size_of(app, size="1K", images=[data_uri(picture(size=(300, 200)))]) == (1256, 840)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({}, {"prompt": "a box"}),
+        ({"images": [data_uri(picture())]}, {"images": [data_uri(picture(mode="RGBA"))]}),
+    ],
+    ids=range(2),
+)
+def test_other_request_other_picture(app: Starlette, one: dict[str, object], other: dict[str, object]) -> None:
+    """Another prompt or reference gives another picture."""
+    made = [send(app, "GET", links(app, **fields)[0]).content for fields in (one, other)]
+    assert made[0] != made[1]
+
+
+@pytest.mark.slow
+def test_defaults_are_the_pages(app: Starlette) -> None:
+    """A body without its optional fields gives the same picture as one that spells out their defaults."""
+    defaults = {"size": "2048x2048", "sequential_image_generation": "disabled", "max_images": 15, "watermark": True}
+    made = []
+    for fields in ({}, defaults):
+        (link,) = send(app, "POST", PATH, json={"prompt": "a fox", "images": [], **fields}).json()["images"]
+        made.append(send(app, "GET", link).content)
+    assert made[0] == made[1]
 
 
 @pytest.mark.slow
@@ -386,14 +401,12 @@ def test_links_expire() -> None:
     assert "Request has expired" in answer.text
 
 
-@pytest.mark.parametrize(
-    "change", [("expires=", "expires=9"), ("signature=", "signature=0"), (".jpg", ".png"), ("?", "?x=é&")]
-)
-def test_links_are_signed(app: Starlette, change: tuple[str, str]) -> None:
-    """A link that was changed opens nothing."""
+def test_links_are_signed(app: Starlette) -> None:
+    """A link that was changed opens nothing; what is added to it does no harm."""
     link = links(app)[0]
-    changed = send(app, "GET", link.replace(*change, 1))
-    assert changed.status_code == (200 if "x=" in change[1] else 403)
+    for change in (("expires=", "expires=9"), ("signature=", "signature=0"), (".jpg", ".png")):
+        assert send(app, "GET", link.replace(*change, 1)).status_code == 403
+    assert send(app, "GET", link.replace("?", "?x=é&")).status_code == 200
 
 
 def test_own_link_as_a_reference(app: Starlette) -> None:
@@ -425,10 +438,16 @@ def test_failures(status: int) -> None:
 
 def test_failures_by_chance() -> None:
     """Several statuses share the requests between them, the same way for the same seed."""
-    one, two = (create_app(fail="429@0.3,403@0.3", seed=7) for _ in range(2))
-    answers = [[post(app).status_code for _ in range(20)] for app in (one, two)]
+    one, two = (create_app(fail="429@0.3,403@0.7", seed=7) for _ in range(2))
+    answers = [[post(app).status_code for _ in range(40)] for app in (one, two)]
     assert answers[0] == answers[1]
-    assert set(answers[0]) == {200, 429, 403}
+    assert 5 < answers[0].count(429) < 20
+    assert set(answers[0]) == {429, 403}
+
+
+def test_other_requests_go_well() -> None:
+    """What is left of the shares is answered with pictures."""
+    assert {post(create_app(fail="429@0.5", seed=seed)).status_code for seed in (0, 1)} == {200, 429}
 
 
 @pytest.mark.parametrize("spec", ["200", "429@2", "x", "429@", "42", "429@-0.1"])
@@ -442,7 +461,7 @@ def test_latency() -> None:
     """An answer takes at least `latency`, painting included."""
     app, begun = create_app(latency=0.4), time.monotonic()
     links(app)
-    assert 0.4 <= time.monotonic() - begun < 2
+    assert time.monotonic() - begun >= 0.4
 
 
 def test_a_refusal_of_the_request_does_not_wait() -> None:
@@ -452,66 +471,34 @@ def test_a_refusal_of_the_request_does_not_wait() -> None:
     assert time.monotonic() - begun < 5
 
 
-# Alone on a port, for any client.
-
-
-def start(*options: str) -> tuple[subprocess.Popen[str], str]:
-    """Start the command; return the process and the URL that it printed."""
-    command = [sys.executable, "-m", "seedream_nb.sandbox", "--port", "0", *options]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    found = re.search(r"http://127\.0\.0\.1:\d+", line)
-    if not found:
-        process.kill()
-        raise AssertionError(process.communicate())
-    return process, found[0]
-
-
-@pytest.fixture
-def served_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Serve on a free port, with temporary files under `tmp_path`."""
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    process, url = start("--api-key", "sk_one")
-    try:
-        yield process, url
-    finally:
-        process.kill()
-        process.communicate()
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals for another process")
-def test_command(served_alone: tuple[subprocess.Popen[str], str], tmp_path: Path, number: signal.Signals) -> None:
-    """The command prints its URL, serves pictures, and ends cleanly: no output, no files left."""
-    process, url = served_alone
-    key = {"authorization": "Bearer sk_one"}
-    answer = httpx.post(url + PATH, json={"prompt": "a fox", **SMALL}, headers=key)
-    (link,) = answer.json()["images"]
-    assert link.startswith(url)
-    assert httpx.get(link).content[:3] == b"\xff\xd8\xff"
-    assert [folder.stat().st_mode & 0o777 for folder in tmp_path.iterdir()] == [0o700]
-    process.send_signal(number)
-    output = process.communicate(timeout=10)
-    assert (process.returncode, output) == (0, ("", ""))
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_command_names_a_bad_option(served_alone: tuple[subprocess.Popen[str], str]) -> None:
-    """A port that is taken is an error of one line."""
-    port = served_alone[1].rpartition(":")[2]
-    command = [sys.executable, "-m", "seedream_nb.sandbox", "--port", port]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
-    assert done.returncode == 2
-    assert len(done.stderr.splitlines()) == 1
-
-
 def test_pictures_are_kept_privately() -> None:
     """Pictures lie in a folder of this user alone, which goes with the app."""
-    before = set(Path(tempfile.gettempdir()).glob("seedream-sandbox-*"))
+    ours = f"seedream-sandbox-{os.getpid()}-*"
+    before = set(Path(tempfile.gettempdir()).glob(ours))
     app = create_app()
     links(app)
-    (folder,) = set(Path(tempfile.gettempdir()).glob("seedream-sandbox-*")) - before
+    (folder,) = set(Path(tempfile.gettempdir()).glob(ours)) - before
     assert len(list(folder.iterdir())) == 1
     if sys.platform != "win32":
         assert folder.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="asking after a process ends it there")
+def test_what_a_killed_process_has_left_goes() -> None:
+    """A folder whose process is gone, and in which nothing happened for an hour, is removed; others stay."""
+    dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+    place = Path(tempfile.gettempdir())
+    left, fresh, living = (
+        place / f"seedream-sandbox-{owner}-left"
+        for owner in (dead.stdout.decode().strip(), f"{dead.stdout.decode().strip()}-fresh", os.getppid())
+    )
+    for folder in (left, fresh, living):
+        folder.mkdir()
+    for folder in (left, living):
+        os.utime(folder, (0, 0))
+    try:
+        create_app()
+        assert [folder.exists() for folder in (left, fresh, living)] == [False, True, True]
+    finally:
+        for folder in (left, fresh, living):
+            shutil.rmtree(folder, ignore_errors=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -82,3 +83,38 @@ def test_a_script_that_ends_withdraws_what_was_not_sent(fault_server: FaultServe
     assert sent < 5
     assert f"withdrew {20 - sent} of your requests" in ran.stderr
     assert len(list((tmp_path / "seedream").glob("*.jpg"))) == sent
+
+
+FORKS = (
+    START
+    + """
+import os, time
+job = sd.submit("a fox")
+while job.sent is None:
+    time.sleep(0.01)
+child = os.fork()
+if child:
+    _, status = os.waitpid(child, 0)
+    print("child", status, flush=True)
+else:
+    try:
+        job.cancel()
+    except sd.StillGeneratingError:
+        print("goes on elsewhere", flush=True)
+"""
+)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork")
+@pytest.mark.skipif(
+    (3, 12) <= sys.version_info < (3, 12, 3),
+    reason="starts no thread any more when a script ends: https://github.com/python/cpython/issues/113964",
+)
+def test_a_forked_child_leaves_the_parents_requests_alone(fault_server: FaultServer, tmp_path: Path) -> None:
+    """It can't stop them, says nothing of them when it ends, and does not wait for them; the parent does."""
+    fault_server.on(POST, Links(delay=1.0))
+    ran = run(FORKS, fault_server, tmp_path)
+    assert ran.stdout == "goes on elsewhere\nchild 0\n"
+    assert "withdrew" not in ran.stderr
+    assert ran.stderr.count("waits for 1 of your requests") == 1
+    assert len(list((tmp_path / "seedream").glob("0001-1-*.jpg"))) == 1

@@ -62,6 +62,8 @@ def test_configure_goes_before_the_environment(tmp_path: Path) -> None:
         ("base_url", "http://api.novita.ai", "https"),
         ("base_url", "api.novita.ai", "URL"),
         ("base_url", "https://u:p@x.example", "plain"),
+        ("base_url", "https://x.example/v3/seedream-4.0", "without the path: https://x.example"),
+        ("base_url", "https://x.example/a/v3/seedream-4.0/", "without the path: https://x.example/a"),
         ("price", -1, "0 or more"),
         ("price", "cheap", "number"),
         ("price", float("nan"), "number"),
@@ -228,3 +230,10 @@ def test_what_may_be_a_key_is_not_repeated(tmp_path: Path, value: str) -> None:
 def test_every_setting_is_explained(name: str) -> None:
     """Each setting has a sentence of help."""
     assert SETTINGS[name].help
+
+
+def test_variables_that_no_setting_reads_are_found(tmp_path: Path) -> None:
+    """What begins like a setting's variable and is none can be told."""
+    assert settings(tmp_path, SEEDREAM_BUGDET="1", SEEDREAM_BUDGET="1", SEEDREAMS="x", PATH="x").unread == [
+        "SEEDREAM_BUGDET"
+    ]

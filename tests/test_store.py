@@ -13,6 +13,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -156,7 +157,26 @@ def test_room_is_checked_before_sending(tmp_path: Path) -> None:
     store = opened(tmp_path)
     store.need_room(0)
     with pytest.raises(SettingsError, match=r"has \d+ MB left; \d+ pictures may need \d+ MB"):
-        store.need_room(store.room() // 1_000_000)
+        store.need_room(shutil.disk_usage(tmp_path).free // 1_000_000)
+
+
+@pytest.mark.parametrize("fails", [True, False])
+def test_a_drive_that_does_not_tell_its_room(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    fails: bool,  # noqa: FBT001
+) -> None:
+    """Where nobody knows how much room there is, it is not said that there is none."""
+
+    def usage(_path: Path) -> object:
+        if fails:
+            raise OSError(errno.ENOSYS, "Function not implemented")
+        return SimpleNamespace(total=0, used=0, free=0)
+
+    monkeypatch.setattr(shutil, "disk_usage", usage)
+    store = opened(tmp_path)
+    store.need_room(15)
+    assert store.room() is None
 
 
 def test_ids_count_up(tmp_path: Path) -> None:
@@ -309,6 +329,16 @@ def test_old_partial_downloads_go(tmp_path: Path) -> None:
     os.utime(old, (past, past))
     opened(tmp_path)
     assert (old.exists(), new.exists()) == (False, True)
+
+
+def test_own_downloads_stay_whatever_the_clock_says(tmp_path: Path) -> None:
+    """A download of this session is not taken for an old one when the clock jumps ahead."""
+    store = opened(tmp_path)
+    own = store.partial(1, 1)
+    own.touch()
+    os.utime(own, (time.time() - 2 * PARTIAL_SECONDS,) * 2)
+    store.open()
+    assert own.exists()
 
 
 def test_relative(tmp_path: Path) -> None:

@@ -148,3 +148,41 @@ def test_loading_the_extension_counts_for_what_was_imported_before(kernel: Kerne
     kernel.execute(MOVES)
     kernel.execute("%load_ext seedream_nb")
     assert home_of(kernel) == f"{(tmp_path / 'elsewhere' / 'other').resolve()}\n"
+
+
+def file_told(kernel: Kernel) -> str:
+    """Return which file the notebook is taken to be."""
+    return kernel.execute(
+        "from seedream_nb.notebook.surroundings import notebook_file\nprint(notebook_file(get_ipython()))"
+    ).printed.strip()
+
+
+HOSTS = [
+    ("work.ipynb", "", "work.ipynb"),
+    ("/srv/elsewhere/work.ipynb", "", "work.ipynb"),
+    ("gone.ipynb", "", None),
+    ("3f9c2a6e-1d", "", None),
+    ("", "work.ipynb", "work.ipynb"),
+    ("gone.ipynb", "work.ipynb", "work.ipynb"),
+    ("", "", None),
+]
+
+
+@pytest.mark.parametrize(("session_name", "of_vs_code", "found"), HOSTS)
+def test_the_notebook_is_a_file_only_where_there_is_one(
+    shared: Kernel, session_name: str, of_vs_code: str, found: str | None
+) -> None:
+    """Jupyter tells a path, perhaps from another folder, or a name that is no file's; VS Code tells the path."""
+    shared.execute("%reset -f")
+    (shared.folder / "work.ipynb").write_text("{}")
+    path = str(shared.folder / of_vs_code) if of_vs_code else ""
+    shared.execute(f"import os; os.environ['JPY_SESSION_NAME'] = {session_name!r}; __vsc_ipynb_file__ = {path!r}")
+    told = file_told(shared)
+    shared.execute("os.environ.pop('JPY_SESSION_NAME')")
+    assert (None if told == "None" else told.rpartition("/")[2]) == found
+
+
+def test_what_was_shown_is_known_once_the_extension_is_loaded(kernel: Kernel) -> None:
+    """An import alone changes nothing about how the notebook shows things; it says what to do."""
+    code = "import seedream_nb as sd\nsd.configure(backend='sandbox')\nsd.generate('a fox', images='@out')"
+    assert "only after %load_ext seedream_nb" in kernel.execute(code).text

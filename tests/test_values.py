@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import os
 import subprocess
 import sys
+from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -60,6 +63,18 @@ TAKEN = [
     ([A, "b.png"], [("x[0]", A), ("x[1]", "b.png")]),
     ((A, [B, A]), [("x[0]", A), ("x[1][0]", B), ("x[1][1]", A)]),
     ([A], [("x", A)]),
+    (deque([A, B]), [("x[0]", A), ("x[1]", B)]),
+    ({"a": A}.values(), [("x", A)]),
+    ((each for each in (A, B)), [("x[0]", A), ("x[1]", B)]),
+    (np.array(["a.png", "b.png"]), [("x[0]", "a.png"), ("x[1]", "b.png")]),
+    (np.array([A, B], object), [("x[0]", A), ("x[1]", B)]),
+    ({"name": "up.png", "content": memoryview(b"abc")}, [("up.png", b"abc")]),
+    ({"up.png": {"metadata": {}, "content": b"abc"}}, [("up.png", b"abc")]),
+    (SimpleNamespace(value=b"abc", format="png"), [("x", b"abc")]),
+    (SimpleNamespace(value=b"https://x.org/a.png", format="url"), [("x", "https://x.org/a.png")]),
+    (SimpleNamespace(image_data=b"abc", sync_image_data=True), [("x", b"abc")]),
+    (SimpleNamespace(accept="", multiple=True, value=({"name": "a", "content": b"abc"},)), [("a", b"abc")]),
+    (SimpleNamespace(accept="", multiple=True, value={"a": {"content": b"abc"}}), [("a", b"abc")]),
 ]
 
 
@@ -69,21 +84,18 @@ def test_values_come_down_to_sources(value: object, sources: list[tuple[str, obj
     assert list(sources_of("x", value)) == sources
 
 
-class Plot:
-    """Something with `savefig`."""
-
-    def savefig(self, path: str) -> None:
-        """Do nothing."""
-
-
 REFUSED = [
     (None, ["x is None", "a path, a URL"]),
     (3, ["type int"]),
     (object(), ["type object"]),
     ({"a": A}, ["type dict"]),
-    (np.zeros((20, 20, 3), np.uint8), ["numpy.ndarray", "PIL.Image.fromarray(x)"]),
-    (Plot(), ["Plot", "savefig"]),
-    (PurePath, ["type type"]),
+    (PurePath, ["is a class, PurePath"]),
+    ({A, B}, ["type set", "sorted"]),
+    ([[1, 2], [3, 4]], ["x[0][0]", "type int", "numpy.array"]),
+    (range(10**12), ["more than 1000 items"]),
+    ((A for _ in range(11)), ["more than 10 pictures"]),
+    (itertools.repeat(b"abc"), ["more than 10 pictures"]),
+    (lambda: A, ["type function"]),
     ([], ["no pictures"]),
     (OurResult([]), ["no pictures"]),
     ([A, None], ["x[1] is None"]),

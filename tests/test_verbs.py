@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from seedream_nb.errors import RequestError, SettingsError, StoppedError
+from seedream_nb.errors import RequestError, SeedreamError, SettingsError, StoppedError
 from seedream_nb.notebook.verbs import VERBS, run
+from seedream_nb.options import OPTIONS
 from seedream_nb.session import Session
 from seedream_nb.settings import Settings
+from tests.journals import Kernel as Journaled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -133,6 +137,130 @@ def test_config_tells_a_wrong_value_in_its_place(tmp_path: Path, capsys: pytest.
 
 
 def test_help_tells_how_a_verb_is_written(session: Session, capsys: pytest.CaptureFixture[str]) -> None:
-    """`help VERB` begins with the line to write."""
+    """`help VERB` begins with the line to write, says what it does, and ends with examples."""
     tell("help history", session)
-    assert capsys.readouterr().out.startswith("%seedream history [WORDS]\n  List what was made")
+    told = capsys.readouterr().out
+    assert told.startswith("%seedream history [WORDS]\n\n  What was made")
+    assert told.endswith("  %seedream history\n  %seedream history fox snow\n")
+
+
+def test_help_for_a_verb_with_options_lists_them(session: Session, capsys: pytest.CaptureFixture[str]) -> None:
+    """`rerun` takes the options of a cell, so its help has every one of them."""
+    tell("help rerun", session)
+    told = " ".join(capsys.readouterr().out.split())
+    assert all(flag in told for option in OPTIONS for flag in option.flags)
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb or "alone")
+def test_every_verb_has_its_function(verb: str) -> None:
+    """Each row of the table leads to a function of its name."""
+    module = importlib.import_module(f"seedream_nb.notebook.verbs.{VERBS[verb].room}")
+    assert callable(getattr(module, verb or "status"))
+
+
+@pytest.mark.parametrize("verb", ["recover", "usage", "logout", "doctor"])
+def test_words_that_mean_nothing_are_refused(session: Session, verb: str) -> None:
+    """A verb that takes no words says so, in place of passing over them."""
+    with pytest.raises(RequestError, match=rf"%seedream {verb} takes nothing more, but found @3"):
+        tell(f"{verb} @3", session)
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("rerun", "Say which"), ("code", "Say which"), ("rerun --size 2K", "Say which"), ("rerun @9", "@9"),
+        ("code nine", "no mark"), ("config sise=2K", "size"), ("config sise", "Did you mean size?"),
+        ("config budget 1", "name=value"), ("config size budget=1", "name=value"),
+        ("config size=2K size=4K", "twice"), ("config budget=lots", "number"), ("config timeout=-1", "above 0"),
+        ("config home='a", "not closed"), ("config watermark=maybe", "true or false"), ("show @1.2.3", "no mark"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_told_in_a_few_lines(session: Session, line: str, told: str) -> None:
+    """Each names what was found and what would do, in at most five lines."""
+    with pytest.raises(SeedreamError) as caught:
+        tell(line, session)
+    assert told in str(caught.value)
+    assert len(caught.value.lines()) <= 5
+
+
+@pytest.mark.parametrize("line", ["config base_url", "config base_url size"])
+def test_config_tells_single_settings(session: Session, capsys: pytest.CaptureFixture[str], line: str) -> None:
+    """Names without a value are asked for: the value, where it is from, what it is for."""
+    tell(line, session)
+    said = capsys.readouterr().out
+    assert said.startswith("base_url     https://api.novita.ai  (default)\n             the service's address")
+    assert ("size         2048x2048" in said) is ("size" in line)
+    assert "timeout" not in said
+
+
+def status(folder: Path, capsys: pytest.CaptureFixture[str], **environ: str) -> str:
+    """Return what the status tells in this environment, unfolded."""
+    tell("", Session(settings=Settings(environ=environ, folder=folder), lingers=False))
+    return " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "row"),
+    [
+        ("SEEDREAM_BACKEND", "sandbx", "Requests go to"),
+        ("SEEDREAM_BASE_URL", "http://x.test", "Requests go to"),
+        ("SEEDREAM_HOME", "~no/x", "Pictures are in"),
+        ("SEEDREAM_BUDGET", "ten", "Spent"),
+        ("SEEDREAM_TIMEOUT", "long", "To mend"),
+    ],
+)
+def test_the_status_tells_trouble_in_its_place(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, text: str, row: str
+) -> None:
+    """A wrong setting takes the place of what hangs on it, once, and the other rows stand as ever."""
+    said = status(tmp_path, capsys, **{name: text})
+    assert re.search(rf"{row} (nowhere yet: |wrong: )?{name}=", said)
+    assert said.count(f"{name}=") == 1
+    assert all(each in said for each in ("Requests go to", "Pictures are in", "Spent"))
+    assert ("%seedream login" in said) is (row != "Requests go to")
+
+
+def test_the_status_tells_variables_that_mean_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A slip in the name of a variable would otherwise never be seen."""
+    said = status(tmp_path, capsys, SEEDREAM_BUGDET="1")
+    assert "To mend No setting reads the variable SEEDREAM_BUGDET. Did you mean SEEDREAM_BUDGET?" in said
+
+
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb])
+def test_each_verb_tells_about_itself(
+    session: Session, capsys: pytest.CaptureFixture[str], verb: str, flag: str
+) -> None:
+    """`VERB --help` is what `help VERB` is."""
+    tell(f"{verb} {flag}", session)
+    asked = capsys.readouterr().out
+    tell(f"help {verb}", session)
+    assert asked == capsys.readouterr().out
+
+
+def test_a_prompt_after_rerun_is_refused_with_what_does_it(session: Session) -> None:
+    """A line has no lines below it: a changed prompt is the cell's own business."""
+    session.start("a fox", size="1K").result()
+    with pytest.raises(RequestError) as caught:
+        tell("rerun 1 a new prompt", session)
+    assert "lines below" not in str(caught.value)
+    assert "rerun sends the prompt as it was; to change it: %seedream code @1" in str(caught.value)
+
+
+def test_usage_tells_what_is_not_here(session: Session, capsys: pytest.CaptureFixture[str]) -> None:
+    """Pictures that are paid for and were not fetched are counted, with the way to fetch them."""
+    told = Journaled(session.settings.get("home"))
+    told.ask(1)
+    told.link(1, count=3)
+    told.land(1)
+    told.end(1, status="partial")
+    told.journal.close()
+    tell("usage", session)
+    assert "2 of them not fetched: %seedream recover" in capsys.readouterr().out
+
+
+def test_a_search_in_one_generation(session: Session, capsys: pytest.CaptureFixture[str]) -> None:
+    """A single one is spelled as such."""
+    session.start("a fox", size="1K").result()
+    tell("history owl", session)
+    assert "There is 1 generation in all." in capsys.readouterr().out

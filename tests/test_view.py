@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -19,13 +20,18 @@ from seedream_nb.view import bundle, generation_bundle, history_bundle, job_bund
 if TYPE_CHECKING:
     from pathlib import Path
 
-TAGS = {"a", "div", "em", "figcaption", "figure", "img", "pre", "progress", "span", "strong"}
-ATTRIBUTES = {"alt", "href", "max", "rel", "role", "src", "style", "target", "title", "value", "width"}
+    from seedream_nb.view import Bundle
+
+TAGS = {"a", "bdi", "div", "em", "img", "pre", "progress", "span", "strong", "table", "tbody", "td", "tr"}
+ATTRIBUTES = {
+    *("align", "alt", "aria-label", "border", "cellpadding", "class", "dir", "href", "rel", "role", "src", "style"),
+    *("target", "title", "valign", "value", "width"),
+}
 
 PAYLOADS = [
     "<img src=x onerror=alert(1)>",
     "<script>alert(1)</script>",
-    "</div></figure><iframe src=//evil.example>",
+    "</div></td></table><iframe src=//evil.example>",
     '" onmouseover="alert(1)',
     "' onmouseover='alert(1)",
     '"><svg/onload=alert(1)>',
@@ -210,7 +216,7 @@ def test_a_job_that_broke_off_has_its_own_status(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("cost", "told"), [(0.0, "nothing charged"), (0.03, "0.03 USD"), (None, "may have been")])
 def test_the_caption_tells_the_cost(tmp_path: Path, cost: float | None, told: str) -> None:
     """The caption says what it cost, that nothing was charged, or that nobody knows."""
-    assert told in page(make(tmp_path, cost=cost)).text
+    assert told in page(replace(make(tmp_path), cost=cost)).text
 
 
 def test_a_good_job_shows_its_generation(tmp_path: Path) -> None:
@@ -243,7 +249,9 @@ def test_captions_are_as_wide_as_their_picture(tmp_path: Path, size: tuple[int, 
     """A long path does not push the next picture away, and a narrow picture's caption still has room."""
     found = page(make(tmp_path, size=size))
     assert found.all("img")[0]["width"] == str(image)
-    assert f"width:{figure}px;max-width:100%" in (found.all("figure")[0]["style"] or "")
+    (cell,) = found.all("td")
+    assert cell["width"] == str(figure)
+    assert f"width:{figure}px;max-width:100%" in (cell["style"] or "")
 
 
 def test_no_colour_of_ours_lies_on_a_strange_background(tmp_path: Path) -> None:
@@ -285,3 +293,178 @@ def test_lost_files(tmp_path: Path, damage: str, told: str) -> None:
     path.unlink() if damage == "gone" else path.write_bytes(io.BytesIO(b"\xff\xd8\xff").getvalue())
     found = page(generation)
     assert (len(found.all("img")), told in found.text) == (1, True)
+
+
+class Grid(HTMLParser):
+    """Where the pictures of a page stand: the number of pictures in each row of each table, and those outside."""
+
+    def __init__(self, html: str) -> None:
+        """Read a page."""
+        super().__init__()
+        self.rows: list[int] = []
+        self.outside = 0
+        self._cells = 0
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Count a picture in its row."""
+        del attrs
+        if tag == "tr":
+            self.rows.append(0)
+        elif tag == "td":
+            self._cells += 1
+        elif tag == "img" and self._cells:
+            self.rows[-1] += 1
+        elif tag == "img":
+            self.outside += 1
+
+    def handle_endtag(self, tag: str) -> None:
+        """Leave a cell."""
+        self._cells -= tag == "td"
+
+
+def grid(value: Bundle) -> Grid:
+    """Return where the pictures of a view stand."""
+    return Grid(value["text/html"])
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "rows"),
+    [
+        (1, (64, 48), [1]),
+        (2, (640, 480), [2]),
+        (4, (640, 480), [2, 2]),
+        (5, (640, 480), [3, 2]),
+        (15, (640, 480), [3, 3, 3, 3, 3]),
+        (15, (360, 640), [5, 5, 5]),
+        (2, (2100, 900), [2]),
+    ],
+)
+def test_pictures_stand_in_a_table(tmp_path: Path, count: int, size: tuple[int, int], rows: list[int]) -> None:
+    """Where every style is stripped, pictures stand side by side in rows that fit a page, about equally long."""
+    shown = grid(bundle(make(tmp_path, pictures=count, size=size)))
+    assert (shown.rows, shown.outside) == (rows, 0)
+
+
+def test_every_picture_has_a_width(tmp_path: Path) -> None:
+    """Where every style is stripped, a picture and its cell still are as wide as they should be."""
+    for shown in (page(make(tmp_path, pictures=5, size=(640, 480))), page(make(tmp_path)[0])):
+        widths = [
+            (image["width"], cell["width"]) for image, cell in zip(shown.all("img"), shown.all("td"), strict=True)
+        ]
+        assert all(image and int(image) <= int(cell or 0) for image, cell in widths)
+
+
+def test_a_running_job_has_the_same_layout(tmp_path: Path) -> None:
+    """Pictures that have landed stand in a table too, below what the job is doing."""
+    job = Job(make_request("a fox", max_images=4), backend="novita", host="api.novita.ai", price=0.03, timeout=60.0)
+    job.update(phase="downloading", expected=4, pictures=list(make(tmp_path, pictures=3, size=(640, 480))))
+    shown = job_bundle(job)
+    assert grid(shown).rows == [2, 1]
+    assert Page(shown["text/html"]).text.strip().startswith("Downloading 3 of 4")
+
+
+def test_only_final_results_have_a_picture_beside_the_page(tmp_path: Path) -> None:
+    """What shows no HTML gets a JPEG of a result or a picture; a job on its way sends no such thing each second."""
+    generation = make(tmp_path, pictures=2)
+    running = Job(make_request("a fox"), backend="novita", host="api.novita.ai", price=0.03, timeout=60.0)
+    running.update(phase="downloading", expected=2, pictures=list(generation))
+    views = [bundle(generation), bundle(generation[0]), job_bundle(ended(None, generation)), job_bundle(running)]
+    assert ["image/jpeg" in each for each in views] == [True, True, True, False]
+
+
+def jpeg(value: Bundle) -> Image.Image:
+    """Return the picture beside a page, decoded."""
+    image = Image.open(io.BytesIO(base64.b64decode(value["image/jpeg"])))
+    image.load()
+    return image
+
+
+@pytest.mark.parametrize(("count", "size"), [(1, (1600, 1200)), (4, (1200, 1600)), (15, (1600, 1200))])
+def test_the_picture_beside_the_page(tmp_path: Path, count: int, size: tuple[int, int]) -> None:
+    """Beside the page is one JPEG of all the pictures, small enough for a notebook and large enough to print."""
+    sheet = jpeg(bundle(make(tmp_path, pictures=count, size=size)))
+    assert (sheet.format, max(sheet.size) < 1150, min(sheet.size) > 700) == ("JPEG", True, True)
+
+
+def test_a_sheet_of_the_sandbox_says_so(tmp_path: Path) -> None:
+    """On a sheet the label in the picture is too small to read, so it stands below, beside the mark."""
+    sheets = [bundle(make(tmp_path, pictures=2, backend=backend))["image/jpeg"] for backend in ("novita", "sandbox")]
+    assert sheets[0] != sheets[1]
+
+
+def test_lost_files_are_left_out_of_the_sheet(tmp_path: Path) -> None:
+    """A sheet shows what can be shown; with nothing to show there is none, and the page still tells."""
+    generation = make(tmp_path, pictures=3)
+    generation[0].path.unlink()
+    generation[1].path.write_bytes(b"\xff\xd8\xff")
+    assert bundle(generation)["image/jpeg"] == bundle(generation[2])["image/jpeg"]
+    generation[2].path.unlink()
+    assert set(bundle(generation)) == set(bundle(generation[2])) == {"text/plain", "text/html"}
+
+
+def test_the_history_is_a_list(tmp_path: Path) -> None:
+    """Each generation is an item of a list, its picture and its words side by side."""
+    shown = history_bundle([make(tmp_path), make(tmp_path)])
+    roles = [attributes.get("role") for _, attributes in Page(shown["text/html"]).tags]
+    assert (roles.count("list"), roles.count("listitem"), grid(shown).rows) == (1, 2, [1, 1])
+
+
+def test_the_history_fits_a_terminal(tmp_path: Path) -> None:
+    """As plain text the history is a line of at most 80 characters for each generation, and says what it leaves out."""
+    long = make(tmp_path, request={**make_request("a fox").to_record(), "prompt": "fox " * 600}, backend="sandbox")
+    *lines, rest = history_bundle([long] * 23)["text/plain"].splitlines()
+    assert {len(each) for each in lines} <= set(range(60, 81))
+    assert all(each.startswith("@3") and each.endswith("(sandbox)") for each in lines)
+    assert (len(lines), rest) == (20, "and 3 more, in sd.history")
+
+
+def test_the_history_fits_a_terminal_in_chinese(tmp_path: Path) -> None:
+    """A Chinese character takes two columns of a terminal; a line still has at most 80."""
+    chinese = make(tmp_path, request={**make_request("a fox").to_record(), "prompt": "雪" * 100})
+    (line,) = history_bundle([chinese])["text/plain"].splitlines()
+    assert 76 <= len(line) + line.count("雪") <= 80
+    assert line.endswith("雪…")
+
+
+def test_what_others_wrote_keeps_its_direction(tmp_path: Path) -> None:
+    """A prompt, a file name and a note from right to left turn nothing around that we wrote beside them."""
+    arabic = "ثعلب في الثلج"
+    request = {**make_request("a fox").to_record(), "prompt": arabic}
+    generation = make(tmp_path, request=request, warnings=[arabic], path="ثعلب.jpg")
+    shown = [
+        page(generation),
+        Page(history_bundle([generation])["text/html"]),
+        Page(job_bundle(ended(SeedreamError(arabic)))["text/html"]),
+    ]
+    assert [any(attributes.get("dir") == "auto" for _, attributes in each.tags) for each in shown] == [True] * 3
+    assert [each.text.count(arabic) for each in shown] == [1, 1, 1]
+
+
+def test_styles_that_a_sanitiser_strips_have_a_substitute(tmp_path: Path) -> None:
+    """JupyterLab drops `anywhere` and `contents` from an untrusted notebook: before each stands what it leaves."""
+    html = bundle(make(tmp_path, pictures=2))["text/html"]
+    for stripped, left in [("anywhere", "overflow-wrap:break-word;"), ("contents", "display:flex;")]:
+        styles = [attributes["style"] or "" for _, attributes in Page(html).tags if "style" in attributes]
+        concerned = [style for style in styles if f":{stripped}" in style]
+        assert concerned
+        assert all(left in style.partition(f":{stripped}")[0] for style in concerned)
+
+
+@pytest.mark.parametrize(("pictures", "paths"), [(4, 4), (5, 2), (15, 2)])
+def test_a_long_series_tells_its_files_once(tmp_path: Path, pictures: int, paths: int) -> None:
+    """Up to four pictures each have their path below them; of more, one line tells the first and the last."""
+    found = page(make(tmp_path, pictures=pictures))
+    assert found.text.count("-fox.jpg") == paths
+    assert f"-{pictures}-fox.jpg" in found.text
+    assert all(f"@3.{index}" in found.text for index in range(1, pictures + 1))
+    assert len({link["href"] for link in found.all("a")}) == pictures
+
+
+@pytest.mark.parametrize(
+    ("status", "told"), [("generating", "cost not known yet"), ("unknown", "may have been billed")]
+)
+def test_a_cost_that_nobody_knows(tmp_path: Path, status: str, told: str) -> None:
+    """While it runs it is not known yet; only what got no answer may have been billed."""
+    assert told in page(replace(make(tmp_path), status=status, cost=None)).text

@@ -21,7 +21,7 @@ from seedream_nb.errors import (
     SeedreamError,
     ServiceError,
 )
-from seedream_nb.wire import refusal, retry_after
+from seedream_nb.wire import refusal, refused_for_now, retry_after, spoken
 
 KEY = "sk_Tr0ub4dor-and-3-more-words"
 
@@ -45,6 +45,7 @@ TABLE = [
     (400, {}, "输入图片违规", ContentRefusedError, "refused a reference image", "not billed"),
     (400, {}, "field names are case-sensitive", ApiError, "case-sensitive", "Nothing was billed"),
     (401, {}, "invalid key", AuthenticationError, "doesn't know this key", "%seedream login"),
+    (401, {}, "invalid key", AuthenticationError, "doesn't know this key", "NOVITA_API_KEY or .env goes first"),
     (402, {}, "", ApiError, "balance", "Top it up"),
     (403, {}, "identity not verified", PermissionDeniedError, "may not", "verify its identity"),
     (403, {}, "not enough balance", PermissionDeniedError, "balance", "Top it up"),
@@ -54,10 +55,12 @@ TABLE = [
     (302, {"Location": "https://login.example/?next=1"}, "", ApiError, "https://login.example;", "base_url"),
     (307, {"location": "http://[bad"}, "", ApiError, "redirects;", "base_url"),
     (429, {}, "IPM exceeded", RateLimitError, "Too many pictures a minute", "Nothing was billed"),
+    (429, {"Retry-After": "12"}, "", RateLimitError, "Too many pictures a minute", "asks to wait 12 s"),
+    (429, {}, "insufficient balance", RateLimitError, "balance doesn't cover it", "Top it up"),
     (500, {}, "oops", ServiceError, "failed", "failed generations are not billed"),
     (503, {}, "", ServiceError, "not available", "failed generations are not billed"),
     (503, {"Retry-After": "7"}, "", ServiceError, "asks to wait 7 s", "took on nothing"),
-    (524, {}, "", ServiceError, "failed", "not billed"),
+    (524, {}, "", OutcomeUnknownError, "A gateway gave up", "may have been billed"),
     (502, {}, "bad gateway", OutcomeUnknownError, "A gateway gave up", "may have been billed"),
     (504, {"Retry-After": "1"}, "", OutcomeUnknownError, "A gateway gave up", "may have been billed"),
     (204, {}, "", ReplyError, "nobody documented (204", "may have been billed"),
@@ -168,3 +171,35 @@ def test_retry_after(asked: str | None, seconds: float | None) -> None:
     """A wait is asked for in seconds or as a date; nonsense asks for none."""
     headers = {} if asked is None else {"Retry-After": asked}
     assert retry_after(headers, datetime(2026, 11, 20, 12, 0, tzinfo=UTC)) == seconds
+
+
+@pytest.mark.parametrize("own", ["Fri, 20 Nov 2026 12:00:00 GMT", "Fri, 20 Nov 1998 12:00:00 GMT"])
+def test_a_date_is_seen_from_the_servers_clock(own: str) -> None:
+    """A wait until a date is the same however wrong this machine's clock is: the server tells its own time."""
+    until = own.replace("12:00:00", "12:00:30")
+    assert retry_after({"retry-after": until, "date": own}) == 30.0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.2, "1 s"), (12, "12 s"), (119, "119 s"), (121, "3 min"), (600, "10 min"), (10_800, "3 h"),
+     (1e9, "more than two days"), (1e300, "more than two days")],
+)  # fmt: skip
+def test_spoken(seconds: float, words: str) -> None:
+    """A wait is told in the unit that a person would use, never shorter than it is."""
+    assert spoken(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "words", "seconds"),
+    [
+        (429, {}, "IPM exceeded", 0.0), (429, {"Retry-After": "7"}, "", 7.0), (429, {"Retry-After": "soon"}, "", 0.0),
+        (429, {"Retry-After": "7"}, "insufficient balance", None), (503, {"Retry-After": "7"}, "", 7.0),
+        (503, {"Retry-After": "0"}, "", 0.0), (503, {}, "", None), (503, {"Retry-After": "soon"}, "", None),
+        (500, {"Retry-After": "7"}, "", None), (502, {"Retry-After": "7"}, "", None), (400, {}, "", None),
+        (200, {"Retry-After": "7"}, "", None),
+    ],
+)  # fmt: skip
+def test_refused_for_now(status: int, headers: dict[str, str], words: str, seconds: float | None) -> None:
+    """Only what the service surely refused, and only for now, may be sent again, after so many seconds."""
+    assert refused_for_now(status, headers, error_body(status, "REASON", words)) == seconds

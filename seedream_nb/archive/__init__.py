@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, overload
 
 from seedream_nb.archive.ledger import Ledger, is_elsewhere
+from seedream_nb.archive.leftover import left_behind_in
 from seedream_nb.archive.several import Generations
+from seedream_nb.archive.usage import Usage, usage_of
 from seedream_nb.errors import Problem, plain
+from seedream_nb.journal import is_alive, is_own
 from seedream_nb.picture import bundle_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from seedream_nb.generation import Generation, Verbs
     from seedream_nb.picture import Picture
 
-__all__ = ["Generations", "History"]
+__all__ = ["Generations", "History", "Usage"]
 
+FILE_GONE = "its file is gone"
 _MARK = re.compile(r"@?(?:(last)|([0-9]{1,15}))(?:\.([0-9]{1,4}))?", re.IGNORECASE)
 
 
@@ -53,6 +58,11 @@ class History:
         """How many lines were written by a newer version of this package, and are left out."""
         return self._ledger.newer
 
+    @property
+    def unreadable(self) -> dict[str, str]:
+        """The journal files that could not be read at the last look, by name, and why; `journal` is all of them."""
+        return dict(self._ledger.unreadable)
+
     def __len__(self) -> int:
         """Return how many generations there are, failed ones too."""
         return len(self._ledger.ids())
@@ -81,7 +91,7 @@ class History:
         if number < 0 and -number <= len(ids):
             return self._some(ids)[number]
         if (generation := self._ledger.read(number)) is None:
-            raise IndexError(f"There is no generation {number}: {_range(ids)}.")
+            raise IndexError(f"There is no generation {number}: {self._range(ids)}.")
         return generation
 
     def search(self, words: str) -> Generations:
@@ -124,6 +134,24 @@ class History:
             lacking = self._some(list(ended))
             return self._some([each.id for each in lacking if _is_unfinished(each, ended=ended[each.id])])
 
+    def left_behind(self) -> Generations:
+        """Return what processes that died have begun and not ended, and what has not all come home since.
+
+        It may have been billed, or its links are kept; `status` tells which. Cheap enough for a kernel's first cell.
+        """
+        if not self._ledger.is_read and not left_behind_in(self.home / "journal"):
+            return self._some([])
+        with self._ledger.lock:
+            open_ = [(number, entry) for number, entry in self._ledger.entries() if not entry.has_ended]
+            dead = [number for number, entry in open_ if not any(map(is_alive, entry.begun_in))]
+            return self._some([each.id for each in self._some(dead) if each.status in {"unknown", "partial"}])
+
+    def elsewhere(self) -> Generations:
+        """Return what other living processes work on; without locks on its disk, a dead one seems alive for a while."""
+        with self._ledger.lock:
+            open_ = [(number, entry) for number, entry in self._ledger.entries() if not entry.has_ended]
+            return self._some([number for number, entry in open_ if is_elsewhere(entry)])
+
     def lacking(self, running: Collection[int] = ()) -> Generations:
         """Return what has links and not all its pictures on disk, whatever the journal says of them.
 
@@ -142,6 +170,39 @@ class History:
             ]
             return self._some([each.id for each in self._some(ids) if _is_lacking(each)])
 
+    def on_disk(self, number: int, reasons: Mapping[int, str] | None = None) -> Generation:
+        """Return a generation as the disk has it now: a picture whose file is gone is missing, `reasons` may say why.
+
+        Raises:
+            IndexError: there is no such generation.
+        """
+        generation = self[number]
+        gone = [each for each in generation if not each.path.exists()]
+        if not gone:
+            return generation
+        indexes = [int(each.mark.rpartition(".")[2]) for each in gone]
+        missing = {**generation.missing, **{index: (reasons or {}).get(index, FILE_GONE) for index in indexes}}
+        return replace(
+            generation,
+            images=[each for each in generation if each not in gone],
+            missing=dict(sorted(missing.items())),
+            status="partial" if generation.status == "done" else generation.status,
+        )
+
+    def usage(self, *, own: bool = False) -> Usage:
+        """Return what all of them brought and cost, or (`own`) only those that this process asked for."""
+
+        def counts(paths: Iterable[Path]) -> int:
+            return sum(not own or is_own(path) for path in paths)
+
+        with self._ledger.lock:
+            told = [
+                (number, counts(entry.begun_in) > 0, counts(entry.reused.values()))
+                for number, entry in self._ledger.entries()
+            ]
+            read = [(self._ledger.read(number), asked, times) for number, asked, times in told if asked or times]
+            return usage_of((each, asked, times) for each, asked, times in read if each)
+
     def _some(self, ids: Sequence[int]) -> Generations:
         return Generations(ids, self._ledger)
 
@@ -156,9 +217,18 @@ class History:
         else:
             generation = self._ledger.read(int(match[2]))
         if generation is None:
-            there = "no generation has pictures yet" if match[1] else _range(ids)
+            there = "no generation has pictures yet" if match[1] else self._range(ids)
             raise Problem(f"{plain(mark)}: there is no such generation; {there}.", reference=True)
         return generation, int(match[3]) if match[3] else None
+
+    def _range(self, ids: Sequence[int]) -> str:
+        there = f"the history goes from {ids[0]} to {ids[-1]}" if ids else "the history is empty"
+        if self.newer:
+            there += f" ({self.newer} lines of the journal are from a newer seedream-nb, and are left out)"
+        if self.unreadable:
+            name, why = next(iter(self.unreadable.items()))
+            there += f" ({name} can't be read: {why})"
+        return there
 
     def __repr__(self) -> str:
         """Return a short table, the newest first."""
@@ -198,7 +268,3 @@ def _is_unfinished(generation: Generation, *, ended: bool) -> bool:
     if generation.status in {"done", "generating", "downloading"}:
         return False
     return not ended or bool(generation.links and generation.missing)
-
-
-def _range(ids: Sequence[int]) -> str:
-    return f"the history goes from {ids[0]} to {ids[-1]}" if ids else "the history is empty"

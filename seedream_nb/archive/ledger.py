@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
@@ -11,7 +10,7 @@ import weakref
 from typing import TYPE_CHECKING
 
 from seedream_nb.generation import fold
-from seedream_nb.journal import Line, is_alive, is_own, read_lines
+from seedream_nb.journal import Line, afresh_in_child, is_alive, is_own, read_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -27,17 +26,21 @@ _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
 class Entry:
     """What the journal holds about one generation."""
 
-    __slots__ = ("begun_in", "known", "lines", "written")
+    __slots__ = ("begun_in", "known", "lines", "reused", "written")
 
     def __init__(self) -> None:
         """Hold nothing yet."""
         self.lines: list[Line] = []
         self.begun_in: list[Path] = []
+        self.reused: dict[bytes, Path] = {}
         self.known: weakref.ref[Generation] | None = None
         self.written: str | None = None
 
     def add(self, line: Line, path: Path) -> None:
         """Add what was written since; what was made of the rest is stale."""
+        if line.event == "once":  # it was shown again, which changes nothing of it
+            self.reused.setdefault(line.content, path)  # a cloud drive may keep two copies of a file
+            return
         self.lines.append(line)
         if line.event == "intent":
             self.begun_in.append(path)
@@ -95,17 +98,27 @@ class Ledger:
         self.running = running
         self.damaged = 0
         self.newer = 0
+        self.unreadable: dict[str, str] = {}
         self.lock = threading.RLock()
         self._entries: dict[int, Entry] = {}
-        self._offsets: dict[Path, int] = {}
+        self._offsets: dict[str, int] = {}
         self._order: list[int] = []
+        afresh_in_child(self)
+
+    @property
+    def is_read(self) -> bool:
+        """Whether anything was read yet."""
+        return bool(self._offsets)
+
+    def after_fork(self) -> None:
+        """Start afresh in a forked child; another thread of the parent may have been at work here."""
+        self.lock = threading.RLock()
+        self._forget()
 
     def ids(self) -> list[int]:
         """Return all ids, oldest first, after a look at what the journal has new; the list never changes."""
         with self.lock:
-            # A network folder may be away for a moment: what is known stays known.
-            with contextlib.suppress(OSError):
-                self._follow()
+            self._follow()
             return self._order
 
     def entries(self) -> list[tuple[int, Entry]]:
@@ -138,27 +151,56 @@ class Ledger:
 
     def _follow(self) -> None:
         """Take in what was added since the last look; all of it anew if something went away."""
-        sizes = _sizes(self.home / "journal")
-        if any(sizes.get(path, -1) < offset for path, offset in self._offsets.items()):
-            self._entries, self._offsets, self._order = {}, {}, []
-            self.damaged = self.newer = 0
-        begun = False
-        for path, size in sizes.items():
-            if size > self._offsets.get(path, 0):
-                begun |= self._take(path)
-        if begun:
+        self.unreadable = {}
+        try:
+            sizes = self._sizes()
+        except OSError as error:  # a network folder may be away for a moment: what is known stays known
+            self.unreadable["journal"] = error.strerror or str(error)
+            return
+        if any(sizes.get(name, -1) < offset for name, offset in self._offsets.items()):
+            self._forget()
+        grown = [name for name, size in sizes.items() if size > self._offsets.get(name, 0)]
+        if sum(self._take(name) for name in grown):
             self._order = sorted(number for number, entry in self._entries.items() if entry.begun_in)
 
-    def _take(self, path: Path) -> bool:
-        """Take in what a journal file has new; return whether a generation was begun in it."""
-        found = read_lines(path, self._offsets.get(path, 0))
+    def _forget(self) -> None:
+        self._entries, self._offsets, self._order = {}, {}, []
+        self.damaged = self.newer = 0
+
+    def _sizes(self) -> dict[str, int]:
+        """Return the journal files with their sizes in bytes, in the order they were begun."""
+        folder = os.fspath(self.home / "journal")
+        try:
+            names = sorted(os.listdir(folder))  # noqa: PTH208 - a thousand paths would cost more than the sizes
+        except (FileNotFoundError, NotADirectoryError):
+            return {}
+        sizes = {}
+        for name in names:
+            if name.endswith(".jsonl"):
+                try:
+                    sizes[name] = os.stat(f"{folder}{os.sep}{name}").st_size  # noqa: PTH116 - as above
+                except FileNotFoundError:  # it went between the two looks
+                    continue
+                except OSError as error:
+                    self.unreadable[name] = error.strerror or str(error)
+                    sizes[name] = self._offsets.get(name, 0)
+        return sizes
+
+    def _take(self, name: str) -> bool:
+        """Take in what a journal file has new, if it can be read; return whether a generation was begun in it."""
+        path = self.home / "journal" / name
+        try:
+            found = read_lines(path, self._offsets.get(name, 0))
+        except OSError as error:
+            self.unreadable[name] = error.strerror or str(error)
+            return False
         for line in found.lines:
             if line.event != "reply":  # kept for people who look into the file; nothing is made of it
                 entry = self._entries.get(line.id)
                 if entry is None:
                     entry = self._entries[line.id] = Entry()
                 entry.add(line, path)
-        self._offsets[path] = found.offset
+        self._offsets[name] = found.offset
         self.damaged += found.damaged
         self.newer += found.newer
         return any(line.event == "intent" for line in found.lines)
@@ -167,16 +209,6 @@ class Ledger:
 def is_elsewhere(entry: Entry) -> bool:
     """Return whether it was begun by another process, which still lives."""
     return any(is_alive(path) for path in entry.begun_in if not is_own(path))
-
-
-def _sizes(folder: Path) -> dict[Path, int]:
-    """Return the journal files of a folder with their sizes in bytes, in the order they were begun."""
-    try:
-        names = sorted(os.listdir(folder))  # noqa: PTH208 - a thousand paths would cost more than the sizes
-    except (FileNotFoundError, NotADirectoryError):
-        return {}
-    paths = [folder / name for name in names if name.endswith(".jsonl")]
-    return {path: path.stat().st_size for path in paths}
 
 
 def _texts(intent: bytes) -> list[str]:

@@ -1,6 +1,6 @@
 """How bytes move: one POST over a connection of its own, pictures side by side. Only this room knows httpx.
 
-What costs money is sent once; only what certainly never reached the service is sent again.
+What costs money is sent once; only what certainly never reached the service in full is sent again from here.
 """
 
 from __future__ import annotations
@@ -8,9 +8,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from seedream_nb.client.downloading import Part, download
+from seedream_nb.addresses import leads_inside
+from seedream_nb.client.again import Pause, pause_after
+from seedream_nb.client.downloading import Way, download
 from seedream_nb.client.lines import Lines, Patience
+from seedream_nb.client.logs import keep_out_of_logs
+from seedream_nb.client.part import Part
 from seedream_nb.client.posting import Post, Reply
+from seedream_nb.client.proxies import proxy_for
+from seedream_nb.client.reaching import reach
+from seedream_nb.client.trust import authorities
 from seedream_nb.wire import PATH, Body
 
 if TYPE_CHECKING:
@@ -19,7 +26,7 @@ if TYPE_CHECKING:
 
     from seedream_nb.keys import Key
 
-__all__ = ["Client", "Patience", "Reply"]
+__all__ = ["Client", "Patience", "Pause", "Reply", "authorities", "proxy_for"]
 
 
 class Client:
@@ -41,11 +48,17 @@ class Client:
         self._key = key
         self._patience = patience or Patience()
         self._lines = Lines(app)
+        if key is not None:
+            keep_out_of_logs(key)
 
     @property
     def secret(self) -> str | None:
         """The key itself, to be blotted out of what a server echoes."""
         return None if self._key is None else self._key.reveal()
+
+    def without_key(self, links: list[str]) -> list[str]:
+        """Return links as they may be kept and shown: some service may put the key into them."""
+        return links if self._key is None else [link.replace(self._key.reveal(), "…") for link in links]
 
     async def warm_up(self) -> None:
         """Import in a thread what is needed later: else the loop would be held for it, some 50 ms."""
@@ -70,11 +83,16 @@ class Client:
         )  # fmt: skip
         return await post.send(self._lines)
 
+    def pause_after(self, reply: Reply, tries: int) -> Pause | None:
+        """Return how long to wait before what was refused `tries` times is sent again; None: it must not be."""
+        return pause_after(reply, tries, self._patience)
+
     async def download(
         self,
         link: str,
         path: Path,
         *,
+        service: str | None = None,
         on_bytes: Callable[[int], None] | None = None,
         check: Callable[[Path], None] | None = None,
     ) -> int:
@@ -83,15 +101,27 @@ class Client:
         Args:
             link: http or https, redirects included.
             path: written anew; not flushed to the disk itself.
+            service: the host that gave the link, by default this client's own; only one inside a private network
+                may lead there.
             on_bytes: told how many bytes have arrived, now and then; begins anew where a try does.
             check: called in a thread with `path` after each complete try; if it raises ValueError, that says
-                what the file is instead of a picture ("a JPEG that is cut off"), and it is fetched anew.
+                what the file is instead of a picture ("a JPEG that is cut off"). It is fetched anew if the server
+                did not tell where the file ends.
 
         Raises:
             DownloadError: it can't be had, and why; what arrived stays in `path`.
         """
-        part = Part(path, check=check)
-        return await download(self._lines, link, part, patience=self._patience, on_bytes=on_bytes)
+        host = self._host if service is None else urlsplit(f"//{service}").hostname or ""
+        way = Way(lines=self._lines, link=link, inside=self._lines.lead_nowhere or leads_inside(host))
+        return await download(way, Part(path, check=check), patience=self._patience, on_bytes=on_bytes)
+
+    async def reach(self) -> int:
+        """Ask whether anything answers at the service's address, without the key; return the HTTP status.
+
+        Raises:
+            ConnectionFailedError: nothing answers, and why.
+        """
+        return await reach(self._lines, self._url, self._host, patience=self._patience)
 
     async def aclose(self) -> None:
         """Close what connections are left."""

@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib
-import ipaddress
 import socket
 import ssl
-import urllib.request
 import zlib
 from dataclasses import dataclass
 from importlib import metadata
@@ -17,7 +15,8 @@ from urllib.parse import urlsplit
 
 import anyio.to_thread
 
-from seedream_nb.errors import SettingsError
+from seedream_nb.client.proxies import proxy_for, proxy_words, refused_with, unusable
+from seedream_nb.client.trust import authorities
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator, Mapping
@@ -25,6 +24,9 @@ if TYPE_CHECKING:
 
     import httpcore
     import httpx
+
+    from seedream_nb.client.proxies import Proxy
+    from seedream_nb.client.trust import Authorities
 
 FIRST_PROBE_SECONDS, PROBE_SECONDS, PROBES = 45, 30, 20
 """Home routers and clouds forget a silent connection after 60 to 350 s. A line may be down for ten minutes (a lid
@@ -43,6 +45,8 @@ class Patience:
         stall: for the next bytes of a download, or of what a refusal has to say.
         connect_pauses: before each new try to connect, give or take a half.
         download_pauses: before each new try to download, give or take a half.
+        refused_pauses: before a request that was refused for now is sent again, at most; the last again and again.
+        overloaded_tries: how often a request is sent to a service that says it is overloaded.
     """
 
     connect: float = 15.0
@@ -50,27 +54,41 @@ class Patience:
     stall: float = 60.0
     connect_pauses: tuple[float, ...] = (1.0, 3.0)
     download_pauses: tuple[float, ...] = (0.5, 1.5, 4.0)
+    refused_pauses: tuple[float, ...] = (2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
+    overloaded_tries: int = 3
 
 
 class Connecting:
-    """Closes a connection that is given up before it stands.
+    """Looks after a connection while it comes about: keeps it alive, and closes it if it is given up before it stands.
 
     httpcore leaves one whose TLS handshake is cancelled open until the garbage collector finds it: its
-    `AnyIOStream.start_tls` closes on `Exception`, and a cancellation is none.
+    `AnyIOStream.start_tls` closes on `Exception`, and a cancellation is none. And it forgets the socket's options
+    where the connection is one to a proxy.
+
+    Attributes:
+        reached: whether there is a connection, be it to a proxy only.
     """
 
     def __init__(self) -> None:
         """Watch nothing yet."""
+        self.reached = False
         self._stream: httpcore.AsyncNetworkStream | None = None
+
+    @property
+    def extensions(self) -> Mapping[str, Any]:
+        """The extensions of a request that make this work."""
+        return {"trace": self.trace}
 
     async def trace(self, event: str, info: Mapping[str, Any]) -> None:
         """Hear from httpcore what happens: https://www.encode.io/httpcore/extensions/#trace."""
-        if event == "connection.connect_tcp.complete":
-            self._stream = info["return_value"]
+        if event.endswith(".connect_tcp.complete"):
+            stream: httpcore.AsyncNetworkStream = info["return_value"]
+            self.reached, self._stream = True, stream
+            _keep_alive(stream.get_extra_info("socket"))
 
     async def __aenter__(self) -> Mapping[str, Any]:
         """Return the extensions of a request that make this work."""
-        return {"trace": self.trace}
+        return self.extensions
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -89,8 +107,8 @@ class Lines:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._lock = asyncio.Lock()
         self._agent: str | None = None
-        self._tls: ssl.SSLContext | None = None
-        self._shared: dict[tuple[str, str | None], httpx.AsyncBaseTransport] = {}
+        self._tls: tuple[Authorities, ssl.SSLContext] | None = None
+        self._shared: dict[tuple[str, Proxy | None, Authorities], httpx.AsyncBaseTransport] = {}
 
     async def agent(self) -> str:
         """Return what this program calls itself. Importing httpx takes 0.15 s: a thread does it first."""
@@ -99,17 +117,38 @@ class Lines:
             self._agent = await asyncio.to_thread(_load)
         return self._agent
 
+    @property
+    def lead_nowhere(self) -> bool:
+        """Whether all goes to an app in this process, whatever its address says."""
+        return self._app is not None
+
+    def proxy(self, url: str) -> Proxy | None:
+        """Return the proxy that leads to a URL; an app in this process needs none.
+
+        Raises:
+            SettingsError: what the environment names is no proxy.
+        """
+        return None if self._app is not None else proxy_for(url)
+
     async def fresh(self, url: str) -> httpx.AsyncBaseTransport:
-        """Return a transport that has no connection yet and will be used once."""
+        """Return a transport that has no connection yet and will be used once.
+
+        Raises:
+            SettingsError: the proxy, or the certificates, that the environment names can't be used.
+        """
         await self.agent()
-        return await self._transport(url, proxy_for(url))
+        return await self._transport(url, self.proxy(url))
 
     async def shared(self, url: str) -> httpx.AsyncBaseTransport:
-        """Return a transport whose connections are used again, until `aclose`."""
+        """Return a transport whose connections are used again, until `aclose`.
+
+        Raises:
+            SettingsError: the proxy, or the certificates, that the environment names can't be used.
+        """
         await self.agent()
         self._leave_other_loops()
-        proxy = proxy_for(url)
-        kind = (urlsplit(url).scheme.lower(), proxy)
+        proxy = self.proxy(url)
+        kind = (urlsplit(url).scheme.lower(), proxy, authorities())
         async with self._lock:
             if kind not in self._shared:
                 self._shared[kind] = await self._transport(url, proxy)
@@ -127,13 +166,13 @@ class Lines:
         if loop is not self._loop:
             self._loop, self._lock, self._shared = loop, asyncio.Lock(), {}
 
-    async def _transport(self, url: str, proxy: str | None) -> httpx.AsyncBaseTransport:
+    async def _transport(self, url: str, proxy: Proxy | None) -> httpx.AsyncBaseTransport:
         import httpx
 
         if self._app is not None:
             app: Any = self._app
             return httpx.ASGITransport(app, raise_app_exceptions=False)
-        if url.lower().startswith("https:") or (proxy or "").startswith("https:"):
+        if url.lower().startswith("https:") or (proxy is not None and proxy.kind == "https"):
             context = await self._tls_context()
         else:
             # Loading the certificates takes 20 ms, and no TLS will be spoken.
@@ -141,24 +180,20 @@ class Lines:
         try:
             return httpx.AsyncHTTPTransport(
                 verify=context,
-                proxy=proxy,
+                proxy=None if proxy is None else proxy.for_httpx(context),
                 limits=httpx.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=5),
-                socket_options=keep_alive(),
             )
-        except (ImportError, ValueError) as error:
-            # A SOCKS proxy without the package for it, or a proxy of a kind that nobody knows.
-            raise SettingsError(
-                f"The proxy that the environment names can't be used: {error}",
-                hint="Nothing was sent, nothing was billed. Change or unset ALL_PROXY, HTTPS_PROXY, HTTP_PROXY.",
-            ) from error
+        except (ImportError, ValueError, httpx.InvalidURL) as error:
+            socks = isinstance(error, ImportError)
+            why = "SOCKS needs a package: pip install httpx[socks]" if socks else "that is no address"
+            raise unusable("" if proxy is None else proxy.source, why) from without_frames(error)
 
     async def _tls_context(self) -> ssl.SSLContext:
-        if self._tls is None:
-            import httpx
-
-            # With SSL_CERT_FILE and SSL_CERT_DIR, as companies set them for proxies that look inside.
-            self._tls = await anyio.to_thread.run_sync(httpx.create_ssl_context)
-        return self._tls
+        # Looked up each time: who mends the environment need not restart the kernel.
+        trusted = authorities()
+        if self._tls is None or self._tls[0] != trusted:
+            self._tls = trusted, await anyio.to_thread.run_sync(trusted.context)
+        return self._tls[1]
 
 
 async def arriving(response: httpx.Response) -> AsyncGenerator[bytes, None]:
@@ -213,41 +248,30 @@ def keep_alive() -> list[tuple[int, int, int]]:
     return [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1), *known]
 
 
-def proxy_for(url: str) -> str | None:
-    """Return the proxy that the environment or the system names for a URL; none for this machine itself."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if _is_this_machine(host) or urllib.request.proxy_bypass(host):
-        return None
-    proxies = urllib.request.getproxies()
-    proxy = proxies.get(parts.scheme.lower()) or proxies.get("all")
-    return proxy if not proxy or "://" in proxy else f"http://{proxy}"
-
-
-def _is_this_machine(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    with contextlib.suppress(ValueError):
-        return ipaddress.ip_address(host).is_loopback
-    return False
+def _keep_alive(real: socket.socket | None) -> None:
+    if real is not None:
+        for option in keep_alive():
+            with contextlib.suppress(OSError):  # without it a long wait is only less sure to end well
+                real.setsockopt(*option)
 
 
 def why(error: BaseException) -> str:
     """Return in words why a connection did not come about or broke."""
-    causes = list(_causes(error))
+    found = list(causes(error))
     for kind, words in _REASONS:
-        if any(isinstance(cause, kind) for cause in causes):
+        if any(isinstance(cause, kind) for cause in found):
             return words
     import httpx
 
-    if any(isinstance(cause, httpx.ProxyError) for cause in causes):
-        return "the proxy refused"
+    refused = next((cause for cause in found if isinstance(cause, httpx.ProxyError)), None)
+    if refused is not None:
+        return proxy_words(refused_with(refused))
     return f"the network failed ({type(error).__name__})"
 
 
 def without_frames(error: Exception) -> Exception:
     """Return the error, and what caused it, without the frames they passed: their variables hold the key."""
-    for cause in _causes(error):
+    for cause in causes(error):
         cause.__traceback__ = None
     return error
 
@@ -265,10 +289,11 @@ _REASONS: tuple[tuple[type[BaseException], str], ...] = (
 )
 
 
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and all that led to it."""
     while error is not None:
         yield error
         if isinstance(error, BaseExceptionGroup):
             for each in error.exceptions:
-                yield from _causes(each)
+                yield from causes(each)
         error = error.__cause__ or error.__context__

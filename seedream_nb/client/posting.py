@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from seedream_nb.client.lines import Connecting, arriving, why, without_frames
-from seedream_nb.errors import ConnectionFailedError, OutcomeUnknownError, ReplyError, SeedreamError
+from seedream_nb.client.unreachable import barring, no_connection
+from seedream_nb.errors import ConnectionFailedError, OutcomeUnknownError, ReplyError, SeedreamError, Unread
+from seedream_nb.keys import Unseen
 from seedream_nb.wire import is_reply
 
 if TYPE_CHECKING:
@@ -24,18 +26,23 @@ if TYPE_CHECKING:
 MOST_REPLY_BYTES = 8_000_000
 """A reply is a few links; more than this is not read."""
 
-NOT_SENT = "Nothing was sent, nothing was billed. Check the network, then run it again."
 NOT_COMPLETE = "It was not sent to its end, so nothing was billed. Check the network, then run it again."
 MAYBE_BILLED = "It may have been billed: your account's usage page at the service shows it. To ask again, run it again."
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """What the service answered. `headers` have lower-case names; a refusal's `content` may be cut off."""
+    """What the service answered to its last try. `headers` have lower-case names; `content` may be cut off."""
 
     status: int
+    tries: int = 1
     headers: Mapping[str, str] = field(repr=False)
     content: bytes = field(repr=False)
+
+    def __post_init__(self) -> None:
+        """Let neither show itself: a verbose traceback shows `reply.content` wherever a line has it."""
+        object.__setattr__(self, "headers", Unseen(self.headers))
+        object.__setattr__(self, "content", Unread(self.content))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +55,8 @@ class Post:
     body: Body
     patience: Patience
     on_upload: Callable[[int], None] | None
+    read: bytearray = field(default_factory=bytearray, repr=False)
+    """What has arrived of the reply: links in it are paid for, even if it breaks off."""
 
     async def send(self, lines: Lines) -> Reply:
         """Send it, trying again as long as no connection comes about.
@@ -57,31 +66,38 @@ class Post:
             OutcomeUnknownError: it broke, or stayed silent, after the upload: may have been billed.
             ReplyError: the reply is larger than 8 MB; its `content` is what was read of it.
             ReferenceImageError: a reference can't be read any more: the upload was broken off.
+            SettingsError: the proxy, or the certificates, that the environment names can't be used.
         """
-        for pause in self.patience.connect_pauses:
+        for tries, pause in enumerate((*self.patience.connect_pauses, None), start=1):
             try:
-                return await self._once(lines)
-            except ConnectionFailedError:
-                if self.body.begun:
+                return await self._once(lines, tries)
+            except ConnectionFailedError as failed:
+                if pause is None or self.body.begun or barring(failed):
                     raise
                 await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
-        return await self._once(lines)
+        raise AssertionError  # the last pause is None
 
-    async def _once(self, lines: Lines) -> Reply:
-        transport = await lines.fresh(self.url)
-        async with transport:
-            try:
-                async with asyncio.timeout(self.patience.connect) as deadline:
-                    return await self._exchange(transport, deadline)
-            except SeedreamError as error:
-                raise without_frames(error) from error.__cause__
-            except Exception as error:  # noqa: BLE001 - whatever broke, what counts is whether it may have been billed
-                raise self._failure(error) from without_frames(error)
+    async def _once(self, lines: Lines, tries: int) -> Reply:
+        connecting = Connecting()
+        try:
+            async with await lines.fresh(self.url) as transport, asyncio.timeout(self.patience.connect) as deadline:
+                return await self._exchange(transport, connecting, deadline)
+        except SeedreamError as error:
+            raise without_frames(error) from error.__cause__
+        except Exception as error:  # noqa: BLE001 - whatever broke, what counts is whether it may have been billed
+            failure = self._failure(error) if self.body.begun else None
+            failure = failure or no_connection(
+                error, connecting, host=self.host, proxy=lines.proxy(self.url),
+                seconds=self.patience.connect, tries=tries,
+            )  # fmt: skip
+            raise failure from without_frames(error)
 
-    async def _exchange(self, transport: httpx.AsyncBaseTransport, deadline: asyncio.Timeout) -> Reply:
+    async def _exchange(
+        self, transport: httpx.AsyncBaseTransport, connecting: Connecting, deadline: asyncio.Timeout
+    ) -> Reply:
         import httpx
 
-        async with aclosing(self._upload(deadline)) as pieces, Connecting() as extensions:
+        async with aclosing(self._upload(deadline)) as pieces, connecting as extensions:
             request = httpx.Request("POST", self.url, headers=self.headers, content=pieces, extensions=extensions)
             response = await transport.handle_async_request(request)
             async with aclosing(response):
@@ -102,14 +118,14 @@ class Post:
     async def _content(self, response: httpx.Response, deadline: asyncio.Timeout) -> bytes:
         import httpx
 
-        content = bytearray()
         if is_reply(response.status_code):
-            await self._gather(response, content, deadline)
-        else:
-            # The status says it all: a refusal whose words break off is still a refusal.
-            with contextlib.suppress(httpx.TransportError, httpx.DecodingError, TimeoutError):
-                async with asyncio.timeout(self.patience.stall):
-                    await self._gather(response, content, deadline)
+            await self._gather(response, self.read, deadline)
+            return bytes(self.read)
+        content = bytearray()
+        # The status says it all: a refusal whose words break off is still a refusal.
+        with contextlib.suppress(httpx.TransportError, httpx.DecodingError, TimeoutError):
+            async with asyncio.timeout(self.patience.stall):
+                await self._gather(response, content, deadline)
         return bytes(content)
 
     async def _gather(self, response: httpx.Response, content: bytearray, deadline: asyncio.Timeout) -> None:
@@ -130,10 +146,6 @@ class Post:
         if self.body.complete:
             how = f"was silent for {self.patience.silence / 60:.0f} minutes" if silent else "broke"
             happened = f"The connection to {self.host} {how} after the request was sent, before its answer came."
-            return OutcomeUnknownError(happened, hint=MAYBE_BILLED)
-        if self.body.begun:
-            happened = f"The connection to {self.host} broke during the upload: {why(error)}."
-            return ConnectionFailedError(happened, hint=NOT_COMPLETE)
-        reason = f"no answer within {self.patience.connect:.0f} s" if silent else why(error)
-        tries = len(self.patience.connect_pauses) + 1
-        return ConnectionFailedError(f"No connection to {self.host}, tried {tries} times: {reason}.", hint=NOT_SENT)
+            return OutcomeUnknownError(happened, hint=MAYBE_BILLED, content=bytes(self.read))
+        happened = f"The connection to {self.host} broke during the upload: {why(error)}."
+        return ConnectionFailedError(happened, hint=NOT_COMPLETE)

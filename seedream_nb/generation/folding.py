@@ -91,7 +91,10 @@ class _Told:
 
 
 def _told(records: Iterable[Record]) -> _Told:
-    """Sort the records by what they are about; later ones (by their clocks) replace earlier ones."""
+    """Sort the records by what they are about; later ones (by their clocks) replace earlier ones.
+
+    Clocks jump and differ: so nothing hangs on their order that money or a picture hangs on.
+    """
     told = _Told()
     for record in sorted(records, key=lambda record: str(record.get("at"))):
         match record:
@@ -104,9 +107,15 @@ def _told(records: Iterable[Record]) -> _Told:
                 told.files[index] = record
             case {"event": "missing", "index": int(index)}:
                 told.missing[index] = _text(record.get("reason")) or NOT_FETCHED
-            case {"event": "end"}:
+            case {"event": "end"} if _says_more(record, told.end):
                 told.end = record
     return told
+
+
+def _says_more(end: Record, than: Record) -> bool:
+    """Return whether an end takes the place of another: one whose outcome is known is not undone by one in doubt."""
+    known = [each for each in ENDS if each != "unknown"]
+    return end.get("status") in known or than.get("status") not in known
 
 
 def _status(told: _Told, *, have: set[int], alive: bool) -> str:
@@ -116,7 +125,8 @@ def _status(told: _Told, *, have: set[int], alive: bool) -> str:
     if complete and (ended or not alive):
         return "done"
     if ended:
-        return "partial" if ended == "done" and told.links else ended
+        in_doubt = told.end.get("status") == "unknown"  # by another kernel, which did not know of the links
+        return "partial" if told.links and (ended == "done" or in_doubt) else ended
     if alive:
         return "downloading" if told.links else "generating"
     return "partial" if told.links or have else "unknown"
@@ -124,8 +134,8 @@ def _status(told: _Told, *, have: set[int], alive: bool) -> str:
 
 def _cost(told: _Told) -> float | None:
     """Return what it cost in USD: as settled, else what its links are worth; None where nobody knows."""
-    if told.end:
-        return _number(told.end.get("cost"))
+    if (cost := _number(told.end.get("cost"))) is not None:
+        return cost
     price = _number(told.intent.get("price"))
     return price * len(told.links) if told.links and price is not None else None
 

@@ -8,7 +8,10 @@ import sys
 import time
 
 UNABLE = {getattr(errno, name, None) for name in ("ENOLCK", "EOPNOTSUPP", "ENOTSUP", "ENOSYS", "EINVAL")}
-"""What disks say that have no locks, as some network folders do."""
+"""What disks say that can't flush, as some network folders do."""
+
+_HELD = {getattr(errno, name, None) for name in ("EAGAIN", "EWOULDBLOCK", "EACCES", "EDEADLK", "EDEADLOCK")}
+"""What systems say of a file that another has locked. Whatever else they say means that the disk has no locks."""
 
 _LOCK_TRIES = 50
 _LOCK_PLACE = 0x7FFF0000  # far beyond the end: on Windows a locked place can't be read
@@ -33,7 +36,7 @@ if sys.platform == "win32":
             if shared:
                 msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
         except OSError as error:
-            return None if error.errno in UNABLE else False
+            return False if error.errno in _HELD else None
         return True
 
 else:
@@ -47,5 +50,5 @@ else:
         try:
             fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except OSError as error:
-            return None if error.errno in UNABLE else False
+            return False if error.errno in _HELD else None
         return True

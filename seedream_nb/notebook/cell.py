@@ -5,15 +5,14 @@ from __future__ import annotations
 import keyword
 import math
 import re
-import textwrap
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from seedream_nb.errors import Problem, did_you_mean, plain, refused
 from seedream_nb.keys import may_hold_key
-from seedream_nb.notebook.words import split
-from seedream_nb.options import OPTIONS
+from seedream_nb.notebook.words import DASHES, split
+from seedream_nb.options import OPTIONS, did_you_mean_option
 from seedream_nb.sizes import spell_size
 
 if TYPE_CHECKING:
@@ -24,12 +23,10 @@ if TYPE_CHECKING:
 
 _BY_FLAG = {flag: option for option in OPTIONS for flag in option.flags}
 _HELP = ("-h", "--help")
-_FLAGS = (*_BY_FLAG, *_HELP)
-_DASHES = "-–—−"  # noqa: RUF001 - what word processors make of a minus
 _NUMBER = r"[-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?"
 _WHOLE = r"[-+]?[0-9]{1,9}"
 _SHOWN = 40
-_WIDTH, _INDENT = 96, 26
+_IPYTHONS = frozenset({"In", "Out", "get_ipython", "exit", "quit"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,18 +78,26 @@ def parse_assignments(text: str) -> dict[str, str]:
     """
     words, problems = split(text)
     values: dict[str, str] = {}
+    strays = []
     for word in words:
         name, equals, value = word.text.partition("=")
+        if word.left_open:
+            continue
         if not equals or not name.isidentifier():
-            told = f"{plain(word.text, _SHOWN)} is no setting: write name=value, with no space around the =."
-            problems.append(Problem(told))
+            strays.append(word.text)
         elif name in values:
             problems.append(Problem(f"{name} is given twice: write it once."))
         else:
             values[name] = value
+    if strays:
+        told = plain(" ".join(strays), _SHOWN)
+        problems.append(Problem(f"{told} sets nothing: write name=value, with no space around the =."))
     if problems:
         raise refused(problems)
     return values
+
+
+_KEY = "A key in a cell would stay in the notebook: take it out, and run %seedream login."
 
 
 class _Reader:
@@ -137,9 +142,14 @@ class _Reader:
                 raise _no_value(option, flag, attached)
             return not flag.startswith("--no-")
         if attached is None and self._left and not _is_option(self._left[0]):
-            attached = self._left.popleft().text
+            word = self._left.popleft()
+            if word.left_open:
+                raise Problem  # which is told already
+            attached = word.text
         if not attached:
-            raise Problem(f"{flag} needs a value: {flag} {option.value}.{_choices(option)}")
+            raise Problem(f"{flag} needs a value: {flag} {option.value}{_range(option)}.{_choices(option)}")
+        if option.kind != "reference" and may_hold_key(attached):
+            raise Problem(_KEY)
         return _READERS.get(option.kind, _text)(option, flag, attached)
 
     def _only_once(self, option: Option, flag: str) -> None:
@@ -158,15 +168,26 @@ class _Reader:
 
     def _stray(self, word: Word) -> None:
         """Report words that belong to no option, together."""
+        if word.left_open:  # which is told already
+            return
         texts = [word.text]
         while self._left and not _is_option(self._left[0]):
             texts.append(self._left.popleft().text)
         if may_hold_key(" ".join(texts)):
-            raise Problem("A key in a cell would stay in the notebook: take it out, and run %seedream login.")
+            raise Problem(_KEY)
         told = plain(" ".join(texts), _SHOWN)
-        flag, value = self._last or (None, "")
-        remedy = f' Quote a value that has spaces: {flag} "{plain(value, _SHOWN)} {told}".' if flag else ""
+        remedy = self._remedy(texts, told)
         raise Problem(f"{told} belongs to no option. The prompt goes on the lines below.{remedy}")
+
+    def _remedy(self, texts: list[str], told: str) -> str:
+        """Return what to do with words after a value: another reference, or more of the same value."""
+        flag, value = self._last or (None, "")
+        if flag is None:
+            return ""
+        if _BY_FLAG[flag].kind == "reference":
+            each = " ".join(f"{flag} {plain(text, _SHOWN)}" for text in (value, *texts))
+            return f" For several references write {each}, and quotes around one that has spaces."
+        return f' Quote a value that has spaces: {flag} "{plain(value, _SHOWN)} {told}".'
 
     def _check_size(self) -> None:
         try:
@@ -177,7 +198,7 @@ class _Reader:
 
 
 def _is_option(word: Word) -> bool:
-    dashed = len(word.text) > 1 and word.text[0] in _DASHES
+    dashed = len(word.text) > 1 and word.text[0] in DASHES
     return dashed and not word.quoted and not re.fullmatch(_NUMBER, word.text)
 
 
@@ -190,16 +211,17 @@ def _parted(text: str) -> tuple[str, str | None]:
 
 
 def _unknown(flag: str) -> Problem:
-    bare = flag.lstrip(_DASHES).lower()
-    begun = [each for each in _FLAGS if each.startswith(f"--{bare}")] if bare else []
-    near = did_you_mean(f"--{bare}", _FLAGS) if len(bare) > 1 else ""
-    guess = f" Did you mean {begun[0]}?" if begun else near
-    return Problem(f"There is no option {plain(flag, _SHOWN)}.{guess or ' %%seedream --help lists them all.'}")
+    guess = did_you_mean_option(flag.lstrip(DASHES))
+    return Problem(f"There is no option {plain(flag, _SHOWN)}.{guess or ' %%seedream? lists them all.'}")
 
 
 def _no_value(option: Option, flag: str, attached: str) -> Problem:
     other = f" To switch it off, write {option.flags[-1]}." if option.kind == "switch" else ""
     return Problem(f"{flag} takes no value, but found {plain(attached, _SHOWN)}.{other}")
+
+
+def _range(option: Option) -> str:
+    return f", from {option.low} to {option.high}" if option.low is not None else ""
 
 
 def _choices(option: Option) -> str:
@@ -236,6 +258,8 @@ def _seconds(option: Option, flag: str, text: str) -> float:
 
 
 def _name(_option: Option, flag: str, text: str) -> str:
+    if text in _IPYTHONS:
+        raise Problem(f"{flag}: {text} is a name that IPython itself needs. Write another, such as {flag} result.")
     if not text.isidentifier() or keyword.iskeyword(text):
         nearest = re.sub(r"\W", "_", text).lstrip("0123456789") or "_"
         nearest += "_" if keyword.iskeyword(nearest) else ""
@@ -249,44 +273,3 @@ _READERS: dict[str, Callable[[Option, str, str], object]] = {
     "seconds": _seconds,
     "name": _name,
 }
-
-
-def help_text() -> str:
-    """Return what `%%seedream?` shows: usage, every option, three examples."""
-    return "\n".join((_USAGE, *(_row(option) for option in OPTIONS), _EXAMPLES))
-
-
-def _row(option: Option) -> str:
-    """Return one option with its help, folded beside it."""
-    flags = ", ".join(option.flags) + (f" {option.value}" if option.value else "")
-    shown = f"{option.default:g}" if isinstance(option.default, float) else option.default
-    default = f" (default: {shown})" if option.value and shown is not None else ""
-    told = textwrap.wrap(option.help + default, _WIDTH - _INDENT)
-    first = f"  {flags}".ljust(_INDENT)
-    lines = [first + told[0], *told[1:]] if len(first) == _INDENT else [first, *told]
-    return ("\n" + " " * _INDENT).join(lines)
-
-
-_USAGE = """\
-Make pictures with Seedream 4.0.
-
-  %%seedream [options]
-  The prompt, over as many lines as you like, with {expressions}.
-
-The cell's value is the result: its pictures are files, its previews stand below the cell.
-{name} is replaced by a variable's value; {{name}} stays {name}, and so do all other braces.
-
-Options:"""
-
-_EXAMPLES = """
-Examples:
-
-  %%seedream
-  A fox in the snow, woodcut
-
-  %%seedream --size 16:9 -n 4 --no-watermark --out foxes
-  Four seasons in the life of a fox, in the style of {style}
-
-  %%seedream -i photo.jpg -i @3 --once
-  Put the person of image 1 into the landscape of image 2
-"""

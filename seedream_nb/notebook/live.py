@@ -6,7 +6,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from IPython.display import display
+from IPython.display import clear_output, display
 
 from seedream_nb.view import bundle
 
@@ -30,6 +30,7 @@ class LiveOutput:
     def __init__(self, job: Job) -> None:
         """Show the job below the running cell."""
         self._job = job
+        job.followed = True
         self._seen, self._ticked, self._shown = job.version, time.monotonic(), 0.0
         self._handle: DisplayHandle | None = display(bundle(job), raw=True, display_id=True)
 
@@ -55,6 +56,17 @@ class LiveOutput:
         if (version != self._seen and not self._job.over) or ticking:
             self._seen, self._ticked = version, time.monotonic()
             self.show()
+
+    def vanish(self, *, alone: bool, wait: bool) -> None:
+        """Take the output away; with `wait`, at the moment when the next one comes.
+
+        Only a cell that is ours `alone` can be cleared. In another one, what it printed would go too, so an empty
+        output stays.
+        """
+        if alone:
+            clear_output(wait=wait)
+        elif self._handle is not None:
+            self._handle.update({"text/plain": "", "text/html": ""}, raw=True)
 
     def show(self) -> None:
         """Bring the output up to date now."""

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import no_var_expand
 
-from seedream_nb.errors import SeedreamError, StillGeneratingError, StoppedError
-from seedream_nb.notebook.cell import help_text, read
+from seedream_nb.errors import SeedreamError, StoppedError
+from seedream_nb.notebook.cell import read
+from seedream_nb.notebook.complete import Completer
+from seedream_nb.notebook.helptext import cell_help, verbs_help
+from seedream_nb.notebook.leftover import Leftover
+from seedream_nb.notebook.running import run_below
+from seedream_nb.notebook.shown import Shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,8 +23,6 @@ if TYPE_CHECKING:
     from seedream_nb.generation import Generation
     from seedream_nb.job import Job
     from seedream_nb.session import Session
-
-Value = TypeVar("Value")
 
 NAME = "seedream"
 BEFORE_SENDING = "Stopped before anything was sent. Nothing was billed."
@@ -32,6 +35,9 @@ class Magics:
         """Serve this shell; the session is asked for when it is first needed."""
         self._ip, self._session = ip, session
         self._before: dict[str, Any] = {}
+        self._completer = Completer(ip, session)
+        self._shown = Shown(ip)
+        self._leftover = Leftover(session)
 
     def register(self) -> None:
         """Put the magics in place."""
@@ -40,6 +46,8 @@ class Magics:
             self._before[kind] = table[kind].get(NAME)
             self._ip.magics_manager.register_function(magic, kind, NAME)
         self._show_jobs(on=True)
+        self._completer.register()
+        self._shown.listen()
 
     def withdraw(self) -> None:
         """Put back what was there before."""
@@ -50,22 +58,29 @@ class Magics:
             else:
                 table[kind][NAME] = before
         self._show_jobs(on=False)
+        self._completer.withdraw()
+        self._shown.leave()
 
     # -- the cell ----------------------------------------------------------------------------------
 
     def run_cell(self, line: str, cell: str) -> Generation | Job | None:
         """Run one `%%seedream` cell and return its value."""
+        left = None
         try:
+            left = self._leftover.line()
             return self._run(line, cell)
         except SeedreamError:
             raise
         except KeyboardInterrupt:
             raise StoppedError(BEFORE_SENDING) from None
+        finally:
+            if left:  # now that what the cell shows on its way is gone
+                print(left)
 
     def _run(self, line: str, cell: str) -> Generation | Job | None:
         options, problems = read(line)
         if options.help:
-            print(help_text())
+            print(cell_help())
             return None
         session = self._session()
         request = session.compose(
@@ -73,83 +88,7 @@ class Magics:
             max_images=options.max_images, sequential=options.sequential, watermark=options.watermark,
             problems=problems,
         )  # fmt: skip
-        if options.dry_run:
-            self._show_request(request, session)
-            return None
-        job = session.submit(
-            request, template=cell.strip(), once=options.once, save=options.save, timeout=options.timeout
-        )
-        try:
-            return self._keep(options.out, job) if options.background else self._wait(job, options.out)
-        except StoppedError:
-            raise
-        except KeyboardInterrupt:  # wherever it struck: what the message says must be true
-            job.cancel()
-            return job.result()
-
-    def _wait(self, job: Job, out: str | None) -> Generation:
-        from seedream_nb.notebook.surroundings import in_kernel
-
-        try:
-            generation = self._wait_in_view(job) if in_kernel(self._ip) else job.result()
-        except (StoppedError, StillGeneratingError):
-            self._keep_what_comes(out, job)
-            raise
-        except SeedreamError:
-            if job.generation is not None:
-                self._keep(out, job.generation)
-            raise
-        return self._keep(out, generation)
-
-    def _wait_in_view(self, job: Job) -> Generation:
-        from IPython.display import clear_output
-
-        from seedream_nb.notebook.live import LiveOutput
-
-        live = LiveOutput(job)
-        try:
-            live.follow(lambda: job.over or job.overdue)
-        except KeyboardInterrupt:
-            job.cancel()
-        try:
-            generation = job.result()
-        except (StoppedError, StillGeneratingError):
-            live.follow_on()
-            raise
-        except SeedreamError:
-            # What arrived stays in sight; else the progress goes and only the error is left.
-            if job.pictures:
-                live.show()
-            else:
-                clear_output()
-            raise
-        clear_output(wait=True)
-        return generation
-
-    def _keep_what_comes(self, out: str | None, job: Job) -> None:
-        """Let a variable hold what has come so far, and at the end all of it, unless it was given another value."""
-        so_far = job.generation
-        if out is None or so_far is None:
-            return
-        self._keep(out, so_far)
-
-        def keep_the_rest() -> None:
-            if self._ip.user_ns.get(out) is so_far and job.generation is not None:
-                self._keep(out, job.generation)
-
-        job.when_over(keep_the_rest)
-
-    def _show_request(self, request: Any, session: Session) -> None:  # noqa: ANN401
-        from IPython.display import display
-
-        from seedream_nb.view import request_bundle
-
-        display(request_bundle(request, session.settings.get("price"), session.backend), raw=True)
-
-    def _keep(self, name: str | None, value: Value) -> Value:
-        if name is not None:
-            self._ip.push({name: value})
-        return value
+        return run_below(self._ip, session, request, options, template=cell.strip())
 
     # -- what IPython is given ---------------------------------------------------------------------
 
@@ -158,7 +97,7 @@ class Magics:
         def seedream(line: str, cell: str) -> Generation | Job | None:
             return self.run_cell(line, cell)
 
-        seedream.__doc__ = help_text()
+        seedream.__doc__ = cell_help()
         return seedream
 
     def _line_magic(self) -> Callable[[str], Any]:
@@ -166,9 +105,16 @@ class Magics:
         def seedream(line: str) -> object:
             from seedream_nb.notebook.verbs import run
 
-            return run(line, self._session(), self._ip)
+            try:
+                if left := self._leftover.line((*line.split(None, 1), "")[0]):
+                    print(left)
+                return run(line, self._session(), self._ip)
+            except StoppedError:
+                raise
+            except KeyboardInterrupt:
+                raise StoppedError(BEFORE_SENDING) from None
 
-        seedream.__doc__ = "Look after seedream_nb: history, settings, login. `%seedream help` tells more."
+        seedream.__doc__ = verbs_help()
         return seedream
 
     def _show_jobs(self, *, on: bool) -> None:
@@ -186,10 +132,15 @@ class Magics:
 
 
 def show_job(job: Job) -> None:
-    """Show a job as an output that keeps itself up to date."""
+    """Show a job as an output that keeps itself up to date; in a terminal, where none can, as a line."""
     from seedream_nb.notebook.live import LiveOutput
+    from seedream_nb.notebook.surroundings import current_shell, in_kernel
 
-    LiveOutput(job).follow_on()
+    ip = current_shell()
+    if ip is not None and in_kernel(ip):
+        LiveOutput(job).follow_on()
+    else:
+        print(repr(job))
 
 
 def load(ip: InteractiveShell, session: Callable[[], Session]) -> None:

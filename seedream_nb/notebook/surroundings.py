@@ -1,4 +1,4 @@
-"""What the notebook around us offers: the values of its names, and what it is called."""
+"""What the notebook around us offers: the values of its names, what it showed, and what it is called."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from seedream_nb.errors import Problem
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -70,6 +72,22 @@ class NotebookScope:
             raise LookupError("it is all results: write one of them, such as Out[3]")
         return eval(expression, self._ip.user_ns)  # noqa: S307 - the user's own expression, in the user's own cell
 
+    def shown(self, mark: str) -> Sequence[object]:
+        """Return the pictures that `@out` or `@[5]` stands for; raises Problem."""
+        from seedream_nb.notebook.shown import shown_by
+
+        listener = shown_by(self._ip)
+        if listener is None:
+            told = "what cells showed is known only after %load_ext seedream_nb; then show it again."
+            raise Problem(f"{mark}: {told}", reference=True)
+        return listener.pictures(mark)
+
+    def attached(self, name: str) -> bytes:
+        """Return the content of an attachment of the notebook, as it was last saved; raises Problem."""
+        from seedream_nb.notebook.attachments import attached
+
+        return attached(name, notebook_file(self._ip))
+
     def _is_offered(self, name: str, value: object) -> bool:
         if _RESULT.fullmatch(name):
             # Before the first result it is an empty text.
@@ -107,6 +125,25 @@ def notebook_name(ip: InteractiveShell) -> str | None:
     """Return the notebook's file name where the host tells it; the name may be of no file."""
     told = ip.user_ns.get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME")
     return Path(str(told)).name if told else None
+
+
+def notebook_file(ip: InteractiveShell) -> Path | None:
+    """Return the notebook's file, where the host tells it and it is there."""
+    told = ip.user_ns.get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME")
+    if not told:
+        return None
+    # The host may tell a path from another folder, or a name that is no file's at all.
+    places = (Path(str(told)), PROCESS.folder / Path(str(told)).name)
+    return next((place for place in places if place.suffix == ".ipynb" and place.is_file()), None)
+
+
+def frontend(ip: InteractiveShell) -> str:
+    """Return what the person sits in front of, in words, as far as a kernel can know."""
+    if "google.colab" in sys.modules:
+        return "Google Colab"
+    if "__vsc_ipynb_file__" in ip.user_ns:
+        return "VS Code"
+    return "a Jupyter kernel" if in_kernel(ip) else "IPython in a terminal"
 
 
 def in_kernel(ip: InteractiveShell) -> bool:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from seedream_nb.errors import Problem, plain
 
 _BRACKETS = {"(": ")", "[": "]", "{": "}"}
 _QUOTES = "'\""
+_SPECIAL = frozenset("([{" + _QUOTES)
+DASHES = "-–—−"  # noqa: RUF001 - what word processors make of a minus
 _SHOWN = 40
 
 
@@ -19,6 +22,8 @@ class Word:
     """Without the quotes around it; quotes inside brackets are kept."""
     quoted: bool = False
     """Whether it begins with a quote: then it is a value, whatever it looks like."""
+    left_open: bool = False
+    """Whether a quote or bracket in it is never closed, which is told already."""
 
 
 def split(line: str) -> tuple[list[Word], list[Problem]]:
@@ -29,11 +34,21 @@ def split(line: str) -> tuple[list[Word], list[Problem]]:
             text, end = _word(line, position)
         except Problem as problem:
             problems.append(problem)
-            words.append(Word(text=line[position:], quoted=True))
+            words.append(Word(text=line[position:], quoted=True, left_open=True))
             break
         words.append(Word(text=text, quoted=line[position] in _QUOTES))
         position = end
     return words, problems
+
+
+def quoted(text: str) -> str:
+    """Return the word that `split` reads back as this text."""
+    plain_word = text and not any(character.isspace() or character in _SPECIAL for character in text)
+    if plain_word and text[0] not in DASHES:
+        return text
+    if '"' not in text:
+        return f'"{text}"'
+    return "".join(f"'{part}'" if part == '"' else f'"{part}"' for part in re.split('(")', text) if part)
 
 
 def _word_start(line: str, position: int) -> int:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import threading
 from typing import TYPE_CHECKING, Any, cast
 
 from seedream_nb.references.kept import Draft, TooBig
 from seedream_nb.references.limits import MOST_BYTES, MOST_PIXELS, MOST_RATIO
+from seedream_nb.references.sample import Sample
 from seedream_nb.references.strip import Damaged
 
 if TYPE_CHECKING:
@@ -21,7 +24,17 @@ LOSSY = frozenset({"JPEG", "MPO", "WEBP", "AVIF", "HEIF", "JPEG2000"})
 """Formats of photos: encoded again as JPEG, for a PNG of a photo is several times as big and shows no more."""
 
 _ANIMATED = frozenset({"GIF", "PNG", "WEBP", "AVIF", "TIFF", "FLI", "DCX"})
-_QUALITIES = (95, 90)
+_QUALITIES = ((95, 0), (90, 0), (90, 2))
+"""JPEG's quality and how it thins out colours: all this shows less of a difference than scaling down."""
+
+_AT_ONCE = threading.BoundedSemaphore(2)
+"""Pictures that are in memory at once, whoever asks: a photo takes 100 MB there."""
+
+_SCALING = threading.RLock()
+"""One of them at once also as it becomes smaller."""
+
+_BAND_ROWS = 256
+
 _SHRINK = 0.8
 _STEPS = 24
 _JPEG, _PNG = "image/jpeg", "image/png"
@@ -42,22 +55,40 @@ def encode(image: Image.Image, *, name: str, lossless: bool, inputs: Path) -> In
         Damaged: it can't be decoded.
         SettingsError: the folder can't be written.
     """
+    with _AT_ONCE:
+        return _encoded(image, name=name, lossless=lossless, inputs=inputs)
+
+
+def _encoded(image: Image.Image, *, name: str, lossless: bool, inputs: Path) -> Input:
     written_as = getattr(image, "format", None)
     changes: list[str] = []
     shown = _plain(_upright(_decoded(image, changes), changes), changes)
-    shape = _shape_within(*shown.size)
-    for step in range(_STEPS):
-        smaller = shown if shape == shown.size else _resized(shown, shape)
-        for media_type, options in _ways(shown.mode, lossless=lossless and step == 0):
-            with Draft(inputs, MOST_BYTES) as draft:
-                try:
-                    smaller.save(cast("Any", draft), **options)
-                except TooBig:
-                    continue
-                changes += _told(shown.size, shape, written_as, media_type)
-                return draft.keep(media_type, f"{name}: {', '.join(changes)}" if changes else None)
-        shape = _shrunk(*shape, _SHRINK)
+    with contextlib.ExitStack() as stack:
+        for shape, ways in _tries(shown, lossless=lossless):
+            if shape != shown.size:
+                stack.enter_context(_SCALING)
+            smaller = shown if shape == shown.size else resized(shown, shape)
+            for media_type, options in ways:
+                with Draft(inputs, MOST_BYTES) as draft:
+                    try:
+                        smaller.save(cast("Any", draft), **options)
+                    except TooBig:
+                        continue
+                    changes += _told(shown.size, shape, written_as, media_type)
+                    return draft.keep(media_type, f"{name}: {', '.join(changes)}" if changes else None)
     raise Damaged("does not fit into 10 MB however small it is made: use another picture")
+
+
+def _tries(image: Image.Image, *, lossless: bool) -> Iterator[tuple[tuple[int, int], list[tuple[str, dict[str, Any]]]]]:
+    """Yield shapes, each smaller than the last, and the ways to write the picture that may fit in each."""
+    shape = _shape_within(*image.size)
+    sample = Sample(image)
+    for step in range(_STEPS):
+        ways = _ways(image.mode, lossless=lossless and step == 0)
+        hopeful = [way for way in ways if not sample.is_hopeless(shape, way[1])]
+        if hopeful:
+            yield shape, hopeful
+        shape = _shrunk(*shape, _SHRINK)
 
 
 def _decoded(image: Image.Image, changes: list[str]) -> Image.Image:
@@ -88,20 +119,28 @@ def _upright(image: Image.Image, changes: list[str]) -> Image.Image:
 
 def _plain(image: Image.Image, changes: list[str]) -> Image.Image:
     """Return a picture in L, RGB or RGBA and in the colours of sRGB, with nothing else attached."""
+    from PIL import ImageFile
+
     shown = _in_srgb(image)
     if shown is not None:
         changes.append("colours converted to sRGB")
     shown = shown or _in_eight_bits(image)
-    if shown.mode in _WITH_ALPHA or "transparency" in shown.info:
-        shown = shown.convert("RGBA")
-    elif shown.mode != "L":
-        shown = shown.convert("L" if shown.mode == "1" else "RGB")
-    if shown is image and image.info:
+    mode = _mode_for(shown)
+    if shown.mode != mode or "transparency" in shown.info:
+        shown = shown.convert(mode)
+    if shown is image and image.info and not isinstance(image, ImageFile.ImageFile):  # a file's is ours to change
         shown = image.copy()
     if image.mode == "CMYK":
         changes.append("converted from CMYK to RGB")
     shown.info = {}  # what is left there, Pillow would write into the file
     return shown
+
+
+def _mode_for(image: Image.Image) -> str:
+    """Return the mode in which a picture is written."""
+    if image.mode in _WITH_ALPHA or "transparency" in image.info:
+        return "RGBA"
+    return "L" if image.mode in {"1", "L"} else "RGB"
 
 
 def _in_srgb(image: Image.Image) -> Image.Image | None:
@@ -161,8 +200,8 @@ def _ways(mode: str, *, lossless: bool) -> Iterator[tuple[str, dict[str, Any]]]:
     if mode == "RGBA" or lossless:
         yield _PNG, {"format": "PNG"}
     if mode != "RGBA":
-        for quality in _QUALITIES:
-            yield _JPEG, {"format": "JPEG", "quality": quality, "subsampling": 0}
+        for quality, subsampling in _QUALITIES:
+            yield _JPEG, {"format": "JPEG", "quality": quality, "subsampling": subsampling}
 
 
 def _shape_within(width: int, height: int) -> tuple[int, int]:
@@ -176,10 +215,18 @@ def _shrunk(width: int, height: int, factor: float) -> tuple[int, int]:
     return min(across, MOST_RATIO * down), min(down, MOST_RATIO * across)
 
 
-def _resized(image: Image.Image, shape: tuple[int, int]) -> Image.Image:
+def resized(image: Image.Image, shape: tuple[int, int]) -> Image.Image:
+    """Return a smaller picture, made in bands: in one go it would take half as much memory again."""
     from PIL import Image
 
-    return image.resize(shape, Image.Resampling.LANCZOS, reducing_gap=2.0)
+    width, height = shape
+    scale = image.height / height
+    smaller = Image.new(image.mode, shape)
+    for top in range(0, height, _BAND_ROWS):
+        rows = min(_BAND_ROWS, height - top)
+        box = (0, top * scale, image.width, min(image.height, (top + rows) * scale))
+        smaller.paste(image.resize((width, rows), Image.Resampling.LANCZOS, box=box), (0, top))
+    return smaller
 
 
 def _told(before: tuple[int, int], after: tuple[int, int], written_as: str | None, media_type: str) -> Iterator[str]:

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from seedream_nb.errors import ReferenceImageError, plain
+from seedream_nb.references.birth import digest
 from seedream_nb.references.encode import LOSSY, encode
-from seedream_nb.references.kept import Draft
-from seedream_nb.references.limits import MOST_BYTES, MOST_PIXELS
+from seedream_nb.references.kept import Draft, TooBig
+from seedream_nb.references.limits import MOST_BYTES, MOST_PIXELS, SHOWN
 from seedream_nb.references.opening import NotAPicture, open_picture, orientation
 from seedream_nb.references.strip import Damaged, strip
-from seedream_nb.references.values import digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 _MEDIA_TYPES = {"JPEG": "image/jpeg", "MPO": "image/jpeg", "PNG": "image/png"}
 _JPEG_MODES = ("L", "RGB")
-_SHOWN = 60
 
 
 def fit(reference: Reference, inputs: Path) -> Input:
@@ -37,7 +36,7 @@ def fit(reference: Reference, inputs: Path) -> Input:
         ReferenceImageError: the content changed since the request was made, is damaged, or is gone.
         SettingsError: the folder can't be written.
     """
-    name = plain(reference.name, _SHOWN)
+    name = plain(reference.name, SHOWN)
     try:
         if isinstance(reference.source, Path | bytes):
             with _stream(reference.source) as stream:
@@ -76,13 +75,16 @@ def _fit_stream(name: str, reference: Reference, stream: BinaryIO, inputs: Path)
 def _stripped(name: str, reference: Reference, stream: BinaryIO, media_type: str, inputs: Path) -> Input | None:
     """Keep a file as it is, less what must stay home; None if it must be encoded again."""
     stream.seek(0)
-    with Draft(inputs) as draft:
+    with Draft(inputs, MOST_BYTES) as draft:
         try:
             found = strip(stream, draft, media_type)
         except Damaged:
             return None  # decoding tells whether it is: some cameras write files that only look it
-        _check_unchanged(name, reference, found.read_sha256)
-        if found.kept_bytes > MOST_BYTES or orientation(found.exif) != 1:
+        except TooBig:
+            return None
+        # A large file is not hashed twice without need.
+        _check_unchanged(name, reference, draft.sha256 if found.clean else digest(stream)[0])
+        if orientation(found.exif) != 1:
             return None
         note = f"{name}: animated, its first frame was sent" if found.animated else None
         return draft.keep(media_type, note)

@@ -56,6 +56,11 @@ class Draft:
         with self._told():
             return self._file.write(data) if self._file else 0
 
+    @property
+    def sha256(self) -> str:
+        """The hash of what was written by now."""
+        return self._hash.hexdigest()
+
     def keep(self, media_type: str, note: str | None) -> Input:
         """Give the file the name of its content and return it, ready to be sent."""
         sha256 = self._hash.hexdigest()

@@ -22,12 +22,13 @@ MOST_RATIO = 3
 MOST_UNPACKED = 178_956_970
 """Pixels that are decoded at most (Pillow's own limit): beyond, a small file could fill the memory."""
 
-_SHOWN = 60
+SHOWN = 60
+"""Characters of a name that a message shows."""
 
 
 def wrong(name: str, told: str) -> Problem:
     """Return the problem with the reference of this name."""
-    return Problem(f"{plain(name, _SHOWN)} {told}", reference=True)
+    return Problem(f"{plain(name, SHOWN)} {told}", reference=True)
 
 
 def check_shape(name: str, width: int, height: int) -> None:
@@ -38,7 +39,7 @@ def check_shape(name: str, width: int, height: int) -> None:
     """
     told = [*_breaches(width, height)]
     if told:
-        shape = f"{plain(name, _SHOWN)} has {width}x{height} pixels"
+        shape = f"{plain(name, SHOWN)} has {width}x{height} pixels"
         raise Problem(*(f"{shape}; {each}" for each in told), reference=True)
 
 

@@ -6,7 +6,6 @@ whatever follows the picture's end are dropped. Files pass in pieces of at most 
 
 from __future__ import annotations
 
-import hashlib
 import re
 import zlib
 from dataclasses import dataclass
@@ -45,7 +44,6 @@ class Damaged(ValueError):  # noqa: N818 - it says what a file is, and is caught
 class Stripped:
     """What went through: how much of what was read was kept, and what is worth knowing of the rest."""
 
-    read_sha256: str
     read_bytes: int
     kept_bytes: int
     exif: bytes | None
@@ -68,7 +66,6 @@ def strip(source: BinaryIO, target: Writer, media_type: str) -> Stripped:
     walk(pipe)
     pipe.drop_rest()
     return Stripped(
-        read_sha256=pipe.read_hash.hexdigest(),
         read_bytes=pipe.read_bytes,
         kept_bytes=pipe.kept_bytes,
         exif=pipe.exif,
@@ -82,7 +79,6 @@ class _Pipe:
     def __init__(self, source: BinaryIO, target: Writer) -> None:
         self._source, self._target = source, target
         self._ahead = memoryview(b"")
-        self.read_hash = hashlib.sha256()
         self.read_bytes = self.kept_bytes = 0
         self.exif: bytes | None = None
         self.animated = False
@@ -119,7 +115,6 @@ class _Pipe:
 
     def _read(self) -> bool:
         data = self._source.read(PIECE_BYTES)
-        self.read_hash.update(data)
         self.read_bytes += len(data)
         self._ahead = memoryview(data)
         return bool(data)

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import base64
 import binascii
-import ipaddress
 import re
-import socket
 from urllib.parse import SplitResult, unquote_to_bytes, urlsplit
 
+from seedream_nb import addresses
 from seedream_nb.references.limits import wrong
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]+://|(?:https?|data):", re.IGNORECASE)
 _DATA = re.compile(r"data:([^,;]*)((?:;[^,;]*)*),(.*)", re.IGNORECASE | re.DOTALL)
 _LONGEST = 8_000
-_NUMERIC_HOST = re.compile(r"[0-9a-fx.]+", re.IGNORECASE)
-_HERE = ("localhost", "localhost.localdomain")
 
 
 def is_url(text: str) -> bool:
@@ -44,22 +41,20 @@ def content_of(name: str, text: str) -> bytes:
 
 
 def checked_url(name: str, text: str) -> str:
-    """Return a URL, as written, if the service can be expected to reach it; no name is looked up.
+    """Return a URL, as written, that somebody can be expected to fetch; no name is looked up.
 
     Raises:
-        Problem: not http(s), no host, or an address that means something only on this machine or network.
+        Problem: not http(s), no host, or a link-local address: clouds keep secrets there.
     """
     parts = _parts(name, text)
-    address = _address(parts.hostname or "")
-    if address is not None and address.is_link_local:
+    if addresses.is_link_local(parts.hostname or ""):
         raise wrong(name, "is a link-local address, which is never fetched; save the picture and hand over its path.")
-    if _is_here(parts.hostname or "") or (address is not None and not address.is_global):
-        raise wrong(
-            name,
-            "is an address of this machine or network, which the service can't reach; "
-            "download the picture and hand over its path.",
-        )
     return text
+
+
+def leads_inside(url: str) -> bool:
+    """Return whether a URL leads, as written, to this machine or network, where the service can't reach it."""
+    return addresses.leads_inside(urlsplit(url).hostname or "")
 
 
 def _parts(name: str, text: str) -> SplitResult:
@@ -76,24 +71,3 @@ def _parts(name: str, text: str) -> SplitResult:
     if re.search(r"[\s\x00-\x1f\x7f]", text) or len(text) > _LONGEST:
         raise wrong(name, f"has white space in it, or more than {_LONGEST} characters: it can't be fetched.")
     return parts
-
-
-def _is_here(host: str) -> bool:
-    bare = host.lower().rstrip(".")
-    return bare in _HERE or bare.endswith((".localhost", ".local"))
-
-
-def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """Return the address that a host is, in any spelling that network programs understand, or None for a name."""
-    bare = host.rstrip(".").partition("%")[0]
-    found: ipaddress.IPv4Address | ipaddress.IPv6Address
-    try:
-        found = ipaddress.ip_address(bare)
-    except ValueError:
-        if not _NUMERIC_HOST.fullmatch(bare):
-            return None
-        try:  # 127.1 and 0x7f000001 are loopback too
-            found = ipaddress.IPv4Address(socket.inet_aton(bare))
-        except OSError:
-            return None
-    return getattr(found, "ipv4_mapped", None) or found

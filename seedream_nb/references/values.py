@@ -1,61 +1,135 @@
-"""What an object can do decides what it is as a reference: a file, bytes, a PIL image, or several of these."""
+"""What an object can do decides what it is as a reference: a file, bytes, a PIL image, or several of these.
+
+No library is imported to find out. The code of other libraries runs when a reference is born, one by one.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import io
 import os
-import stat
+from collections.abc import ItemsView, Iterator, KeysView, Sequence, ValuesView
+from collections.abc import Set as AbstractSet
+from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from seedream_nb.errors import Problem, nearest
-from seedream_nb.references.limits import check_shape, wrong
-from seedream_nb.references.opening import NotAPicture, is_pil, open_picture, orientation
-from seedream_nb.request import Reference
+from seedream_nb.options import MOST_REFERENCES
+from seedream_nb.references.arrays import is_array, picture_of_array
+from seedream_nb.references.birth import born, digest, nearest_file
+from seedream_nb.references.figures import figure_of, picture_of_figure
+from seedream_nb.references.foreign import Foreign, can, guarded
+from seedream_nb.references.holders import content_of_file, held, is_file
+from seedream_nb.references.limits import wrong
+from seedream_nb.references.opening import is_pil
+from seedream_nb.references.shown import picture_shown, shows_itself, shows_picture
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from PIL import Image
 
-Source: TypeAlias = "str | Path | bytes | Image.Image"
+__all__ = ["Source", "born", "digest", "holds_objects", "is_array", "nearest_file", "sources_of"]
+
+Source: TypeAlias = "str | Path | bytes | Image.Image | Foreign"
 """What a value comes down to; a `str` is a URL, a data URI or a path."""
 
-TAKEN = "a path, a URL, bytes, a PIL image, a picture or result of seedream, or a list of these"
+TAKEN = (
+    "a path, a URL, bytes, an open file, a PIL image, an array, a figure, a picture or result of seedream, or a list"
+)
 
 _DEEPEST = 5
-_PIECE_BYTES = 1 << 20
-_BAND_BYTES = 4 << 20
-_MOST_LISTED = 10_000
+_MOST_ITEMS = 1_000
+"""Items of a sequence that is no list: one that never ends must end somewhere."""
 
 
 def sources_of(name: str, value: object, depth: int = 0) -> Iterator[tuple[str, Source]]:
-    """Yield what a value comes down to, each with a name for messages; no content is read.
+    """Yield what a value comes down to, each with a name for messages; no content is read, nothing is drawn.
 
     Raises:
         Problem: what the value is instead, and what can be handed over.
     """
-    if isinstance(value, str | Path | bytes):
+    drawn: list[object] = []
+    with guarded(name):
+        for part, source in _sources(name, value, depth):
+            of = source.of if isinstance(source, Foreign) else None
+            if of is None or not any(of is each for each in drawn):  # the bars of a plot are one figure
+                drawn += [] if of is None else [of]
+                yield part, source
+
+
+def _sources(name: str, value: Any, depth: int) -> Iterator[tuple[str, Source]]:  # noqa: ANN401 - anything
+    if isinstance(value, str | Path | bytes) or is_pil(value):
         yield name, value
     elif isinstance(value, bytearray | memoryview):
         yield name, bytes(value)
-    elif is_pil(value):
-        yield name, value  # type: ignore[misc]  # it is a PIL image
     elif isinstance(value, list | tuple):
         yield from _each(name, value, depth)
     elif isinstance(path := getattr(value, "path", None), str | Path):  # our pictures; entries of os.scandir
         yield str(getattr(value, "mark", None) or name), Path(path)
-    elif isinstance(images := getattr(value, "images", None), list):  # our results
+    elif isinstance(value, type):
+        raise wrong(name, f"is a class, {value.__qualname__}; hand over an object of it.")
+    elif (files := held(name, value)) is not None:
+        yield from files
+    elif foreign := _foreign(value):
+        yield name, foreign
+    else:
+        yield from _held(name, value, depth)
+
+
+def _held(name: str, value: Any, depth: int) -> Iterator[tuple[str, Source]]:  # noqa: ANN401 - anything
+    """Yield what is in a value that is no picture itself."""
+    if isinstance(images := getattr(value, "images", None), list):  # our results
         yield from _each(name, images, depth)
     elif isinstance(value, os.PathLike):
         yield name, Path(value)
+    elif (items := _items(name, value)) is not None:
+        yield from _each(name, items, depth)
     else:
-        raise wrong(name, f"is {_kind(value)}; hand over {TAKEN}.{_remedy(name, value)}")
+        raise wrong(name, f"is {_kind(value)}; hand over {TAKEN}.{_remedy(value)}")
 
 
-def _each(name: str, values: list[object] | tuple[object, ...], depth: int) -> Iterator[tuple[str, Source]]:
-    if not values:
+def _foreign(value: Any) -> Foreign | None:  # noqa: ANN401 - anything
+    """Return how to have the picture of an object of another library, if it seems to have one."""
+    if (figure := figure_of(value)) is not None:
+        return Foreign(of=figure, draw=partial(picture_of_figure, found=figure))
+    if is_file(value):
+        return Foreign(of=value, draw=partial(content_of_file, file=value))
+    if is_array(value) and not holds_objects(value):
+        return Foreign(of=value, draw=partial(picture_of_array, value=value))
+    if shows_itself(value) and not _is_widget(value) and not is_array(value):
+        return Foreign(of=value, draw=partial(picture_shown, value=value))
+    return None
+
+
+def holds_objects(value: Any) -> bool:  # noqa: ANN401 - an array of any library
+    """Return whether an array is a list of things: paths in a column, axes of a grid of plots."""
+    kind = getattr(getattr(value, "dtype", None), "kind", None)
+    return (kind in tuple("OUST") or (kind is None and can(value, "to_list"))) and can(value, "tolist")
+
+
+def _is_widget(value: object) -> bool:
+    return hasattr(value, "_model_name") and not shows_picture(value)
+
+
+def _items(name: str, value: Any) -> list[object] | None:  # noqa: ANN401 - anything
+    """Return the items of something that has them in an order; None if it is nothing of the kind."""
+    if is_array(value):
+        items = value.tolist()
+        return items if isinstance(items, list) else [items]
+    if isinstance(value, Iterator):
+        return _at_most(name, value, MOST_REFERENCES, f"gives more than {MOST_REFERENCES} pictures; take fewer.")
+    if isinstance(value, Sequence | KeysView | ValuesView):
+        return _at_most(name, iter(value), _MOST_ITEMS, f"has more than {_MOST_ITEMS} items; hand over fewer.")
+    return None
+
+
+def _at_most(name: str, values: Iterator[object], most: int, told: str) -> list[object]:
+    found = list(islice(values, most + 1))
+    if len(found) > most:
+        raise wrong(name, told)
+    return found
+
+
+def _each(name: str, values: Sequence[object], depth: int) -> Iterator[tuple[str, Source]]:
+    if not len(values):
         raise wrong(name, "has no pictures in it; leave it out.")
     if depth == _DEEPEST:
         raise wrong(name, f"has lists within lists, more than {_DEEPEST} deep; hand over one list.")
@@ -71,126 +145,12 @@ def _kind(value: object) -> str:
     return f"a value of type {module}{kind.__qualname__}"
 
 
-def _remedy(name: str, value: object) -> str:
-    """Return how a value that shows a picture becomes one that can be handed over."""
-    if hasattr(value, "savefig") or hasattr(getattr(value, "figure", None), "savefig"):
-        return " Save the figure first: savefig('figure.png'), and hand over that path."
-    if hasattr(value, "__array__") and hasattr(value, "shape"):
-        return f" For an array, write PIL.Image.fromarray({name})."
+def _remedy(value: object) -> str:
+    """Return how a value that may hold pictures becomes one that can be handed over."""
+    if isinstance(value, int | float):
+        return " Numbers are a picture as an array: numpy.array(…, 'uint8')."
+    if isinstance(value, dict):
+        return " For its values write .values()."
+    if isinstance(value, AbstractSet) and not isinstance(value, ItemsView):
+        return " A set has no order: write sorted(…)."
     return ""
-
-
-def born(name: str, source: Path | bytes | Image.Image) -> Reference:
-    """Return the reference that a picture makes: its header is read and its content is hashed, no more.
-
-    A PIL image is copied, so that changing it afterwards changes nothing.
-
-    Raises:
-        Problem: not a picture, damaged, too small, out of ratio: the limit, the value found, the remedy.
-    """
-    if isinstance(source, Path):
-        return _born_of_file(name, source)
-    if isinstance(source, bytes):
-        return _described(name, io.BytesIO(source), source)
-    return _born_of_pil(name, source)
-
-
-def _born_of_file(name: str, path: Path) -> Reference:
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):  # a pipe or device would keep us waiting
-            raise wrong(name, _no_file(path))
-        with path.open("rb") as file:
-            return _described(name, file, path)
-    except FileNotFoundError:
-        raise wrong(name, f"was not found in {path.parent}.{nearest_file(path)}") from None
-    except (OSError, ValueError) as error:
-        if isinstance(error, Problem):
-            raise
-        told = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise wrong(name, f"can't be read: {told}. Check the path and its permissions.") from error
-
-
-def _no_file(path: Path) -> str:
-    if path.is_dir():
-        return "is a folder; for all its pictures of one kind write FOLDER/*.png."
-    return "is no ordinary file; save its content as a picture first."
-
-
-def nearest_file(path: Path) -> str:
-    """Return ` Did you mean …?` with the file of that folder that comes nearest, or what is missing before it."""
-    folder = path.parent
-    if not folder.is_dir():
-        return " That folder does not exist."
-    try:
-        with os.scandir(folder) as entries:
-            names = [entry.name for entry, _ in zip(entries, range(_MOST_LISTED), strict=False)]
-    except OSError:
-        return ""
-    by_stem: dict[str, list[str]] = {}
-    for each in sorted(names):
-        by_stem.setdefault(Path(each).stem, []).append(each)
-    found = nearest(path.stem, by_stem)
-    if found is None:
-        return ""
-    guess = min(by_stem[found], key=lambda each: Path(each).suffix.lower() != path.suffix.lower())
-    return f" Did you mean {guess}?"
-
-
-def _described(name: str, stream: BinaryIO, source: Path | bytes) -> Reference:
-    try:
-        image = open_picture(stream)
-    except NotAPicture as error:
-        raise wrong(name, f"{error}.") from error
-    width, height = image.size
-    check_shape(name, width, height)
-    if orientation(image.info.get("exif")) > 4:  # noqa: PLR2004 - the upper four lie on their side
-        width, height = height, width
-    sha256, size_bytes = digest(stream)
-    return Reference(
-        name=name, sha256=sha256, size_bytes=size_bytes, width=width, height=height, source=source,
-        media_type=image.get_format_mimetype() or f"image/{(image.format or 'unknown').lower()}",
-    )  # fmt: skip
-
-
-def digest(stream: BinaryIO) -> tuple[str, int]:
-    """Return the SHA-256 of a stream, from its start, and how many bytes it has."""
-    stream.seek(0)
-    content, size = hashlib.sha256(), 0
-    while piece := stream.read(_PIECE_BYTES):
-        content.update(piece)
-        size += len(piece)
-    return content.hexdigest(), size
-
-
-def _born_of_pil(name: str, image: Image.Image) -> Reference:
-    check_shape(name, *image.size)
-    try:
-        copied = _copied(image)
-        sha256 = _digest_of_pil(copied)
-    except Exception as error:
-        raise wrong(name, f"can't be read ({error}): open it again, or use another copy.") from error
-    width, height = copied.size
-    return Reference(name=name, sha256=sha256, media_type="image/png", width=width, height=height, source=copied)
-
-
-def _copied(image: Image.Image) -> Image.Image:
-    """Return a copy that shows the same: a file just opened is turned as it says, what was worked on is as it looks."""
-    from PIL import ImageFile, ImageOps
-
-    image.load()
-    turned = orientation(image.info.get("exif")) != 1 and isinstance(image, ImageFile.ImageFile)
-    copied = ImageOps.exif_transpose(image) if turned else image.copy()
-    copied.info = {key: image.info[key] for key in ("icc_profile", "transparency") if key in image.info}
-    return copied
-
-
-def _digest_of_pil(image: Image.Image) -> str:
-    """Return a hash of what an image shows: two images with equal hashes look the same."""
-    palette = image.getpalette("RGBA") if image.palette else None
-    head = (image.mode, image.size, palette, image.info.get("transparency"))
-    content = hashlib.sha256(repr(head).encode() + (image.info.get("icc_profile") or b""))
-    width, height = image.size
-    step = max(1, _BAND_BYTES // (width * 4))
-    for top in range(0, height, step):
-        content.update(image.crop((0, top, width, min(top + step, height))).tobytes())
-    return content.hexdigest()

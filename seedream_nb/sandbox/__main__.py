@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import math
 import signal
 import socket
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from starlette.applications import Starlette
 
@@ -29,12 +30,12 @@ def read_options(words: Sequence[str] | None = None) -> argparse.Namespace:
         help="where to listen on 127.0.0.1; 0 takes a free port (default: 8787)",
     )
     parser.add_argument(
-        "--latency", type=float, default=0.0, metavar="SECONDS", help="an answer takes at least this long"
+        "--latency", type=_seconds, default=0.0, metavar="SECONDS", help="an answer takes at least this long"
     )
     parser.add_argument("--fail", metavar="SPEC", help="statuses to answer by chance: 429@0.2,503@0.05")
     parser.add_argument(
         "--link-ttl",
-        type=float,
+        type=_seconds,
         default=86400.0,
         metavar="SECONDS",
         help="until a link expires (default: a day)",
@@ -42,6 +43,17 @@ def read_options(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--api-key", metavar="KEY", help="the key that clients must send (default: any or none)")
     parser.add_argument("--seed", type=int, help="makes --fail the same each time")
     return parser.parse_args(words)
+
+
+def _seconds(word: str) -> float:
+    """Return a length of time."""
+    seconds = float(word)
+    if not 0 <= seconds < math.inf:
+        raise ValueError(word)
+    return seconds
+
+
+_seconds.__name__ = "number of seconds"  # what argparse calls it
 
 
 def listen(port: int) -> socket.socket:
@@ -58,19 +70,45 @@ def serve(app: Starlette, listener: socket.socket) -> None:
     """Answer requests until Ctrl-C or a SIGTERM."""
     import uvicorn
 
-    signal.signal(signal.SIGTERM, _end)
-    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1, lifespan="on")
-    uvicorn.Server(config).run(sockets=[listener])
+    from .ending import Ending
+
+    ending = Ending(app)
+
+    class Server(uvicorn.Server):
+        """Ends at the first signal: who still waits is told, and none is waited for."""
+
+        def handle_exit(self, *_: object) -> None:
+            self.should_exit = True
+
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            await ending.end()
+            await super().shutdown(sockets)
+
+    server = Server(uvicorn.Config(ending, log_level="warning", timeout_graceful_shutdown=1, lifespan="on"))
+    _on_signals(server.handle_exit)
+    print(f"Seedream sandbox at http://{HOST}:{listener.getsockname()[1]} (Ctrl-C ends it)", flush=True)  # noqa: T201
+    server.run(sockets=[listener])
+    _on_signals(signal.SIG_IGN)  # a moment is left, until the last picture is painted
+
+
+def _on_signals(handler: Callable[..., object] | signal.Handlers) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, handler)
 
 
 def _end(*_: object) -> NoReturn:
     raise SystemExit(0)
 
 
-def main(words: Sequence[str] | None = None) -> int:
-    """Serve until the end; return the exit code."""
-    options = read_options(words)
+def _say(told: str) -> int:
+    print(f"The sandbox can't start: {told}", file=sys.stderr)  # noqa: T201 - a command talks to a terminal
+    return 2
+
+
+def _run(options: argparse.Namespace) -> int:
     try:
+        import uvicorn  # noqa: F401 - before anything is promised
+
         from .app import create_app
 
         app = create_app(
@@ -81,12 +119,20 @@ def main(words: Sequence[str] | None = None) -> int:
             seed=options.seed,
         )
         listener = listen(options.port)
+    except ImportError as error:
+        return _say(f"{error.name} is missing. Install it with:  pip install uvicorn")
     except (OSError, OverflowError, ValueError) as error:
-        print(f"The sandbox can't start: {error}", file=sys.stderr)  # noqa: T201 - a command talks to a terminal
-        return 2
-    print(f"Seedream sandbox at http://{HOST}:{listener.getsockname()[1]} (Ctrl-C ends it)", flush=True)  # noqa: T201
+        return _say(str(error))
+    serve(app, listener)
+    return 0
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Serve until the end; return the exit code."""
+    options = read_options(words)
+    signal.signal(signal.SIGTERM, _end)
     with contextlib.suppress(KeyboardInterrupt):
-        serve(app, listener)
+        return _run(options)
     return 0
 
 

@@ -5,63 +5,52 @@ from __future__ import annotations
 import contextlib
 import functools
 import hmac
+import io
 import os
 import random
-import re
 import secrets
-import shutil
-import tempfile
 import threading
 import time
 import weakref
-from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import urlsplit
 
 import anyio
 import anyio.to_thread
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import FileResponse, JSONResponse
 from starlette.routing import Route
 
+from . import body
+from .answers import ANSWERS, refused, storage_error
 from .asked import how_many, pixels
+from .fetch import fetch
+from .folder import make_folder, remove_folder
 from .links import LinkRefusedError, Links
-from .references import check_picture, decode_data, fetch, refuse
-from .rules import Order, Refusal, read_order
+from .references import UnfitError, check_picture, decode_data, is_url
+from .refusals import broken_rules, failures, refusal
+from .rules import find_problems, make_order
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
+    from pathlib import Path
 
     from PIL.Image import Image
     from starlette.requests import Request
+    from starlette.responses import Response
 
-    from .references import Fetch
+    from .fetch import Fetch
+    from .refusals import Problem
+    from .rules import Order
+
+    Received = tuple[tuple[int, int], Image]  # a reference's size and a small copy
 
 T = TypeVar("T")
 
 SERVICE_PATH = "/v3/seedream-4.0"
-MOST_BODY_BYTES = 160_000_000  # ten references of 10 MB are 133 MB of JSON
-UNAUTHORIZED, FORBIDDEN, TOO_LARGE, OTHER_TYPE, TOO_MANY, SERVER_ERRORS = 401, 403, 413, 415, 429, 500
+PICTURES_PATH = "/pictures/"
+UNAUTHORIZED, SERVER_ERRORS = 401, 500
 PAINTING = threading.BoundedSemaphore(2)  # a 4K picture takes 70 MB while it is painted
-
-FAILURES = {  # what the service says, by status
-    400: (
-        "INVALID_REQUEST_BODY",
-        "The request failed because the output image may contain sensitive information.",
-    ),
-    401: ("INVALID_API_KEY", "The API key is missing or wrong."),
-    402: ("NOT_ENOUGH_BALANCE", "The balance does not cover this request."),
-    403: ("model_access_denied", "The key may not use this model."),
-    404: ("NOT_FOUND", "There is nothing at this path."),
-    405: ("METHOD_NOT_ALLOWED", "This path does not take this method."),
-    413: ("REQUEST_BODY_TOO_LARGE", "The body is too large."),
-    415: ("UNSUPPORTED_MEDIA_TYPE", "Content-Type must be application/json."),
-    429: ("RATE_LIMIT_EXCEEDED", "Too many images per minute."),
-    500: ("INTERNAL_ERROR", "The service failed."),
-    502: ("BAD_GATEWAY", "The gateway got no valid answer."),
-    503: ("SERVICE_UNAVAILABLE", "The service is not available."),
-    504: ("GATEWAY_TIMEOUT", "Generation took longer than the gateway waits."),
-}
 
 
 def create_app(  # noqa: PLR0913 - the options of the command, by their names
@@ -85,8 +74,10 @@ def create_app(  # noqa: PLR0913 - the options of the command, by their names
         seed: Makes the failures the same each time.
 
     Raises:
-        ValueError: `fail` can't be read.
+        ValueError: `fail` can't be read, or the key is empty.
     """
+    if api_key is not None and not api_key.strip():
+        raise ValueError("the API key is empty")
     sandbox = Sandbox(
         latency=latency,
         failing=failures(fail),
@@ -97,25 +88,11 @@ def create_app(  # noqa: PLR0913 - the options of the command, by their names
     )
     routes = [
         Route(SERVICE_PATH, sandbox.generate, methods=["POST"]),
-        Route("/pictures/{name}", sandbox.download, methods=["GET"]),
+        Route(PICTURES_PATH + "{name}", sandbox.download, methods=["GET"]),
     ]
-    app = Starlette(
-        routes=routes, exception_handlers={Refusal: _refused, HTTPException: _no_route}, lifespan=sandbox.life
-    )
+    app = Starlette(routes=routes, exception_handlers=ANSWERS, lifespan=sandbox.life)
     app.router.redirect_slashes = False
     return app
-
-
-def failures(spec: str | None) -> list[tuple[int, float]]:
-    """Return the statuses and shares in a text like "429@0.2,503@0.05"; raise ValueError where it can't be read."""
-    found = []
-    for part in filter(None, (piece.strip() for piece in (spec or "").split(","))):
-        match = re.fullmatch(r"([45]\d\d)(?:@(1(?:\.0*)?|0?\.\d+|0))?", part)
-        if not match:
-            told = f"{part!r} is no failure: write a status and a share from 0 to 1, like 429@0.2"
-            raise ValueError(told)
-        found.append((int(match[1]), float(match[2] or 1)))
-    return found
 
 
 class Sandbox:
@@ -135,58 +112,82 @@ class Sandbox:
         self.latency, self.failing, self.api_key = latency, failing, api_key
         self.fetch, self.chance = fetch, chance
         self.links = Links(link_ttl)
-        self.folder = Path(tempfile.mkdtemp(prefix="seedream-sandbox-"))
-        self.tidy = weakref.finalize(self, _remove, self.folder, os.getpid())
+        self.folder = make_folder()
+        self.tidy = weakref.finalize(self, remove_folder, self.folder, os.getpid())
+        self.keeping = threading.Lock()
 
     @contextlib.asynccontextmanager
     async def life(self, _: Starlette) -> AsyncIterator[None]:
-        """Remove the folder when the server ends."""
+        """Remove the folder when the server ends; what is still being painted is kept no more."""
         yield
-        self.tidy()
+        with self.keeping:
+            self.tidy()
 
     async def generate(self, request: Request) -> Response:
         """Answer a request for pictures when they are painted, and not before `latency` has passed."""
         begun = time.monotonic()
         self._check_key(request)
-        _check_type(request)
-        order = await _in_thread(functools.partial(read_order, await _body(request)))
+        body.check_headers(request)
+        content = await body.read(request)
+        order, received = await self._understand(request, content)
         failure = self._failure_by_chance()
         if failure and failure < SERVER_ERRORS:
-            raise _failure(failure)
-        try:
-            return JSONResponse({"images": await self._work(request, order, failure)})
-        finally:
-            await anyio.sleep(max(0.0, self.latency - (time.monotonic() - begun)))
+            raise refusal(failure)
+        answer = refused(refusal(failure)) if failure else await self._paint(request, order, received)
+        await anyio.sleep(max(0.0, self.latency - (time.monotonic() - begun)))
+        return answer
 
-    async def _work(self, request: Request, order: Order, failure: int | None) -> list[str]:
-        """Return the links of the pictures that an order asks for."""
-        received = [await self._reference(request, at, text) for at, text in enumerate(order.images)]
-        if failure:
-            raise _failure(failure)
-        names = await self._paint(order, received)
-        return [f"{request.base_url}pictures/{name}?{self.links.query(name)}" for name in names]
+    async def _understand(self, request: Request, content: bytearray) -> tuple[Order, list[Received]]:
+        """Return what a body asks for, or raise the 400 that names all that is wrong with it."""
+        fields = await _in_thread(functools.partial(body.parse, content))
+        content.clear()  # ten references are 133 MB, and there are copies now
+        problems = find_problems(fields)
+        received: list[Received] = []
+        if not any(field == "images" for field, _ in problems):
+            received = await self._receive(request, fields.get("images", []), problems)
+        if problems:
+            raise broken_rules(problems)
+        return make_order(fields), received
+
+    async def _receive(self, request: Request, images: Sequence[str], problems: list[Problem]) -> list[Received]:
+        """Return the references, fetched all at once and decoded one by one; add what is wrong with them."""
+        results: dict[int, Received | Exception] = {}
+        one_by_one = anyio.Lock()
+
+        async def receive(at: int, text: str) -> None:
+            try:
+                fetched = await self._fetched(request, text) if is_url(text) else None
+                async with one_by_one:
+                    results[at] = await _in_thread(functools.partial(_checked, text, fetched))
+            except UnfitError as error:
+                results[at] = error
+
+        async with anyio.create_task_group() as group:
+            for at, text in enumerate(images):
+                group.start_soon(receive, at, text)
+        found = [results[at] for at in range(len(images))]
+        problems += [("images", f"images[{at}] {told}") for at, told in enumerate(found) if isinstance(told, Exception)]
+        return [one for one in found if not isinstance(one, Exception)]
+
+    async def _fetched(self, request: Request, url: str) -> bytes:
+        """Return the bytes of a reference that is given by its URL; raise UnfitError where they can't be had."""
+        try:
+            own = self._own(request, url)
+            return await _in_thread(own.read_bytes) if own else await self.fetch(url)
+        except (OSError, ValueError) as error:
+            raise UnfitError(f"can't be fetched: {error}") from None
 
     async def download(self, request: Request) -> Response:
         """Hand out a picture by its link, as object storage does."""
         name = request.path_params["name"]
         try:
             self.links.check(name, request.url.query)
-        except LinkRefusedError as refusal:
-            return Response(_storage_error(refusal), FORBIDDEN, media_type="application/xml")
+        except LinkRefusedError as told:
+            return storage_error(told)
         return FileResponse(self.folder / name, media_type="image/jpeg")
 
-    async def _reference(self, request: Request, at: int, text: str) -> tuple[tuple[int, int], Image]:
-        """Return a reference's size and a small copy."""
-        if not text.startswith(("http://", "https://")):
-            return await _in_thread(lambda: check_picture(at, decode_data(at, text), text[11 : text.index(";")]))
-        try:
-            own = self._own(request, text)
-            content = await _in_thread(own.read_bytes) if own else await self.fetch(text)
-        except (OSError, ValueError) as error:
-            raise refuse(at, f"can't be fetched: {error}") from None
-        return await _in_thread(lambda: check_picture(at, content))
-
-    async def _paint(self, order: Order, received: Sequence[tuple[tuple[int, int], Image]]) -> list[str]:
+    async def _paint(self, request: Request, order: Order, received: Sequence[Received]) -> JSONResponse:
+        """Answer with the links of the pictures that an order asks for."""
         size = pixels(order.size, order.prompt, received[0][0] if received else None)
         names = [f"{secrets.token_urlsafe(18)}.jpg" for _ in range(how_many(order))]
         references = [small for _, small in received]
@@ -195,26 +196,30 @@ class Sandbox:
             from .painter import paint
 
             with PAINTING:
-                paint(
-                    self.folder / name,
-                    order.prompt,
-                    size,
-                    references=references,
-                    watermark=order.watermark,
-                    number=number,
-                )
+                if not self.tidy.alive:
+                    return
+                picture = io.BytesIO()
+                paint(picture, order.prompt, size, references=references, watermark=order.watermark, number=number)
+            self._keep(name, picture.getvalue())
 
         two_at_once = anyio.CapacityLimiter(2)
         async with anyio.create_task_group() as group:
             for number, name in enumerate(names, 1):
                 group.start_soon(_in_thread, functools.partial(draw, name, number), two_at_once)
-        return names
+        return JSONResponse({"images": [f"{_base(request)}{name}?{self.links.query(name)}" for name in names]})
+
+    def _keep(self, name: str, content: bytes) -> None:
+        """Write a picture, unless the folder went while it was painted."""
+        with self.keeping:
+            if self.tidy.alive:
+                (self.folder / name).write_bytes(content)
 
     def _check_key(self, request: Request) -> None:
-        """Refuse a missing or wrong key, where one is set."""
+        """Refuse a missing or wrong key, where one is set: the header must be as the pages spell it."""
         given = request.headers.get("authorization", "")
         if self.api_key is not None and not hmac.compare_digest(given.encode(), f"Bearer {self.api_key}".encode()):
-            raise _failure(UNAUTHORIZED)
+            told = "is wrong" if given.startswith("Bearer ") else "is missing"
+            raise refusal(UNAUTHORIZED, f"Authorization: the API key {told}; the header must be: Bearer <API key>")
 
     def _failure_by_chance(self) -> int | None:
         """Return one of the statuses of `fail`, each as often as its share, or None."""
@@ -227,10 +232,10 @@ class Sandbox:
 
     def _own(self, request: Request, url: str) -> Path | None:
         """Return the file behind a link that this sandbox gave, None for another URL; raise where the link is dead."""
-        base = f"{request.base_url}pictures/"
-        if not url.startswith(base):
+        path, query = urlsplit(url).path, urlsplit(url).query
+        name = path.removeprefix(PICTURES_PATH)
+        if not path.startswith(PICTURES_PATH) or not (self.links.gave(name, query) or url.startswith(_base(request))):
             return None
-        name, _, query = url.removeprefix(base).partition("?")
         self.links.check(name, query)
         return self.folder / name
 
@@ -240,46 +245,11 @@ async def _in_thread(work: Callable[[], T], limiter: anyio.CapacityLimiter | Non
     return await anyio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=limiter)
 
 
-async def _body(request: Request) -> bytes:
-    """Return the body of a request, or refuse one that is too large."""
-    content = bytearray()
-    async for piece in request.stream():
-        content += piece
-        if len(content) > MOST_BODY_BYTES:
-            raise _failure(TOO_LARGE)
-    return bytes(content)
+def _checked(text: str, fetched: bytes | None) -> Received:
+    with PAINTING:
+        return check_picture(*decode_data(text)) if fetched is None else check_picture(fetched)
 
 
-def _check_type(request: Request) -> None:
-    """Refuse any content type but the one that the pages name."""
-    if request.headers.get("content-type", "").partition(";")[0].strip().casefold() != "application/json":
-        raise _failure(OTHER_TYPE)
-
-
-def _failure(status: int) -> Refusal:
-    """Return the refusal that belongs to a status."""
-    return Refusal(status, *FAILURES.get(status, ("ERROR", "The request failed.")))
-
-
-async def _refused(_: Request, error: Exception) -> Response:
-    """Answer with the service's error body."""
-    refusal = cast("Refusal", error)
-    headers = {"retry-after": "1"} if refusal.status == TOO_MANY else {}
-    return JSONResponse(refusal.body(), refusal.status, headers)
-
-
-async def _no_route(_: Request, error: Exception) -> Response:
-    """Answer an unknown path or a wrong method with the service's error body."""
-    missing = cast("HTTPException", error)
-    return JSONResponse(_failure(missing.status_code).body(), missing.status_code, missing.headers)
-
-
-def _storage_error(refusal: LinkRefusedError) -> str:
-    told = f"<Error><Code>{refusal.code}</Code><Message>{refusal}</Message></Error>"
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n{told}\n'
-
-
-def _remove(folder: Path, owner: int) -> None:
-    """Remove the folder of pictures, unless this is a forked child of the process that made it."""
-    if os.getpid() == owner:
-        shutil.rmtree(folder, ignore_errors=True)
+def _base(request: Request) -> str:
+    """Return what the links of an answer begin with: the host that was asked."""
+    return f"{request.base_url}".rstrip("/") + PICTURES_PATH

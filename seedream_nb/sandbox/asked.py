@@ -41,7 +41,7 @@ def pixels(size: str, prompt: str, first: tuple[int, int] | None) -> tuple[int, 
 
 def ratio_asked(prompt: str) -> tuple[int, int] | None:
     """Return the ratio that a prompt names ("16:9", "portrait"), if any."""
-    for wide, tall in re.findall(r"(?<![\d:.])(\d{1,2})\s?[::]\s?(\d{1,2})(?![\d:.]*\d)", prompt):
+    for wide, tall in re.findall(r"(?<![\d:：.])(\d{1,2})\s?[:：]\s?(\d{1,2})(?![\d:：.]*\d)", prompt):
         found = int(wide), int(tall)
         # Only ratios that pictures have: "at 10:30" is a time of day.
         if found in RATIOS or found in {
@@ -62,14 +62,18 @@ def ratio_asked(prompt: str) -> tuple[int, int] | None:
 WORDS = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen"
 NUMBERS = {word: number for number, word in enumerate(WORDS.split(), 1)}
 HAN = {"一": 1, "二": 2, "两": 2, "三": 3, "四": 4, "五": 5, "六": 6, "七": 7, "八": 8, "九": 9, "十": 10}
-PICTURES = """picture image photo photograph view variation variant version banner poster illustration icon frame scene
-panel shot drawing painting sketch design logo sticker card cover page render angle option postcard wallpaper portrait
-landscape print avatar step"""
+PICTURES = (
+    "picture|image|photo|photograph|view|variation|variant|version|banner|poster|illustration|icon|frame|scene|panel|"
+    "shot|drawing|painting|sketch|design|logo|sticker|card|cover|page|render|angle|option|postcard|wallpaper|portrait|"
+    "landscape|print|avatar|step"
+)
 COUNT = rf"(\d{{1,2}}|{'|'.join(NUMBERS)})"
+SOME = r"(?:[\w-]+ ){0,2}?"  # "four small watercolour paintings"
 ASKS = (
     rf"\b(?:series|set|sequence|group|collection|batch|storyboard) of {COUNT}\b",
-    rf"\b{COUNT}[ -](?:[\w-]+ ){{0,2}}?(?:{'|'.join(PICTURES.split())})s?\b",
-    r"(\d{1,2}|[一二两三四五六七八九十]{1,2})\s*(?:张|幅|组图|个(?:视角|版本|角度|画面|场景|变体)|格|款)",
+    # In the plural, for a "16:9 image" or a "35 mm photo" is one.
+    rf"(?<![\w:：.,])(?:{COUNT}[ -]{SOME}(?:{PICTURES})s|(1|one)[ -]{SOME}(?:{PICTURES}))\b",
+    r"(?<!第)(\d{1,2}|[一二两三四五六七八九十]{1,2})\s*(?:张|幅|组图|个(?:视角|版本|角度|画面|场景|变体)|格|款)",
 )
 
 
@@ -82,7 +86,7 @@ def number_asked(prompt: str) -> int | None:
     )
     if not found:
         return None
-    word = found[1].casefold()
+    word = next(filter(None, found.groups())).casefold()
     number = int(word) if word.isdigit() else NUMBERS.get(word) or _han(word)
     return max(1, number)
 
@@ -102,4 +106,4 @@ def how_many(order: Order) -> int:
     if order.sequential_image_generation == "disabled":
         return 1
     wanted = number_asked(order.prompt) or order.max_images or 1
-    return min(wanted, order.max_images or MOST_IN_ALL, MOST_IN_ALL - len(order.images))
+    return min(wanted, order.max_images or MOST_IN_ALL, MOST_IN_ALL - order.references)

@@ -30,14 +30,23 @@ class Links:
         expires = f"{time.time() + self.seconds:.3f}"
         return f"expires={expires}&signature={self._signed(name, expires)}"
 
+    def gave(self, name: str, query: str) -> bool:
+        """Return whether a link is one of these, good or expired."""
+        expires, signature = _parts(query)
+        return hmac.compare_digest(self._signed(name, expires).encode(), signature.encode("utf-8", "replace"))
+
     def check(self, name: str, query: str) -> None:
         """Raise LinkRefusedError where the query does not open the name, or does no longer."""
-        given = parse_qs(query)
-        expires, signature = given.get("expires", [""])[0], given.get("signature", [""])[0]
-        if not hmac.compare_digest(self._signed(name, expires).encode(), signature.encode("utf-8", "replace")):
+        if not self.gave(name, query):
             raise LinkRefusedError("SignatureDoesNotMatch", "The signature of this link is wrong.")
-        if time.time() >= float(expires):
+        if time.time() >= float(_parts(query)[0]):
             raise LinkRefusedError("AccessDenied", "Request has expired")
 
     def _signed(self, name: str, expires: str) -> str:
         return hmac.new(self.secret, f"{name} {expires}".encode("utf-8", "replace"), hashlib.sha256).hexdigest()
+
+
+def _parts(query: str) -> tuple[str, str]:
+    """Return the time and the signature in a link's query."""
+    given = parse_qs(query)
+    return given.get("expires", [""])[0], given.get("signature", [""])[0]

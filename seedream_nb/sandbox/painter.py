@@ -6,7 +6,7 @@ import hashlib
 import math
 import unicodedata
 from random import Random
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from PIL import Image, ImageChops, ImageDraw, ImageFont, ImageOps
 
@@ -14,8 +14,8 @@ from .palette import WHITE, Colour, Images, choose_colours, mix, spoken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from pathlib import Path
 
+    File = IO[bytes]
     Line = Callable[[float], float]  # a height, -1 (up) to 1, for an x; lengths are in units: a picture's side, about
     Scene = tuple[
         Callable[[Random, float], Line], int, float, float, Callable[..., Iterable[list[tuple[float, float]]]]
@@ -94,7 +94,7 @@ def landscape(size: tuple[int, int], colours: list[Colour], rng: Random, scene: 
 
 
 def paint(  # noqa: PLR0913 - a picture has these six sides
-    path: Path, prompt: str, size: tuple[int, int], *, references: Images = (), watermark: bool = True, number: int = 1
+    file: File, prompt: str, size: tuple[int, int], *, references: Images = (), watermark: bool = True, number: int = 1
 ) -> None:
     """Write the JPEG that answers a request: picture `number` of its series, of exactly this width and height."""
     told = [prompt.encode("utf-8", "surrogatepass"), *(image.tobytes() for image in references)]
@@ -107,7 +107,7 @@ def paint(  # noqa: PLR0913 - a picture has these six sides
     picture = ImageChops.overlay(drawn, Image.merge("RGB", [noise] * 3)).resize(size, Image.Resampling.BICUBIC)
     hang(picture, references, colours[0], colours[-1])
     mount(picture, prompt, colours[0], colours[-1], "AI generated" if watermark else "")
-    picture.save(path, "JPEG", quality=90)
+    picture.save(file, "JPEG", quality=90)
 
 
 def mount(picture: Image.Image, prompt: str, paper: Colour, ink: Colour, mark: str) -> None:

@@ -1,14 +1,17 @@
-"""What the reference pages demand of a request's body: every broken rule is found and named by its field."""
+"""What the reference pages demand of a request's fields: every broken rule is found and named by its field."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from .body import kind, shown
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+
+    from .refusals import Problem
 
 TIERS = ("1K", "2K", "4K")
 FEWEST_PIXELS, MOST_PIXELS = 1024 * 1024, 4096 * 4096
@@ -17,83 +20,38 @@ MOST_REFERENCES = 10
 MOST_IN_ALL = 15  # "Number of input reference images + Number of generated images <= 15"
 
 
-class Refusal(Exception):  # noqa: N818 - the service refuses, it does not fail
-    """An answer other than pictures: a status and what the error body says."""
-
-    def __init__(self, status: int, reason: str, message: str, **metadata: object) -> None:
-        """Keep the parts of the error body; `metadata` names the field where there is one."""
-        super().__init__(message)
-        self.status, self.reason, self.message, self.metadata = status, reason, message, metadata
-
-    def body(self) -> dict[str, object]:
-        """Return the error body as the service spells it."""
-        return {
-            "code": self.status,
-            "reason": self.reason,
-            "message": self.message,
-            "metadata": self.metadata,
-        }
-
-
 class Broken(ValueError):  # noqa: N818 - a broken rule
     """One rule that a field's value breaks."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Order:
-    """A body that keeps every rule; `max_images` is None where the client gave none."""
+    """A body that keeps every rule, less its pictures; `max_images` is None where the client gave none."""
 
     prompt: str
-    images: tuple[str, ...] = ()
+    references: int = 0
     size: str = "2048x2048"
     sequential_image_generation: str = "disabled"
     max_images: int | None = None
     watermark: bool = True
 
 
-def read_order(content: bytes) -> Order:
-    """Return the request in a body, or raise the 400 that names every field at fault."""
-    body = _object(content)
-    problems: dict[str, str] = {}
+def make_order(body: Mapping[str, Any]) -> Order:
+    """Return the request in a body that breaks no rule."""
+    return Order(**{name: body[name] for name in body if name != "images"}, references=len(body.get("images", ())))
+
+
+def find_problems(body: Mapping[str, Any]) -> list[Problem]:
+    """Return what is wrong with the fields of a body, less the pictures in it."""
+    problems = []
     for name, value in body.items():
         try:
             RULES.get(name, _unknown)(value)
         except Broken as broken:
-            problems[name] = str(broken)
+            problems.append((shown(name), f"{shown(name)} {broken}"))
     if "prompt" not in body:
-        problems["prompt"] = "is required"
-    if problems:
-        told = "; ".join(f"{name} {problem}" for name, problem in problems.items())
-        raise Refusal(400, "INVALID_REQUEST_BODY", told, fields=list(problems))
-    return Order(**{**body, "images": tuple(body.get("images", ()))})
-
-
-def _object(content: bytes) -> dict[str, Any]:
-    try:
-        body = json.loads(content.decode("utf-8"), parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        raise Refusal(400, "INVALID_REQUEST_BODY", f"the body is not valid JSON: {error}") from None
-    if not isinstance(body, dict):
-        raise Refusal(400, "INVALID_REQUEST_BODY", f"the body must be a JSON object, not {_kind(body)}")
-    return body
-
-
-def _no_constant(name: str) -> NoReturn:
-    told = f"{name} is no JSON"
-    raise ValueError(told)
-
-
-def _kind(value: object) -> str:
-    """Return what JSON calls a value's type."""
-    kinds = {
-        bool: "a boolean",
-        int: "an integer",
-        float: "a number",
-        str: "a string",
-        list: "an array",
-        dict: "an object",
-    }
-    return kinds.get(type(value), "null")
+        problems.append(("prompt", "prompt is required"))
+    return problems
 
 
 def _demand(true: bool, told: str) -> None:  # noqa: FBT001 - reads as a sentence
@@ -102,27 +60,27 @@ def _demand(true: bool, told: str) -> None:  # noqa: FBT001 - reads as a sentenc
 
 
 def _prompt(value: object) -> None:
-    _demand(isinstance(value, str), f"must be a string, not {_kind(value)}")
+    _demand(isinstance(value, str), f"must be a string, not {kind(value)}")
     _demand(bool(str(value).strip()), "must not be empty")
 
 
 def _images(value: object) -> None:
     if not isinstance(value, list):
-        raise Broken(f"must be an array of strings, not {_kind(value)}")
+        raise Broken(f"must be an array of strings, not {kind(value)}")
     _demand(
         len(value) <= MOST_REFERENCES,
         f"must hold at most {MOST_REFERENCES} reference images, not {len(value)}",
     )
-    for at, item in enumerate(value):
-        _demand(isinstance(item, str), f"must hold strings; images[{at}] is {_kind(item)}")
+    others = [f"images[{at}] is {kind(item)}" for at, item in enumerate(value) if not isinstance(item, str)]
+    _demand(not others, f"must hold strings; {', '.join(others)}")
 
 
 def _size(value: object) -> None:
     if not isinstance(value, str):
-        raise Broken(f"must be a string, not {_kind(value)}")
+        raise Broken(f"must be a string, not {kind(value)}")
     if value in TIERS:
         return
-    found = re.fullmatch(r"([1-9][0-9]{0,5})x([1-9][0-9]{0,5})", value)
+    found = re.fullmatch(r"([1-9][0-9]{0,7})x([1-9][0-9]{0,7})", value)
     if not found:
         raise Broken(f"must be 1K, 2K, 4K or WIDTHxHEIGHT in pixels (like 2048x2048), not {value[:40]!r}")
     width, height = int(found[1]), int(found[2])
@@ -135,19 +93,17 @@ def _size(value: object) -> None:
 
 
 def _sequential(value: object) -> None:
-    _demand(
-        value in ("auto", "disabled") and isinstance(value, str),
-        f'must be "auto" or "disabled", not {json.dumps(value)[:40]}',
-    )
+    given = repr(value[:40]) if isinstance(value, str) else kind(value)
+    _demand(isinstance(value, str) and value in {"auto", "disabled"}, f'must be "auto" or "disabled", not {given}')
 
 
 def _max_images(value: object) -> None:
-    _demand(type(value) is int, f"must be an integer, not {_kind(value)}")
-    _demand(1 <= int(str(value)) <= MOST_IN_ALL, f"must be from 1 to {MOST_IN_ALL}, not {str(value)[:20]}")
+    _demand(type(value) is int, f"must be an integer, not {kind(value)}")
+    _demand(1 <= int(str(value)) <= MOST_IN_ALL, f"must be from 1 to {MOST_IN_ALL}, not {value}")
 
 
 def _watermark(value: object) -> None:
-    _demand(isinstance(value, bool), f"must be a boolean, not {_kind(value)}")
+    _demand(isinstance(value, bool), f"must be a boolean, not {kind(value)}")
 
 
 def _unknown(_: object) -> NoReturn:

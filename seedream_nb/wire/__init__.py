@@ -7,7 +7,21 @@ from __future__ import annotations
 
 from seedream_nb.wire.body import PATH, Body, fields
 from seedream_nb.wire.echoes import blotted
-from seedream_nb.wire.refusals import refusal, retry_after
-from seedream_nb.wire.reply import is_reply, links_of
+from seedream_nb.wire.refusals import refusal, refused_for_now
+from seedream_nb.wire.reply import arrived_links, is_odd, is_reply, links_of
+from seedream_nb.wire.waits import retry_after, spoken
 
-__all__ = ["PATH", "Body", "blotted", "fields", "is_reply", "links_of", "refusal", "retry_after"]
+__all__ = [
+    "PATH",
+    "Body",
+    "arrived_links",
+    "blotted",
+    "fields",
+    "is_odd",
+    "is_reply",
+    "links_of",
+    "refusal",
+    "refused_for_now",
+    "retry_after",
+    "spoken",
+]

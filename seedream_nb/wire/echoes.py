@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import string
 
 from seedream_nb.errors import plain
 
+_SMALL = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 SECRET_RUN = 6
 """So many characters of a key in a row are already too many to show."""
 
@@ -26,11 +28,13 @@ def blotted(text: str, secret: str | None) -> str:
         return text
     run = min(SECRET_RUN, len(secret))
     hidden = bytearray(len(text))
+    # In capitals or not: hosts are written small. Nothing but ASCII changes, so that every place stays.
+    folded, secret = text.translate(_SMALL), secret.translate(_SMALL)
     for start in range(len(secret) - run + 1):
-        at = text.find(secret[start : start + run])
+        at = folded.find(secret[start : start + run])
         while at >= 0:
             hidden[at : at + run] = b"\x01" * run
-            at = text.find(secret[start : start + run], at + 1)
+            at = folded.find(secret[start : start + run], at + 1)
     kept, end = [], 0
     for found in re.finditer(rb"\x01+", hidden):
         kept.append(text[end : found.start()])

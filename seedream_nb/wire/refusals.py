@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -23,6 +20,7 @@ from seedream_nb.errors import (
     ServiceError,
 )
 from seedream_nb.wire.echoes import shown
+from seedream_nb.wire.waits import retry_after, spoken
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,13 +33,15 @@ TITLE_CHARACTERS = 4 * 1024
 """A page's title stands near its start, or nobody would see it soon."""
 
 LONGEST_ADDRESS = 2000
-LONGEST_WAIT = 100
-"""Characters of a `Location` and of a `Retry-After`: what reads them takes its time over longer ones."""
+"""Characters of a `Location`: what reads it takes its time over longer ones."""
 
+OUTCOME_UNKNOWN = frozenset({408, 499, 502, 504, *range(520, 525), 598, 599})
+"""What gateways say when they gave up waiting: the work may have been begun, and go on."""
 NOT_BILLED = "Nothing was billed."
 FAILURES_ARE_FREE = "The service says that failed generations are not billed."
 SEE_BILL = "It may have been billed: your account's usage page at the service shows it."
 AGAIN = "To ask again, run it again."
+NO_MONEY, TOP_UP = "The account's balance doesn't cover it", "Top it up at https://novita.ai/billing"
 
 _SENSITIVE = re.compile(
     r"(?<!case[ -])sensitive|content[ -]?(policy|filter)|moderation|inappropriate|unsafe|safety|nsfw"
@@ -88,7 +88,9 @@ class _Verdict:
     hint: str
 
 
-def refusal(status: int, headers: Mapping[str, str], content: bytes, *, secret: str | None = None) -> SeedreamError:
+def refusal(
+    status: int, headers: Mapping[str, str], content: bytes, *, secret: str | None = None, tries: int = 1
+) -> SeedreamError:
     """Return the error for an answer that is no reply (see `is_reply`).
 
     Args:
@@ -96,39 +98,35 @@ def refusal(status: int, headers: Mapping[str, str], content: bytes, *, secret: 
         headers: of the reply, in any case.
         content: of the reply; JSON of the service's error guide, or whatever a gateway writes.
         secret: the key, which some servers echo: no six characters of it in a row are shown.
+        tries: how often the request was sent; this is the answer to the last one.
     """
     told = _told(status, headers, content, secret)
     said = f": “{told.words}”" if told.words else "."
     name = f"{status} {told.reason}" if told.reason else f"{status}"
-    if status in {502, 504}:
+    if status in OUTCOME_UNKNOWN:
         happened = f"A gateway gave up before the service answered ({name}){said}"
         return OutcomeUnknownError(_with_id(happened, told), hint=f"{SEE_BILL} {AGAIN}")
     if status < 300:  # noqa: PLR2004 - neither a refusal nor a redirect
         happened = f"The service answered in a way nobody documented ({name}){said}"
         return ReplyError(happened, hint=f"{SEE_BILL} {AGAIN}", content=content)
     verdict = _verdict(told)
-    message = f"{verdict.happened} ({name}){said}"
+    tried = f", tried {tries} times" if tries > 1 else ""
+    message = f"{verdict.happened}{tried} ({name}){said}"
     return verdict.kind(
         _with_id(message, told) if verdict.kind is ServiceError else message,
         status=status, code=told.code, reason=told.reason, request_id=told.request_id, hint=verdict.hint,
     )  # fmt: skip
 
 
-def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
-    """Return the seconds that a server asks to wait (`Retry-After`: a number or a date), or None."""
-    asked = _lower(headers).get("retry-after", "").strip()
-    if len(asked) > LONGEST_WAIT:
-        return None
-    try:
-        seconds = float(asked)
-    except ValueError:
-        try:
-            until = parsedate_to_datetime(asked)
-        except (ValueError, OverflowError):
-            return None
-        until = until if until.tzinfo else until.replace(tzinfo=UTC)
-        seconds = (until - (now or datetime.now(UTC))).total_seconds()
-    return max(0.0, seconds) if math.isfinite(seconds) else None
+def refused_for_now(status: int, headers: Mapping[str, str], content: bytes) -> float | None:
+    """Return the seconds that the service asks to wait before the same is sent again, 0 where it names none.
+
+    None: it must not be sent again. Only a rate limit, and a 503 with `Retry-After`, surely took nothing on; an
+    account without money stays so, whatever the status.
+    """
+    if status == 429 and not _BALANCE.search(_told(status, headers, content, None).all):  # noqa: PLR2004
+        return retry_after(headers) or 0.0
+    return retry_after(headers) if status == 503 else None  # noqa: PLR2004
 
 
 # -- what it means ---------------------------------------------------------------------------------
@@ -138,8 +136,7 @@ def _verdict(told: _Told) -> _Verdict:
     if told.status in {400, 422, 451} and _SENSITIVE.search(told.all):
         return _content_refused(told)
     if told.status == 429:  # noqa: PLR2004
-        return _Verdict(kind=RateLimitError, happened="Too many pictures a minute for this account",
-                        hint=f"{NOT_BILLED} Wait a minute, then run it again.")  # fmt: skip
+        return _limited(told)
     if told.status >= 500:  # noqa: PLR2004
         return _service_failed(told)
     if told.status < 400:  # noqa: PLR2004
@@ -156,10 +153,20 @@ def _content_refused(told: _Told) -> _Verdict:
     )  # fmt: skip
 
 
+def _limited(told: _Told) -> _Verdict:
+    if _BALANCE.search(told.all):
+        return _Verdict(kind=RateLimitError, happened=NO_MONEY, hint=f"{NOT_BILLED} {TOP_UP}")
+    wait = f"The service asks to wait {spoken(told.wait)}" if told.wait else "Wait a minute"
+    return _Verdict(
+        kind=RateLimitError, happened="Too many pictures a minute for this account",
+        hint=f"{NOT_BILLED} {wait}, then run it again.",
+    )  # fmt: skip
+
+
 def _service_failed(told: _Told) -> _Verdict:
     if told.status == 503 and told.wait is not None:  # noqa: PLR2004
         return _Verdict(
-            kind=ServiceError, happened=f"The service is overloaded and asks to wait {told.wait:.0f} s",
+            kind=ServiceError, happened=f"The service is overloaded and asks to wait {spoken(told.wait)}",
             hint=f"It took on nothing, so nothing was billed. {AGAIN}",
         )  # fmt: skip
     what = "is not available" if told.status == 503 else "failed"  # noqa: PLR2004
@@ -178,7 +185,7 @@ def _redirected(told: _Told) -> _Verdict:
 def _refused(told: _Told) -> _Verdict:
     kind, happened, remedy = _REFUSED.get(told.status, _OTHERWISE)
     if told.status == 402 or _BALANCE.search(told.all):  # noqa: PLR2004
-        happened, remedy = "The account's balance doesn't cover it", "Top it up at https://novita.ai/billing"
+        happened, remedy = NO_MONEY, TOP_UP
     elif told.status == 403 and "model access" in told.all.casefold():  # noqa: PLR2004
         remedy = "Allow Seedream 4.0 for this key at https://novita.ai/settings/key-management"
     return _Verdict(kind=kind, happened=happened, hint=f"{NOT_BILLED} {remedy}")
@@ -186,7 +193,12 @@ def _refused(told: _Told) -> _Verdict:
 
 _OTHERWISE = (ApiError, "The service refused the request", "Change what it complains of, then run it again.")
 _REFUSED: dict[int, tuple[type[ApiError], str, str]] = {
-    401: (AuthenticationError, "The service doesn't know this key", "Give another one with: %seedream login"),
+    401: (
+        AuthenticationError,
+        "The service doesn't know this key",
+        # Who asks knows the key, not where it is from.
+        "A key in NOVITA_API_KEY or .env goes first: correct it there. Else: %seedream login",
+    ),
     403: (
         PermissionDeniedError,
         "This account or key may not do this",

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import NoReturn
+import re
+from typing import TYPE_CHECKING, NoReturn
 
 from seedream_nb.errors import ReplyError
 from seedream_nb.wire.echoes import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MOST_LINKS = 100
 """Far beyond the 15 pictures that the service makes in one request: a reply with more makes no sense."""
@@ -14,10 +18,21 @@ MOST_LINKS = 100
 MOST_VALUES = 100_000
 """Python reads JSON in one go, even in a thread, and no other thread works meanwhile: for so many values some 20 ms."""
 
+_LINK = re.compile(r'"https?:(?:[^"\\\x00-\x1f]|\\["\\/bfnrt])*"')
+
 
 def is_reply(status: int) -> bool:
     """Return whether an answer of this status is a reply: every success, for its pictures may be paid for."""
     return 200 <= status < 300  # noqa: PLR2004 - HTTP's successes
+
+
+def arrived_links(content: bytes, most: int) -> tuple[list[str], bool]:
+    """Return the links in what came of a reply that broke off, and whether all of it came."""
+    try:
+        return _links(content, most), True
+    except _SenselessError:
+        found = _LINK.findall(content.decode(errors="replace"))
+        return list(dict.fromkeys(map(json.loads, found))), False
 
 
 def links_of(content: bytes, most: int, *, secret: str | None = None) -> list[str]:
@@ -45,6 +60,11 @@ def links_of(content: bytes, most: int, *, secret: str | None = None) -> list[st
     # Without that error behind it, and these variables: a verbose traceback would show them, and the key in them.
     del content, secret
     raise error
+
+
+def is_odd(content: bytes, links: Sequence[str], most: int) -> bool:
+    """Return whether a reply that gave these links should be kept: it has too many, one twice, or what is no link."""
+    return len(links) > most or len(json.loads(content)["images"]) != len(links)
 
 
 class _SenselessError(Exception):

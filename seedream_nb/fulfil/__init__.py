@@ -6,60 +6,45 @@ import asyncio
 import contextlib
 import time
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import anyio
-import anyio.to_thread
 
 from seedream_nb.errors import DownloadError, OutcomeUnknownError, ReplyError, SeedreamError, SettingsError
-from seedream_nb.picture import Facts, inspect
-from seedream_nb.preview import preview, side_for
+from seedream_nb.fulfil.pictures import download, recover
+from seedream_nb.fulfil.tools import Tools, in_thread
 from seedream_nb.record import Record
 from seedream_nb.references.fit import fit
 from seedream_nb.store import unwritable, write_private
-from seedream_nb.wire import Body, blotted, is_reply, links_of, refusal
+from seedream_nb.wire import Body, arrived_links, blotted, is_odd, is_reply, links_of, refusal
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
-    from pathlib import Path
+    from collections.abc import AsyncIterator, Sequence
 
-    from seedream_nb.archive import History
-    from seedream_nb.budget import Budget, Reservation
-    from seedream_nb.client import Client
-    from seedream_nb.generation import Generation, Verbs
+    from seedream_nb.budget import Reservation
+    from seedream_nb.client import Client, Reply
+    from seedream_nb.generation import Generation
     from seedream_nb.job import Job
-    from seedream_nb.journal import Journal
     from seedream_nb.request import Reference
-    from seedream_nb.store import Input, Store
+    from seedream_nb.store import Input
 
-Result = TypeVar("Result")
+__all__ = ["Tools", "fulfil", "recover"]
 
 FROM_HISTORY = "From the history: the same was asked before. Nothing was sent, nothing was charged."
-ALL_AT_ONCE, SIDE_BY_SIDE = 4, 3
-"""So many pictures are fetched and previewed all at once; of a longer series fewer, so that none waits for the others
-to be seen (measured in `benchmarks/`: 15 pictures of 4096x4096 on two cores)."""
+PREPARED_AT_ONCE = 2
+"""References that are decoded at once: a picture of 36 million pixels takes 110 MB then."""
 JOURNALED_CHARACTERS = 60_000
 """A longer reply that makes no sense is kept in a file of its own, beside the journal."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Tools:
-    """What the procedure works with."""
+async def fulfil(job: Job, tools: Tools, *, others: Sequence[Job] = ()) -> None:
+    """Prepare, reserve the budget, journal the intent, post, journal the links, download, settle.
 
-    store: Store
-    journal: Journal
-    history: History
-    budget: Budget
-    client: Client
-    turn: anyio.CapacityLimiter
-    verbs: Verbs
-
-
-async def fulfil(job: Job, tools: Tools) -> None:
-    """Prepare, reserve the budget, journal the intent, post, journal the links, download, settle."""
+    `others` were under way when this was begun: with `once`, what one of them asks for is not asked for again.
+    """
     inputs = await prepare(job, tools)
-    if job.once and (made := await made_before(job, tools)):
+    if job.once and (made := await made_before(job, tools, others)):
         return await hand_over(job, made)
     record = Record(tools.journal, home=tools.store.home, verbs=tools.verbs)
     with tools.budget.reserve(job.request) as reservation:
@@ -75,29 +60,56 @@ async def fulfil(job: Job, tools: Tools) -> None:
 
 async def prepare(job: Job, tools: Tools) -> list[str | Input]:
     """Make the references fit the service's limits, and keep them under `inputs/`."""
-    return [await prepared(reference, tools) for reference in job.request.images]
+    line = anyio.CapacityLimiter(PREPARED_AT_ONCE)
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(prepared(reference, tools, line)) for reference in job.request.images]
+    except BaseExceptionGroup as trouble:  # one reference that can't be sent is enough
+        raise trouble.exceptions[0] from None
+    return [task.result() for task in tasks]
 
 
-async def prepared(reference: Reference, tools: Tools) -> str | Input:
+async def prepared(reference: Reference, tools: Tools, line: anyio.CapacityLimiter) -> str | Input:
     """Return a reference as it is sent: its URL, or a file that fits."""
     if reference.url is not None:
         return reference.url
-    return await in_thread(lambda: fit(reference, tools.store.inputs))
+    async with line:
+        return await in_thread(lambda: fit(reference, tools.store.inputs))
 
 
-async def made_before(job: Job, tools: Tools) -> Generation | None:
-    """Return the complete result of exactly this request, if the history holds one."""
+async def made_before(job: Job, tools: Tools, others: Sequence[Job]) -> Generation | None:
+    """Return the complete result of exactly this request, if the history holds one, or will when `others` end."""
+    for other in others:
+        if other.asks_the_same(job):
+            job.update(phase="waiting", wait=f"Waiting for {other.mark}, which asks for the same…")
+            await ended_work(other)
+            job.update(wait=None)
     made = await in_thread(lambda: tools.history.same(job.request.fingerprint, job.backend, job.host))
     if made is None:
         return None
     job.id = made.id
+    with contextlib.suppress(OSError):  # only counted: a full disk does not keep anyone from a picture that is here
+        await in_thread(lambda: tools.journal.append("once", made.id))
     return replace(made, warnings=[*made.warnings, FROM_HISTORY])
+
+
+async def ended_work(other: Job) -> None:
+    """Return when the work on another job has ended."""
+    loop, over = asyncio.get_running_loop(), asyncio.Event()
+
+    def tell() -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended, and nobody waits any more
+            loop.call_soon_threadsafe(over.set)
+
+    other.when_over(tell)
+    await over.wait()
 
 
 async def journal_intent(job: Job, tools: Tools, record: Record, inputs: list[str | Input]) -> None:
     """Write down what is about to be asked, before it is asked."""
     kept = [None if isinstance(each, str) else tools.store.relative(each.path) for each in inputs]
-    notes = [each.note for each in inputs if not isinstance(each, str) and each.note]
+    notes = [note for reference in job.request.images for note in reference.notes]
+    notes += [each.note for each in inputs if not isinstance(each, str) and each.note]
     request = job.request
     try:
         job.id = await in_thread(tools.store.new_id)
@@ -113,102 +125,59 @@ async def journal_intent(job: Job, tools: Tools, record: Record, inputs: list[st
 
 
 async def post(job: Job, tools: Tools, record: Record, inputs: list[str | Input]) -> list[str]:
-    """Send the request once and return the links of its pictures, which are in the journal by then."""
-    body = Body(job.request, inputs, on_last=job.commit)
-    job.update(phase="uploading", upload_bytes=body.length)
+    """Send the request and return the links of its pictures, which are in the journal by then."""
     client = tools.client  # its key is only ever named where it is used, so that no traceback can show it
     try:
-        reply = await client.post(body, on_upload=lambda sent: job.update(uploaded_bytes=sent))
+        reply = await answer(job, client, inputs)
         if not is_reply(reply.status):
-            raise refusal(reply.status, reply.headers, reply.content, secret=client.secret)
+            raise refusal(reply.status, reply.headers, reply.content, secret=client.secret, tries=reply.tries)
         links = await in_thread(lambda: links_of(reply.content, job.request.most, secret=client.secret))
     except ReplyError as error:
         await keep_reply(tools, record, error.content)
         raise
-    await record.note("links", links=links, seconds=elapsed(job))
+    except OutcomeUnknownError as error:
+        return await salvage(job, tools, record, error)
+    await record.note("links", links=client.without_key(links), seconds=elapsed(job))
+    if await in_thread(lambda: is_odd(reply.content, links, job.request.most)):
+        await keep_reply(tools, record, reply.content)
+    return links
+
+
+async def answer(job: Job, client: Client, inputs: list[str | Input]) -> Reply:
+    """Send the request until the service takes it on, or refuses it for good; what it refuses for now costs nothing."""
+    tries = 0
+    while True:
+        body, tries = Body(job.request, inputs, on_last=job.commit), tries + 1
+        job.update(phase="uploading", wait=None, uploaded_bytes=0, upload_bytes=body.length)
+        reply = await client.post(body, on_upload=lambda sent: job.update(uploaded_bytes=sent))
+        pause = client.pause_after(reply, tries)
+        if pause is None or not job.put_off(pause.seconds, str(pause)):
+            return replace(reply, tries=tries)
+        await asyncio.sleep(pause.seconds)
+
+
+async def salvage(job: Job, tools: Tools, record: Record, error: OutcomeUnknownError) -> list[str]:
+    """Keep what came of a reply that broke off, and return its links if all of it came; else raise the error."""
+    if not error.content:
+        raise error
+    await keep_reply(tools, record, error.content)
+    links, is_whole = await in_thread(lambda: arrived_links(error.content, job.request.most))
+    if links:
+        await record.note("links", links=tools.client.without_key(links), seconds=elapsed(job))
+    if not is_whole:
+        error.hint = f"{len(links)} links had arrived: %seedream recover. {error.hint}" if links else error.hint
+        raise error
     return links
 
 
 async def keep_reply(tools: Tools, record: Record, content: bytes) -> None:
-    """Keep a reply that makes no sense, as it came but for the key: it may have been paid for."""
+    """Keep a reply that makes no sense, or more than asked, as it came but for the key: it may have been paid for."""
     text = await in_thread(lambda: blotted(content.decode(errors="replace"), tools.client.secret))
     await record.note("reply", raw=text[:JOURNALED_CHARACTERS])
     if len(text) > JOURNALED_CHARACTERS:
         path = tools.store.journal / f"{record.number:04d}-reply.txt"
-        await in_thread(lambda: write_private(path, text.encode()))
-
-
-async def download(job: Job, tools: Tools, record: Record, links: list[str]) -> None:
-    """Fetch all pictures side by side; each is checked, named, journaled and shown as it is complete."""
-    job.update(phase="downloading", expected=len(links), generation=record.generation())
-    line = anyio.CapacityLimiter(ALL_AT_ONCE if len(links) <= ALL_AT_ONCE else SIDE_BY_SIDE)
-    async with asyncio.TaskGroup() as group:
-        for place in places(links, job.request.prompt):
-            group.create_task(land(job, tools, record, place, line))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Place:
-    """Where a picture comes from, and what its name and preview follow from."""
-
-    index: int
-    link: str
-    prompt: str
-    side: int
-
-
-def places(links: list[str], prompt: str) -> list[Place]:
-    """Return the places of a generation's pictures; `index` counts from 1."""
-    side = side_for(len(links))
-    return [Place(index=index, link=link, prompt=prompt, side=side) for index, link in enumerate(links, start=1)]
-
-
-async def land(job: Job, tools: Tools, record: Record, place: Place, line: anyio.CapacityLimiter) -> None:
-    """Bring one picture of a job home and show it."""
-    async with line:
-        if await bring(tools, record, place):
-            job.land(record.generation(), f"@{record.number}.{place.index}")
-
-
-async def bring(tools: Tools, record: Record, place: Place) -> bool:
-    """Download to a temporary name, check, rename, journal, preview; what can't be had is noted, its link is kept."""
-    store, index = tools.store, place.index
-    try:
-        partial, found = store.partial(record.number, index), list[Facts]()
-        await tools.client.download(place.link, partial, check=lambda path: found.append(inspect(path)))
-        name = store.picture_name(record.number, index, place.prompt, found[-1].media_type)
-        path = await in_thread(lambda: store.settle(partial, name))
-    except Exception as error:  # noqa: BLE001 - whatever it is, the other pictures must come
-        await record.note("missing", index=index, reason=reason_of(error))
-        return False
-    await record.note("file", index=index, path=store.relative(path), **found[-1].to_record())
-    await warm_preview(path, place.side)
-    return True
-
-
-async def warm_preview(path: Path, side: int) -> None:
-    """Make the preview that will be shown, so that nobody waits for it; without one, the view says what it can."""
-    with contextlib.suppress(OSError, ValueError):
-        await in_thread(lambda: preview(path, side))
-
-
-def reason_of(error: Exception) -> str:
-    """Return, in a few words, why a picture can't be had."""
-    if isinstance(error, SeedreamError):
-        return error.message
-    known = isinstance(error, (OSError, ValueError))
-    return str(error) if known else f"seedream_nb failed in itself: {type(error).__name__}: {error}"
-
-
-async def recover(generation: Generation, tools: Tools) -> Generation:
-    """Fetch what a generation's links still give, whatever they answered before."""
-    record = Record(tools.journal, home=tools.store.home, verbs=tools.verbs)
-    record.number = generation.id
-    have = {int(picture.mark.rpartition(".")[2]) for picture in generation.images if picture.path.exists()}
-    for place in places(generation.links, generation.prompt):
-        if place.index not in have:
-            await bring(tools, record, place)
-    return await in_thread(lambda: tools.history[generation.id])
+        with contextlib.suppress(OSError):  # a full disk changes nothing about what is to be told
+            await in_thread(lambda: write_private(path, text.encode()))
 
 
 async def settle(job: Job, record: Record, links: list[str]) -> None:
@@ -249,14 +218,22 @@ async def ended(job: Job, record: Record, reservation: Reservation) -> AsyncIter
     try:
         yield
     except BaseException as error:
-        in_doubt = isinstance(error, (OutcomeUnknownError, ReplyError)) or not_understood(job, error)
-        if in_doubt:
+        status, cost = outcome(job, record, error)
+        if cost is None:
             reservation.unknown()
-        status = "unknown" if in_doubt else "stopped" if isinstance(error, asyncio.CancelledError) else "failed"
         told = {"kind": type(error).__name__, "message": str(error)} if isinstance(error, SeedreamError) else None
-        await record.note("end", status=status, cost=None if in_doubt else 0.0, seconds=elapsed(job), error=told)
+        await record.note("end", status=status, cost=cost, seconds=elapsed(job), error=told)
         job.update(generation=whole(record) if record.number else None)
         raise
+
+
+def outcome(job: Job, record: Record, error: BaseException) -> tuple[str, float | None]:
+    """Return the status of what an error ended, and what it cost; None where nobody knows."""
+    if record.links:
+        return "partial", len(record.links) * job.price
+    if isinstance(error, (OutcomeUnknownError, ReplyError)) or not_understood(job, error):
+        return "unknown", None
+    return "stopped" if isinstance(error, asyncio.CancelledError) else "failed", 0.0
 
 
 def not_understood(job: Job, error: BaseException) -> bool:
@@ -279,8 +256,3 @@ def whole(record: Record) -> Generation:
 def elapsed(job: Job) -> float:
     """Return the seconds since the job was begun."""
     return round(time.monotonic() - job.started, 3)
-
-
-async def in_thread(function: Callable[[], Result]) -> Result:
-    """Run blocking work away from the loop."""
-    return await anyio.to_thread.run_sync(function)

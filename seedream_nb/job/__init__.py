@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
-import sys
+import os
 import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from seedream_nb.errors import SeedreamError, StillGeneratingError, StoppedError
+from seedream_nb.errors import OutcomeUnknownError, SeedreamError, StillGeneratingError, StoppedError
+from seedream_nb.job import stops, words
+from seedream_nb.job.awaiting import awaited
+from seedream_nb.job.lingering import linger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator
@@ -21,21 +24,11 @@ if TYPE_CHECKING:
     from seedream_nb.picture import Picture
     from seedream_nb.request import ImageRequest
 
+__all__ = ["PHASES", "POLL_SECONDS", "Job", "linger"]
+
 PHASES = ("preparing", "waiting", "uploading", "generating", "downloading")
 POLL_SECONDS = 0.1
 """How often a waiting thread looks up: it must notice an interrupt, on Windows too."""
-
-UNSENT = "Not done within {seconds:g} s: still {phase}, and not sent yet. It goes on, and will be sent."
-WITHDRAWN = "Stopped while {phase}: the request was withdrawn before it was sent. Nothing was billed."
-GOING_ON = (
-    "Stopped while {phase}: the request was sent and can't be taken back, so it may be billed.\n"
-    "The work goes on: its pictures appear below this cell, and in the history, when they come."
-)
-TOO_LATE = (
-    "No answer within {seconds:g} s. The request was sent and may be billed.\n"
-    "The work goes on: its pictures appear below this cell, and in the history, when they come."
-)
-SEE_HISTORY = "See: %seedream history"
 
 
 class Job:
@@ -68,8 +61,11 @@ class Job:
         self.uploaded_bytes, self.upload_bytes = 0, 0
         self.started = time.monotonic()
         self.sent: float | None = None
+        self.wait: str | None = None
+        self.first_sent: float | None = None
         self.generation: Generation | None = None
         self.error: SeedreamError | None = None
+        self.followed = False
         self.version = 0
         self._changed = threading.Condition()
         self.committed = False
@@ -78,6 +74,8 @@ class Job:
         self._work_over = threading.Event()
         self._background: Background | None = None
         self._task: asyncio.Task[Any] | None = None
+        self._thread: threading.Thread | None = None
+        self._process = os.getpid()
 
     # -- what a user asks --------------------------------------------------------------------------
 
@@ -91,6 +89,16 @@ class Job:
         """Whether the work has ended, however it ended."""
         return self._work_over.is_set()
 
+    @property
+    def mark(self) -> str:
+        """How the history will call it, `@3`; in words as long as it has no number."""
+        return "another request" if self.id is None else f"@{self.id}"
+
+    def asks_the_same(self, other: Job) -> bool:
+        """Return whether another job asks the same service for exactly the same."""
+        same_place = (self.backend, self.host) == (other.backend, other.host)
+        return same_place and self.request.fingerprint == other.request.fingerprint
+
     def result(self, timeout: float | None = None) -> Generation:
         """Wait for the generation and return it.
 
@@ -98,17 +106,19 @@ class Job:
             timeout: seconds from now; without it, the job's own, counted from the last byte sent.
 
         Raises:
-            StillGeneratingError: the timeout passed; the work goes on.
+            StillGeneratingError: the timeout passed, or another process works on it; the work goes on.
             StoppedError: it was stopped, by `cancel()` or by interrupting this wait.
             SeedreamError: it failed; the class says how.
         """
+        self._refuse_in_fork()
         limit = None if timeout is None else time.monotonic() + timeout
         try:
             while not self._future.done():
+                self._notice_death()
                 if limit is not None and time.monotonic() >= limit:
-                    raise self._too_late(timeout)
+                    raise stops.too_late(self, timeout)
                 if limit is None and self.overdue:
-                    raise self._too_late(self.timeout)
+                    raise stops.too_late(self, self.timeout)
                 self._pause(limit)
         except StoppedError:
             raise
@@ -125,9 +135,18 @@ class Job:
         """Stop: withdraw the request if it was not sent; else let the work go on, and say so.
 
         Afterwards `result()` raises StoppedError, which says which it was. A job that has ended stays as it is.
+
+        Raises:
+            StillGeneratingError: another process works on it: this one is a fork of that.
         """
-        if self._background is not None:
+        self._refuse_in_fork()
+        if self._background is None:
+            return
+        try:
             self._background.call(self._stop)
+        except TimeoutError:  # the loop is busy: who waits is let go now, and the loop does the rest when it can
+            with contextlib.suppress(concurrent.futures.InvalidStateError):
+                self._future.set_exception(stops.busy(self))
 
     def __await__(self) -> Generator[Any, None, Generation]:
         """Wait for the generation on any event loop; raises as `result()` does.
@@ -136,15 +155,8 @@ class Job:
             SeedreamError: in place of StoppedError, which as a KeyboardInterrupt would end the loop, and the kernel
                 with it.
         """
-        loop = asyncio.get_running_loop()
-        waiting: asyncio.Future[Generation] = loop.create_future()
-
-        def wake(ended: concurrent.futures.Future[Generation]) -> None:
-            with contextlib.suppress(RuntimeError):  # that loop was closed: nobody waits any more
-                loop.call_soon_threadsafe(_settle, waiting, ended)
-
-        self._future.add_done_callback(wake)
-        return waiting.__await__()
+        self._refuse_in_fork()
+        return awaited(self._future, self._notice_death).__await__()
 
     def __repr__(self) -> str:
         """Read as one short line."""
@@ -178,6 +190,24 @@ class Job:
         self.committed = True
         self.update(phase="generating", sent=time.monotonic())
 
+    def put_off(self, seconds: float, told: str) -> bool:
+        """Take `commit` back, for the service refused the request for now: nothing was billed.
+
+        Args:
+            seconds: how long to wait before it is sent again.
+            told: what to show meanwhile.
+
+        Returns:
+            Whether to wait and send it again: not once it was stopped, nor past its timeout since it was first sent.
+        """
+        now = time.monotonic()
+        self.first_sent = self.first_sent or self.sent or now
+        self.committed = False
+        if self._future.done() or now + seconds - self.first_sent >= self.timeout:
+            return False
+        self.update(phase="waiting", wait=told, sent=None)
+        return True
+
     def finish(self, generation: Generation | None, error: SeedreamError | None = None) -> None:
         """End the work with what was made, what went wrong, or both."""
         if generation is not None:
@@ -207,6 +237,7 @@ class Job:
 
     def wait_for_change(self, seen: int, seconds: float) -> int:
         """Return the version as soon as it is not `seen` any more, or after some seconds."""
+        self._notice_death()
         with self._changed:
             self._changed.wait_for(lambda: self.version != seen, timeout=seconds)
             return self.version
@@ -214,29 +245,33 @@ class Job:
     # -- within ------------------------------------------------------------------------------------
 
     async def _run(self, work: Coroutine[Any, Any, None]) -> None:
-        self._task = asyncio.ensure_future(work)
+        self._task, self._thread = asyncio.ensure_future(work), threading.current_thread()
         if self._future.done():  # stopped before the loop came to it
             self._task.cancel()
         try:
             await self._task
         except asyncio.CancelledError:
-            self.finish(self.generation, StoppedError(WITHDRAWN.format(phase=self.phase)))
+            self.finish(self.generation, stops.ended_from_outside(self) if self.committed else stops.withdrawn(self))
         except SeedreamError as error:
             self.finish(self.generation, error)
         except Exception as error:  # noqa: BLE001 - a fault of ours must end the wait too, and be told
             told = f"seedream_nb failed in itself: {type(error).__name__}: {error}"
-            self.finish(self.generation, SeedreamError(told, hint="Please report this. " + SEE_HISTORY))
+            self.finish(self.generation, SeedreamError(told, hint="Please report this. " + words.SEE_HISTORY))
 
-    def _too_late(self, seconds: float | None) -> StillGeneratingError:
-        text = TOO_LATE if self.committed else UNSENT
-        return StillGeneratingError(text.format(seconds=seconds, phase=self.phase), hint=SEE_HISTORY)
+    def _refuse_in_fork(self) -> None:
+        """Wait for nothing that goes on in another process; before any lock, for a thread there may hold it."""
+        if os.getpid() != self._process and not self.over:
+            raise StillGeneratingError(words.FORKED, hint=words.SEE_HISTORY)
+
+    def _notice_death(self) -> None:
+        """End a job whose loop has died with its thread: nobody else would."""
+        if self._thread is not None and not self._thread.is_alive() and not self.over:
+            self.finish(self.generation, stops.ended_from_outside(self))
 
     def _stop(self) -> None:
         if self._future.done():
             return
-        text = GOING_ON if self.committed else WITHDRAWN
-        hint = SEE_HISTORY if self.committed else None
-        self._future.set_exception(StoppedError(text.format(phase=self.phase), hint=hint))
+        self._future.set_exception(stops.going_on(self) if self.committed else stops.withdrawn(self))
         if not self.committed and self._task is not None:
             self._task.cancel()
 
@@ -245,40 +280,7 @@ class Job:
         concurrent.futures.wait([self._future], timeout=left)
 
 
-def _settle(waiting: asyncio.Future[Generation], ended: concurrent.futures.Future[Generation]) -> None:
-    if waiting.done():
-        return
-    error = ended.exception()
-    if error is None:
-        waiting.set_result(ended.result())
-    elif isinstance(error, StoppedError):
-        waiting.set_exception(SeedreamError(error.message, hint=error.hint))
-    else:
-        waiting.set_exception(error)
-
-
 def _status_of(error: SeedreamError | None) -> str:
-    return "stopped" if isinstance(error, StoppedError) else "failed"
-
-
-def linger(jobs: Callable[[], list[Job]]) -> None:
-    """At the end of a script withdraw what was not sent, and wait for what was: it may be billed, so it is wanted."""
-    try:
-        unsent = [job for job in jobs() if not job.committed and not job.over]
-        for job in unsent:
-            job.cancel()
-        withdrawn = sum(not job.committed for job in unsent)
-        if withdrawn:
-            tell(f"seedream_nb withdrew {withdrawn} of your requests that were not sent yet: the script has ended.")
-        left = [job for job in jobs() if job.committed and not job.over]
-        if left:
-            tell(f"seedream_nb waits for {len(left)} of your requests that were sent already; Ctrl-C gives up.")
-        while not all(job.over for job in jobs()):
-            time.sleep(POLL_SECONDS)
-    except KeyboardInterrupt:
-        tell("Given up. What has links can still be fetched: %seedream recover")
-
-
-def tell(text: str) -> None:
-    """Say something at the end of a script, where no value can carry it."""
-    print(text, file=sys.stderr)  # noqa: T201
+    if isinstance(error, StoppedError):
+        return "stopped"
+    return "unknown" if isinstance(error, OutcomeUnknownError) else "failed"

@@ -1,0 +1,116 @@
+"""How a generation's pictures come home: side by side, each checked, named, journaled and shown as it is complete."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import anyio
+
+from seedream_nb.errors import SeedreamError
+from seedream_nb.fulfil.tools import in_thread
+from seedream_nb.picture import Facts, inspect
+from seedream_nb.preview import preview, side_for
+from seedream_nb.record import Record
+from seedream_nb.wire import blotted
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from seedream_nb.fulfil.tools import Tools
+    from seedream_nb.generation import Generation
+    from seedream_nb.job import Job
+
+ALL_AT_ONCE, SIDE_BY_SIDE = 4, 3
+"""So many pictures are fetched and previewed all at once; of a longer series fewer, so that none waits for the others
+to be seen (measured in `benchmarks/`: 15 pictures of 4096x4096 on two cores)."""
+
+
+async def download(job: Job, tools: Tools, record: Record, links: list[str]) -> None:
+    """Fetch all pictures side by side; each is checked, named, journaled and shown as it is complete."""
+    job.update(phase="downloading", expected=len(links), generation=record.generation())
+    line = anyio.CapacityLimiter(ALL_AT_ONCE if len(links) <= ALL_AT_ONCE else SIDE_BY_SIDE)
+    async with asyncio.TaskGroup() as group:
+        for place in places(links, job.request.prompt, job.host):
+            group.create_task(land(job, tools, record, place, line))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a picture comes from, and what its name and preview follow from."""
+
+    index: int
+    link: str = field(repr=False)
+    prompt: str
+    side: int
+    service: str
+
+
+def places(links: list[str], prompt: str, service: str) -> list[Place]:
+    """Return the places of a generation's pictures, as the host `service` named them; `index` counts from 1."""
+    side = side_for(len(links))
+    return [
+        Place(index=index, link=link, prompt=prompt, side=side, service=service)
+        for index, link in enumerate(links, start=1)
+    ]
+
+
+async def land(job: Job, tools: Tools, record: Record, place: Place, line: anyio.CapacityLimiter) -> None:
+    """Bring one picture of a job home and show it."""
+    async with line:
+        if await bring(tools, record, place) is None:
+            job.land(record.generation(), f"@{record.number}.{place.index}")
+
+
+async def bring(tools: Tools, record: Record, place: Place) -> str | None:
+    """Download to a temporary name, check, rename, journal, preview.
+
+    What can't be had is noted, and its link is kept: then the reason is returned.
+    """
+    store, index = tools.store, place.index
+    try:
+        partial, found = await in_thread(lambda: store.partial(record.number, index)), list[Facts]()
+        await tools.client.download(
+            place.link, partial, service=place.service, check=lambda path: found.append(inspect(path))
+        )
+        name = store.picture_name(record.number, index, place.prompt, found[-1].media_type)
+        path = await in_thread(lambda: store.settle(partial, name))
+    except Exception as error:  # noqa: BLE001 - whatever it is, the other pictures must come
+        reason = blotted(reason_of(error), tools.client.secret)
+        await record.note("missing", index=index, reason=reason)
+        return reason
+    await record.note("file", index=index, path=store.relative(path), **found[-1].to_record())
+    await warm_preview(path, place.side)
+    return None
+
+
+async def warm_preview(path: Path, side: int) -> None:
+    """Make the preview that will be shown, so that nobody waits for it; without one, the view says what it can."""
+    with contextlib.suppress(OSError, ValueError):
+        await in_thread(lambda: preview(path, side))
+
+
+def reason_of(error: Exception) -> str:
+    """Return, in a few words, why a picture can't be had."""
+    if isinstance(error, SeedreamError):
+        return error.message
+    known = isinstance(error, (OSError, ValueError))
+    return str(error) if known else f"seedream_nb failed in itself: {type(error).__name__}: {error}"
+
+
+async def recover(generation: Generation, tools: Tools, *, service: str) -> Generation:
+    """Fetch what a generation's links still give, whatever they answered before.
+
+    The journal may be somebody else's: what it says of its service is believed only if `service` is the same, for
+    one inside a private network may lead there.
+    """
+    record = Record(tools.journal, home=tools.store.home, verbs=tools.verbs)
+    record.number = generation.id
+    have = {int(picture.mark.rpartition(".")[2]) for picture in generation.images if picture.path.exists()}
+    failed = {}
+    for place in places(generation.links, generation.prompt, generation.host if generation.host == service else ""):
+        if place.index not in have and (reason := await bring(tools, record, place)):
+            failed[place.index] = reason
+    return await in_thread(lambda: tools.history.on_disk(generation.id, failed))

@@ -1,0 +1,46 @@
+"""The errors for a request that was stopped, or that nobody waits for: each says what it means for the bill."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from seedream_nb.errors import OutcomeUnknownError, SeedreamError, StillGeneratingError, StoppedError
+from seedream_nb.job import words
+
+if TYPE_CHECKING:
+    from seedream_nb.job import Job
+
+
+def withdrawn(job: Job) -> StoppedError:
+    """Return the error for a request that was not sent, or that the service had refused each time."""
+    refused = job.first_sent is not None
+    return StoppedError(words.REFUSED if refused else words.WITHDRAWN.format(phase=job.phase))
+
+
+def going_on(job: Job) -> StoppedError:
+    """Return the error for a request that was sent: the work goes on."""
+    text = words.GOING_ON if job.expected is None else words.FETCHING
+    return StoppedError(f"{text.format(phase=job.phase)}\n{_where(job)}", hint=words.SEE_HISTORY)
+
+
+def busy(job: Job) -> StoppedError:
+    """Return the error for a request of which nobody could say in time whether it was sent."""
+    return StoppedError(f"{words.BUSY.format(phase=job.phase)}\n{_where(job)}", hint=words.SEE_HISTORY)
+
+
+def too_late(job: Job, seconds: float | None) -> StillGeneratingError:
+    """Return the error for a request that was waited for as long as was asked: the work goes on."""
+    text = words.TOO_LATE if job.expected is None else words.STILL_FETCHING
+    told = f"{text}\n{_where(job)}" if job.committed else words.UNSENT
+    return StillGeneratingError(told.format(seconds=seconds, phase=job.phase), hint=words.SEE_HISTORY)
+
+
+def ended_from_outside(job: Job) -> SeedreamError:
+    """Return the error for work that was ended by something else than its own end or a stop."""
+    if not job.committed:
+        return SeedreamError(words.LOST_UNSENT.format(phase=job.phase))
+    return OutcomeUnknownError(words.LOST.format(phase=job.phase), hint=words.RECOVER)
+
+
+def _where(job: Job) -> str:
+    return words.BELOW if job.followed else words.IN_THE_HISTORY

@@ -1,0 +1,19 @@
+"""What is said of a request that was stopped, or that nobody waits for any more: what it means for the bill."""
+
+from __future__ import annotations
+
+UNSENT = "Not done within {seconds:g} s: still {phase}, and not sent yet. It goes on, and will be sent."
+WITHDRAWN = "Stopped while {phase}: the request was withdrawn before it was sent. Nothing was billed."
+REFUSED = "Stopped while waiting to send it again: the service had refused it, so nothing was billed."
+BELOW = "The work goes on: its pictures appear below this cell, and in the history, when they come."
+IN_THE_HISTORY = "The work goes on: its pictures come into the history (sd.history)."
+GOING_ON = "Stopped while {phase}: the request was sent and can't be taken back, so it may be billed."
+FETCHING = "Stopped while downloading: the service has answered, so its pictures are paid for, and their links kept."
+STILL_FETCHING = "Not done within {seconds:g} s: the pictures are paid for, and still being fetched."
+TOO_LATE = "No answer within {seconds:g} s. The request was sent and may be billed."
+BUSY = "Stopped while {phase}, but it could not be withdrawn at once, so it may be sent, and billed."
+LOST = "The work was ended from outside while {phase}. The request was sent and may be billed."
+LOST_UNSENT = "The work was ended from outside while {phase}. It was not sent, so nothing was billed. Run it again."
+FORKED = "This process is a fork of the one that works on this job, which goes on there."
+SEE_HISTORY = "See: %seedream history"
+RECOVER = "What has links can still be fetched: %seedream recover"

@@ -1,0 +1,121 @@
+"""What this notebook has to offer: its history, the names that hold pictures, the files beside it.
+
+Nothing is imported or called to find out what a value is, no file is opened but the journal, none is written.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from pathlib import Path, PosixPath, WindowsPath
+from typing import TYPE_CHECKING
+
+from seedream_nb.errors import plain
+from seedream_nb.notebook.complete.offers import MOST_TOLD, Offer
+from seedream_nb.notebook.complete.suffixes import is_picture_name
+from seedream_nb.notebook.surroundings import NotebookScope
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from seedream_nb.generation import Generation
+    from seedream_nb.session import Session
+
+_GENERATIONS = 300
+"""So many of the newest are looked through; older ones are found with %seedream history."""
+_ENTRIES = 10_000
+_LONGEST_PATH, _LISTED, _DEEPEST = 500, 3, 2
+_RESULT = ("seedream_nb.generation.value", "Generation")
+_CLASSES = {
+    _RESULT: "result",
+    ("seedream_nb.picture", "Picture"): "picture",
+    ("PIL.Image", "Image"): "PIL image",
+}
+_STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"RIFF")
+
+
+class NotebookSources:
+    """The sources of one shell."""
+
+    def __init__(self, ip: InteractiveShell, session: Callable[[], Session]) -> None:
+        """Look into this shell's names; the session is asked for its history only."""
+        self._ip, self._session = ip, session
+
+    def references(self) -> Iterator[Offer]:
+        """Yield `@last`, and of each generation with pictures its mark and those of its pictures."""
+        with_pictures = (each for each in self._generations() if each.images)
+        yield from _with_last(with_pictures, pictures=True)
+
+    def generations(self) -> Iterator[Offer]:
+        """Yield `@last` and the marks of all generations."""
+        yield from _with_last(self._generations(), pictures=False)
+
+    def _generations(self) -> Iterator[Generation]:
+        # A home that can't be had is told of when a cell runs; names and files can be completed without it.
+        with contextlib.suppress(Exception):
+            yield from reversed(self._session().history[-_GENERATIONS:])
+
+    def names(self) -> list[str]:
+        """Return the names that cells have made, sorted; those with an underscore are not for show."""
+        return sorted(name for name in NotebookScope(self._ip).names() if not name.startswith("_") and name != "Out")
+
+    def pictures(self) -> Iterator[Offer]:
+        """Yield the names that hold pictures, with what they hold."""
+        for name, value in self._values():
+            if told := held(value):
+                yield Offer(text=name, told=told)
+
+    def results(self) -> Iterator[Offer]:
+        """Yield the names that hold results."""
+        return (Offer(text=name, told=held(value)) for name, value in self._values() if _is_a(value, _RESULT))
+
+    def _values(self) -> Iterable[tuple[str, object]]:
+        return ((name, self._ip.user_ns.get(name)) for name in self.names())
+
+    def entries(self, folder: str) -> list[tuple[str, bool]]:
+        """Return the names in a folder, sorted, and which are folders; none where it can't be read."""
+        try:
+            with os.scandir(Path(folder or ".").expanduser()) as found:
+                return sorted((entry.name, entry.is_dir()) for entry, _ in zip(found, range(_ENTRIES), strict=False))
+        except (OSError, RuntimeError, ValueError):
+            return []
+
+
+def _with_last(generations: Iterable[Generation], *, pictures: bool) -> Iterator[Offer]:
+    is_first = True
+    for generation in generations:
+        told = plain(generation.prompt, MOST_TOLD)
+        if is_first and generation.images:
+            yield Offer(text="@last", told=told)
+            is_first = False
+        yield Offer(text=generation.mark, told=told)
+        if pictures and len(generation.images) > 1:
+            yield from (Offer(text=picture.mark, told=told) for picture in generation.images)
+
+
+def held(value: object, depth: int = 0) -> str:
+    """Return in a few words which pictures a value holds; empty for any other value."""
+    kind = type(value)
+    if kind is list or kind is tuple:
+        return _held_by_list(value, depth)  # type: ignore[arg-type]  # it is one
+    if kind in {str, PosixPath, WindowsPath}:
+        text = str(value) if len(str(value)) < _LONGEST_PATH else ""
+        return "path" if is_picture_name(text) and "\n" not in text else ""
+    if kind is bytes:
+        return "bytes" if value.startswith(_STARTS) else ""  # type: ignore[attr-defined]  # they are
+    return next((told for name, told in _CLASSES.items() if _is_a(value, name)), "")
+
+
+def _held_by_list(values: list[object] | tuple[object, ...], depth: int) -> str:
+    count, first = len(values), values[:_LISTED]
+    holds = count > 0 and depth < _DEEPEST and all(held(each, depth + 1) for each in first)
+    return f"{count} picture{'s' * (count != 1)}" if holds else ""
+
+
+def _is_a(value: object, name: tuple[str, str]) -> bool:
+    """Return whether a value is of a class, which then is loaded: no code of the value's own runs."""
+    module, kind = name
+    return getattr(sys.modules.get(module), kind, None) in type(value).__mro__

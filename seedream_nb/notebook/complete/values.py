@@ -1,0 +1,147 @@
+"""Completes the value of an option or setting: sizes, numbers, folders, names, and whatever can be a reference."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from seedream_nb.notebook.complete.offers import Offer, Offers
+from seedream_nb.notebook.complete.suffixes import is_picture_name
+from seedream_nb.options import MOST_IMAGES, SEQUENTIAL
+from seedream_nb.settings import BACKENDS, SETTINGS
+from seedream_nb.sizes import RATIO_SIZES, TIERS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from seedream_nb.notebook.complete.offers import Sources
+    from seedream_nb.notebook.complete.word import OpenWord
+
+_AT_ONCE = 6
+"""History marks that are shown before an @ asks for more."""
+_MOST = 20
+_MOST_ENTRIES = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Values:
+    """What a value that is being typed can become."""
+
+    word: OpenWord
+    sources: Sources
+    given: Mapping[str, str] = field(default_factory=dict)
+    """The other options of the line."""
+    references: int = 0
+    """How many reference images the line gives."""
+
+    def of(self, name: str) -> Offers | None:
+        """Return the completions for the option or setting of this name; None where the notebook knows better."""
+        values = _OF.get(name)
+        offers = tuple(values(self)) if values is not None else ()
+        if not offers and name == "images" and self._is_expression():
+            return None
+        return Offers(fragment=self.word.raw, offers=offers)
+
+    def sizes(self) -> Iterator[Offer]:
+        """Yield tiers and, unless a ratio is given, the ratios of the table with their pixels."""
+        yield from self.begun((tier, "resolution") for tier in TIERS)
+        if "aspect" not in self.given:
+            yield from self.aspects()
+
+    def aspects(self) -> Iterator[Offer]:
+        """Yield the ratios of the table, with their pixels where those are meant."""
+        pixels = self.given.get("size", "2K").upper() == "2K"
+        return self.begun((ratio, size if pixels else "ratio") for ratio, size in RATIO_SIZES.items())
+
+    def counts(self) -> Iterator[Offer]:
+        """Yield how many pictures there can be beside the references."""
+        return self.begun(
+            (str(number), "pictures" if number > 1 else "picture")
+            for number in range(1, MOST_IMAGES - self.references + 1)
+        )
+
+    def modes(self) -> Iterator[Offer]:
+        """Yield the modes that go with the rest of the line."""
+        return self.begun((mode, "mode") for mode in SEQUENTIAL if mode == "auto" or "max_images" not in self.given)
+
+    def results(self) -> Iterator[Offer]:
+        """Yield the names that hold results: a cell that is run again keeps its own."""
+        return self.begun((offer.text, offer.told) for offer in self.sources.results())
+
+    def pictures(self) -> Iterator[Offer]:
+        """Yield what can be a reference: history marks, names that hold pictures, files."""
+        text = self.word.text
+        marks = self.marks(self.sources.references())
+        yield from (each for each, _ in zip(marks, range(_MOST if text else _AT_ONCE), strict=False))
+        yield from self.begun((offer.text, offer.told) for offer in self.sources.pictures())
+        yield from self._entries(is_picture_name, goes_on=True)
+
+    def marks(self, marks: Iterable[Offer]) -> Iterator[Offer]:
+        """Yield the history marks that begin so, up to so many."""
+        begun = (offer for offer in marks if offer.text.startswith(self.word.text))
+        for offer, _ in zip(begun, range(_MOST), strict=False):
+            yield from self.begun([(offer.text, offer.told)])
+
+    def folders(self) -> Iterator[Offer]:
+        """Yield folders."""
+        return self._entries(lambda _name: False, goes_on=False)
+
+    def begun(self, values: Iterable[tuple[str, str]], *, goes_on: bool = False) -> Iterator[Offer]:
+        """Yield the values that begin with what is typed, in any case, as they are to be written."""
+        begun = self.word.text.lower()
+        for value, told in values:
+            spelt = self.word.spelt(value, goes_on=goes_on) if value.lower().startswith(begun) else None
+            if spelt is not None:
+                yield Offer(text=spelt, told=told)
+
+    def _entries(self, is_wanted: Callable[[str], bool], *, goes_on: bool) -> Iterator[Offer]:
+        """Yield folders, and the files that are wanted, of the folder that is typed; hidden ones by their dot only.
+
+        Args:
+            is_wanted: tells whether a file is, by its name.
+            goes_on: whether a folder is only the way to a file.
+        """
+        text = self.word.text
+        cut = max(text.rfind("/"), text.rfind(os.sep)) + 1
+        folder, begun = text[:cut], text[cut:]
+        hidden = begun.startswith(".")
+        wanted = (
+            (f"{folder}{name}/" if is_folder else f"{folder}{name}", is_folder)
+            for name, is_folder in self.sources.entries(folder)
+            if name.startswith(begun) and name.startswith(".") == hidden and (is_folder or is_wanted(name))
+        )
+        for (path, is_folder), _ in zip(wanted, range(_MOST_ENTRIES), strict=False):
+            told = "folder" if is_folder else "file"
+            yield from self.begun([(path, told)], goes_on=is_folder and goes_on)
+
+    def _is_expression(self) -> bool:
+        """Return whether a name of the notebook is followed by more, which IPython completes."""
+        name = self.word.text.replace("[", ".").replace("(", ".").partition(".")[0]
+        return name != self.word.text and name in set(self.sources.names())
+
+
+def _of_setting(name: str) -> Callable[[Values], Iterable[Offer]]:
+    """Return what offers a setting's default."""
+    default = SETTINGS[name].default
+    return lambda values: values.begun([(f"{default:g}" if isinstance(default, float) else str(default), "default")])
+
+
+def _either(*words: str) -> Callable[[Values], Iterable[Offer]]:
+    return lambda values: values.begun((word, "value") for word in words)
+
+
+_OF: dict[str, Callable[[Values], Iterable[Offer]]] = {
+    "size": Values.sizes,
+    "aspect": Values.aspects,
+    "images": Values.pictures,
+    "max_images": Values.counts,
+    "sequential": Values.modes,
+    "out": Values.results,
+    "save": Values.folders,
+    "home": Values.folders,
+    "backend": _either(*BACKENDS),
+    "once": _either("true", "false"),
+    "watermark": _either("true", "false"),
+    **{name: _of_setting(name) for name in ("timeout", "price", "concurrency", "base_url")},
+}

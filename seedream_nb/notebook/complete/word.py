@@ -1,0 +1,63 @@
+"""The word that the cursor stands in: where it begins, what it means so far, how it is spelt when completed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from seedream_nb.notebook.words import Word, quoted, split
+
+_LONGEST = 2000
+"""Characters of a line that are looked at; a longer one holds data, not words to complete."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenWord:
+    """A word, or the part of one, that ends at the cursor."""
+
+    raw: str
+    """As it is typed, quotes included."""
+    text: str
+    """As it would be read."""
+    quote: str = ""
+    """The quote that is still open in it."""
+    after: str = ""
+    """What follows the cursor."""
+
+    def spelt(self, value: str, *, goes_on: bool = False) -> str | None:
+        """Return what to put in the place of the word so that it is read as `value`; None where that can't be.
+
+        Notebooks drop what does not begin with what is typed, so typed quotes stay.
+
+        Args:
+            value: what it shall mean.
+            goes_on: whether more is to be typed into the same word: then a quote is left open.
+        """
+        if self.raw == self.text:
+            whole = quoted(value)
+            return f'"{value}' if goes_on and whole == f'"{value}"' else whole
+        if not value.startswith(self.text):
+            return None
+        rest = value[len(self.text) :]
+        if not self.quote:
+            return self.raw + (quoted(rest) if rest else "")
+        closing = "" if goes_on or self.after.startswith(self.quote) else self.quote
+        return None if self.quote in rest else f"{self.raw}{rest}{closing}"
+
+
+def parted(line: str) -> tuple[list[Word], str]:
+    """Return the whole words of the text before the cursor, and the word that is being typed, as it is."""
+    for position in range(min(len(line), _LONGEST), 0, -1):
+        if line[position - 1].isspace():
+            words, problems = split(line[:position])
+            if not problems:
+                return words, line[position:]
+    return [], line
+
+
+def open_word(raw: str, after: str = "") -> OpenWord:
+    """Return what a word that is being typed means so far."""
+    for quote in ("", '"', "'"):
+        words, problems = split(raw + quote)
+        if not problems and len(words) <= 1:
+            return OpenWord(raw=raw, text=words[0].text if words else "", quote=quote, after=after)
+    return OpenWord(raw=raw, text=raw, after=after)

@@ -1,0 +1,139 @@
+"""The verbs of `%seedream`: one table, and a function for each, loaded when it is first used."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from seedream_nb.errors import (
+    Problem,
+    RequestError,
+    SeedreamError,
+    SettingsError,
+    StoppedError,
+    did_you_mean,
+    plain,
+    refused,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from seedream_nb.session import Session
+
+_SHOWN = 40
+_HELP = ("-h", "--help")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verb:
+    """One verb: what it is for, the words that go with it, and where the function of its name is."""
+
+    room: str
+    """The module in this folder."""
+    words: str = ""
+    takes: tuple[Literal["mark", "options", "setting", "verb", "words"], ...] = ()
+    """What the words are, for completion and help."""
+    help: str
+    more: str = ""
+    """What only who asks about this verb wants to know."""
+    examples: tuple[str, ...] = ()
+
+
+# fmt: off
+VERBS: dict[str, Verb] = {
+    "": Verb(room="status", help="where requests go, what was spent, what is running, what is unfinished"),
+    "history": Verb(
+        room="past", words="[WORDS]", takes=("words",),
+        help="what was made, the newest first; with words, only what has them in its prompt",
+        more='In Python: sd.history, sd.history.search("fox"), sd.history[3].',
+        examples=("history", "history fox snow")),
+    "show": Verb(
+        room="past", words="REF", takes=("mark",), help="a generation again, or one of its pictures",
+        more="REF is @3 for a generation, @3.2 for its second picture, @last for the newest one with pictures.",
+        examples=("show @3", "show @3.2")),
+    "rerun": Verb(
+        room="again", words="REF [OPTIONS]", takes=("mark", "options"),
+        help="asks the same again, with other options where some are given; it costs again",
+        more="The prompt goes as it was sent, plain text, and so do the reference images. The service takes no seed: "
+             "it makes new pictures. %seedream show REF shows the old ones, at no cost.",
+        examples=("rerun @3", "rerun @last --size 4K --no-watermark --out big")),
+    "code": Verb(
+        room="again", words="REF", takes=("mark",), help="puts the cell that makes it below this one",
+        more="The prompt stands there as it was sent: with the values, not with the variables.",
+        examples=("code @3",)),
+    "recover": Verb(
+        room="past",
+        help="fetches what is paid for and not here; lists what is still missing or may have been billed",
+        more="It tries every link that is kept, whatever it answered before. Links expire after about a day."),
+    "usage": Verb(
+        room="usage", help="pictures, spending, failures and unknown outcomes, of this session and of all",
+        more="Spending is counted at the price in force when it was asked (%seedream config price=…); your account at "
+             "the service has the last word."),
+    "config": Verb(
+        room="config", words="[NAME=VALUE …]", takes=("setting",),
+        help="the settings in force; with words, sets them for this session, and NAME= sets one back",
+        more="NAME alone tells about one. The key is no such setting, since a cell would keep it: %seedream login asks "
+             "for it unseen.",
+        examples=("config", "config base_url", "config size=2K budget=1", "config budget=")),
+    "login": Verb(
+        room="login", help="asks for your key, unseen, and stores it for the service's host, readable by you alone"),
+    "logout": Verb(room="login", help="removes the stored key"),
+    "doctor": Verb(
+        room="doctor", help="looks whether everything works, from versions to the network, and says what to do",
+        more="It asks the service whether it is there, without your key and without asking for a picture: that costs "
+             "nothing."),
+    "help": Verb(
+        room="helping", words="[VERB]", takes=("verb",), help="all options and verbs, or more about one verb",
+        examples=("help", "help rerun")),
+}
+# fmt: on
+
+
+def run(line: str, session: Session, ip: InteractiveShell) -> object:
+    """Run one `%seedream` line and return its value."""
+    from seedream_nb.keys import may_hold_key
+
+    verb, rest = (*line.split(None, 1), "", "")[:2]
+    if verb and rest.strip() in _HELP:
+        verb, rest = "help", verb
+    if may_hold_key(line) or (verb == "login" and rest):
+        raise SettingsError(
+            "A key in a cell would stay in the notebook, so it is refused: take it out of there.",
+            hint="Give it, unseen, with: %seedream login",
+        )
+    verb = "help" if verb in _HELP else verb
+    try:
+        return _function_of(verb)(rest.strip(), session, ip)
+    except Problem as problem:
+        raise refused([problem]) from None
+    except SeedreamError:
+        raise
+    except KeyboardInterrupt:
+        raise StoppedError(f"%seedream {verb} was stopped. Nothing was sent, nothing was billed.") from None
+
+
+def known(verb: str) -> Verb:
+    """Return a verb by its name; raises RequestError, with the nearest name, where there is none."""
+    if verb in VERBS:
+        return VERBS[verb]
+    guess = did_you_mean(verb, VERBS)
+    more = "" if guess else "\nTo make a picture, write %%seedream with two %, and the prompt on the lines below."
+    raise RequestError(
+        f"There is no verb {plain(verb, _SHOWN)}.{guess}{more}", hint=f"There are: {', '.join(filter(None, VERBS))}."
+    )
+
+
+def no_words(verb: str, rest: str) -> None:
+    """Refuse words after a verb that takes none."""
+    if rest:
+        raise RequestError(f"%seedream {verb} takes nothing more, but found {plain(rest, _SHOWN)}.")
+
+
+def _function_of(verb: str) -> Callable[[str, Any, Any], object]:
+    module = importlib.import_module(f"{__name__}.{known(verb).room}")
+    function: Callable[[str, Any, Any], object] = getattr(module, verb or "status")
+    return function

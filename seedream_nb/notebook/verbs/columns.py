@@ -1,0 +1,27 @@
+"""Prints a table of two columns, which reads well as plain text everywhere."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+
+WIDTH, COLUMN = 88, 17
+_COMMAND = re.compile(
+    r"%seedream (?:config \w+(?:=\S+)?|(?:help|show|code|rerun) [@A-Z]\S*|[a-z]+)|pip install --upgrade \S+"
+)
+"""What is to be copied stays on one line."""
+_KEPT = "\N{NO-BREAK SPACE}"
+
+
+def row(name: str, text: str, column: int = COLUMN) -> None:
+    """Print one row; what does not fit goes on below in its column."""
+    print("\n".join(lines_of(name, text, column)))
+
+
+def lines_of(name: str, text: str, column: int = COLUMN, width: int = WIDTH) -> list[str]:
+    """Return one row as lines: a name that is too long for its column has a line of its own."""
+    whole = _COMMAND.sub(lambda command: command[0].replace(" ", _KEPT), text)
+    told = textwrap.wrap(whole, width - column, break_long_words=False, break_on_hyphens=False) or [""]
+    first = f"{name:<{column}}"
+    lines = [first + told[0], *told[1:]] if len(name) < column else [first, *told]
+    return [line.replace(_KEPT, " ") for line in (lines[0].rstrip(), *(" " * column + line for line in lines[1:]))]

@@ -1,0 +1,221 @@
+"""`%seedream doctor`: looks whether everything works, and says what to do where it doesn't."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import time
+from dataclasses import dataclass
+from importlib import metadata
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from seedream_nb.errors import ConnectionFailedError, SeedreamError, SettingsError, plain
+from seedream_nb.homes import fallback_folder, trouble_with
+from seedream_nb.notebook.surroundings import frontend, notebook_name
+from seedream_nb.notebook.verbs import no_words
+from seedream_nb.notebook.verbs.columns import lines_of
+from seedream_nb.notebook.verbs.variables import unread
+from seedream_nb.settings import SETTINGS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from seedream_nb.session import Session
+
+PACKAGES = ("ipython", "ipykernel", "ipywidgets", "anywidget", "httpx", "anyio", "pillow", "starlette")
+SLEEPY_KERNELS = ("7.0.", "7.1.", "7.2.", "7.3.")
+"""ipykernel releases that now and then never run a cell: https://github.com/ipython/ipykernel/issues/1554."""
+COMPLETES_FROM = (8, 6)
+"""The first IPython that lets an extension complete options."""
+LITTLE_ROOM_BYTES = 1_000_000_000
+SERVER_ERRORS = 500
+NOT_SENT = "Nothing was sent, nothing was billed."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing that was looked at; what is not well comes with its remedy."""
+
+    state: Literal["ok", "note", "wrong"] = "ok"
+    told: str
+    remedy: str = ""
+
+
+Look: TypeAlias = "Callable[[Session, InteractiveShell], Iterator[Finding]]"
+
+
+def doctor(rest: str, session: Session, ip: InteractiveShell) -> None:
+    """Look at versions, settings, key, folder, service, network and host; tell what is wrong and what to do."""
+    no_words("doctor", rest)
+    told: dict[str, Finding] = {}
+    for look in (_versions, _settings, _key, _home, _history, _service, _host):
+        for finding in _found(look, session, ip):
+            if finding.told not in told:
+                _tell(finding)
+            told.setdefault(finding.told, finding)
+    wrong = sum(finding.state == "wrong" for finding in told.values())
+    print(f"\n{wrong} to mend." if wrong else "\nNothing to mend.")
+
+
+def _found(look: Look, session: Session, ip: InteractiveShell) -> Iterator[Finding]:
+    """Give what a look finds; one that comes to no end, since a setting is wrong say, ends no other."""
+    try:
+        yield from look(session, ip)
+    except SeedreamError as error:
+        yield _trouble(error)
+    except OSError as error:
+        name = look.__name__.strip("_")
+        yield Finding(state="wrong", told=f"The look at {name} failed: {error.strerror or type(error).__name__}.")
+
+
+def _trouble(error: SeedreamError) -> Finding:
+    first, *rest = error.lines()
+    # Nothing was to be sent; and what stands in columns elsewhere does not here.
+    remedy = "\n".join(" ".join(each.split()) for each in rest).removeprefix(NOT_SENT).strip()
+    return Finding(state="wrong", told=first, remedy=remedy or "Correct or unset it.")
+
+
+def _tell(finding: Finding) -> None:
+    lines = lines_of(finding.state, finding.told, 7)
+    lines += [line for remedy in finding.remedy.splitlines() for line in lines_of("", f"→ {remedy}", 7)]
+    print("\n".join(lines))
+
+
+def _versions(_session: Session, _ip: InteractiveShell) -> Iterator[Finding]:
+    found = {name: _version(name) for name in PACKAGES}
+    told = ", ".join(f"{name} {version}" for name, version in found.items() if version)
+    python = f"seedream-nb {_version('seedream-nb') or '(not installed)'}, Python {platform.python_version()}"
+    yield Finding(told=f"{python} on {platform.system()}; {told}")
+    if (found["ipykernel"] or "").startswith(SLEEPY_KERNELS):
+        yield Finding(
+            state="note",
+            told=f"ipykernel {found['ipykernel']} now and then never runs a cell, with or without this package.",
+            remedy='pip install --upgrade "ipykernel>=7.4", then restart the kernel',
+        )
+
+
+def _settings(session: Session, _ip: InteractiveShell) -> Iterator[Finding]:
+    for name in SETTINGS:
+        try:
+            session.settings.get(name)
+        except SettingsError as error:
+            yield _trouble(error)
+    for told, remedy in unread(session.settings):
+        yield Finding(state="note", told=told, remedy=remedy)
+
+
+def _key(session: Session, _ip: InteractiveShell) -> Iterator[Finding]:
+    backend = session.settings.get("backend")
+    if backend == "sandbox":
+        yield Finding(told="Requests go to the sandbox, an imitation of the service: no key needed, nothing is paid.")
+        return
+    endpoint = session.endpoint()
+    if endpoint.found is None:
+        told = "No key was found, so requests go to the sandbox, an imitation of the service (backend=auto)."
+        yield Finding(state="note", told=told, remedy="For real pictures: %seedream login")
+        return
+    told = f"The key comes from {endpoint.found.source}. Whether the service takes it shows with the first request."
+    yield Finding(told=told)
+
+
+def _home(session: Session, _ip: InteractiveShell) -> Iterator[Finding]:
+    home: Path = session.settings.get("home")
+    default = session.settings.source("home") == "default"
+    wanted = session.settings.folder / "seedream" if default else home
+    trouble, another = trouble_with(wanted), "Choose another: %seedream config home=FOLDER"
+    if trouble and default and not trouble_with(fallback_folder()):
+        told = f"{trouble[:-1]}, so pictures go to {fallback_folder()}."
+        yield Finding(state="note", told=told, remedy=another)
+        return
+    if trouble:
+        yield Finding(state="wrong", told=trouble, remedy=another)
+        return
+    free = shutil.disk_usage(next(each for each in (home, *home.parents) if each.exists())).free
+    made = "" if home.exists() else ", which is made with the first request"
+    told = f"Pictures go to {home}{made}; {free / 1e9:.1f} GB are free there."
+    if free < LITTLE_ROOM_BYTES:
+        yield Finding(state="note", told=told, remedy="A series of 15 in 4K may need a GB: make room.")
+    else:
+        yield Finding(told=told)
+
+
+def _history(session: Session, _ip: InteractiveShell) -> Iterator[Finding]:
+    history = session.history
+    unfinished = list(history.unfinished())
+    if unfinished:
+        marks = ", ".join(each.mark for each in unfinished)
+        of = f"{len(unfinished)} of {len(history)} generations {'is' if len(unfinished) == 1 else 'are'}"
+        told = f"{of} unfinished: {plain(marks)}"
+        yield Finding(state="note", told=told, remedy="%seedream recover fetches what can be had, and tells the rest.")
+    if history.damaged:
+        left = "it is left as it is" if history.damaged == 1 else "they are left as they are"
+        told = f"{_lines(history.damaged)} of the journal can't be read; {left} and left out."
+        yield Finding(state="note", told=told, remedy=f"See {history.home / 'journal'}.")
+    for name, why in history.unreadable.items():
+        told = f"The journal file {plain(name)} can't be read ({plain(why)}); what it tells is left out."
+        yield Finding(state="wrong", told=told, remedy=f"It is in {history.home / 'journal'}.")
+    if history.newer:
+        was, are = ("was", "is") if history.newer == 1 else ("were", "are")
+        told = f"{_lines(history.newer)} of the journal {was} written by a newer seedream-nb, and {are} left out."
+        yield Finding(state="note", told=told, remedy="pip install --upgrade seedream-nb")
+
+
+def _service(session: Session, _ip: InteractiveShell) -> Iterator[Finding]:
+    if session.settings.get("backend") == "sandbox":
+        return
+    url, begun = session.settings.get("base_url"), time.monotonic()
+    try:
+        status = session.reach()
+    except ConnectionFailedError as error:
+        yield _trouble(error)
+        yield Finding(state="note", told=_way(url))
+        return
+    took = f"{time.monotonic() - begun:.1f} s"
+    if status >= SERVER_ERRORS:
+        yield Finding(
+            state="note", told=f"{url} answers, but with HTTP {status}: it has trouble.", remedy="Wait a bit."
+        )
+    else:
+        yield Finding(told=f"{url} answers, in {took}. It was not asked for a picture: that cost nothing.")
+    yield Finding(told=_way(url))
+
+
+def _way(url: str) -> str:
+    """Return in words which way requests go, and whose certificates are believed; both must be usable."""
+    from seedream_nb.client import authorities, proxy_for
+
+    proxy = proxy_for(url)
+    authorities().context()
+    way = f"through the proxy {proxy.name} (from {proxy.source})" if proxy else "directly, with no proxy"
+    return f"Requests go {way}. Certificates are checked against {plain(str(authorities()))}."
+
+
+def _host(_session: Session, ip: InteractiveShell) -> Iterator[Finding]:
+    name = notebook_name(ip)
+    yield Finding(told=f"This is {frontend(ip)}{f', in {plain(name)}' if name else ''}.")
+    if not _completes():
+        yield Finding(
+            state="note",
+            told=f"Tab completes no options here: IPython {_version('ipython')} can't.",
+            remedy="It can from 8.6 on. %%seedream? lists the options.",
+        )
+
+
+def _completes() -> bool:
+    import IPython
+
+    return tuple(IPython.version_info[:2]) >= COMPLETES_FROM
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _lines(number: int) -> str:
+    return f"{number} line{'s' * (number != 1)}"

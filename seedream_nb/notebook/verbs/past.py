@@ -1,0 +1,59 @@
+"""The verbs about what was made: history, show, recover."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from seedream_nb.errors import RequestError, plain
+from seedream_nb.notebook.verbs import no_words
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from seedream_nb.session import Session
+
+
+def history(rest: str, session: Session, _ip: InteractiveShell) -> None:
+    """List what was made, the newest first; with words, only what has them in its prompt."""
+    from IPython.display import display
+
+    from seedream_nb.view import history_bundle
+
+    found = session.history.search(rest) if rest else session.history[:]
+    if rest and not found:
+        print(f"No prompt has: {plain(rest, 60)}. {_in_all(len(session.history))}")
+        return
+    display(history_bundle(found), raw=True)
+
+
+def _in_all(made: int) -> str:
+    return f"There {'is' if made == 1 else 'are'} {made or 'no'} generation{'s' * (made != 1)} in all."
+
+
+def show(rest: str, session: Session, _ip: InteractiveShell) -> object:
+    """Show a generation (`@3`, `@last`) or one of its pictures (`@3.2`)."""
+    if not rest:
+        raise RequestError("Say which: %seedream show @3, @3.2 or @last.")
+    return session.find(rest)
+
+
+def recover(rest: str, session: Session, _ip: InteractiveShell) -> None:
+    """Fetch pictures that are paid for and not here; list what is missing and what may have been billed."""
+    from IPython.display import display
+
+    from seedream_nb.view import history_bundle, when
+
+    no_words("recover", rest)
+    tried = session.recover()
+    if tried:
+        display(history_bundle(tried), raw=True)
+    lines = [
+        f"@{each.id}, picture {index}: {plain(reason)}" for each in tried for index, reason in each.missing.items()
+    ]
+    lines += [
+        f"@{each.id} may have been billed; no answer came. {when(each)}  {plain(each.prompt, 80)}"
+        for each in session.history
+        if each.status == "unknown"
+    ]
+    lines += [f"{each.mark} is still being worked on by another kernel." for each in session.history.elsewhere()]
+    print("\n".join(lines) or ("All of it is here now." if tried else "Nothing is missing."))

@@ -1,0 +1,79 @@
+"""Writes the cell that makes a generation again: the way back of what `cell` reads."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seedream_nb.errors import Problem, SeedreamError
+from seedream_nb.notebook.words import quoted
+from seedream_nb.prompt import literal
+from seedream_nb.sizes import spell_size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from seedream_nb.generation import Generation
+    from seedream_nb.request import ImageRequest, Reference
+    from seedream_nb.session import Session
+
+
+def cell_of(generation: Generation, session: Session) -> str:
+    """Return a `%%seedream` cell that asks for exactly the same, under the settings in force now.
+
+    Raises:
+        SeedreamError: a reference image that was sent is not there any more.
+    """
+    request = generation.request
+    words = [
+        *_shape_words(request, session),
+        *_series_words(request),
+        *_watermark_words(request, session),
+        *(word for reference in request.images for word in ("-i", quoted(_written(reference, session)))),
+    ]
+    return f"{' '.join(['%%seedream', *words])}\n{literal(request.prompt)}"
+
+
+def _shape_words(request: ImageRequest, session: Session) -> Iterator[str]:
+    size, aspect = session.settings.get("size"), session.settings.get("aspect")
+    if spell_size(size, aspect) != request.size:
+        yield from ("--size", request.size)
+
+
+def _series_words(request: ImageRequest) -> Iterator[str]:
+    if request.max_images is not None:
+        yield from ("-n", str(request.max_images))
+
+
+def _watermark_words(request: ImageRequest, session: Session) -> Iterator[str]:
+    usual = session.settings.get("watermark")
+    if request.watermark != (True if usual is None else usual):
+        yield "--watermark" if request.watermark else "--no-watermark"
+
+
+def _written(reference: Reference, session: Session) -> str:
+    """Return how a reference is written in a cell: its URL, its mark, or the file that was sent."""
+    if reference.url is not None:
+        return reference.url
+    if _is_marked(reference, session):
+        return reference.name
+    if not isinstance(reference.source, Path) or not reference.source.exists():
+        raise SeedreamError(
+            f"The reference image {reference.name} that was sent is not there any more.",
+            hint="It is kept in the folder inputs of your pictures, unless somebody removed it.",
+        )
+    folder = Path.cwd()
+    inside = reference.source.is_relative_to(folder)
+    return Path(os.path.relpath(reference.source)).as_posix() if inside else str(reference.source)
+
+
+def _is_marked(reference: Reference, session: Session) -> bool:
+    """Return whether the name of a reference is a mark that still means this one picture."""
+    if not reference.name.startswith("@"):
+        return False
+    try:
+        pictures = session.history.marked(reference.name)
+    except Problem:
+        return False
+    return [picture.sha256 for picture in pictures] == [reference.original or reference.sha256]

@@ -1,0 +1,205 @@
+"""Arrays as pictures: height x width, or with 1, 3 or 4 channels (grey, RGB, RGBA) last or first.
+
+Where both ends could be the channels, those are last; since no side of a reference may be under 15 pixels, no
+array that is taken can be read in two ways. Booleans, uint8 and uint16 are taken by their type's range, other
+integers if they keep to 0..255, floats from 0 to 1 or from 0 to 255, whichever their largest value tells.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from seedream_nb.references.foreign import is_table
+from seedream_nb.references.limits import LEAST_SIDE, check_shape, wrong
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from PIL import Image
+
+_CHANNELS = frozenset({1, 3, 4})
+_FLAT, _DEEP = 2, 3
+_BAND_VALUES = 1 << 20
+_OVERSHOOT = 0.01
+"""How far floats may lie outside their range, as a part of it: scaling and rounding bring that about."""
+
+_BYTE, _SIXTEEN_BITS = 255, 65_535
+_DARK = 2.0
+"""Floats beyond 1 and below this are as likely a 0..1 that overshot as a 0..255 that is all but black."""
+
+
+def is_array(value: object) -> bool:
+    """Return whether a value can give its values as an array."""
+    return hasattr(type(value), "__array__") or hasattr(type(value), "__dlpack__")
+
+
+def is_picture_array(value: object) -> bool:
+    """Return whether an array has a picture's shape, no side under 15; tables have none, whatever they measure."""
+    shape = _declared(value)
+    if not is_array(value) or is_table(value) or shape is None:
+        return False
+    shown = _layout(shape)
+    return shown is not None and min(shown[:2]) >= LEAST_SIDE
+
+
+def picture_of_array(name: str, value: Any) -> Image.Image:  # noqa: ANN401 - an array of any library
+    """Return a copy of what an array shows.
+
+    Raises:
+        Problem: its shape, type or values are no picture's.
+    """
+    try:
+        import numpy as np
+    except ImportError:
+        raise wrong(name, "is an array, which takes numpy to read: pip install numpy.") from None
+    from PIL import Image
+
+    shape = _declared(value)
+    if shape is not None:
+        _checked(name, shape)  # before anything is computed or copied because of it
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        raise wrong(name, f"has masked values, which have no colour; write {_spelt(name)}.filled(0).")
+    array = _as_numpy(np, value)
+    height, width, channels_first = _checked(name, array.shape)
+    shown = array.transpose(1, 2, 0) if channels_first else array
+    if shown.ndim == _DEEP and shown.shape[2] == 1:
+        shown = shown[:, :, 0]
+    pixels = np.empty(shown.shape, np.uint8)
+    for rows, band in zip(_bands(pixels, height, width), _in_bytes(np, name, shown), strict=True):
+        rows[...] = band
+    return Image.fromarray(pixels)
+
+
+def _spelt(name: str) -> str:
+    """Return how code names an array: a name for messages may be words."""
+    return "array" if " " in name else name
+
+
+def _declared(value: object) -> tuple[int, ...] | None:
+    """Return the shape that an array says it has, if it does."""
+    try:
+        return tuple(int(side) for side in value.shape)  # type: ignore[attr-defined]  # that is what is tried
+    except (AttributeError, TypeError, ValueError):
+        return None
+
+
+def _layout(shape: tuple[int, ...]) -> tuple[int, int, bool] | None:
+    """Return height, width and whether the channels come first; None if it is no picture's shape."""
+    if len(shape) == _FLAT:
+        return shape[0], shape[1], False
+    if len(shape) != _DEEP or not _CHANNELS & {shape[0], shape[2]}:
+        return None
+    first = shape[2] not in _CHANNELS or (shape[0] in _CHANNELS and min(shape[1:]) >= LEAST_SIDE)
+    return (shape[1], shape[2], True) if first else (shape[0], shape[1], False)
+
+
+def _checked(name: str, shape: tuple[int, ...]) -> tuple[int, int, bool]:
+    """Return the layout of a shape.
+
+    Raises:
+        Problem: it is none of a picture, or none that fits the service.
+    """
+    found = _layout(shape)
+    if found is None:
+        several = len(shape) > _DEEP and _layout(shape[1:]) is not None
+        remedy = f" For its first picture write {_spelt(name)}[0]." if several else ""
+        raise wrong(
+            name,
+            f"is an array of shape {shape}; it must be height x width, or with 1, 3 or 4 channels "
+            f"last or first.{remedy}",
+        )
+    if 0 in found[:2]:
+        raise wrong(name, f"is an array of shape {shape}: it is empty.")
+    check_shape(f"{name} (an array of shape {shape})", found[1], found[0])
+    return found
+
+
+def _as_numpy(np: Any, value: Any) -> Any:  # noqa: ANN401 - numpy and its arrays
+    """Return the values as a numpy array, which may share their memory."""
+    for step in ("detach", "cpu"):  # of torch: what a gradient is wanted of, what lies on another device
+        if callable(away := getattr(value, step, None)):
+            value = away()
+    if not hasattr(type(value), "__array__"):
+        return np.asarray(np.from_dlpack(value))
+    try:
+        return np.asarray(value)
+    except TypeError:
+        if not callable(to_float := getattr(value, "float", None)):  # torch's types that numpy has not
+            raise
+        return np.asarray(to_float())
+
+
+def _bands(array: Any, height: int, width: int) -> Iterator[Any]:  # noqa: ANN401 - numpy
+    """Yield an array's rows, some at a time, so that no second copy of it is ever held."""
+    step = max(1, _BAND_VALUES // max(1, width))
+    for top in range(0, height, step):
+        yield array[top : top + step]
+
+
+def _in_bytes(np: Any, name: str, array: Any) -> Iterator[Any]:  # noqa: ANN401 - numpy
+    """Yield the bands of an array in 8 bits."""
+    kind, dtype = array.dtype.kind, array.dtype
+    is_float = kind == "f" or (kind == "V" and "float" in dtype.name)  # bfloat16 and its like
+    if kind not in "biuf" and not is_float:
+        raise wrong(
+            name, f"is an array of type {dtype}, which gives no colours; convert it to uint8, bool or float first."
+        )
+    bands = list(_bands(array, *array.shape[:2]))
+    if kind == "b":
+        return (band * np.uint8(_BYTE) for band in bands)
+    if dtype.itemsize == 1 and kind == "u":
+        return iter(bands)
+    if dtype.itemsize == 2 and kind == "u":  # noqa: PLR2004 - bytes of uint16
+        half = _SIXTEEN_BITS // 2
+        return ((band.astype(np.uint32) * _BYTE + half) // _SIXTEEN_BITS for band in bands)
+    if is_float:
+        factor = _factor(name, *_range(np, name, bands))
+        return (_rounded(np, _real(np, band) * factor) for band in bands)
+    low, high = min(int(band.min()) for band in bands), max(int(band.max()) for band in bands)
+    if low < 0 or high > _BYTE:
+        raise wrong(
+            name, f"has values from {low} to {high}; of type {dtype} they must be 0 to 255. Scale them, or clip them."
+        )
+    return iter(bands)
+
+
+def _real(np: Any, band: Any) -> Any:  # noqa: ANN401 - numpy
+    """Return floats that are exact enough to be counted with, in this machine's order of bytes."""
+    return band.astype(np.float64 if band.dtype.itemsize > 4 else np.float32)  # noqa: PLR2004 - bytes of a float32
+
+
+def _rounded(np: Any, band: Any) -> Any:  # noqa: ANN401 - numpy
+    return np.clip(np.rint(band), 0, _BYTE).astype(np.uint8)
+
+
+def _range(np: Any, name: str, bands: list[Any]) -> tuple[float, float]:  # noqa: ANN401 - numpy
+    """Return the smallest and the largest value.
+
+    Raises:
+        Problem: some are no numbers, or infinite.
+    """
+    low, high, lost = math.inf, -math.inf, 0
+    for each in bands:
+        band = _real(np, each)
+        finite = np.isfinite(band)
+        lost += int(band.size - np.count_nonzero(finite))
+        if not lost:
+            low, high = min(low, float(band.min())), max(high, float(band.max()))
+    if lost:
+        count = f"{lost} values that are" if lost > 1 else "a value that is"
+        raise wrong(name, f"has {count} not finite (NaN or infinite); write numpy.nan_to_num({_spelt(name)}).")
+    return low, high
+
+
+def _factor(name: str, low: float, high: float) -> float:
+    """Return what makes bytes of floats of this range."""
+    if low >= -_OVERSHOOT and high <= 1 + _OVERSHOOT:
+        return float(_BYTE)
+    if low >= -_OVERSHOOT * _BYTE and _DARK <= high <= _BYTE * (1 + _OVERSHOOT):
+        return 1.0
+    remedy = f"{_spelt(name)}.clip(0, 1)" if high < _DARK else f"{_spelt(name)}.clip(0, 255)"
+    raise wrong(
+        name,
+        f"has values from {low:.4g} to {high:.4g}; floats must be 0 to 1, or 0 to 255. Scale them, or write {remedy}.",
+    )

@@ -1,0 +1,103 @@
+"""Gathers the references of one request: each picture once, numbered in order of appearance, the wrong ones told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from seedream_nb.errors import Problem
+from seedream_nb.options import MOST_REFERENCES
+from seedream_nb.references.limits import wrong
+from seedream_nb.references.recognise import is_picture
+from seedream_nb.references.resolve import find, is_ours, of_link, of_value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from seedream_nb.references.resolve import Found, Lookups
+    from seedream_nb.request import Reference
+
+
+class Gathering:
+    """The references of one request as they are found, in `--image` or in the prompt."""
+
+    def __init__(self, lookups: Lookups) -> None:
+        """Begin with none; `lookups` are where what is written is looked up."""
+        self.warnings: list[str] = []
+        self._lookups = lookups
+        self._problems: list[Problem] = []
+        self._numbers: dict[str, int] = {}
+        self._references: list[Reference] = []
+        self._asked, self._is_full = 0, False
+
+    @property
+    def references(self) -> Sequence[Reference]:
+        """The references so far; the number of each is its place, from 1."""
+        return tuple(self._references)
+
+    @property
+    def problems(self) -> Sequence[Problem]:
+        """What is wrong with those that were added, and with how many there are in all."""
+        if not self._is_full:
+            return tuple(self._problems)
+        over = self._asked - MOST_REFERENCES
+        told = f"images: found more than {MOST_REFERENCES} references ({self._asked} in all); leave out {over}."
+        return (*self._problems, Problem(told, reference=True))
+
+    def add(self, written: object) -> None:
+        """Add what was written as a reference; what is wrong with it goes to the problems."""
+        try:
+            self._take(find(written, self._lookups, self.warnings.append))
+        except Problem as problem:
+            self._problems.append(problem)
+
+    def of_value(self, name: str, value: object) -> Sequence[int] | None:
+        """Return the numbers of the pictures that a value in braces is; None if it is none but text.
+
+        Raises:
+            Problem: a picture that can't be used, or a list of pictures and other things.
+        """
+        if is_ours(value, "pictures"):
+            raise wrong(name, f"is a job; for its pictures write {{{name}.result()}}.")
+        if is_picture(value) or is_ours(value, "images"):
+            return self._take(of_value(name, value, self._lookups))
+        if isinstance(value, list | tuple) and any(map(is_picture, value)):
+            raise wrong(name, "has pictures in it and other things; hand over a list of pictures, or write {…!r}.")
+        return None
+
+    def of_link(self, target: str) -> Sequence[int]:
+        """Return the number of the picture that a Markdown image leads to; raises Problem."""
+        return self._take(of_link(target, self._lookups))
+
+    def _take(self, found: Iterable[Found]) -> Sequence[int]:
+        """Return the numbers of what was found, each once; what is more than fits is not read.
+
+        Raises:
+            Problem: with one sentence for each that can't be used.
+        """
+        each_found = list(found)
+        self._asked += len(each_found)
+        numbers: dict[int, None] = {}
+        told: list[str] = []
+        for each in each_found:
+            if self._is_full:
+                break
+            try:
+                reference = each.born()
+            except Problem as problem:
+                told += problem.texts
+                continue
+            if number := self._number_of(reference):
+                numbers[number] = None
+        if told:
+            raise Problem(*told, reference=True)
+        return tuple(numbers) or (0,)  # of a request that is refused: there is no room
+
+    def _number_of(self, reference: Reference) -> int | None:
+        """Return the number of a picture, a new one where it is new; None where there is no room for it."""
+        known = self._numbers.get(reference.identity)
+        if known is None and len(self._references) == MOST_REFERENCES:
+            self._is_full = True
+        elif known is None:
+            self._references.append(reference)
+            known = self._numbers[reference.identity] = len(self._references)
+        return known

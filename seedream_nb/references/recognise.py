@@ -1,0 +1,57 @@
+"""Which values stand for pictures where they could as well stand for their text: in a prompt's braces."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+from seedream_nb.references.arrays import is_picture_array
+from seedream_nb.references.figures import figure_of
+from seedream_nb.references.holders import held
+from seedream_nb.references.opening import NotAPicture, is_pil, open_picture
+from seedream_nb.references.shown import shows_picture
+from seedream_nb.references.values import holds_objects, is_array
+
+_DEEPEST = 5
+
+
+def is_picture(value: Any, depth: int = 0) -> bool:  # noqa: ANN401 - anything
+    """Return whether a value stands for pictures where it could as well stand for its text: in a prompt's braces.
+
+    Nothing is drawn, and no file is read beyond its header. A `str` is text; paths and bytes are pictures if they
+    open as one, arrays if they have a picture's shape with no side under 15, lists if all in them are pictures.
+    """
+    try:
+        return not isinstance(value, str | type) and depth <= _DEEPEST and _is_picture(value, depth)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # noqa: BLE001 - what can't say that it is one is none
+        return False
+
+
+def _is_picture(value: Any, depth: int) -> bool:  # noqa: ANN401 - anything
+    if isinstance(value, Path | bytes | bytearray | memoryview):
+        return _opens(value if isinstance(value, Path) else bytes(value))
+    if isinstance(value, list | tuple) or (is_array(value) and holds_objects(value)):
+        items = value if isinstance(value, list | tuple) else value.tolist()
+        return bool(len(items)) and all(is_picture(each, depth + 1) for each in items)
+    if is_pil(value) or figure_of(value) is not None:
+        return True
+    if type(value).__module__.partition(".")[0] == "seedream_nb":
+        return isinstance(getattr(value, "path", None), Path) or bool(getattr(value, "images", None))
+    if is_array(value):
+        return is_picture_array(value)
+    return shows_picture(value) or bool(held("", value))
+
+
+def _opens(source: Path | bytes) -> bool:
+    """Return whether a content opens as a picture, by its header."""
+    if isinstance(source, Path) and not source.is_file():
+        return False
+    try:
+        with source.open("rb") if isinstance(source, Path) else io.BytesIO(source) as stream:
+            open_picture(stream)
+    except (NotAPicture, OSError, ValueError):
+        return False
+    return True

@@ -1,0 +1,86 @@
+"""How a generation and a picture look: what a cell is left with, and what a notebook keeps."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from seedream_nb.budget import money
+from seedream_nb.errors import plain
+from seedream_nb.generation import NOTE_CHARACTERS
+from seedream_nb.preview import side_for
+from seedream_nb.view.markup import FAINT, Bundle, alarm, badge, frame, grid, line, text
+from seedream_nb.view.pictures import alone, cell, shown_path
+
+if TYPE_CHECKING:
+    from seedream_nb.errors import SeedreamError
+    from seedream_nb.generation import Generation
+    from seedream_nb.picture import Picture
+
+ALTERNATIVE_CHARACTERS = 300
+MOST_WITH_PATHS = 4
+
+
+def generation_bundle(generation: Generation, error: SeedreamError | None = None) -> Bundle:
+    """Return a generation as its previews with captions; `error` is what its job ended with, in place of its own."""
+    side = side_for(len(generation.images))
+    brief = is_brief(len(generation.images))
+    cells = [cell(picture, side, alternative(generation, picture), brief=brief) for picture in generation.images]
+    told = [] if error is None else [plain(each) for each in error.lines()]
+    shown = generation if error is None else replace(generation, error=None)
+    return {
+        "text/plain": "\n".join([str(shown), *told]),
+        "text/html": frame(grid(cells) + _caption(shown) + _notes(shown) + alarm(told)),
+        **alone(generation.images),
+    }
+
+
+def picture_bundle(picture: Picture) -> Bundle:
+    """Return one picture as its preview."""
+    label = " (sandbox)" if picture.backend == "sandbox" else ""
+    shown = cell(picture, side_for(1), picture.mark + label, badge(picture.backend))
+    return {"text/plain": repr(picture), "text/html": frame(grid([shown])), **alone([picture])}
+
+
+def alternative(generation: Generation, picture: Picture) -> str:
+    """Return what stands for a picture where it can't be seen: its prompt, and which of how many it is."""
+    prompt = plain(generation.prompt, ALTERNATIVE_CHARACTERS)
+    which = f" ({picture.mark})" if len(generation) == 1 else f" ({picture.mark}, one of {len(generation)})"
+    label = " (sandbox)" if generation.backend == "sandbox" else ""
+    return prompt + which + label
+
+
+def details(generation: Generation) -> list[str]:
+    """Return how many pictures, of what sizes, in how many seconds, at what cost."""
+    count = [f"{len(generation)} picture{'s' * (len(generation) != 1)}"] if generation.images else []
+    sizes = dict.fromkeys(f"{picture.width}×{picture.height}" for picture in generation.images)
+    seconds = [] if generation.seconds is None else [f"{generation.seconds:.1f} s"]
+    return [*count, *sizes, *seconds, _cost(generation)]
+
+
+def _caption(generation: Generation) -> str:
+    state = [] if generation.status == "done" else [generation.status]
+    origin = [f"from {', '.join(generation.sources)}"] if generation.sources else []
+    told = " · ".join([*state, *details(generation), *origin])
+    first = f"<div>{badge(generation.backend)}<strong>{text(generation.mark)}</strong> · {text(told)}</div>"
+    if not is_brief(len(generation.images)):
+        return first
+    begin, end = shown_path(generation.images[0].path), generation.images[-1].path.name
+    return first + line(f"{begin} to {end}", look=FAINT)
+
+
+def is_brief(pictures: int) -> bool:
+    """Return whether so many pictures share one line that tells their files: each path below each would be noise."""
+    return pictures > MOST_WITH_PATHS
+
+
+def _cost(generation: Generation) -> str:
+    if generation.cost is None:
+        return "cost not known yet" if generation.status in {"generating", "downloading"} else "may have been billed"
+    return "nothing charged" if generation.cost == 0 else money(generation.cost)
+
+
+def _notes(generation: Generation) -> str:
+    missing = [f"picture {index} is missing: {reason}" for index, reason in generation.missing.items()]
+    told = [*generation.warnings, *missing, *(generation.error or "").splitlines()]
+    return "".join(line(each, NOTE_CHARACTERS, FAINT) for each in told)

@@ -1,0 +1,98 @@
+"""A real Tab in a real notebook: options, their values and references are completed where they are typed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import nbformat
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.browser.jupyter import Notebook, Server
+
+SOURCE = "() => window.jupyterapp.shell.currentWidget.content.activeCell.model.sharedModel.getSource()"
+LONGEST_WAIT = 20_000
+
+
+def opened(server: Server, folder: Path) -> Notebook:
+    """Open a notebook whose first cell has loaded the extension, the cursor in its second, empty one."""
+    cells = [nbformat.v4.new_code_cell("%load_ext seedream_nb"), nbformat.v4.new_code_cell("")]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), folder / "tab.ipynb")
+    page = server.open(folder / "tab.ipynb")
+    assert page.run(0) == []
+    page.select(1)
+    page.command("notebook:enter-edit-mode")
+    return page
+
+
+def type_to_tab(page: Notebook, text: str) -> None:
+    """Type into the cell, and press Tab."""
+    before = page.page.evaluate(SOURCE)
+    page.page.keyboard.type(text)
+    page.page.wait_for_function(f"([before, typed]) => ({SOURCE})() === before + typed", arg=[before, text])
+    page.page.keyboard.press("Tab")
+
+
+def list_of(page: Notebook) -> list[str]:
+    """Wait for the list of completions and return what is in it."""
+    items = page.page.locator(".jp-Completer .jp-Completer-match")
+    items.first.wait_for(state="visible", timeout=LONGEST_WAIT)
+    return items.all_inner_texts()
+
+
+def accept(page: Notebook, text: str) -> None:
+    """Take the first of the list; then the cell reads so."""
+    page.page.keyboard.press("Enter")
+    page.page.wait_for_function(f"text => ({SOURCE})() === text", arg=text, timeout=LONGEST_WAIT)
+
+
+def complete_a_line(page: Notebook) -> None:
+    """Complete an option and two values on one line."""
+    type_to_tab(page, "%%seedream --si")
+    assert list_of(page) == ["--size"]
+    accept(page, "%%seedream --size")
+    type_to_tab(page, " 16:")
+    assert list_of(page) == ["16:9"]
+    accept(page, "%%seedream --size 16:9")
+    type_to_tab(page, " --sequential=")
+    assert list_of(page)[:2] == ["auto", "disabled"]
+    accept(page, "%%seedream --size 16:9 --sequential=auto")
+
+
+def test_a_line_is_completed_in_jupyterlab(lab: Server, tmp_path: Path) -> None:
+    """In JupyterLab Tab completes an option, a value with a colon, and one after `=`."""
+    page = opened(lab, tmp_path)
+    complete_a_line(page)
+    assert page.problems == []
+
+
+def test_a_line_is_completed_in_notebook_7(notebook7: Server, tmp_path: Path) -> None:
+    """In Notebook 7 too."""
+    complete_a_line(opened(notebook7, tmp_path))
+
+
+def test_a_file_with_a_space_in_its_name_is_quoted(lab: Server, tmp_path: Path) -> None:
+    """The name is put in quotes, and quotes that are there already are taken up."""
+    page = opened(lab, tmp_path)
+    (lab.root / "my fox.png").touch()
+
+    type_to_tab(page, "%%seedream -i my")
+    assert list_of(page) == ['"my fox.png"']
+    accept(page, '%%seedream -i "my fox.png"')
+    type_to_tab(page, " -i 'my f")
+    assert list_of(page) == ["'my fox.png'"]
+    accept(page, "%%seedream -i \"my fox.png\" -i 'my fox.png'")
+
+
+def test_the_list_is_in_our_order(lab: Server, tmp_path: Path) -> None:
+    """On an empty word the options come first, in the order of the documentation, and no name of Python's."""
+    page = opened(lab, tmp_path)
+
+    type_to_tab(page, "%%seedream ")
+
+    texts = list_of(page)
+    assert texts[:3] == ["--size", "--aspect", "--image"]
+    # JupyterLab adds words of this very cell.
+    assert {text for text in texts if not text.startswith("--")} <= {"%%", "seedream"}

@@ -1,0 +1,78 @@
+"""Fulfils requests as a session does, but with a patience of the test's own: long waits become short ones."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import anyio
+
+from seedream_nb.background import Background
+from seedream_nb.budget import Budget
+from seedream_nb.client import Client
+from seedream_nb.fulfil import Tools, fulfil, recover
+from seedream_nb.homes import Homes
+from seedream_nb.job import Job
+from seedream_nb.journal import Journal
+from seedream_nb.keys import Key
+from seedream_nb.request import make_request
+from seedream_nb.settings import Settings
+from tests.posting import KEY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from seedream_nb.client import Patience
+    from seedream_nb.generation import Verbs
+
+PRICE = 0.03
+
+
+class Procedure:
+    """The procedure in a folder, for a service; to be closed."""
+
+    def __init__(
+        self,
+        folder: Path,
+        url: str,
+        *,
+        patience: Patience,
+        concurrency: int = 4,
+        journal: Callable[[Path], Journal] = Journal,
+    ) -> None:
+        """Send nothing yet."""
+        settings, nobody = Settings(environ={}, folder=folder), cast("Verbs", None)
+        self.background = Background()
+        self.budget = Budget(limit=None, price=PRICE)
+        self.host = url.partition("://")[2]
+        self._client = Client(base_url=url, key=Key(KEY, source="a test"), patience=patience)
+        self._homes = Homes(settings=settings, journal=journal, verbs=nobody, running=lambda _: [])
+        self._homes.open()
+        self.home = self._homes.current
+        self._turn = self.background.call(lambda: anyio.CapacityLimiter(concurrency))
+        self._verbs = nobody
+
+    def start(self, prompt: str, *, timeout: float = 60.0, **options: Any) -> Job:  # noqa: ANN401 - a request's
+        """Begin to fulfil a request."""
+        request = make_request(prompt, **options)
+        job = Job(request, backend="novita", host=self.host, price=PRICE, timeout=timeout, home=self.home.store.home)
+        job.start(self.background, fulfil(job, self._tools()))
+        return job
+
+    def recover(self) -> None:
+        """Fetch every picture that is missing."""
+        for each in self.home.history:
+            if each.links and each.status != "done":
+                self.background.start(recover(each, self._tools(), service=self.host)).result(30)
+
+    def _tools(self) -> Tools:
+        return Tools(
+            store=self.home.store, journal=self.home.journal, history=self.home.history, budget=self.budget,
+            client=self._client, turn=self._turn, verbs=self._verbs,
+        )  # fmt: skip
+
+    def close(self) -> None:
+        """Give back threads, connections and the journal."""
+        self.background.start(self._client.aclose()).result(5)
+        self.background.stop()
+        self._homes.close()

@@ -1,0 +1,242 @@
+"""What is never sent again, row by row: the class of the error, its words, its remedy, the bill, the history."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from seedream_nb import errors
+from tests.faults import POST, Cut, FaultServer, Links, Reply
+from tests.posting import KEY
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import NewSession
+    from tests.faults.script import Step
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A fault, and what comes of it."""
+
+    fault: Step
+    kind: type[errors.SeedreamError]
+    says: str
+    remedy: str
+    billed: bool = False
+
+
+def said(status: int, message: str, reason: str = "SOME_REASON", headers: dict[str, str] | None = None) -> Reply:
+    """Return a refusal as the service writes them."""
+    body = json.dumps({"code": status, "reason": reason, "message": message, "metadata": {}}).encode()
+    return Reply(status=status, body=body, headers=headers or {})
+
+
+def links(*given: object) -> Reply:
+    """Return a reply with these items."""
+    return Reply(body=json.dumps({"images": given}).encode())
+
+
+ROWS = {
+    "validation": Row(
+        fault=said(400, "size out of range"), kind=errors.ApiError, says="size out of range", remedy="run it again"
+    ),
+    "safety of the prompt": Row(
+        fault=said(400, "The input text may contain sensitive information"), kind=errors.ContentRefusedError,
+        says="input text may contain sensitive", remedy="Change the prompt",
+    ),
+    "safety of a reference": Row(
+        fault=said(400, "The input image may contain sensitive information"), kind=errors.ContentRefusedError,
+        says="refused a reference image", remedy="another reference",
+    ),
+    "safety of the result": Row(
+        fault=said(400, "The output image may contain sensitive information"), kind=errors.ContentRefusedError,
+        says="refused the result", remedy="Another try may pass",
+    ),
+    "401": Row(fault=said(401, "no such key"), kind=errors.AuthenticationError, says="no such key", remedy="login"),
+    "402": Row(fault=said(402, "pay first"), kind=errors.ApiError, says="pay first", remedy="Top it up"),
+    "balance": Row(
+        fault=said(403, "not enough balance"), kind=errors.PermissionDeniedError, says="balance", remedy="Top it up"
+    ),
+    "403": Row(
+        fault=said(403, "identity not verified"), kind=errors.PermissionDeniedError, says="identity not verified",
+        remedy="verify its identity",
+    ),
+    "404": Row(fault=said(404, "no such path"), kind=errors.ApiError, says="no such path", remedy="config base_url"),
+    "413": Row(fault=said(413, "too big"), kind=errors.ApiError, says="too big", remedy="fewer or smaller"),
+    "500": Row(
+        fault=said(500, "oops"), kind=errors.ServiceError, says="oops", remedy="not billed. To ask again, run it again"
+    ),
+    "503": Row(
+        fault=said(503, "no backend"), kind=errors.ServiceError, says="no backend",
+        remedy="not billed. To ask again, run it again",
+    ),
+    "redirect to another host": Row(
+        fault=said(307, "moved", headers={"Location": "https://other.example/v3/seedream-4.0"}), kind=errors.ApiError,
+        says="redirects to https://other.example", remedy="config base_url",
+    ),
+    "redirect to http": Row(
+        fault=said(308, "moved", headers={"Location": "http://api.novita.ai/v3"}), kind=errors.ApiError,
+        says="redirects to http://api.novita.ai", remedy="config base_url",
+    ),
+    "502": Row(
+        fault=said(502, "bad gateway"), kind=errors.OutcomeUnknownError, says="bad gateway",
+        remedy="usage page at the service shows it. To ask again, run it again", billed=True,
+    ),
+    "504": Row(
+        fault=Reply(status=504, body=b"<title>504 Gateway Time-out</title>"), kind=errors.OutcomeUnknownError,
+        says="504 Gateway Time-out", remedy="To ask again, run it again", billed=True,
+    ),
+    "reset after sending": Row(
+        fault=Cut(when="body"), kind=errors.OutcomeUnknownError, says="broke after the request was sent",
+        remedy="To ask again, run it again", billed=True,
+    ),
+    "closed after sending": Row(
+        fault=Cut(when="body", reset=False), kind=errors.OutcomeUnknownError, says="broke after the request was sent",
+        remedy="To ask again, run it again", billed=True,
+    ),
+    "a reply that breaks off": Row(
+        fault=Reply(body=b'{"images": ["https://a/1"]}', send=9, then="reset"), kind=errors.OutcomeUnknownError,
+        says="before its answer came", remedy="To ask again, run it again", billed=True,
+    ),
+    "broken headers": Row(
+        fault=Reply(raw=b"HTTP/1.1 2oo OK\r\n\r\n", then="close"), kind=errors.OutcomeUnknownError,
+        says="before its answer came", remedy="To ask again, run it again", billed=True,
+    ),
+    "no JSON": Row(
+        fault=Reply(body=b'{"images": ['), kind=errors.ReplyError, says="isn't JSON", remedy="kept in the journal",
+        billed=True,
+    ),
+    "another shape": Row(
+        fault=Reply(body=b'{"task_id": "kept-1"}'), kind=errors.ReplyError, says="no list of pictures",
+        remedy="kept in the journal", billed=True,
+    ),
+    "no pictures": Row(
+        fault=links(), kind=errors.ReplyError, says="names no picture", remedy="kept in the journal", billed=True
+    ),
+    "pictures that are none": Row(
+        fault=links({"b64": "kept-2"}, None, 7), kind=errors.ReplyError, says="in a way nobody documented",
+        remedy="kept in the journal", billed=True,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_a_fault_that_is_never_sent_again(new_session: NewSession, fault_server: FaultServer, name: str) -> None:
+    """The request is sent once; the error has its class and remedy, the bill and the history say what is known."""
+    row, session = ROWS[name], new_session(KEY)
+    fault_server.on(POST, row.fault, Links())
+    with pytest.raises(errors.SeedreamError) as failed:
+        session.start("a fox").result()
+    assert type(failed.value) is row.kind
+    assert row.says in failed.value.message
+    assert row.remedy in (failed.value.hint or "")
+    assert len(failed.value.lines()) <= errors.MOST_LINES
+    assert len(fault_server.posts) == 1
+    generation = session.history[-1]
+    expected = ("unknown", None, 0.03) if row.billed else ("failed", 0.0, 0.0)
+    assert (generation.status, generation.cost, session.budget.may_have_been_billed) == expected
+    assert (session.budget.reserved, session.budget.spent) == (0, 0)
+    assert row.says.split()[0] in (generation.error or "")
+
+
+@pytest.mark.parametrize("name", [name for name, row in ROWS.items() if row.kind is errors.ReplyError])
+def test_a_reply_that_makes_no_sense_is_kept(
+    new_session: NewSession, fault_server: FaultServer, tmp_path: Path, name: str
+) -> None:
+    """It stands in the journal as it came."""
+    fault = ROWS[name].fault
+    fault_server.on(POST, fault)
+    with pytest.raises(errors.ReplyError):
+        new_session(KEY).start("a fox").result()
+    assert isinstance(fault, Reply)
+    assert raw_replies(tmp_path) == [fault.body.decode()]
+
+
+def raw_replies(folder: Path) -> list[str]:
+    """Return the replies that the one journal in a folder kept."""
+    (path,) = (folder / "seedream" / "journal").glob("*.jsonl")
+    records = [json.loads(line) for line in path.read_text().splitlines()]
+    return [record["raw"] for record in records if record["event"] == "reply"]
+
+
+def test_a_redirect_takes_the_key_nowhere(new_session: NewSession, fault_server: FaultServer) -> None:
+    """What a redirect points to is not even connected to."""
+    with FaultServer() as elsewhere:
+        fault_server.on(POST, Reply(status=307, headers={"Location": elsewhere.url + POST}))
+        with pytest.raises(errors.ApiError):
+            new_session(KEY).start("a fox").result()
+        assert elsewhere.connections == []
+
+
+def test_more_pictures_than_asked(new_session: NewSession, fault_server: FaultServer, tmp_path: Path) -> None:
+    """All that came are fetched and counted, for they may be billed; the reply is kept."""
+    reply = links(*(fault_server.picture(64, 64) for _ in range(3)))
+    fault_server.on(POST, reply)
+    session = new_session(KEY)
+    generation = session.start("a fox").result()
+    assert (generation.status, len(generation), len(fault_server.posts)) == ("done", 3, 1)
+    assert session.budget.spent == pytest.approx(0.09)
+    assert raw_replies(tmp_path) == [reply.body.decode()]
+
+
+def test_the_same_link_twice(new_session: NewSession, fault_server: FaultServer, tmp_path: Path) -> None:
+    """It is one picture, fetched once; the reply is kept."""
+    link = fault_server.picture(64, 64)
+    fault_server.on(POST, links(link, {"url": link}, fault_server.picture(64, 48)))
+    generation = new_session(KEY).start("a fox", max_images=3).result()
+    assert (generation.status, len(generation), len(fault_server.gets)) == ("done", 2, 2)
+    assert len(raw_replies(tmp_path)) == 1
+
+
+def test_a_usual_reply_is_not_kept(new_session: NewSession, tmp_path: Path) -> None:
+    """A reply whose links are all in the journal is not written there again."""
+    new_session(KEY).start("a fox", max_images=2).result()
+    assert raw_replies(tmp_path) == []
+
+
+# -- a reply that breaks off ------------------------------------------------------------------------
+
+
+def broken_reply(server: FaultServer, *, links: int, whole: bool) -> list[str]:
+    """Let the next answer promise ten bytes more than it sends; whole JSON, or cut off after the links."""
+    urls = [server.picture(64, 64) for _ in range(links)]
+    body = json.dumps({"images": [*urls] if whole else [*urls, "https://never.example/whole.jpg"]}).encode()
+    cut = len(body) if whole else body.index(b"whole.jpg")
+    server.on(POST, Reply(body=body, length=len(body) + 10, send=cut, then="reset"))
+    return urls
+
+
+def test_a_reply_that_is_whole_although_it_broke_off(new_session: NewSession, fault_server: FaultServer) -> None:
+    """All its links came, so its pictures are fetched, as of any reply."""
+    broken_reply(fault_server, links=2, whole=True)
+    generation = new_session().start("a fox", max_images=2).result()
+    assert (generation.status, len(generation)) == ("done", 2)
+    assert len(fault_server.posts) == 1
+
+
+def test_the_links_of_a_reply_that_broke_off_are_kept(new_session: NewSession, fault_server: FaultServer) -> None:
+    """What came is paid for: it may have been billed, and recover brings the pictures whose links are whole."""
+    urls = broken_reply(fault_server, links=2, whole=False)
+    session = new_session()
+    with pytest.raises(errors.OutcomeUnknownError, match="2 links had arrived: %seedream recover"):
+        session.start("a fox", max_images=3).result()
+    assert session.history[-1].links == urls
+    session.recover()
+    assert len(session.history[-1]) == 2
+    assert len(fault_server.posts) == 1
+
+
+@pytest.mark.parametrize("status", [408, 499, 502, 504, 520, 522, 524, 598, 599])
+def test_a_gateway_that_gave_up(new_session: NewSession, fault_server: FaultServer, status: int) -> None:
+    """The work may have been begun: it is not sent again, and counted as what may have been billed."""
+    fault_server.on(POST, Reply(status=status))
+    session = new_session()
+    with pytest.raises(errors.OutcomeUnknownError):
+        session.start("a fox").result()
+    assert len(fault_server.posts) == 1
+    assert session.budget.may_have_been_billed == pytest.approx(0.03)

@@ -1,0 +1,256 @@
+"""Objects of other libraries are asked for their picture; whatever they do, a picture or a problem comes of it."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import io
+import os
+import tempfile
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+from unittest.mock import MagicMock
+
+import pytest
+
+from seedream_nb.errors import Problem
+from seedream_nb.references.recognise import is_picture
+from seedream_nb.references.values import born, sources_of
+from tests.pictures import encoded, gradient
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from seedream_nb.request import Reference
+
+PNG, JPEG = encoded(gradient(60, 50), "PNG"), encoded(gradient(60, 50), "JPEG")
+SVG = "<svg xmlns='http://www.w3.org/2000/svg'/>"
+
+
+def references(value: object) -> list[Reference]:
+    """Return the references that a value makes."""
+    return [born(name, source) for name, source in sources_of("x", value) if not isinstance(source, str)]
+
+
+def refused(value: object) -> str:
+    """Return what a person is told of a value that is no picture."""
+    with pytest.raises(Problem) as caught:
+        references(value)
+    assert caught.value.reference
+    assert str(caught.value).startswith("x")
+    return str(caught.value)
+
+
+def having(**methods: Any) -> Any:  # noqa: ANN401 - an object of no known library
+    """Return an object with these methods: what they return, or raise."""
+
+    def method(outcome: Any) -> Callable[..., Any]:  # noqa: ANN401 - as above
+        def run(_self: object, *_args: object, **_options: object) -> Any:  # noqa: ANN401 - as above
+            if isinstance(outcome, BaseException):
+                raise outcome
+            return outcome
+
+        return run
+
+    return type("Thing", (), {name: method(outcome) for name, outcome in methods.items()})()
+
+
+SHOWN = [
+    {"_repr_png_": PNG},
+    {"_repr_png_": bytearray(PNG)},
+    {"_repr_png_": base64.b64encode(PNG).decode()},
+    {"_repr_png_": base64.encodebytes(PNG).decode()},
+    {"_repr_png_": (PNG, {"width": 60})},
+    {"_repr_jpeg_": JPEG},
+    {"_repr_png_": None, "_repr_jpeg_": JPEG},
+    {"_repr_png_": ValueError("no"), "_repr_jpeg_": JPEG},
+    {"_repr_mimebundle_": {"image/png": PNG, "text/plain": "x"}},
+    {"_repr_mimebundle_": ({"image/jpeg": base64.b64encode(JPEG).decode()}, {"image/jpeg": {}})},
+    {"_repr_mimebundle_": {"image/svg+xml": SVG, "image/gif": encoded(gradient(60, 50), "GIF")}},
+    {"to_image": PNG},
+    {"to_image": gradient(60, 50)},
+]
+
+
+@pytest.mark.parametrize("methods", SHOWN)
+def test_what_shows_itself_as_a_picture_is_one(methods: dict[str, Any]) -> None:
+    """As bytes or base64, alone or with metadata; another way is tried where one fails."""
+    (reference,) = references(having(**methods))
+    assert (reference.width, reference.height) == (60, 50)
+
+
+TROUBLES = [
+    ({"_repr_svg_": SVG}, ["only as SVG", "Save it as PNG"]),
+    ({"_repr_html_": "<p>"}, ["only as HTML", "Save it as PNG"]),
+    ({"_repr_mimebundle_": {"text/html": "<p>", "image/svg+xml": SVG}}, ["as SVG and as HTML"]),
+    ({"_repr_mimebundle_": {}}, ["not as PNG or JPEG"]),
+    ({"_repr_mimebundle_": None}, ["not as PNG or JPEG"]),
+    ({"_repr_mimebundle_": 3}, ["not as PNG or JPEG"]),
+    ({"_repr_png_": "not base64!"}, ["broken base64"]),
+    ({"_repr_png_": 3}, ["int in place of PNG"]),
+    ({"_repr_png_": b"hello"}, ["no picture but text"]),
+    ({"_repr_png_": PNG[:30]}, ["damaged PNG"]),
+    ({"_repr_png_": b""}, ["is empty"]),
+    ({"_repr_png_": ValueError("out of ink")}, ["ValueError: out of ink", "Save it as PNG"]),
+    ({"to_image": ValueError("needs kaleido")}, ["needs kaleido", "pip install"]),
+    ({"_repr_png_": SystemExit(3)}, ["SystemExit"]),
+    ({"savefig": None}, ["writes no picture"]),
+    ({"savefig": RuntimeError("no TeX here")}, ["RuntimeError: no TeX here"]),
+    ({"__array__": MemoryError()}, ["MemoryError"]),
+    ({"__array__": "text"}, ["x can't be read"]),
+    ({"__dlpack__": 3, "__dlpack_device__": 3}, ["x can't be read"]),
+    ({"read": 3, "seek": 0, "tell": 0}, ["x can't be read"]),
+    ({"read": "text", "seek": 0, "tell": 0}, ["open as text"]),
+    ({"read": OSError("gone"), "seek": 0, "tell": 0}, ["gone"]),
+]
+
+
+@pytest.mark.parametrize(("methods", "told"), TROUBLES, ids=[str(told) for _, told in TROUBLES])
+def test_what_shows_no_picture_is_told(methods: dict[str, Any], told: list[str]) -> None:
+    """With what it is or raised, and what to do."""
+    message = refused(having(**methods))
+    assert [each for each in told if each not in message] == []
+
+
+class Hostile:
+    """Every attribute raises."""
+
+    def __getattribute__(self, name: str) -> Any:  # noqa: ANN401 - nothing comes
+        """Raise."""
+        raise RuntimeError(name)
+
+
+class Unspeakable(Exception):  # noqa: N818 - a stand-in
+    """An error that can't even be told."""
+
+    def __str__(self) -> str:
+        """Raise."""
+        raise RuntimeError
+
+
+HOSTILE = [Hostile, lambda: [Hostile()], lambda: having(_repr_png_=Unspeakable()), MagicMock]
+
+
+@pytest.mark.parametrize("make", HOSTILE)
+def test_hostile_objects_are_refused(make: Callable[[], object]) -> None:
+    """Nothing that they raise comes out."""
+    with pytest.raises(Problem):
+        [born(name, source) for name, source in sources_of("x", make()) if not isinstance(source, str)]
+    assert not is_picture(Hostile())
+
+
+def test_an_interrupt_comes_through() -> None:
+    """It is the person's own."""
+    with pytest.raises(KeyboardInterrupt):
+        references(having(_repr_png_=KeyboardInterrupt()))
+
+
+def test_an_open_file_is_left_where_it_stood(tmp_path: Path) -> None:
+    """It is read from its start, wherever that is; nobody else notices."""
+    (tmp_path / "a.png").write_bytes(PNG)
+    with (tmp_path / "a.png").open("rb") as file, tempfile.SpooledTemporaryFile() as spooled:
+        spooled.write(PNG)
+        for stream in (file, io.BytesIO(PNG), spooled):
+            stream.seek(7)
+            (reference,) = references(stream)
+            assert (stream.tell(), reference.size_bytes, stream.closed) == (7, len(PNG), False)
+
+
+def test_files_that_cannot_be_read_from_their_start_are_refused(tmp_path: Path) -> None:
+    """Closed, open as text, or without an end: at once."""
+    with (closed := io.BytesIO(PNG)):
+        pass
+    assert "closed file" in refused(closed)
+    (tmp_path / "a.png").write_bytes(PNG)
+    with (tmp_path / "a.png").open(encoding="latin-1") as text:
+        assert "open as text" in refused(text)
+    assert "open as text" in refused(io.StringIO("x"))
+    ends = os.pipe()
+    with os.fdopen(ends[0], "rb") as out, os.fdopen(ends[1], "wb"):
+        assert "can't be read from its start" in refused(out)
+    if os.path.exists("/dev/zero"):  # noqa: PTH110 - a device
+        with open("/dev/zero", "rb") as endless:  # noqa: PTH123 - as above
+            assert "can't be read from its start" in refused(endless)
+
+
+EMPTY = [
+    (SimpleNamespace(value=b"", format="png"), "no picture in it"),
+    (SimpleNamespace(image_data=None, sync_image_data=False), "sync_image_data=True"),
+    (SimpleNamespace(accept="", multiple=True, value=()), "choose one first"),
+    (SimpleNamespace(accept="", multiple=True, value={}), "choose one first"),
+]
+
+
+@pytest.mark.parametrize(("widget", "told"), EMPTY)
+def test_empty_widgets_are_told(widget: object, told: str) -> None:
+    """With what to do first."""
+    assert told in refused(widget)
+
+
+def test_one_figure_is_drawn_once() -> None:
+    """However many of its parts are handed over."""
+    drawn = []
+
+    class Figure:
+        def savefig(self, stream: io.BytesIO, **_options: object) -> None:
+            drawn.append(stream.write(PNG))
+
+    figure = Figure()
+    bars = [SimpleNamespace(figure=figure) for _ in range(20)]
+    assert (len(references([bars, figure])), len(drawn)) == (1, 1)
+
+
+def test_nothing_is_drawn_before_its_turn() -> None:
+    """What comes after the last one that fits is never asked."""
+    asked = having(_repr_png_=AssertionError())
+    assert len(list(sources_of("x", [asked] * 30))) == 1
+    assert is_picture(asked)
+
+
+IN_BRACES = [
+    (PNG, True),
+    (b"text", False),
+    ("a.png", False),
+    (gradient(), True),
+    ([gradient(), PNG], True),
+    ([gradient(), "a.png"], False),
+    ([], False),
+    (having(_repr_png_=PNG), True),
+    (having(savefig=None), True),
+    (having(_repr_html_="<p>"), False),
+    (having(_repr_mimebundle_={}), False),
+    (SimpleNamespace(value=b"abc", format="png"), True),
+    (3, False),
+    ({"a": 1}, False),
+    (None, False),
+    (type(gradient()), False),
+]
+
+
+@pytest.mark.parametrize(("value", "expected"), IN_BRACES)
+def test_braces_take_what_can_only_be_a_picture(value: object, *, expected: bool) -> None:
+    """All else is text there."""
+    assert is_picture(value) is expected
+
+
+def test_a_path_in_braces_is_a_picture_if_it_opens_as_one(tmp_path: Path) -> None:
+    """Otherwise its text is meant."""
+    (tmp_path / "a.png").write_bytes(PNG)
+    (tmp_path / "b.png").write_bytes(b"text")
+    assert [is_picture(tmp_path / name) for name in ("a.png", "b.png", "c.png", ".")] == [True, False, False, False]
+
+
+def test_an_animated_image_says_what_was_left_out() -> None:
+    """The frame that it shows is sent."""
+    from PIL import Image
+
+    frames = [Image.new("RGB", (60, 50), colour) for colour in ("red", "blue")]
+    with contextlib.closing(
+        Image.open(io.BytesIO(encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])))
+    ) as image:
+        image.seek(1)
+        (reference,) = references(image)
+        assert isinstance(reference.source, Image.Image)
+        assert reference.source.convert("RGB").getpixel((9, 9)) == (0, 0, 255)
+        assert reference.notes == ("x: animated, only the frame that it shows was sent",)

@@ -1,0 +1,120 @@
+"""The cell that `%seedream code` writes asks for exactly what was asked."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from seedream_nb.errors import SeedreamError
+from seedream_nb.generation import Generation
+from seedream_nb.notebook.cell import parse
+from seedream_nb.notebook.words import quoted, split
+from seedream_nb.notebook.writing import cell_of
+from seedream_nb.prompt import expand, literal
+from seedream_nb.request import ImageRequest, Reference, make_request
+from seedream_nb.scope import NamesScope
+from seedream_nb.session import Session
+from seedream_nb.settings import Settings
+from tests.pictures import encoded, gradient
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n"), max_size=40)
+BRACES = st.text(st.sampled_from("{}x.[]()'\": !r\\"), max_size=20)
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Iterator[Session]:
+    """Begin a session in an empty folder, in the sandbox."""
+    session = Session(settings=Settings(environ={}, folder=tmp_path), lingers=False)
+    session.settings.change(backend="sandbox")
+    yield session
+    session.close()
+
+
+def generation_of(request: ImageRequest) -> Generation:
+    """Return a generation that this request made."""
+    return Generation(
+        id=1, prompt=request.prompt, template=request.prompt, request=request, images=[], created=datetime.now(UTC),
+        seconds=1.0, cost=0.0, backend="sandbox", host="sandbox", status="done", warnings=[], error=None, links=[],
+        missing={}, sources=[], notebook=None,
+    )  # fmt: skip
+
+
+def read_back(cell: str, session: Session) -> ImageRequest:
+    """Return the request that a cell makes, as if a person had run it."""
+    line, _, body = cell.partition("\n")
+    options = parse(line.removeprefix("%%seedream"))
+    return session.compose(
+        body, scope=NamesScope({"x": "wrong"}), typed=True, images=options.images, size=options.size,
+        max_images=options.max_images, watermark=options.watermark,
+    )  # fmt: skip
+
+
+@given(TEXTS | BRACES)
+def test_a_literal_means_its_text(text: str) -> None:
+    """Whatever braces a text has, its template gives it back, and no name is looked up."""
+    assert expand(literal(text), NamesScope({"x": "wrong"})) == text
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20) | BRACES.filter(bool))
+def test_a_quoted_word_is_read_back(text: str) -> None:
+    """Spaces, quotes and brackets survive, and it is never taken for an option."""
+    words, problems = split(quoted(text))
+    assert not problems
+    assert [word.text for word in words] == [text]
+    assert words[0].quoted or text[0] not in "-–—−"  # noqa: RUF001 - what word processors make of a minus
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    prompt=(TEXTS | BRACES).filter(str.strip),
+    size=st.sampled_from(["1K", "2K", "4K", "2048x2048", "3024x1296"]),
+    most=st.none() | st.integers(1, 15),
+    watermark=st.booleans(),
+    usual_size=st.none() | st.sampled_from(["4K", "1024x2048"]),
+    usual_watermark=st.none() | st.booleans(),
+)
+def test_the_cell_asks_for_the_same(  # noqa: PLR0913 - what a request and the settings can be
+    session: Session,
+    *,
+    prompt: str,
+    size: str,
+    most: int | None,
+    watermark: bool,
+    usual_size: str | None,
+    usual_watermark: bool | None,
+) -> None:
+    """Under any settings, every field of the request comes back."""
+    session.settings.change(size=usual_size, watermark=usual_watermark)
+    request = make_request(prompt, size=size, max_images=most, watermark=watermark)
+    assert read_back(cell_of(generation_of(request), session), session) == request
+
+
+def test_usual_fields_are_left_out(session: Session) -> None:
+    """The cell is as short as a person would write it."""
+    assert cell_of(generation_of(make_request("a fox")), session) == "%%seedream\na fox"
+
+
+def test_references_come_along(session: Session, tmp_path: Path) -> None:
+    """A URL as it is, a local picture as the file that was sent, spaces and all."""
+    place = tmp_path / "my pictures" / "a photo.png"
+    place.parent.mkdir()
+    place.write_bytes(encoded(gradient(64, 64), "PNG"))
+    asked = session.compose("a fox", images=["https://x.org/a.png?b={c}", place])
+    cell = cell_of(generation_of(asked), session)
+    assert cell.startswith('%%seedream -i "https://x.org/a.png?b={c}" -i "my pictures/a photo.png"\n')
+    assert [each.identity for each in read_back(cell, session).images] == [each.identity for each in asked.images]
+
+
+def test_a_reference_that_is_gone_is_named(session: Session, tmp_path: Path) -> None:
+    """No cell is written that could not run."""
+    gone = Reference(name="photo.png", sha256="0" * 64, source=tmp_path / "gone.png")
+    with pytest.raises(SeedreamError, match=r"photo\.png"):
+        cell_of(generation_of(make_request("a fox", images=[gone])), session)
