@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
-from seedream_nb.errors import SeedreamError, plain
+from seedream_nb.errors import SeedreamError, StoppedError, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -159,6 +159,8 @@ def bundle_of(value: object, verbs: Shows | None) -> dict[str, Any]:
         return verbs.bundle(value)
     except (OSError, ValueError):  # its files are gone or damaged: it still says what it is and where it was
         return {"text/plain": str(value)}
+    except KeyboardInterrupt:
+        raise StoppedError("Stopped while it was shown. Nothing is lost: it is in the history.") from None
 
 
 def _names(target: Path) -> Iterator[Path]:

@@ -190,6 +190,35 @@ def test_a_stop_before_the_loop_came_to_it_is_not_lost() -> None:
             job.result(timeout=5)
 
 
+def test_a_stop_before_it_began_ends_it() -> None:
+    """Interrupted between its making and its start: nobody would ever work on it, and nobody may wait for it."""
+    job = Job(make_request("a fox"), backend="sandbox", host="sandbox", price=0.03, timeout=60.0)
+    job.cancel()
+    with pytest.raises(StoppedError, match="Nothing was billed"):
+        job.result(1)
+    assert job.over
+
+
+class Deaf(Background):
+    """Stands for a loop whose `start` was interrupted before it was handed the work."""
+
+    def start(self, coroutine: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401 - nothing
+        """Take nothing over."""
+        coroutine.close()
+
+
+def test_a_stop_of_work_that_was_never_handed_over_ends_it() -> None:
+    """Interrupted within its start: nobody would ever end it."""
+    job = Job(make_request("a fox"), backend="sandbox", host="sandbox", price=0.03, timeout=60.0)
+    work = finish(job)
+    job.start(Deaf(), work)
+    work.close()
+    job.cancel()
+    with pytest.raises(StoppedError, match="Nothing was billed"):
+        job.result(1)
+    ended(job)
+
+
 def test_a_stop_is_an_interrupt_too() -> None:
     """StoppedError is a KeyboardInterrupt, so that code which cleans up after those does so."""
     job = begin(sleep_unsent)

@@ -62,7 +62,8 @@ def test_clearing_waits_for_what_comes_next(kernel: Kernel) -> None:
 
 def test_an_interrupt_ends_a_cell(kernel: Kernel) -> None:
     """A cell that is interrupted ends with KeyboardInterrupt."""
-    ran = kernel.start("print('begun', flush=True)\nimport time; time.sleep(60)")
+    # Short naps: a signal that comes just before a long sleep begins is noticed only after it.
+    ran = kernel.start("print('begun', flush=True)\nimport time\nwhile True:\n    time.sleep(0.05)")
     kernel.until(lambda: ran.printed)
 
     kernel.interrupt()

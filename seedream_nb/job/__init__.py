@@ -140,8 +140,8 @@ class Job:
             StillGeneratingError: another process works on it: this one is a fork of that.
         """
         self._refuse_in_fork()
-        if self._background is None:
-            return
+        if self._background is None:  # interrupted before it began
+            return self.finish(None, stops.withdrawn(self))
         try:
             self._background.call(self._stop)
         except TimeoutError:  # the loop is busy: who waits is let go now, and the loop does the rest when it can
@@ -272,8 +272,15 @@ class Job:
         if self._future.done():
             return
         self._future.set_exception(stops.going_on(self) if self.committed else stops.withdrawn(self))
-        if not self.committed and self._task is not None:
+        if self._task is None:
+            asyncio.get_running_loop().call_soon(self._end_unbegun)
+        elif not self.committed:
             self._task.cancel()
+
+    def _end_unbegun(self) -> None:
+        """End a job whose work was never handed to the loop: what was handed over before is a task by now."""
+        if self._task is None and not self.over:
+            self.finish(None, stops.withdrawn(self))
 
     def _pause(self, limit: float | None) -> None:
         left = POLL_SECONDS if limit is None else min(POLL_SECONDS, max(0.0, limit - time.monotonic()))
