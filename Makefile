@@ -34,7 +34,7 @@ check: $(VENV)/dev.done
 	@$(PY) -m mypy
 	@$(PY) -m pytest -n $(WORKERS) --dist loadgroup -m "not slow and not browser and not kernel"
 
-test: $(VENV)/dev.done $(VENV)/values.done $(VENV)/browser.done
+test: $(VENV)/dev.done $(VENV)/values.done $(VENV)/browser.done $(VENV)/kernels.done
 	@$(PY) -m pytest -n $(WORKERS) --dist loadgroup
 
 bench: $(VENV)/dev.done
@@ -64,3 +64,6 @@ $(VENV)/dev.done: pyproject.toml | $(VENV)/python.done
 
 $(VENV)/browser.done: | $(VENV)/dev.done
 	@$(PY) -m tests.browser.chromium && touch $@ || true
+
+$(VENV)/kernels.done: | $(VENV)/dev.done
+	@$(PY) -m tests.kernels && touch $@ || true

@@ -20,20 +20,22 @@ PIXELS_BYTES = 4 * WIDTH * HEIGHT
 """One decoded picture: Pillow takes four bytes for a pixel."""
 
 SIDE_BY_SIDE = 2
+"""References that a job prepares at once. The memory is measured with more, as when several jobs do."""
+
 MEMORY = """
 import json, sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from PIL import Image
 from benchmarks.service import peak_kilobytes
+from seedream_nb.references.birth import born
 from seedream_nb.references.fit import fit
-from seedream_nb.references.values import born
 
 Image.init()
 photos = sorted(Path(sys.argv[1]).glob("*.png"))
 before = peak_kilobytes()
 references = [born(photo.name, photo) for photo in photos]
-with ThreadPoolExecutor(2) as pool:
+with ThreadPoolExecutor(8) as pool:
     list(pool.map(lambda each: fit(each, Path(sys.argv[2])), references))
 print(json.dumps({"kilobytes": peak_kilobytes() - before}))
 """

@@ -221,7 +221,7 @@ def submit(  # noqa: PLR0913 - the options of the cell magic, by their long name
     }  # fmt: skip
     if dry_run:
         scope = None if values is None else NamesScope(values)
-        show_request(session.compose(prompt, scope=scope, **options), session)
+        show_request(session.rehearsed(session.compose(prompt, scope=scope, **options)), session)
         return None
     return session.start(prompt, values=values, once=once, save=save, timeout=timeout, **options)
 
@@ -277,7 +277,8 @@ def _new_session() -> Session:
     from seedream_nb.view import bundle
 
     settings = Settings(environ=os.environ, folder=PROCESS.folder, home=PROCESS.home)
-    return Session(settings=settings, bundle=bundle, **surroundings())
+    # What is shown links to files as seen from the notebook, wherever the kernel has gone meanwhile.
+    return Session(settings=settings, bundle=functools.partial(bundle, folder=settings.folder), **surroundings())
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public name

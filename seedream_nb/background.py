@@ -34,6 +34,11 @@ class Background:
         self._thread: threading.Thread | None = None
         self._process = 0
 
+    @property
+    def thread(self) -> threading.Thread | None:
+        """The thread that runs what is started now, or None where there is none."""
+        return self._thread
+
     def start(self, coroutine: Coroutine[Any, Any, Result]) -> concurrent.futures.Future[Result]:
         """Run `coroutine` on the loop; return at once with the future of its result."""
         with self._running_loop() as loop:

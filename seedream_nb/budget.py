@@ -89,17 +89,24 @@ class Budget:
         price = self.price
         most = request.most * _units(price)
         with self._lock:
-            self._check(request, most, price)
+            if trouble := self._trouble_with(request, most, price):
+                raise trouble
             self._reserved += most
         return Reservation(self, most)
 
-    def _check(self, request: Asked, most: int, price: float) -> None:
+    def trouble_with(self, request: Asked) -> BudgetError | None:
+        """Return the error with which a request would be refused now, or None; nothing is counted."""
+        price = self.price
+        with self._lock:
+            return self._trouble_with(request, request.most * _units(price), price)
+
+    def _trouble_with(self, request: Asked, most: int, price: float) -> BudgetError | None:
         if self.limit is None:
-            return
+            return None
         left = self._left(self.limit)
-        if most > left:
-            hint = self._remedy(most - left, left, price)
-            raise BudgetError(self._refusal(request, left, price), hint=hint)
+        if most <= left:
+            return None
+        return BudgetError(self._refusal(request, left, price), hint=self._remedy(most - left, left, price))
 
     def _refusal(self, request: Asked, left: int, price: float) -> str:
         taken = [

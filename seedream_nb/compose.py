@@ -110,7 +110,9 @@ def as_list(images: object) -> list[object]:
     """Return references as a list, a single one too."""
     if images is None:
         return []
-    return list(images) if isinstance(images, (list, tuple)) else [images]
+    if type(images) is list or type(images) is tuple:  # any other may run code of its own
+        return list(images)
+    return [images]
 
 
 def is_tier(size: object) -> bool:

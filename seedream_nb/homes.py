@@ -5,20 +5,22 @@ from __future__ import annotations
 import os
 import tempfile
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seedream_nb.archive import History
+from seedream_nb.archive import History, Usage
 from seedream_nb.errors import SettingsError
 from seedream_nb.settings import user_folder
 from seedream_nb.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Sequence
 
     from seedream_nb.generation import Verbs
+    from seedream_nb.job import Job
     from seedream_nb.journal import Journal
+    from seedream_nb.request import ImageRequest
     from seedream_nb.settings import Settings
 
 
@@ -69,6 +71,12 @@ class Homes:
             self.current.store.open()
         notice, self._notice = self._notice, None
         return notice
+
+    def usage(self) -> Usage:
+        """Return what this session asked for, and what came of it, in all of the folders."""
+        with self._lock:
+            used = [home.history.usage(own=True) for home in self._known.values()]
+        return Usage(**{each.name: sum(getattr(one, each.name) for one in used) for each in fields(Usage)})
 
     def close(self) -> None:
         """Give back the locks on the journals; the next line begins another file."""
@@ -132,6 +140,37 @@ def writable_folder(written: str | os.PathLike[str]) -> Path:
         raise SettingsError(told, hint=hint) from None
     except (TypeError, ValueError, RuntimeError) as error:  # no path, a NUL in it, a user that doesn't exist
         raise SettingsError(f"save={written!r}: {error}.", hint="Nothing was sent, nothing was billed.") from None
+
+
+def need_room(store: Store, request: ImageRequest, others: Sequence[Job], copies: Path | None) -> None:
+    """Make sure, before anything is sent, that a request's pictures fit on the disk beside those of `others`.
+
+    Args:
+        store: the folder for the pictures.
+        request: what is about to be asked.
+        others: what is under way in that folder.
+        copies: the folder for copies, if there are to be some.
+
+    Raises:
+        SettingsError: how much room there is, and how much is needed.
+    """
+    pictures = request.most + sum(each.request.most for each in others)
+    copied = 0 if copies is None else request.most + sum(each.request.most for each in others if each.save == copies)
+    if copies is None or _share_a_disk(store.home, copies):
+        return store.need_room(pictures + copied)
+    store.need_room(pictures)
+    try:
+        return Store(copies).need_room(copied)
+    except SettingsError as error:
+        hint = "Nothing was sent. Make room, or choose another folder for the copies."
+        raise SettingsError(error.message, hint=hint) from None
+
+
+def _share_a_disk(first: Path, second: Path) -> bool:
+    try:
+        return first.stat().st_dev == second.stat().st_dev
+    except OSError:
+        return False
 
 
 def fallback_folder() -> Path:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
-from seedream_nb.errors import SettingsError
+from seedream_nb.errors import SettingsError, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,7 +29,7 @@ _KEY_IN_TEXT = re.compile(r"(?<![^\W_])sk_|api.?key|(?<![^\W_])key\s*[=:]", re.I
 class Key:
     """A key that can be sent but not seen: every way of printing it gives `<key>`."""
 
-    __slots__ = ("_text",)
+    __slots__ = ("_text", "source")
 
     def __init__(self, text: str, *, source: str) -> None:
         """Keep a key; `source` says where it was found.
@@ -39,19 +39,20 @@ class Key:
         """
         text = text.strip()
         if not text:
-            raise SettingsError(f"The key from {source} is only white space.", hint=_remedy(source))
+            raise SettingsError(f"The key from {source} is only white space.", hint=remedy(source))
         if not all("!" <= character <= "~" for character in text):
             told = f"The key from {source} has spaces or characters that no key has."
-            raise SettingsError(told, hint=_remedy(source))
+            raise SettingsError(told, hint=remedy(source))
         self._text = text
+        self.source = source
 
     def reveal(self) -> str:
         """Return the key itself, for the one header that carries it."""
         return self._text
 
     def __eq__(self, other: object) -> bool:
-        """Compare with another key."""
-        return isinstance(other, Key) and self._text == other._text
+        """Compare with another key: the same, found in the same place."""
+        return isinstance(other, Key) and (self._text, self.source) == (other._text, other.source)
 
     def __hash__(self) -> int:
         """Equal keys have equal hashes."""
@@ -92,13 +93,20 @@ class Unseen(Mapping[str, str]):
         return "<environment>"
 
 
-_IN_ENVIRONMENT, _IN_FILE = "the environment", "the file"
+_IN_ENVIRONMENT, _IN_FILE, _LOGIN, _IN_COLAB = "the environment", "the file", "the stored login", "Colab's secret"
 CONFIGURED = "configure()"
 
 
-def _remedy(source: str) -> str:
+def remedy(source: str) -> str:
+    """Return in a sentence what to do about a wrong key that was found in this place."""
+    if source == CONFIGURED:
+        return "Give the right one there, or take it back: sd.configure(api_key=None)"
     if source.startswith((_IN_ENVIRONMENT, _IN_FILE)):
         return "Correct or unset it there: it goes before a key that %seedream login stores."
+    if source.startswith(_LOGIN):
+        return "Store the right one: %seedream login"
+    if source.startswith(_IN_COLAB):
+        return "Correct it there, or store another, which goes first: %seedream login"
     return f"Get one at {WHERE_TO_GET_ONE}, then run: %seedream login"
 
 
@@ -170,9 +178,9 @@ def find_key(
         return FoundKey(key=configured, source=CONFIGURED)
     places: tuple[tuple[str, Callable[[], str | None]], ...] = (
         (f"{_IN_ENVIRONMENT} ({VARIABLE})", lambda: environ.get(VARIABLE)),
-        (f"{_IN_FILE} {folder / '.env'}", lambda: _from_dotenv(folder / ".env")),
+        (f"{_IN_FILE} {plain(str(folder / '.env'))}", lambda: _from_dotenv(folder / ".env")),
         (stored_login(host), lambda: login.key_for(host)),
-        (f"Colab's secret {VARIABLE}", _from_colab),
+        (f"{_IN_COLAB} {VARIABLE}", _from_colab),
     )
     for source, look in places:
         # In no variable of this frame: a verbose traceback would show it.
@@ -183,7 +191,7 @@ def find_key(
 
 def stored_login(host: str) -> str:
     """Return in words where a key is that was stored for a host."""
-    return f"the stored login for {host}"
+    return f"{_LOGIN} for {host}"
 
 
 def _key_of(text: str | None, source: str) -> Key | None:

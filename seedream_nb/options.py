@@ -55,8 +55,8 @@ OPTIONS: tuple[Option, ...] = (
            help='the "AI generated" mark in the corner, or none'),
     Option(name="out", flags=("-o", "--out"), value="NAME", kind="name",
            help="also stores the result in this variable"),
-    Option(name="once", flags=("--once",), value=None, kind="flag", default=False,
-           help="if the history holds a complete result of exactly this request, shows that, at no cost"),
+    Option(name="once", flags=("--once", "--no-once"), value=None, kind="switch", default=False,
+           help="if the history holds a complete result of exactly this request, shows that, at no cost; or asks anew"),
     Option(name="background", flags=("-b", "--background"), value=None, kind="flag", default=False,
            help="returns a job at once; the output keeps itself up to date"),
     Option(name="save", flags=("--save",), value="FOLDER", kind="text",
@@ -84,6 +84,8 @@ def did_you_mean_option(written: str) -> str:
     bare = written.lower().replace("_", "-")
     if bare == "seed":
         return NO_SEED
+    if bare not in _FLAGS and (unwanted := _FLAGS.get(bare.removeprefix("no-"))) and bare.startswith("no-"):
+        return f" Leave {unwanted} out."
     begun = [name for name in _FLAGS if len(name) > 1 and bare and name.startswith(bare)]
     near = bare if bare in _FLAGS else [*begun, nearest(bare, _FLAGS)][0]
     meant = MEANT.get(bare) or _FLAGS.get(near or "")

@@ -6,18 +6,23 @@ import math
 import os
 import struct
 import threading
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass
 from functools import lru_cache
 from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from seedream_nb.errors import plain
+from seedream_nb.references.opening import open_picture
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Iterator, Sequence
 
-    from PIL import Image
+    from PIL import Image, ImageFile
+
+    from seedream_nb.picture import Picture
+    from seedream_nb.request import ImageRequest, Reference
 
 QUALITIES = (75, 60, 40, 20)
 BYTES_A_PIXEL = 0.25
@@ -42,6 +47,14 @@ _SHEET_SIDE, _LABEL, _SPACE = 1024, 22, 8
 So one picture is not scaled at all, and of fifteen each is decoded at half its size, which takes a quarter of the time.
 """
 
+MOST_PIXELS = 36_000_000
+"""What the service takes as a reference, and more than it makes: a file that unpacks to more is none of ours."""
+MOST_SIDE = 100_000
+CHEAP_PIXELS = 4_200_000
+"""Pixels that are unpacked in 0.1 s; a JPEG is decoded at reduced size, which takes less for far more."""
+
+_REDUCIBLE = ("JPEG", "MPO")
+
 _whole_decode = threading.Lock()
 """PNG and WebP have to be unpacked in full, 50 MB for 4096x4096 pixels: one at a time."""
 
@@ -63,18 +76,88 @@ def preview(path: Path, side: int) -> bytes:
     return _preview(path, path.stat().st_mtime_ns, side)
 
 
+def cheap_preview(source: Path | bytes | Image.Image, side: int) -> bytes | None:
+    """Return the preview of a picture in whatever form and format; None if making it would take long.
+
+    Raises:
+        ValueError: it is gone, damaged, or no picture.
+    """
+    from PIL import Image
+
+    with _damage_told("A reference"):
+        if isinstance(source, Image.Image):
+            step = max(1, max(source.size) // (2 * side))
+            return _encoded_at(side, _small(_scalable(source).reduce(step), side))
+        with BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
+            image = open_picture(file)
+            if image.width * image.height > CHEAP_PIXELS and image.format not in _REDUCIBLE:
+                return None
+            return _encoded_at(side, _decoded(image, file, side))
+
+
 @lru_cache(maxsize=KEPT)
 def _preview(path: Path, _changed: int, side: int) -> bytes:
     """Make the preview of a file as it was at that time."""
+    from PIL import Image
+
+    formats = ("JPEG", "PNG", "WEBP")
+    with path.open("rb") as file, _damage_told(path.name), Image.open(file, formats=formats) as image:
+        return _encoded_at(side, _decoded(image, file, side))
+
+
+@contextmanager
+def _damage_told(name: str) -> Iterator[None]:
+    """Say of which picture it is that Pillow can't read it, whatever it raises."""
     from PIL.Image import DecompressionBombError
 
-    damage = (OSError, ValueError, SyntaxError, IndexError, TypeError, struct.error, DecompressionBombError)
-    with path.open("rb") as file:
-        try:
-            image = _reduced(file, side)
-        except damage as error:
-            raise ValueError(f"{path.name} is damaged, or no picture: {plain(str(error))}") from error
-    return _encoded_within(image, round(BYTES_A_PIXEL * side * side))
+    try:
+        yield
+    except (OSError, ValueError, SyntaxError, IndexError, TypeError, struct.error, DecompressionBombError) as error:
+        raise ValueError(f"{name} is damaged, or no picture: {plain(str(error))}") from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class Thumbnail:
+    """The room that the small picture of a reference takes on the page, and the longest side of its file; in pixels."""
+
+    width: int
+    height: int
+    side: int
+
+
+THUMBNAIL = Thumbnail(width=112, height=64, side=168)
+"""The largest: its preview has some 3 kB and is sharp enough on fine screens."""
+
+
+def thumbnail_of(reference: Reference) -> Thumbnail:
+    """Return how large a reference is shown among those of its request."""
+    width, height = _pixels(reference.width), _pixels(reference.height)
+    scale = min(1.0, THUMBNAIL.width / width, THUMBNAIL.height / height)
+    sharpness = THUMBNAIL.side / THUMBNAIL.width
+    return Thumbnail(
+        width=max(1, round(width * scale)),
+        height=max(1, round(height * scale)),
+        side=max(1, round(max(width, height) * scale * sharpness)),
+    )
+
+
+def warm_references(request: ImageRequest) -> None:
+    """Make the small pictures of references that are kept, so that nobody waits for them when the result is shown."""
+    for reference in request.images:
+        if isinstance(reference.source, Path):
+            with suppress(OSError, ValueError):
+                preview(reference.source, thumbnail_of(reference).side)
+
+
+def _pixels(told: object) -> int:
+    """Return a side as the journal tells it, which may be anything."""
+    return told if isinstance(told, int) and 1 <= told <= MOST_SIDE else THUMBNAIL.width
+
+
+def sheet(pictures: Sequence[Picture]) -> bytes:
+    """Return one small JPEG of the pictures of a result, with their marks and the label of the sandbox."""
+    labelled = [(each.path, f"{each.mark} sandbox" if each.backend == "sandbox" else each.mark) for each in pictures]
+    return contact_sheet(labelled, side_for(len(pictures)))
 
 
 def contact_sheet(pictures: Sequence[tuple[Path, str]], side: int) -> bytes:
@@ -124,6 +207,10 @@ def _boxes(sizes: Sequence[tuple[int, int]]) -> tuple[int, int, int]:
     return across, max(1, int(width * scale)), max(1, int(height * scale))
 
 
+def _encoded_at(side: int, image: Image.Image) -> bytes:
+    return _encoded_within(image, round(BYTES_A_PIXEL * side * side))
+
+
 def _encoded_within(image: Image.Image, most_bytes: int) -> bytes:
     """Return a picture as a JPEG of the best quality that takes no more bytes; of the lowest if none does."""
     small = b""
@@ -140,17 +227,24 @@ def _encoded(image: Image.Image, quality: int) -> bytes:
     return file.getvalue()
 
 
-def _reduced(file: BinaryIO, side: int) -> Image.Image:
+def _decoded(image: ImageFile.ImageFile, file: BinaryIO, side: int) -> Image.Image:
     """Decode a picture once: a JPEG at the reduced size that its own structure offers."""
+    if image.width * image.height > MOST_PIXELS and image.format not in _REDUCIBLE:
+        raise ValueError(f"it unpacks to {image.width}x{image.height} pixels")
+    # In one piece: between pieces the decoder would queue for the interpreter, behind whoever has it.
+    here = file.tell()
+    image.decodermaxblock = file.seek(0, os.SEEK_END)
+    file.seek(here)
+    with nullcontext() if image.format in _REDUCIBLE else _whole_decode:
+        return _small(_scalable(image), side)
+
+
+def _small(image: Image.Image, side: int) -> Image.Image:
+    """Scale a picture down in its place, and return it upright, on white."""
     from PIL import Image, ImageOps
 
-    with Image.open(file, formats=("JPEG", "PNG", "WEBP")) as image:
-        # In one piece: between pieces the decoder would queue for the interpreter, behind whoever has it.
-        image.decodermaxblock = os.fstat(file.fileno()).st_size
-        with nullcontext() if image.format == "JPEG" else _whole_decode:
-            small = _scalable(image)
-            small.thumbnail((side, side), Image.Resampling.HAMMING, reducing_gap=GAP)  # half of Lanczos's time
-        return _on_white(ImageOps.exif_transpose(small))
+    image.thumbnail((side, side), Image.Resampling.HAMMING, reducing_gap=GAP)  # half of Lanczos's time
+    return _on_white(ImageOps.exif_transpose(image))
 
 
 def _scalable(image: Image.Image) -> Image.Image:

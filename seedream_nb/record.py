@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -42,14 +43,14 @@ class Record:
         if not self.number:
             return
         self._unwritten.append((event, self._remembered(event, fields)))
-        waiting, self._unwritten = self._unwritten, []
         self.trouble = None
-        for place, (each, told) in enumerate(waiting):
+        while self._unwritten:
+            line = self._unwritten.pop(0)
             try:
-                await self._write(each, told)
+                await self._write(*line)
             except OSError as error:
                 self.trouble = error
-                self._unwritten = [*waiting[place:], *self._unwritten]
+                self._unwritten.insert(0, line)
                 return
 
     @property
@@ -74,5 +75,14 @@ class Record:
         try:
             await asyncio.shield(writing)
         except asyncio.CancelledError:
-            await asyncio.wait([writing])
+            await _ended(writing)
+            if writing.exception() is not None:
+                self._unwritten.insert(0, (event, fields))
             raise
+
+
+async def _ended(writing: asyncio.Future[None]) -> None:
+    """Wait for the end of what is being written, however often this is cancelled meanwhile."""
+    while not writing.done():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait([writing])

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 ADVISED_WORDS, ADVISED_HAN = 600, 300
 """Longer prompts make the model miss details, says the reference page; they are sent, with a warning."""
 
-_HAN = re.compile("[\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+HAN = re.compile("[\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 _WORD = re.compile(r"\S*\w\S*")
 _FIELDS = ("prompt", "size", "sequential", "max_images", "watermark")
 _KEPT_FILE = re.compile(r"inputs/([0-9a-f]{64})\.(?:png|jpg)")
@@ -47,6 +47,8 @@ class Reference:
     height: int | None = None
     size_bytes: int | None = None
     source: Path | bytes | Image.Image | None = field(default=None, compare=False, repr=False)
+    stamp: tuple[int, ...] | None = field(default=None, compare=False, repr=False)
+    """Of the file at `source` when it was hashed."""
     notes: tuple[str, ...] = ()
 
     @property
@@ -206,10 +208,8 @@ def _stripped(prompt: Any) -> Any:  # noqa: ANN401 - checked by the rules
 
 def _each_once(images: Sequence[Reference]) -> tuple[Reference, ...]:
     """Return the references in order of appearance, the same picture once."""
-    by_identity: dict[str, Reference] = {}
-    for reference in images:
-        by_identity.setdefault(reference.identity, reference)
-    return tuple(by_identity.values())
+    first = {reference.identity: reference for reference in reversed(images)}
+    return tuple(first[identity] for identity in dict.fromkeys(reference.identity for reference in images))
 
 
 def _most(sequential: object, max_images: object, references: int) -> Any:  # noqa: ANN401 - checked by the rules
@@ -292,8 +292,8 @@ def _shown(value: object) -> str:
 
 def _warnings(prompt: str) -> Iterator[str]:
     """Yield what the reference page advises against in a prompt."""
-    han = len(_HAN.findall(prompt))
-    words = len(_WORD.findall(_HAN.sub(" ", prompt)))
+    han = len(HAN.findall(prompt))
+    words = len(_WORD.findall(HAN.sub(" ", prompt)))
     if words > ADVISED_WORDS:
         yield f"The prompt has {words} words; over {ADVISED_WORDS} the model may miss details."
     if han > ADVISED_HAN:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import concurrent.futures
 import contextlib
-import functools
 import os
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from seedream_nb.background import Background, at_exit
+from seedream_nb.background import Background
 from seedream_nb.clients import Clients
 from seedream_nb.compose import ASKED, Composer, as_list, changed, options_of
 from seedream_nb.endpoint import Endpoint, find_endpoint, for_links, host_of
 from seedream_nb.errors import SettingsError, StoppedError
-from seedream_nb.homes import Homes, writable_folder
-from seedream_nb.job import POLL_SECONDS, Job, linger
+from seedream_nb.homes import Homes, need_room, writable_folder
+from seedream_nb.job import POLL_SECONDS, Job
+from seedream_nb.jobs import Jobs
 from seedream_nb.journal import Journal
 from seedream_nb.keys import Login, Unseen
 from seedream_nb.options import check_options
@@ -27,9 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
     from pathlib import Path
 
-    from anyio import CapacityLimiter
-
-    from seedream_nb.archive import History
+    from seedream_nb.archive import History, Usage
     from seedream_nb.budget import Budget
     from seedream_nb.client import Patience
     from seedream_nb.fulfil import Tools
@@ -64,23 +62,23 @@ class Session:
             bundle: how a generation or picture shows itself.
             notebook: the name of the notebook, where it can be known.
             journal: makes the journal of a folder.
-            lingers: whether the process, at its end, waits for what was sent: a script does, a kernel must not.
+            lingers: whether the process, at its end, waits for all that was sent: a script does, a kernel can wait
+                two seconds at most.
             patience: how long to wait before giving up a connection or a download; tests are less patient.
         """
         self.settings, self._environ = settings, Unseen(os.environ)
         self.scope: Scope = scope or EmptyScope()
         self.background = Background()
         self.login = Login(user_folder("config", os.environ))
-        self.jobs: list[Job] = []
+        self.jobs = Jobs(lingers=lingers)
         self.compose = Composer(
             settings=settings, scope=self.scope, marked=self._marked,
             fetch=lambda url: self._clients.fetch(url, self.background),
         ).compose  # fmt: skip
-        self._bundle, self._notebook, self._lingers = bundle, notebook, lingers
-        self._homes = Homes(settings=settings, journal=journal, verbs=self, running=self._running)
+        self._bundle, self._notebook = bundle, notebook
+        self._homes = Homes(settings=settings, journal=journal, verbs=self, running=self.jobs.ids)
         self._clients = Clients(patience=patience)
         self._budget: Budget | None = None
-        self._turn: tuple[asyncio.AbstractEventLoop, CapacityLimiter] | None = None
         self._lock = threading.RLock()
 
     # -- asking ------------------------------------------------------------------------------------
@@ -107,8 +105,8 @@ class Session:
         once = self.settings.get("once") if once is None else read_setting("once", once)
         notice = self._homes.open()
         tools = self._tools(endpoint)
-        others = [each for each in self.jobs if not each.over and each.home == tools.store.home]
-        tools.store.need_room(sum(each.request.most for each in others) + request.most)
+        others = self.jobs.under_way(tools.store.home)
+        need_room(tools.store, request, others, folder)
         job = Job(
             request,
             backend=endpoint.backend,
@@ -122,7 +120,7 @@ class Session:
             notebook=self._notebook(),
             notices=(notice,) if notice else (),
         )
-        self._remember(job)
+        self.jobs.add(job)
         try:
             job.start(self.background, fulfil(job, tools, others=others))
         except KeyboardInterrupt:  # it may have begun: what the message says must be true
@@ -144,6 +142,12 @@ class Session:
         scope = None if values is None else NamesScope(values)
         request = self.compose(prompt, scope=scope, **options)
         return self.submit(request, template=None if values is None else prompt, once=once, save=save, timeout=timeout)
+
+    def rehearsed(self, request: ImageRequest) -> ImageRequest:
+        """Return a request that will only be shown: what would keep it from being sent is among its warnings."""
+        trouble = self.budget.trouble_with(request)
+        told = [f"It would be refused. {trouble.message}", *trouble.lines()[1:]] if trouble else []
+        return replace(request, warnings=(*request.warnings, *told))
 
     def endpoint(self) -> Endpoint:
         """Return where requests go now, and with whose key.
@@ -184,6 +188,10 @@ class Session:
             self._budget.limit, self._budget.price = self.settings.get("budget"), self.settings.get("price")
             return self._budget
 
+    def usage(self) -> Usage:
+        """Return what this session asked for and what came of it, whatever its `home` was meanwhile."""
+        return self._homes.usage()
+
     def find(self, mark: str) -> Generation | Picture:
         """Return what a mark names: `@3` and `@last` a generation, `@3.2` a picture.
 
@@ -198,7 +206,7 @@ class Session:
 
         tried = [
             self._wait(recover(each, self._tools(for_links(each.backend)), service=self.service_host))
-            for each in self.history.lacking(running=self._running(self.history.home))
+            for each in self.history.lacking(running=self.jobs.ids(self.history.home))
         ]
         self._close_what_was_left()
         return tried
@@ -214,8 +222,6 @@ class Session:
 
     def close(self) -> None:
         """Give back threads, connections and the lock on the journal. The session can still be used: it begins anew."""
-        with self._lock:
-            self._turn = None
         for client in self._clients.forget():
             self.background.start(client.aclose()).result()
         self.background.stop()
@@ -252,9 +258,6 @@ class Session:
     def _marked(self, mark: str) -> list[Path]:
         return [picture.path for picture in self.history.marked(mark)]
 
-    def _running(self, home: Path) -> list[int]:
-        return [job.id for job in self.jobs if job.id is not None and not job.over and job.home == home]
-
     def _wait(self, work: Coroutine[Any, Any, Result]) -> Result:
         """Wait for work on the background loop, in a way that an interrupt ends."""
         doing = self.background.start(work)
@@ -265,13 +268,6 @@ class Session:
             doing.cancel()
             raise StoppedError("Stopped. What was fetched is kept; the rest can still be fetched.") from None
         return doing.result()
-
-    def _remember(self, job: Job) -> None:
-        with self._lock:
-            self.jobs = [*(each for each in self.jobs if not each.over), job]
-            if self._lingers:
-                at_exit(functools.partial(linger, lambda: self.jobs, process=os.getpid()))
-                self._lingers = False
 
     def _tools(self, endpoint: Endpoint) -> Tools:
         from seedream_nb.fulfil import Tools
@@ -284,17 +280,6 @@ class Session:
             history=home.history,
             budget=self.budget,
             client=client,
-            turn=self.background.call(self._current_turn),
+            turn=self.background.call(lambda: self.jobs.turn(self.settings.get("concurrency"))),
             verbs=self,
         )
-
-    def _current_turn(self) -> CapacityLimiter:
-        import anyio
-
-        # Places that were taken on another loop, before a fork say, are never given back.
-        loop = asyncio.get_running_loop()
-        if self._turn is None or self._turn[0] is not loop:
-            self._turn = loop, anyio.CapacityLimiter(1)
-        limiter = self._turn[1]
-        limiter.total_tokens = self.settings.get("concurrency")
-        return limiter

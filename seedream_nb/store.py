@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import filecmp
+import itertools
 import os
 import re
 import secrets
 import shutil
-import time
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,12 +25,11 @@ PRIVATE_FOLDER = 0o700
 SLUG_LENGTH = 40
 PICTURE_BYTES = 20_000_000
 """A JPEG of 4096x4096 pixels with the finest grain; most pictures need a quarter of it."""
-PARTIAL_SECONDS = 86_400.0
-"""A download that nobody finished within a day never will be: its links expire after about 24 hours."""
-
 EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
 _IGNORED = ("/journal/", "/inputs/")
+_PART_NAME = re.compile(r"(\d{4,12})-(\d+)\.[0-9a-f]+-(\d+)\.part")
 _PICTURE_NAME = re.compile(r"(\d{4,12})-\d+\b")
+_TOLD_ID = re.compile(rb'"id": ?([0-9]{1,12}),')  # within a string the quotes would be escaped
 _WINDOWS_NAMES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)")
 _REASONS = {
     errno.EROFS: "the disk is read-only",
@@ -54,6 +54,16 @@ class Input:
     note: str | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Left:
+    """What stands of a picture that is being downloaded, or was, by the process of that number."""
+
+    path: Path
+    number: int
+    index: int
+    process: int
+
+
 class Store:
     """The folder where pictures, references and the journal live; kernels can share it."""
 
@@ -64,9 +74,10 @@ class Store:
         self.inputs = self.home / "inputs"
         self._ids = self.journal / "ids"
         self._partials = self.journal / "partial"
+        self._kept = self.journal / "kept"
         self._folders = (self.home, self.journal, self._ids, self._partials, self.inputs)
         self._token = secrets.token_hex(3)
-        self._last_id: int | None = None
+        self._last_id = 0
 
     def open(self) -> None:
         """Create the folders and prove, by writing, that they can be written.
@@ -84,11 +95,12 @@ class Store:
             _keep_out_of_commits(self.home / ".gitignore")
         except OSError as error:
             raise unwritable(self.home, error) from error
-        self._drop_old_partials()
 
     def new_id(self) -> int:
         """Allot the next id of this folder, to nobody else: by exclusive creation of a file."""
-        number = self._last_id or max(self._used_ids(), default=0)
+        number = self._last_id
+        if not number or not (self._ids / str(number)).exists():  # somebody deleted the ids
+            number = max(self._used_ids(), default=0)
         while True:
             number += 1
             try:
@@ -111,6 +123,39 @@ class Store:
         """Return where picture `index` of generation `number` stands while it is being downloaded."""
         self._remake()
         return self._partials / f"{number:04d}-{index}.{self._token}-{os.getpid()}.part"
+
+    def parts(self) -> list[Left]:
+        """Return what stands of unfinished downloads, of all kernels."""
+        try:
+            names = sorted(os.listdir(self._partials))  # noqa: PTH208 - names are what is wanted
+        except OSError:
+            return []
+        found = [(name, match) for name in names if (match := _PART_NAME.fullmatch(name))]
+        return [
+            Left(path=self._partials / name, number=int(match[1]), index=int(match[2]), process=int(match[3]))
+            for name, match in found
+        ]
+
+    def keep(self, part: Path, number: int, index: int) -> Path:
+        """Put aside for good what came in place of a picture; it may be all that came of it. Nothing is replaced."""
+        make_private(self._kept)
+        for count in itertools.count(1):
+            path = self.kept(number, index, count)
+            try:
+                _create(path)
+            except FileExistsError:
+                if filecmp.cmp(part, path, shallow=False):  # the same again
+                    part.unlink()
+                    return path
+                continue
+            part.replace(path)
+            sync_folder(self._kept)
+            return path
+        raise AssertionError  # there are numbers enough
+
+    def kept(self, number: int, index: int, count: int = 1) -> Path:
+        """Return where the first (or a later) thing stands that was kept in place of a picture."""
+        return self._kept / f"{number:04d}-{index}{f'.{count}' if count > 1 else ''}.bin"
 
     def settle(self, partial: Path, name: str) -> Path:
         """Make a finished download safe against a power cut and give it its name; returns its path."""
@@ -155,20 +200,16 @@ class Store:
             _keep_out_of_commits(self.home / ".gitignore")
 
     def _used_ids(self) -> Iterator[int]:
-        """Find the ids in use; pictures count too, so that a lost journal never lets one be overwritten."""
+        """Find the ids in use: whatever is deleted of ids, pictures and journal, the others still tell of them."""
+        yield self._last_id
         with contextlib.suppress(FileNotFoundError), os.scandir(self._ids) as entries:
             yield from (int(entry.name) for entry in entries if entry.name.isdecimal())
         with contextlib.suppress(FileNotFoundError), os.scandir(self.home) as entries:
             found = (_PICTURE_NAME.match(entry.name) for entry in entries)
             yield from (int(name[1]) for name in found if name)
-
-    def _drop_old_partials(self) -> None:
-        """Remove what killed kernels left half downloaded; another kernel may do so at the same time."""
-        with contextlib.suppress(OSError):
-            for path in self._partials.glob("*.part"):
-                is_old = time.time() - path.stat().st_mtime > PARTIAL_SECONDS
-                if is_old and self._token not in path.name:  # not our own, whatever the clock says
-                    path.unlink()
+        for path in self.journal.glob("*.jsonl"):
+            with contextlib.suppress(OSError):
+                yield from map(int, _TOLD_ID.findall(path.read_bytes()))
 
 
 def slug(prompt: str) -> str:

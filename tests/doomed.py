@@ -68,13 +68,26 @@ class Doomed:
         Raises:
             RuntimeError: it ended otherwise.
         """
+        self.start(run)
+        return self.wait()
+
+    def start(self, run: Run) -> int:
+        """Start a child, which can be killed from here as well until it is waited for; return its number."""
         assert self._process.stdin is not None
-        assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(asdict(run)) + "\n")
-        status, seconds = json.loads(self._process.stdout.readline())
+        number: int = self._told()
+        return number
+
+    def wait(self) -> float | None:
+        """Wait for the child that was started; return what `run` returns."""
+        status, seconds = self._told()
         if status not in {0, -signal.SIGKILL}:
             raise RuntimeError(f"The child ended with {status}.")
         return seconds if status == 0 else None
+
+    def _told(self) -> Any:  # noqa: ANN401 - JSON
+        assert self._process.stdout is not None
+        return json.loads(self._process.stdout.readline())
 
 
 def dying(run: Run) -> Callable[[Path], Journal]:
@@ -141,7 +154,9 @@ def main() -> None:
         importlib.import_module(name)
     for line in sys.stdin:
         run = Run(**json.loads(line))
-        print(json.dumps(ended(child(run), run.seconds)), flush=True)  # noqa: T201 - that is how it answers
+        number = child(run)
+        print(number, flush=True)  # noqa: T201 - that is how it answers
+        print(json.dumps(ended(number, run.seconds)), flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":

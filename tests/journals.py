@@ -96,6 +96,11 @@ class OtherKernel:
         self._process.stdout.readline()
         return self
 
+    @property
+    def number(self) -> int:
+        """The number that the system has given it."""
+        return self._process.pid
+
     def kill(self) -> None:
         """Kill it."""
         self._process.kill()

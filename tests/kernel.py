@@ -157,6 +157,10 @@ class Kernel:
         os.kill(self.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
         self.until(lambda: not self.manager.is_alive(), seconds=10)
 
+    def shut_down(self) -> None:
+        """End the process as a notebook's "Shut down" does: it is asked, and gets a moment before it is made to."""
+        self.manager.shutdown_kernel()
+
     def interrupt(self) -> None:
         """Interrupt the running cell, as the stop button does."""
         self.manager.interrupt_kernel()

@@ -6,7 +6,7 @@ import asyncio
 import os
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
-from seedream_nb.client import Client, Patience, Reply
+from seedream_nb.client import Client, Patience, Pause, Reply
 from seedream_nb.keys import Key
 from seedream_nb.request import make_request
 from seedream_nb.store import Input
@@ -28,6 +28,7 @@ class Options(TypedDict, total=False):
     key: str | None
     app: object
     on_upload: Callable[[int], None]
+    on_pause: Callable[[Pause | None], None]
 
 
 def large(tmp_path: Path, size_bytes: int = 24_000_000) -> Body:
@@ -50,7 +51,8 @@ def post(url: str, body: Body | None = None, **options: Unpack[Options]) -> Repl
             patience=options.get("patience", QUICK),
         )
         try:
-            return await client.post(body or Body(FOX, []), on_upload=options.get("on_upload"))
+            on_upload, on_pause = options.get("on_upload"), options.get("on_pause")
+            return await client.post(body or Body(FOX, []), on_upload=on_upload, on_pause=on_pause)
         finally:
             await client.aclose()
 

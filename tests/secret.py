@@ -39,11 +39,12 @@ def look_into(value, depth=3):
             look_into(each, depth - 1)
 """
 
-# The variables of every frame of ours, as a debugger or an error reporter shows them.
+# The text of every error behind ours, and the variables of every frame, as a debugger or an error reporter shows them.
 FRAMES = """
 def frames_of(error):
     import traceback
     while error is not None:
+        print(repr(error), str(error))
         for frame, _ in traceback.walk_tb(error.__traceback__):
             if "seedream_nb" in frame.f_code.co_filename or "http" in frame.f_code.co_filename:
                 for name, value in frame.f_locals.items():

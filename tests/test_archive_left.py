@@ -204,3 +204,30 @@ if child == 0:
 os.waitpid(child, 0)
 go.set()
 """
+
+
+# -- what the service refused for now ----------------------------------------------------------------------
+
+
+def test_refused_and_never_sent_again(kernel: Kernel) -> None:
+    """What a dead process had no chance to send again is left behind, and cost nothing, whatever its clock said."""
+    kernel.ask(1, at="2026-11-21T10:00:00+00:00")
+    kernel.journal.append("again", 1, tries=2, at="2026-11-21T10:00:03+00:00")
+    kernel.journal.append("refused", 1, tries=1, at="2026-11-21T10:00:02+00:00")
+    kernel.journal.append("refused", 1, tries=2, at="2026-11-21T10:00:01+00:00")
+    kernel.journal.close()
+    (left,) = History(kernel.home).left_behind()
+    assert (left.status, left.cost) == ("stopped", 0.0)
+    assert left.error == "The service refused it for now, and it was not sent again: nothing was billed."
+
+
+def test_refused_and_sent_again(kernel: Kernel) -> None:
+    """What was sent again after the last refusal may have been billed; with links, it was."""
+    for number in (1, 2):
+        kernel.ask(number)
+        kernel.journal.append("refused", number, tries=1)
+        kernel.journal.append("again", number, tries=2)
+    kernel.link(2)
+    kernel.journal.close()
+    left = History(kernel.home).left_behind()
+    assert [(each.status, each.cost, each.error) for each in left] == [("unknown", None, None), ("partial", 0.03, None)]

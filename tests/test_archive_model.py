@@ -19,6 +19,7 @@ from tests.journals import Kernel
 
 NEWER = b'{"v":2,"what":"intent","number":3,"price":{"usd":"0.03"}}\n'
 TORN = b'{"event":"intent","id":9,"at":"2026'
+REFUSALS = ("refused", "again")
 PROMPTS = {1: "a red fox", 2: "a red hare", 3: "a blue fox", 4: "a blue hare"}
 
 WRITERS, IDS, INDEXES = st.integers(0, 2), st.sampled_from(sorted(PROMPTS)), st.integers(1, 3)
@@ -90,7 +91,7 @@ class Model:
         ends = {each.status for each in lines if each.event == "end"}
         alive = any(file.alive for each, file in said if each.event == "intent")
         return Expected(
-            status=_status(links, here, ends, alive=alive),
+            status=_status(links, here, ends, alive=alive, refused=_was_refused(lines)),
             links=links,
             here=here,
             missing=frozenset(missing - here),
@@ -100,7 +101,12 @@ class Model:
         )
 
 
-def _status(links: int, here: frozenset[int], ends: set[str], *, alive: bool) -> str:
+def _was_refused(lines: list[Said]) -> bool:
+    refused, sent = (max((each.index for each in lines if each.event == event), default=0) for event in REFUSALS)
+    return refused > 0 and refused >= sent
+
+
+def _status(links: int, here: frozenset[int], ends: set[str], *, alive: bool, refused: bool) -> str:
     if links and here >= set(range(1, links + 1)) and (ends or not alive):
         return "done"
     if ends and not links:
@@ -109,7 +115,9 @@ def _status(links: int, here: frozenset[int], ends: set[str], *, alive: bool) ->
         return "failed" if "failed" in ends else "partial"
     if alive:
         return "downloading" if links else "generating"
-    return "partial" if links or here else "unknown"
+    if links or here:
+        return "partial"
+    return "stopped" if refused else "unknown"
 
 
 class HomeOfManyKernels(RuleBasedStateMachine):
@@ -138,6 +146,12 @@ class HomeOfManyKernels(RuleBasedStateMachine):
             return multiple()
         self.kernels[writer].ask(number, PROMPTS[number], at=at)
         return self._wrote(writer, "intent", number)
+
+    @rule(target=files, writer=WRITERS, number=IDS, event=st.sampled_from(REFUSALS), tries=INDEXES, at=TIMES)
+    def put_off(self, writer: int, number: int, event: str, tries: int, at: str) -> object:
+        """Be refused for now, or send it again."""
+        self.kernels[writer].journal.append(event, number, tries=tries, at=at)
+        return self._wrote(writer, event, number, index=tries)
 
     @rule(target=files, writer=WRITERS, number=IDS, count=INDEXES, at=TIMES)
     def link(self, writer: int, number: int, count: int, at: str) -> object:
@@ -293,7 +307,7 @@ class HomeOfManyKernels(RuleBasedStateMachine):
         left_behind = [
             number
             for number, each in expected.items()
-            if not each.ended and not each.alive and each.status in {"unknown", "partial"}
+            if not each.ended and not each.alive and each.status in {"unknown", "partial", "stopped"}
         ]
         assert [each.id for each in history.left_behind()] == left_behind
         assert [each.id for each in History(self.home).left_behind()] == left_behind

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,13 @@ from hypothesis import strategies as st
 
 from seedream_nb.budget import Budget, describe, estimate, money
 from seedream_nb.errors import BudgetError, ConnectionFailedError
+from seedream_nb.notebook.surroundings import show_request
 from seedream_nb.request import make_request
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import NewSession
 
 ONE = make_request("a fox")
 FOUR = make_request("a fox", max_images=4)
@@ -176,3 +183,39 @@ def test_the_limit_holds_whatever_happens(limit: float | None, steps: list[tuple
     counted = budget.spent + budget.reserved + budget.may_have_been_billed
     assert counted == pytest.approx(let_through * 0.03)
     assert limit is None or counted <= limit + 1e-9
+
+
+def test_what_would_be_refused_can_be_known_before() -> None:
+    """The words are those of the refusal, and nothing is counted for asking."""
+    budget = Budget(limit=0.10, price=0.03)
+    with pytest.raises(BudgetError) as refused:
+        budget.reserve(FOUR)
+    foreseen = budget.trouble_with(FOUR)
+    assert foreseen is not None
+    assert foreseen.lines() == refused.value.lines()
+    assert budget.trouble_with(ONE) is None
+    assert budget.reserved == 0.0
+
+
+def test_the_budget_counts_whatever_home_the_pictures_go_to(new_session: NewSession, tmp_path: Path) -> None:
+    """Another `home` is no way around the limit."""
+    session = new_session()
+    session.settings.change(budget=0.05)
+    session.start("a fox").result()
+    session.settings.change(home=tmp_path / "another")
+    with pytest.raises(BudgetError, match=r"0\.02 USD is left"):
+        session.start("a hare").result()
+
+
+def test_a_dry_run_tells_that_the_budget_would_be_passed(
+    new_session: NewSession, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Beside the estimate it says that the request would be refused, and what to do; within the budget it does not."""
+    session = new_session()
+    session.settings.change(budget=0.05)
+    for most in (1, 4):
+        show_request(session.rehearsed(session.compose("a fox", max_images=most)), session)
+    within, beyond = capsys.readouterr().out.split("Not sent. Estimate:")[1:]
+    assert "refused" not in within
+    assert "It would be refused. This could pass the budget" in beyond
+    assert "%seedream config budget=0.12, or ask for at most 1 (-n 1)" in beyond

@@ -11,10 +11,13 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from seedream_nb.client import Client, Reply
-from seedream_nb.client.lines import keep_alive
+from seedream_nb.client.alive import options
 from seedream_nb.errors import ReplyError
 from seedream_nb.keys import Key
 from seedream_nb.wire import Body, is_reply
@@ -25,6 +28,9 @@ from tests.posting import FOX, KEY, QUICK, large, post
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
     from pathlib import Path
+
+    from tests.faults.fixture import Tls
+    from tests.faults.script import Seen
 
     Message = MutableMapping[str, Any]
 
@@ -145,12 +151,39 @@ def test_other_successes(fault_server: FaultServer, status: int) -> None:
 # -- ways there ------------------------------------------------------------------------------------
 
 
-def test_keep_alive() -> None:
-    """Connections give signs of life where the platform can do that: a real socket takes the options."""
-    with socket.socket() as real:
-        for level, option, value in keep_alive():
-            real.setsockopt(level, option, value)
-        assert real.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+def options_of_the_socket_to(port: int) -> list[tuple[int, int, int]]:
+    """Return what this process's one connection to a port has set of the options for signs of life."""
+    (there,) = [each.fd for each in psutil.Process().net_connections() if each.raddr[1:] == (port,)]
+    with socket.socket(fileno=os.dup(there)) as real:
+        return [(level, name, real.getsockopt(level, name)) for level, name, _ in options()]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows tells nobody which sockets a process has")
+@pytest.mark.parametrize("way", ["direct", "proxy", "tls"])
+def test_signs_of_life(
+    fault_server: FaultServer, tls_fault_server: Tls, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """While a POST waits for its answer, the very socket that it went over gives signs of life, as often as it should.
+
+    So it does through a proxy, and with TLS.
+    """
+    monkeypatch.setenv("SSL_CERT_FILE", str(tls_fault_server.authority))
+    monkeypatch.setenv("HTTP_PROXY", f"127.0.0.1:{fault_server.port}")
+    server = tls_fault_server.server if way == "tls" else fault_server
+    url = "http://service.example" if way == "proxy" else server.url
+    found: list[list[tuple[int, int, int]]] = []
+
+    def look(_: Seen) -> faults.Reply:
+        found.append(options_of_the_socket_to(server.port))
+        return faults.Reply()
+
+    server.on(f"{url}{POST}" if way == "proxy" else POST, look)
+    assert post(url).status == 200
+    assert found == [options()]
+    assert (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1) in found[0]
+    if sys.platform == "linux":
+        probes = [(socket.TCP_KEEPIDLE, 45), (socket.TCP_KEEPINTVL, 30), (socket.TCP_KEEPCNT, 20)]
+        assert found[0][1:] == [(socket.IPPROTO_TCP, *each) for each in probes]
 
 
 def test_proxy(fault_server: FaultServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,6 +213,17 @@ def test_an_app_in_place_of_the_network(monkeypatch: pytest.MonkeyPatch) -> None
     assert post("http://sandbox", app=app).content == b"from the app"
     assert json.loads(b"".join(heard))["prompt"] == "a fox 狐"
     assert post("http://sandbox/wrong", app=app).status == 500
+
+
+@given(start=st.integers(0, len(KEY) - 6), length=st.integers(6, len(KEY)), capital=st.booleans())
+def test_no_link_is_kept_with_the_key(start: int, length: int, *, capital: bool) -> None:
+    """A link that some service put six characters of the key into, or more, is kept without them."""
+    part = KEY[start : start + length]
+    part = part.upper() if capital else part
+    client = Client(base_url="https://api.novita.ai", key=Key(KEY, source="a test"))
+    assert client.without_key([f"https://a/1.jpg?k={part}&x=1", "https://a/2.jpg"]) == [
+        "https://a/1.jpg?k=…&x=1", "https://a/2.jpg",
+    ]  # fmt: skip
 
 
 def test_the_key_is_not_shown() -> None:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import signal
 import socket
 import ssl
+import subprocess
+import sys
 import time
+import traceback
 from typing import TYPE_CHECKING
 
 import pytest
 
-from seedream_nb.client import Client, Patience
+from seedream_nb.client import Client, Patience, Pause
+from seedream_nb.client.again import pause_to_connect
 from seedream_nb.client.lines import Connecting
 from seedream_nb.client.unreachable import no_connection
 from seedream_nb.errors import ConnectionFailedError, OutcomeUnknownError, ReferenceImageError, ReplyError
@@ -83,6 +89,59 @@ def test_a_connection_that_never_stands() -> None:
         assert time.monotonic() - began < 2
 
 
+def test_a_name_that_can_not_be_found() -> None:
+    """What the system's own resolver does not know is said in words, after three tries."""
+    # A zone that no interface has: the one name that fails without a question to the network.
+    with pytest.raises(ConnectionFailedError, match=r"tried 3 times: its name can't be found;"):
+        post("http://[::1%25nowhere]:9")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse where Linux says nothing")
+def test_a_connection_that_is_never_taken() -> None:
+    """A machine that does not even take a connection is given up after the connect deadline, each of three times."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, contextlib.ExitStack() as others:
+        for _ in range(4):  # what is in line keeps everybody else out
+            other = others.enter_context(socket.socket())
+            other.setblocking(False)  # noqa: FBT003 - the standard library's
+            other.connect_ex(full.getsockname())
+        patience = Patience(connect=0.2, connect_pauses=(0.01, 0.01))
+        began = time.monotonic()
+        with pytest.raises(ConnectionFailedError, match=r"tried 3 times: no answer within 0 s\.\nNothing was sent"):
+            post(f"http://127.0.0.1:{full.getsockname()[1]}", patience=patience)
+        assert time.monotonic() - began >= 0.6
+
+
+@pytest.mark.parametrize("cut", [1, 2, 3])
+def test_each_pause_before_another_try_is_told_and_kept(
+    tls_fault_server: Tls, monkeypatch: pytest.MonkeyPatch, cut: int
+) -> None:
+    """Between two tries to connect passes at least the time that was told, and when it has passed, that is told too."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(tls_fault_server.authority))
+    server, told = tls_fault_server.server, list[Pause | None]()
+    server.cut_connections(cut)
+    with pytest.raises(ConnectionFailedError) if cut == 3 else contextlib.nullcontext():
+        post(server.url, patience=Patience(connect_pauses=(0.2, 0.6)), on_pause=told.append)
+    pauses = [each for each in told if each is not None]
+    assert told == [each for pause in pauses for each in (pause, None)]
+    tries = [each.opened for each in server.connections]
+    assert len(tries) == min(cut + 1, 3)
+    assert len(pauses) == len(tries) - 1
+    for pause, before, after in zip(pauses, tries, tries[1:], strict=False):
+        assert after - before >= pause.seconds > 0
+
+
+def test_pauses_between_tries_to_connect_grow() -> None:
+    """They are of about a second and three, no two alike: who comes back does not come back with all others."""
+    first, second = ([pause_to_connect(tries, Patience()) for _ in range(200)] for tries in (1, 2))
+    assert [str(each).partition(", ")[2] for each in (first[0], second[0])] == [
+        "then again (no connection), try 2 of 3", "then again (no connection), try 3 of 3",
+    ]  # fmt: skip
+    seconds = [[each.seconds for each in found if each is not None] for found in (first, second)]
+    assert 0.5 <= min(seconds[0]) < max(seconds[0]) <= 1.5 <= min(seconds[1]) < max(seconds[1]) <= 4.5
+    assert all(max(found) - min(found) > 0.5 for found in seconds)
+    assert pause_to_connect(3, Patience()) is None
+
+
 @pytest.mark.parametrize("when", ["headers", "half"])
 def test_a_broken_upload_is_not_billed(fault_server: FaultServer, tmp_path: Path, when: When) -> None:
     """A connection that breaks before the last piece went out: not billed, and not sent again from here."""
@@ -107,6 +166,17 @@ def test_a_file_that_changes_breaks_the_upload_off(fault_server: FaultServer, tm
         post(fault_server.url, body)
     assert fault_server.wait_for(lambda server: all(each.left_by_client for each in server.connections))
     assert [seen.read for seen in fault_server.posts] == [None]
+
+
+@pytest.mark.parametrize("raw", ["HTTP/1.1 200 OK\r\nX\0Y: Bearer {}\r\n\r\n", "Bearer {}\r\n\r\n"])
+def test_an_echo_of_the_key_is_in_no_error_behind_ours(fault_server: FaultServer, raw: str) -> None:
+    """A header line that makes no sense is repeated by the error that caused ours: nothing of the key is in that."""
+    fault_server.on(POST, faults.Reply(raw=raw.format(KEY).encode(), then="close"))
+    with pytest.raises(OutcomeUnknownError) as failed:
+        post(fault_server.url)
+    told = "".join(traceback.format_exception(failed.value))
+    assert "Bearer" in told
+    assert not [KEY[at : at + 6] for at in range(len(KEY) - 5) if KEY[at : at + 6].lower() in told.lower()]
 
 
 @pytest.mark.parametrize("fault", ["upload", "reply", "app"])
@@ -170,6 +240,28 @@ def test_slow_is_not_silent(fault_server: FaultServer) -> None:
     """A reply that drips in goes on for longer than the deadline for silence."""
     fault_server.on(POST, faults.Reply(body=bytes(6 * 1024), pace=0.1))
     assert len(post(fault_server.url, patience=Patience(silence=0.3)).content) == 6 * 1024
+
+
+ASK = """
+import sys
+from seedream_nb.client import Patience
+from tests.posting import post
+print(post(sys.argv[1], patience=Patience(silence=1.0)).content.decode())
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows stops no process")
+def test_an_answer_that_came_while_this_process_stood_still(fault_server: FaultServer) -> None:
+    """However long a closed lid or a debugger stops it, what came meanwhile is read, not given up as silence."""
+    fault_server.on(POST, faults.Reply(body=b"paid for", delay=0.5))
+    with subprocess.Popen([sys.executable, "-c", ASK, fault_server.url], stdout=subprocess.PIPE, text=True) as asking:
+        assert fault_server.wait_for(lambda server: server.posts and server.posts[0].read, 30)
+        os.kill(asking.pid, signal.SIGSTOP)
+        assert fault_server.wait_for(lambda server: server.posts[0].ended)
+        time.sleep(1.5)
+        os.kill(asking.pid, signal.SIGCONT)
+        told, _ = asking.communicate(timeout=30)
+    assert told == "paid for\n"
 
 
 def test_cancelling_closes_the_connection(fault_server: FaultServer) -> None:

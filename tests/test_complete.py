@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,9 +15,10 @@ from PIL import Image
 
 from seedream_nb.notebook.cell import read
 from seedream_nb.notebook.complete import IDENTIFIER, Completer
+from seedream_nb.notebook.complete.holding import held
 from seedream_nb.notebook.complete.lines import complete
 from seedream_nb.notebook.complete.offers import Offer, Offers
-from seedream_nb.notebook.complete.sources import NotebookSources, held
+from seedream_nb.notebook.complete.sources import NotebookSources
 from seedream_nb.notebook.words import split
 from seedream_nb.options import OPTIONS
 from seedream_nb.session import Session
@@ -51,6 +53,10 @@ class Table:
     def references(self) -> Iterable[Offer]:
         """Two generations; the newest has two pictures."""
         return offers("@last", "@12", "@12.1", "@12.2", "@3", told="a fox")
+
+    def shown(self) -> Iterable[Offer]:
+        """Two cells showed a picture."""
+        return offers("@out", "@[7]", "@[5]", told="shown")
 
     def generations(self) -> Iterable[Offer]:
         """One more, without pictures."""
@@ -104,8 +110,8 @@ OFFERED: list[tuple[str, str, list[str]]] = [
     ("%%seedream -s", "-s", ["--size"]),
     ("%%seedream --w", "--w", ["--watermark"]),
     ("%%seedream --x", "--x", []),
-    ("%%seedream --no", "--no", ["--no-watermark"]),
-    ("%%seedream --watermark --no", "--no", []),
+    ("%%seedream --no", "--no", ["--no-watermark", "--no-once"]),
+    ("%%seedream --watermark --no", "--no", ["--no-once"]),
     ("%%seedream --si| --size 2K", "--si", []),
     ("%%seedream -i fox --im", "--im", ["--image"]),
     ("%%seedream" + " -i fox" * 10 + " --im", "--im", []),
@@ -129,7 +135,11 @@ OFFERED: list[tuple[str, str, list[str]]] = [
     ("%%seedream --out z", "z", []),
     ("%%seedream --save ", "", ['"my shots/"', "shots/"]),
     ('%%seedream --save "my', '"my', ['"my shots/"']),
-    ("%%seedream -i @", "@", ["@last", "@12", "@12.1", "@12.2", "@3"]),
+    ("%%seedream -i @", "@", ["@out", "@last", "@12", "@12.1", "@12.2", "@3", "@[7]", "@[5]"]),
+    ("%%seedream -i @o", "@o", ["@out"]),
+    ("%%seedream -i @[", "@[", ["@[7]", "@[5]"]),
+    ('%%seedream -i "@[5', '"@[5', ['"@[5]"']),
+    ("%%seedream --image=@[5", "@[5", ["@[5]"]),
     ("%%seedream -i @12.", "@12.", ["@12.1", "@12.2"]),
     ("%%seedream --image=fo", "fo", ["fox"]),
     ("%%seedream -i ph", "ph", ["photos", '"photo (1).JPG"', "photo.jpg"]),
@@ -185,7 +195,7 @@ def test_what_is_offered(cell: str, fragment: str, expected: list[str]) -> None:
 
 def test_references_begin_with_a_few_marks() -> None:
     """With nothing typed: marks, names, then folders and picture files, no hidden ones and no others."""
-    expected = ["@last", "@12", "@12.1", "@12.2", "@3", "fox", "photos"]
+    expected = ["@out", "@last", "@12", "@12.1", "@12.2", "@3", "fox", "photos"]
     expected += ['"-dash.png"', '''"it's.png"''', '"my shots/', '"photo (1).JPG"', "photo.jpg", "shots/"]
     assert texts("%%seedream -i ") == expected
 
@@ -281,7 +291,30 @@ class Wild:
         raise AssertionError(name)
 
 
+def able(*names: str) -> Any:  # noqa: ANN401 - of no known library
+    """Return an object whose class has properties of these names, which fail."""
+
+    def fails(_self: object) -> object:
+        raise AssertionError(names)
+
+    return type("Able", (), dict.fromkeys(names, property(fails)))()
+
+
 HELD = [
+    (np.zeros((20, 30, 3), np.uint8), "array"),
+    (np.zeros((3, 20, 30)), "array"),
+    (np.zeros(20), ""),
+    (np.zeros((3, 3)), ""),
+    (np.float64(3), ""),
+    (able("__dlpack__"), "array"),
+    (able("__array__", "columns"), ""),
+    (able("__array__", "to_list"), ""),
+    (able("savefig"), "figure"),
+    (able("get_figure"), "figure"),
+    (able("_repr_png_"), "drawing"),
+    (able("to_image", "_repr_html_"), "drawing"),
+    (able("_repr_html_"), ""),
+    (type(able("savefig")), ""),
     (Image.new("RGB", (20, 20)), "PIL image"),
     (png(), "bytes"),
     ("shots/x.PNG", "path"),
@@ -339,6 +372,13 @@ def test_marks_come_from_the_history(new_session: NewSession) -> None:
     ]
     results = NotebookSources(shell(g=session.history[1], x=1), lambda: session).results()
     assert [(offer.text, offer.told) for offer in results] == [("g", "result")]
+
+
+def test_braces_tell_which_names_hold_pictures() -> None:
+    """Beside the others, in the order of their names."""
+    found = at_end("%%seedream\na {")
+    assert found is not None
+    assert [offer.told for offer in found.offers] == ["variable", "picture", "picture", "variable"]
 
 
 def test_nothing_is_made_by_looking(tmp_path: Path) -> None:

@@ -82,6 +82,15 @@ def test_marks_are_offered_and_nothing_is_written(loaded: Kernel) -> None:
     assert tab(loaded, "%seedream show @") == ("@", ["@last", "@1"])
 
 
+def test_what_cells_showed_is_offered(loaded: Kernel) -> None:
+    """The picture shown last, and the cells that showed one: what has none, or was forgotten, is not."""
+    loaded.execute("from PIL import Image\nImage.new('RGB', (40, 30))")
+    cell = loaded.execute("print(len(In) - 2)").printed.strip()
+    loaded.execute("'words'")
+    assert tab(loaded, "%%seedream -i @o") == ("@o", ["@out"])
+    assert tab(loaded, "%%seedream -i @[") == ("@[", [f"@[{cell}]"])
+
+
 def test_a_home_that_cannot_be_had_gives_nothing(tmp_path: Path) -> None:
     """Tab says nothing of it; all else can still be completed."""
     with Kernel(tmp_path, env={"SEEDREAM_HOME": "~nobody-here/pictures"}) as kernel:

@@ -130,6 +130,8 @@ def ready(target: str) -> list[str]:
         ".venv/values.done",
         "-o",
         ".venv/browser.done",
+        "-o",
+        ".venv/kernels.done",
     ]
 
 

@@ -16,7 +16,7 @@ from seedream_nb.client import Patience
 from seedream_nb.client.again import pause_after
 from seedream_nb.client.posting import Reply as Answer
 from seedream_nb.errors import OutcomeUnknownError, RateLimitError, ServiceError, StillGeneratingError, StoppedError
-from seedream_nb.references.values import born
+from seedream_nb.references.birth import born
 from tests.faults import POST, Cut, Links, Reply
 from tests.procedure import Procedure
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from seedream_nb.job import Job
     from tests.faults import FaultServer
+    from tests.faults.fixture import Tls
     from tests.kernel import Kernel
 
 SHORT = Patience(connect_pauses=(0.01, 0.01), download_pauses=(0.01,), refused_pauses=(0.01, 0.02, 0.03))
@@ -92,8 +93,20 @@ def test_a_rate_limit_is_waited_for(
     assert (generation.status, len(generation)) == ("done", 1)
     assert [seen.status for seen in fault_server.posts] == [429, 429, 429, 429, 200]
     assert len({seen.body for seen in fault_server.posts}) == 1
-    assert events(tmp_path) == ["intent", "links", "file", "end"]
+    assert events(tmp_path) == ["intent", *4 * ["refused", "again"], "links", "file", "end"]
     assert (procedure.budget.spent, procedure.budget.reserved) == (0.03, 0)
+
+
+@pytest.mark.parametrize("own", ["Fri, 20 Nov 1998 12:00:00 GMT", "Fri, 20 Nov 2099 12:00:00 GMT"])
+def test_a_clock_that_is_wrong_changes_no_wait(procedure: Procedure, fault_server: FaultServer, own: str) -> None:
+    """A date in `Retry-After` is a second ahead by the server's clock: a second is waited, whatever ours shows."""
+    waits = {"Retry-After": own.replace("12:00:00", "12:00:01"), "Date": own}
+    fault_server.on(POST, Reply(status=429, headers=waits), Links())
+    job = waiting(procedure.start("a fox"))
+    assert (job.wait or "").startswith("Waiting: the service asks for 2 s (rate limit)")  # a little more than asked
+    assert job.result(30).status == "done"
+    first, second = fault_server.posts
+    assert second.began - first.began >= 1.0
 
 
 def test_an_overloaded_service_is_asked_three_times(procedure: Procedure, fault_server: FaultServer) -> None:
@@ -148,6 +161,26 @@ def test_it_is_shown_how_long_and_why(procedure: Procedure, fault_server: FaultS
     job.cancel()
     assert told[0].startswith("Waiting: the service asks for 3")
     assert told[0].endswith("s (rate limit), try 2")
+
+
+def test_the_tries_to_connect_are_shown(tls_fault_server: Tls, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While it waits to connect again, the job says so and which try comes; a stop then withdraws it."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(tls_fault_server.authority))
+    server = tls_fault_server.server
+    server.cut_connections(9)
+    slow = Procedure(tmp_path, server.url, patience=Patience(connect_pauses=(0.01, 60.0)))
+    try:
+        job = slow.start("a fox")
+        until(lambda: (job.wait or "").endswith("try 3 of 3"))
+        assert (job.status, job.committed) == ("waiting", False)
+        assert "then again (no connection)" in (job.wait or "")
+        job.cancel()
+        with pytest.raises(StoppedError, match=r"withdrawn before it was sent\. Nothing was billed"):
+            job.result()
+        until(lambda: job.over)
+    finally:
+        slow.close()
+    assert (server.posts, len(server.connections)) == ([], 2)
 
 
 # -- that it ends ----------------------------------------------------------------------------------

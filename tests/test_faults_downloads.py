@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
+import struct
+import subprocess
+import sys
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,7 +16,8 @@ import pytest
 
 from seedream_nb.client import Patience
 from seedream_nb.errors import DownloadError
-from tests.faults import POST, Cut, FaultServer, Reply, Stall, jpeg
+from tests.faults import POST, Cut, FaultServer, Links, Reply, Stall, jpeg
+from tests.journals import ROOT
 from tests.posting import KEY
 from tests.procedure import Procedure
 
@@ -20,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.conftest import NewSession
-    from tests.faults.script import Step
+    from tests.faults.script import Seen, Step
 
 SHORT = Patience(stall=0.3, connect_pauses=(), download_pauses=(0.01, 0.01, 0.01))
 PICTURE = jpeg(64, 64, number=3, size_bytes=300_000)
@@ -41,7 +47,17 @@ class Row:
     fault: Step
     says: str
     asked: int
-    kept: bytes | None = None
+    kept: bytes | None = b""
+    """None: some of it, at most 64 MB."""
+
+
+def huge() -> bytes:
+    """Return a PNG picture, whole and of a few bytes, that says it has 60000x60000 pixels."""
+    header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 0, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(bytes(60_001))), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in chunks
+    )
 
 
 AGAIN = {
@@ -62,14 +78,21 @@ NEVER = {
     "403": Row(fault=Reply(status=403), says="the link has expired", asked=1),
     "404": Row(fault=Reply(status=404), says="the picture is gone", asked=1),
     "no picture": Row(fault=Reply(body=b"<html>gone</html>"), says="a web page", asked=1, kept=b"<html>gone</html>"),
-    "nothing": Row(fault=Reply(body=b""), says="an empty file", asked=1, kept=b""),
+    "nothing": Row(fault=Reply(body=b""), says="an empty file", asked=1),
     "damaged": Row(
         fault=Reply(body=PICTURE[:5000]), says="cut off after 5000 bytes", asked=1, kept=PICTURE[:5000]
     ),
     "over 64 MB": Row(fault=Reply(length=64_000_001, then="close"), says="larger than 64 MB", asked=1),
     "a bomb": Row(
         fault=Reply(body=gzip.compress(bytes(100_000_000)), headers={"Content-Encoding": "gzip"}),
-        says="larger than 64 MB", asked=1,
+        says="larger than 64 MB", asked=1, kept=None,
+    ),
+    "over 64 MB, and nobody said so": Row(
+        fault=Reply(body=PICTURE + bytes(64_000_000), length=-1, then="close"), says="larger than 64 MB", asked=1,
+        kept=None,
+    ),
+    "a picture of 3,600 million pixels": Row(
+        fault=Reply(body=huge()), says="too many pixels", asked=1, kept=huge()
     ),
     "a redirect to a file": Row(
         fault=Reply(status=302, headers={"Location": "file:///etc/passwd"}), says="not a web address", asked=1
@@ -105,9 +128,24 @@ def test_a_picture_that_does_not_come(
     assert generation.cost == pytest.approx(0.09)
     assert len(generation.links) == 3
     assert [picture.mark for picture in job.pictures] == ["@1.1", "@1.3"]
-    if row.kept is not None:
-        (partial,) = (tmp_path / "seedream").rglob("0001-2.*.part")
-        assert partial.read_bytes() == row.kept
+    if name in AGAIN:
+        assert left_of(tmp_path / "seedream") == row.kept
+    else:
+        kept = kept_in(tmp_path / "seedream", generation.missing[2])
+        assert kept == row.kept if row.kept is not None else 0 < len(kept) <= 64_000_000
+        assert ("kept in home" in failed.value.message) == bool(kept)
+
+
+def left_of(home: Path) -> bytes:
+    """Return what stands of a picture, to go on from there."""
+    return b"".join(path.read_bytes() for path in home.glob("journal/partial/0001-2.*.part"))
+
+
+def kept_in(home: Path, reason: str) -> bytes:
+    """Return what was kept aside where a reason says so, and is nowhere else; nothing if it does not say so."""
+    assert left_of(home) == b""
+    _, said, name = reason.partition("What came instead is kept in home as ")
+    return (home / name.removesuffix(".")).read_bytes() if said else b""
 
 
 @pytest.mark.parametrize("name", ["short", "500", "403", "no picture", "over 64 MB"])
@@ -131,6 +169,117 @@ def test_it_goes_on_from_where_it_stopped(procedure: Procedure, fault_server: Fa
     generation = procedure.start("a fox").result()
     assert generation[0].to_bytes() == PICTURE
     assert [seen.headers.get("range") for seen in fault_server.gets] == [None, "bytes=100000-"]
+
+
+KERNEL = """
+import pathlib, sys
+from seedream_nb.client import Patience
+from seedream_nb.errors import DownloadError
+from seedream_nb.session import Session
+from seedream_nb.settings import Settings
+url, folder, limit = sys.argv[1:]
+if limit != "0":
+    import resource, signal
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), int(limit)))
+settings = Settings(environ={}, folder=pathlib.Path(folder))
+settings.change(base_url=url, api_key="sk_test")
+try:
+    Session(settings=settings, patience=Patience(download_pauses=(0.01, 0.01, 0.01))).start("a fox").result()
+except DownloadError as error:
+    print(error)
+"""
+
+
+def in_another_kernel(server: FaultServer, folder: Path, *, size_limit: int = 0) -> str:
+    """Ask for a picture that does not come, in a process of its own; return what it tells.
+
+    A limit on the size of files stands in for a disk that is full: the journal's lines still find room.
+    """
+    command = [sys.executable, "-c", KERNEL, server.url, str(folder), str(size_limit)]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return ran.stdout
+
+
+@pytest.mark.parametrize("first", [PICTURE, bytes(300_000)], ids=["same file", "another file"])
+def test_recover_goes_on_from_where_it_stopped(
+    fault_server: FaultServer, tmp_path: Path, new_session: NewSession, first: bytes
+) -> None:
+    """In a later kernel too, what had arrived is not fetched again, unless the rest does not fit to it."""
+    link = fault_server.on("/a.jpg", Reply(body=first, send=100_000, then="close"), Reply(status=503))
+    fault_server.on(POST, Reply(body=json.dumps({"images": [link]}).encode()))
+    assert "answered 503" in in_another_kernel(fault_server, tmp_path)
+    fault_server.on("/a.jpg", Reply(body=PICTURE, ranges=True))
+    (recovered,) = new_session(KEY).recover()
+    assert recovered[0].to_bytes() == PICTURE
+    asked = [seen.headers.get("range") for seen in fault_server.gets]
+    assert asked[4:] == ["bytes=100000-", *([None] if first != PICTURE else [])]
+
+
+def test_a_picture_that_drips(fault_server: FaultServer, tmp_path: Path) -> None:
+    """A download that never falls silent and never ends is given up; what arrived is kept, and gone on with."""
+
+    def drip(seen: Seen) -> Reply:
+        start = int(seen.headers.get("range", "bytes=0-")[6:-1])
+        headers = {"Content-Range": f"bytes {start}-{len(PICTURE) - 1}/{len(PICTURE)}"}
+        return Reply(status=206 if start else 200, headers=headers, body=PICTURE[start:], pace=0.02)
+
+    patience = Patience(stall=5.0, crawl=0.4, connect_pauses=(), download_pauses=(0.01, 0.01, 0.01))
+    procedure = Procedure(tmp_path, fault_server.url, patience=patience)
+    link = fault_server.on("/a.jpg", drip)
+    fault_server.on(POST, Reply(body=json.dumps({"images": [link]}).encode()))
+    with pytest.raises(DownloadError, match=r"sent less than 1 MB in 0\.4 s \(tried 4 times\)"):
+        procedure.start("a fox").result()
+    fault_server.on("/a.jpg", Reply(body=PICTURE, ranges=True))
+    procedure.recover()
+    assert procedure.home.history[-1][0].to_bytes() == PICTURE
+    starts = [int(seen.headers.get("range", "bytes=0-")[6:-1]) for seen in fault_server.gets]
+    assert len(starts) == 5
+    assert starts == sorted(set(starts))
+    procedure.close()
+
+
+# -- the folder vanishes, or fills up ----------------------------------------------------------------
+
+
+def test_home_vanishes_in_the_middle(procedure: Procedure, fault_server: FaultServer, tmp_path: Path) -> None:
+    """A home that is deleted while the service works is made again: the picture comes, and the history has it."""
+
+    def vanish(_: Seen) -> Links:
+        shutil.rmtree(tmp_path / "seedream")
+        return Links()
+
+    fault_server.on(POST, vanish)
+    generation = procedure.start("a fox").result()
+    assert generation[0].path.exists()
+    assert [each.status for each in procedure.home.history] == ["done"]
+
+
+def test_home_can_not_be_had_any_more(procedure: Procedure, fault_server: FaultServer, tmp_path: Path) -> None:
+    """Where neither picture nor journal can be written any more, the message itself has the links that were paid."""
+    links = [fault_server.picture(64, 64) for _ in range(2)]
+
+    def replace(_: Seen) -> Reply:
+        shutil.rmtree(tmp_path / "seedream")
+        (tmp_path / "seedream").write_text("in the way")
+        return Reply(body=json.dumps({"images": links}).encode())
+
+    fault_server.on(POST, replace)
+    with pytest.raises(DownloadError) as failed:
+        procedure.start("a fox", max_images=2).result()
+    assert "paid for (0.06 USD). The journal can't be written: " in failed.value.message
+    assert failed.value.hint == f"Open their links soon, for they are kept nowhere else: {links[0]} {links[1]}"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no limit on the size of files")
+def test_home_fills_up_in_the_middle(fault_server: FaultServer, tmp_path: Path, new_session: NewSession) -> None:
+    """A picture that there is no room for any more is told, its link is kept, and recover brings it later."""
+    fault_server.on(POST, Links(size_bytes=900_000))
+    told = in_another_kernel(fault_server, tmp_path, size_limit=600_000)
+    assert "1 of 1 pictures could not be fetched: The picture can't be written to " in told
+    assert "their links are kept" in told
+    (recovered,) = new_session(KEY).recover()
+    assert (recovered.status, len(fault_server.posts)) == ("done", 1)
 
 
 @pytest.mark.parametrize("link", ["ftp://a.example/1.jpg", "javascript:alert(1)", "/etc/passwd", "data:image/png,x"])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from seedream_nb import errors
+from seedream_nb.keys import Key
 from tests.faults import POST, Cut, FaultServer, Links, Reply
 from tests.posting import KEY
 
@@ -57,7 +58,10 @@ ROWS = {
         fault=said(400, "The output image may contain sensitive information"), kind=errors.ContentRefusedError,
         says="refused the result", remedy="Another try may pass",
     ),
-    "401": Row(fault=said(401, "no such key"), kind=errors.AuthenticationError, says="no such key", remedy="login"),
+    "401": Row(
+        fault=said(401, "no such key"), kind=errors.AuthenticationError, says="no such key",
+        remedy="It is from configure(). Give the right one there",
+    ),
     "402": Row(fault=said(402, "pay first"), kind=errors.ApiError, says="pay first", remedy="Top it up"),
     "balance": Row(
         fault=said(403, "not enough balance"), kind=errors.PermissionDeniedError, says="balance", remedy="Top it up"
@@ -142,6 +146,31 @@ def test_a_fault_that_is_never_sent_again(new_session: NewSession, fault_server:
     assert (generation.status, generation.cost, session.budget.may_have_been_billed) == expected
     assert (session.budget.reserved, session.budget.spent) == (0, 0)
     assert row.says.split()[0] in (generation.error or "")
+
+
+def test_a_wrong_key_is_told_by_where_it_was_found(
+    new_session: NewSession, fault_server: FaultServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The place that the key came from this time is named, and no other, though the same key lay elsewhere before."""
+    fault_server.on(POST, Reply(status=401))
+    session = new_session(KEY)
+
+    def told() -> str:
+        with pytest.raises(errors.AuthenticationError) as failed:
+            session.start("a fox").result()
+        assert len(failed.value.lines()) == 2
+        return (failed.value.hint or "").partition("It is from ")[2]
+
+    assert told().startswith("configure(). Give the right one there")
+    session.settings.change(api_key=None)
+    session.login.store(f"127.0.0.1:{fault_server.port}", Key(KEY, source="what was typed"))
+    assert told().startswith(
+        f"the stored login for 127.0.0.1:{fault_server.port}. Store the right one: %seedream login"
+    )
+    (tmp_path / ".env").write_text(f"NOVITA_API_KEY={KEY}\n")
+    assert told().startswith(f"the file {tmp_path / '.env'}. Correct or unset it there")
+    monkeypatch.setenv("NOVITA_API_KEY", KEY)
+    assert told().startswith("the environment (NOVITA_API_KEY). Correct or unset it there")
 
 
 @pytest.mark.parametrize("name", [name for name, row in ROWS.items() if row.kind is errors.ReplyError])

@@ -180,6 +180,38 @@ def test_a_folder_that_can_not_be_had_again(new_session: NewSession, fault_serve
     assert session.budget.spent == pytest.approx(0.06)
 
 
+# -- the clock -------------------------------------------------------------------------------------
+
+
+def test_a_clock_that_is_set_back(new_session: NewSession, fault_server: FaultServer, tmp_path: Path) -> None:
+    """Journals of a later time than now's: order, cost and recovery stay right, and no time is negative."""
+    fault_server.picture(64, 64, name="late.jpg")
+    late = fault_server.on("/pictures/late.jpg", Reply(status=404))
+    fault_server.on(POST, Reply(body=json.dumps({"images": [late]}).encode()), Links())
+    session = new_session()
+    with pytest.raises(DownloadError):
+        session.start("before").result()
+    session.close()
+    (journal,) = (tmp_path / "seedream" / "journal").glob("*.jsonl")
+    year = f"{session.history[1].created:%Y}"
+    journal.write_text(journal.read_text().replace(f'"{year}-', '"2099-'))
+    journal.rename(journal.with_name(journal.name.replace(year, "2099", 1)))
+    session = new_session()
+    seconds = session.start("after").result().seconds
+    assert seconds is not None
+    assert seconds >= 0
+    fault_server.picture(64, 64, name="late.jpg")
+    assert [each.status for each in session.recover()] == ["done"]
+    for history in (session.history, new_session().history):
+        assert [(each.id, each.prompt, each.status) for each in history] == [
+            (1, "before", "done"),
+            (2, "after", "done"),
+        ]
+        assert history[-1].prompt == "after"
+        assert history[1].created.year == 2099
+        assert (history[1].cost, history[2].cost) == (0.03, 0.03)
+
+
 # -- the process -----------------------------------------------------------------------------------
 
 BEGIN = """

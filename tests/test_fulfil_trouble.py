@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from seedream_nb.client import Patience
 from seedream_nb.errors import DownloadError, ReplyError, SettingsError, StillGeneratingError, StoppedError
 from seedream_nb.journal import Journal
 from tests.faults.script import POST, Links, Reply
@@ -76,6 +77,17 @@ def test_without_a_line_for_the_intent_nothing_is_sent(new_session: NewSession, 
     with pytest.raises(SettingsError, match="can't be written"):
         session.start("a fox").result()
     assert fault_server.seen == []
+    assert (session.budget.reserved, session.budget.may_have_been_billed) == (0, 0)
+
+
+def test_without_a_line_for_it_nothing_is_sent_again(new_session: NewSession, fault_server: FaultServer) -> None:
+    """What was refused for now and can't be journaled as sent again is not: a kill would be told as not billed."""
+    fault_server.on(POST, Reply(status=429), Links())
+    session = new_session(journal=refusing("again"), patience=Patience(refused_pauses=(0.01,)))
+    with pytest.raises(SettingsError, match="can't be written"):
+        session.start("a fox").result()
+    assert len(fault_server.posts) == 1
+    assert session.history[-1].cost == 0.0
     assert (session.budget.reserved, session.budget.may_have_been_billed) == (0, 0)
 
 
@@ -204,3 +216,21 @@ def test_a_senseless_reply_that_can_not_be_kept_is_told_all_the_same(
     fault_server.on(POST, block)
     with pytest.raises(ReplyError, match="isn't JSON"):
         new_session().start("a fox").result()
+
+
+@pytest.mark.parametrize("times", [1, 1000])
+def test_a_reply_of_any_bytes_is_kept_as_it_came(
+    new_session: NewSession, fault_server: FaultServer, tmp_path: Path, times: int
+) -> None:
+    """What is no text can be had byte for byte, but for the key in it: from the journal, or from the file beside it."""
+    odd = bytes(range(256)) * times + "狐".encode()
+    fault_server.on(POST, Reply(body=odd + KEY.encode()))
+    with pytest.raises(ReplyError):
+        new_session(KEY).start("a fox").result()
+    (path,) = (tmp_path / "seedream" / "journal").glob("*.jsonl")
+    raw = next(
+        told["raw"] for told in map(json.loads, path.read_text("utf-8").splitlines()) if told["event"] == "reply"
+    )
+    long = path.parent / "0001-reply.txt"
+    kept = long.read_bytes() if long.exists() else raw.encode(errors="surrogateescape")
+    assert kept == odd + "…".encode()

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from seedream_nb.errors import SeedreamError
-from seedream_nb.generation import Generation, fold
-from seedream_nb.request import make_request
+from seedream_nb.generation import Generation, called, fold, inputs_line, lineage, origins, written
+from seedream_nb.picture import Picture
+from seedream_nb.request import Reference, make_request
 
 HOME = Path("home").absolute()
 REQUEST = make_request("a fox in the snow", max_images=2)
@@ -269,7 +270,7 @@ def test_equal_generations_have_equal_hashes() -> None:
 def test_plain_text() -> None:
     """As text it tells outcome and files, a line each."""
     assert str(read(*COMPLETE)).splitlines() == [
-        "@3 done · 2 pictures 2048x1024 · 15.5 s · 0.06 USD",
+        "@3 done · 2 pictures 2048x1024 · 15.5 s · 0.06 USD · from @1.2",
         f"@3.1  {HOME / '0003-1-fox.jpg'}",
         f"@3.2  {HOME / '0003-2-fox.jpg'}",
         "long",
@@ -350,3 +351,116 @@ def test_save(tmp_path: Path) -> None:
         ("0003-1-fox.jpg", b"\x01"),
         ("0003-2-fox.jpg", b"\x02"),
     ]
+
+
+def reference(name: str, *, sha256: str = "", url: str | None = None) -> Reference:
+    """Return a reference of that name."""
+    return Reference(name=name, url=url, sha256=sha256 or f"of {name}")
+
+
+def result(mark: str, sha256: str) -> Picture:
+    """Return a picture of the history."""
+    return Picture(
+        path=HOME / "a.jpg", width=8, height=8, media_type="image/jpeg", sha256=sha256, size_bytes=9, mark=mark
+    )
+
+
+def test_references_are_told_in_one_line() -> None:
+    """As text it tells its references by the numbers of the prompt; a URL as what it is."""
+    images = [reference("photo.jpg"), reference("@2.1"), reference("cat", url="https://x.example/cat.png")]
+    asked = make_request("a fox like image 1", images=images)
+    kept = ["inputs/" + "a" * 64 + ".jpg", "inputs/" + "b" * 64 + ".png", None]
+    lines = str(read({**INTENT, "request": asked.to_record(kept)}, LINKED, landed(1), landed(2), DONE)).splitlines()
+    assert lines[3:] == ["image 1: photo.jpg · image 2: @2.1 · image 3: https://x.example/cat.png", "long"]
+
+
+def test_without_references_there_is_no_such_line() -> None:
+    """A request of words alone has nothing to tell of references."""
+    assert inputs_line(REQUEST) == ""
+
+
+@pytest.mark.parametrize(
+    ("prompt", "numbers"),
+    [
+        ("Dress image 1 as image 2", ["image 1", "image 2"]),
+        ("把图1放在图2的风格里", ["图1", "图2"]),
+        ("把 cat 放在 hat 里", ["图1", "图2"]),
+        ("the cat of 图1 and the hat of 图2", ["图1", "图2"]),
+        ("2 + 2", ["image 1", "image 2"]),
+    ],
+)
+def test_references_are_called_as_in_the_prompt(prompt: str, numbers: list[str]) -> None:
+    """Where a prompt says 图1 the reference is called so too, else image 1."""
+    assert called(make_request(prompt, images=[reference("a"), reference("b")])) == numbers
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("photo.jpg", "photo.jpg"),
+        ("shots/" * 20 + "photo.jpg", "shots/shots/shot…ots/shots/shots/shots/photo.jpg"),
+        ("a\nb\x1b[31m", "a b [31m"),
+        ("", ""),
+    ],
+)
+def test_a_long_name_is_shortened_in_the_middle(name: str, told: str) -> None:
+    """A name is one line of at most 48 characters; of a path its end stays, where the file's name is."""
+    assert written(reference(name)) == told
+    assert len(told) <= 48
+
+
+def test_lineage_is_found_by_content() -> None:
+    """A reference that is an earlier result is known by its content, whatever it was called; others are none."""
+    images = [reference("_", sha256="fox"), reference("photo.jpg"), reference("copy.jpg", sha256="fox")]
+    assert lineage(images, [result("@2.1", "owl"), result("@1.2", "fox")]) == ["@1.2"]
+
+
+def test_lineage_of_a_damaged_record() -> None:
+    """A request of the history whose record tells nonsense can be run again: it has no lineage."""
+    damaged = Reference(name="photo.jpg", original=["fox"])  # type: ignore[arg-type]
+    assert lineage([damaged], [result("@1.2", "fox")]) == []
+
+
+def test_lineage_of_a_copy_that_was_sent_before() -> None:
+    """What is taken from a request of the history is known by the content that it was first made from."""
+    kept = Reference(name="photo.jpg", sha256="as it was sent", original="fox")
+    assert lineage([kept], [result("@1.2", "fox")]) == ["@1.2"]
+
+
+@pytest.mark.parametrize(
+    ("name", "mark"),
+    [
+        ("_", "@3.1"),
+        ("@2.1", "@2.1"),
+        ("@2", "@2.1"),
+        ("@last", "@3.1"),
+        ("@2 (0002-1-fox.jpg)", "@2.1"),
+        ("@3", "@3.1"),
+    ],
+)
+def test_of_equal_results_the_named_one_counts(name: str, mark: str) -> None:
+    """Where two results are the same picture the one that was named counts, else the newest."""
+    results = [result("@3.1", "fox"), result("@2.1", "fox"), result("@22.1", "fox")]
+    assert lineage([reference(name, sha256="fox")], results) == [mark]
+
+
+def test_a_named_result_counts_without_its_content() -> None:
+    """What was named as a mark counts even if the history can't tell its content; a file or cell mark does not."""
+    images = [reference(name) for name in ("@2.1", "@out", "@[5]", "@2.jpg", "@2x")]
+    assert lineage([*images, reference("cat", url="https://x.example/")], []) == ["@2.1"]
+
+
+@pytest.mark.parametrize(
+    ("sources", "told"),
+    [
+        (["@2.1"], ["@2.1"]),
+        (["@2.1", "@2.2", "@3.1"], ["@2", "@3.1"]),
+        (["@2.1", "@2"], ["@2"]),
+        (["@2 (0002-1-fox.jpg)", "@2 (0002-2-fox.jpg)"], ["@2"]),
+        (["@2.1", "@2.1"], ["@2.1"]),
+        (["@last", "@out", "@[5]", "<img>", "@2x"], []),
+    ],
+)
+def test_sources_as_they_are_told(sources: list[str], told: list[str]) -> None:
+    """Several pictures of one generation are told as that; what is no mark of the history tells nothing."""
+    assert origins(sources) == told

@@ -157,6 +157,39 @@ def test_a_full_disk(tmp_path: Path) -> None:
     assert again == "room again: done done"
 
 
+# The folder for copies is on a disk of its own, of 64 MB, with room for three pictures; or it is beside the pictures.
+FULL_FOLDER = """
+import pathlib, sys, tempfile
+from seedream_nb.errors import SeedreamError
+from seedream_nb.session import Session
+from seedream_nb.settings import Settings
+from tests.faults import FaultServer
+
+small = pathlib.Path(sys.argv[1])
+with FaultServer() as server, tempfile.TemporaryDirectory() as large:
+    for home, most in ((large, 4), (large, 3), (small, 2), (small, 1)):
+        settings = Settings(environ={}, folder=small)
+        settings.change(base_url=server.url, api_key="sk_test", home=home)
+        session = Session(settings=settings, lingers=False)
+        try:
+            print(session.start("a fox", max_images=most, save=small / "copies").result().status)
+        except SeedreamError as error:
+            print(error.message, error.hint, len(server.posts))
+        session.close()
+"""
+
+
+def test_a_full_disk_for_the_copies(tmp_path: Path) -> None:
+    """Room for `--save` is looked for before sending too; copies beside the pictures need room of their own."""
+    apart, fits, beside, alone = run_on(f"mount -t tmpfs -o size=64m none {tmp_path}", FULL_FOLDER, tmp_path)
+    assert apart.startswith(f"The disk of {tmp_path / 'copies'} has ")
+    assert "4 pictures may need 80 MB" in apart
+    assert apart.endswith("Make room, or choose another folder for the copies. 0")
+    assert fits == "done"
+    assert "4 pictures may need 80 MB" in beside
+    assert alone == "done"
+
+
 def test_a_disk_that_does_not_tell_its_room(new_session: NewSession, monkeypatch: pytest.MonkeyPatch) -> None:
     """A network drive that can't say how much room it has is written to all the same."""
 
@@ -200,6 +233,18 @@ def test_a_home_that_was_moved_between_sessions(new_session: NewSession, tmp_pat
     session.settings.change(home=moved)
     assert session.history[1][0].to_bytes().startswith(b"\xff\xd8")
     assert session.start("a hare").result().id == 2
+
+
+def test_a_session_is_counted_across_its_homes(new_session: NewSession, tmp_path: Path) -> None:
+    """What it asked for in one folder still counts when another one is chosen."""
+    session = new_session()
+    session.start("a fox").result()
+    session.settings.change(home=tmp_path / "another")
+    session.start("a hare", max_images=2).result()
+    used = session.usage()
+    assert (used.requests, used.pictures) == (2, 3)
+    assert used.spent == pytest.approx(0.09)
+    assert session.history.usage().requests == 1
 
 
 @posix

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -10,12 +11,20 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from seedream_nb.background import Background
-from seedream_nb.errors import ConnectionFailedError, SeedreamError, StillGeneratingError, StoppedError
+from seedream_nb.client import Pause
+from seedream_nb.errors import (
+    ConnectionFailedError,
+    OutcomeUnknownError,
+    SeedreamError,
+    StillGeneratingError,
+    StoppedError,
+)
 from seedream_nb.job import Job
+from seedream_nb.jobs import Jobs
 from seedream_nb.request import make_request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterator
 
 Work = "Callable[[Job], Coroutine[Any, Any, None]]"
 
@@ -219,6 +228,94 @@ def test_a_stop_of_work_that_was_never_handed_over_ends_it() -> None:
     ended(job)
 
 
+# -- a thread that dies ------------------------------------------------------------------------------
+
+
+async def die() -> None:
+    """End the thread of the loop that this runs on."""
+    raise SystemExit
+
+
+def bury(loop: asyncio.AbstractEventLoop) -> None:
+    """End what a dead thread left on its loop, so that nothing of it outlives the test."""
+    while tasks := asyncio.all_tasks(loop):
+        for task in tasks:
+            task.cancel()
+        with contextlib.suppress(SystemExit):
+            loop.run_until_complete(asyncio.wait(tasks))
+    loop.close()
+
+
+@pytest.fixture(params=["sent", "unsent"])
+def lost(request: pytest.FixtureRequest) -> Iterator[Job]:
+    """Give a job whose thread has died, and could not even cancel what was on it: another such end came upon that."""
+    background = Background()
+    job = Job(make_request("a fox"), backend="sandbox", host="sandbox", price=0.03, timeout=60.0)
+
+    async def work() -> None:
+        if request.param == "sent":
+            job.commit()
+        await asyncio.sleep(60)
+
+    job.start(background, work())
+    loop, thread = background.call(asyncio.get_running_loop), background.thread
+    assert thread is not None
+    dying = background.call(lambda: [loop.create_task(die()) for _ in range(3)])
+    thread.join(10)
+    yield job
+    bury(loop)
+    assert [type(task.exception()) for task in dying if not task.cancelled()].count(SystemExit) > 1
+
+
+async def patient(job: Job) -> object:
+    """Await a job, but not for ever."""
+    return await asyncio.wait_for(job, 10)
+
+
+def lingering(job: Job) -> None:
+    """Let a script end, and raise what came of the job, unless that takes for ever."""
+    jobs = Jobs(lingers=True)
+    jobs.add(job)
+    ending = threading.Thread(target=jobs._end, daemon=True)  # noqa: SLF001 - what the process's end calls
+    ending.start()
+    ending.join(10)
+    assert job.over
+    assert job.error is not None
+    raise job.error
+
+
+def watching(job: Job) -> None:
+    """Look at a job as a cell's output does, and raise what came of it."""
+    job.wait_for_change(job.version, 0.0)
+    assert job.over
+    assert job.error is not None
+    raise job.error
+
+
+def told_at_the_end(job: Job) -> None:
+    """Be told when it is over, and raise what came of it, unless that takes for ever."""
+    over = threading.Event()
+    job.when_over(over.set)
+    assert over.wait(10)
+    assert job.error is not None
+    raise job.error
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize(
+    "way", [lambda job: job.result(10), lambda job: asyncio.run(patient(job)), watching, told_at_the_end, lingering],
+    ids=["wait", "await", "watch", "be told", "end"],
+)  # fmt: skip
+def test_who_waits_for_a_dead_thread_is_told(lost: Job, way: Callable[[Job], object]) -> None:
+    """In whatever way somebody waits: it is over, and said whether it was sent and may have been billed."""
+    committed = lost.committed
+    with pytest.raises(OutcomeUnknownError if committed else SeedreamError) as told:
+        way(lost)
+    assert "The work was ended from outside" in told.value.message
+    assert ("may be billed" if committed else "nothing was billed") in told.value.message
+    assert lost.status == ("unknown" if committed else "failed")
+
+
 def test_a_stop_is_an_interrupt_too() -> None:
     """StoppedError is a KeyboardInterrupt, so that code which cleans up after those does so."""
     job = begin(sleep_unsent)
@@ -259,6 +356,26 @@ def test_what_was_refused_for_now_is_not_sent_any_more() -> None:
     job.cancel()
     with pytest.raises(StoppedError, match="refused it, so nothing was billed"):
         job.result()
+
+
+def test_a_pause_before_another_try_to_connect_is_shown() -> None:
+    """While it waits the job says how long and which try comes; then it uploads."""
+    job = Job(make_request("a fox"), backend="novita", host="a", price=0.03, timeout=10)
+    job.hold(Pause(seconds=2.5, reason="no connection", tries=1, most=3))
+    assert (job.phase, job.wait) == ("waiting", "Waiting: 3 s, then again (no connection), try 2 of 3")
+    job.hold(None)
+    assert (job.phase, job.wait) == ("uploading", None)
+
+
+def test_the_timeout_counts_from_the_first_time_it_was_sent() -> None:
+    """What was refused for now and is sent again has no new timeout: nobody waits longer than one."""
+    job = Job(make_request("a fox"), backend="novita", host="a", price=0.03, timeout=0.2)
+    job.commit()
+    assert job.put_off(0.1, "Waiting")
+    time.sleep(0.1)
+    job.commit()
+    time.sleep(0.1)
+    assert job.overdue
 
 
 @pytest.mark.parametrize(("seconds", "goes_on"), [(0.0, True), (9.0, True), (10.0, False), (1e300, False)])

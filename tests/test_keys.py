@@ -47,6 +47,13 @@ def test_a_key_is_not_pickled() -> None:
         pickle.dumps(Key(SECRET, source="a test"))
 
 
+def test_a_key_knows_where_it_is_from() -> None:
+    """The same text found elsewhere is another key: what is said of it would be wrong."""
+    key = Key(SECRET, source="configure()")
+    assert key.source == "configure()"
+    assert key == Key(SECRET, source="configure()") != Key(SECRET, source="the environment (NOVITA_API_KEY)")
+
+
 def test_white_space_around_a_key_goes() -> None:
     """A key pasted with a line end is that key."""
     assert Key(f"  {SECRET}\n", source="a test").reveal() == SECRET

@@ -20,7 +20,7 @@ ROWS = (
     ("__init__",),
     ("notebook", "widgets"),
     ("session", "view"),
-    ("fulfil", "clients", "compose", "homes"),
+    ("fulfil", "clients", "compose", "homes", "jobs"),
     ("job", "archive", "preview", "record"),
     ("client", "budget", "journal", "generation"),
     ("wire", "prompt", "references"),
@@ -49,7 +49,7 @@ FOREIGN = {
     "numpy": {"picture", "references"},
     "starlette": {"sandbox"},
     "uvicorn": {"sandbox"},
-    "anyio": {"background", "client", "fulfil", "job", "record", "sandbox", "session", "wire"},
+    "anyio": {"background", "client", "fulfil", "job", "jobs", "record", "sandbox", "wire"},
 }
 
 HEAVY = {"PIL", "anywidget", "httpx", "ipywidgets", "starlette"}

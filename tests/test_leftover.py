@@ -88,6 +88,22 @@ def test_recover_names_what_may_have_been_billed(kernel: Kernel, fault_server: F
     assert kernel.execute("%seedream history").printed == ""
 
 
+def test_what_was_refused_is_told_as_not_billed(kernel: Kernel, fault_server: FaultServer, tmp_path: Path) -> None:
+    """A kernel that died while it waited for a busy service owes nothing: the line and recover say so, once."""
+    fault_server.on(POST, Reply(status=429, headers={"Retry-After": "60"}))
+    kernel.start("%%seedream\na fox")
+    kernel.until(lambda: any('"refused"' in path.read_text() for path in tmp_path.glob("seedream/journal/*.jsonl")))
+    kernel.kill()
+    kernel.restart()
+    kernel.execute("%load_ext seedream_nb")
+    told = kernel.execute("%seedream history").printed
+    assert told == "Unfinished since a kernel ended: @1 (not billed). See: %seedream recover\n"
+    first, second = (kernel.execute("%seedream recover").printed for _ in range(2))
+    assert first.startswith("@1 was not billed: the service refused it for now. 20")
+    assert first.endswith("a fox\n")
+    assert second == "Nothing is missing.\n"
+
+
 def test_recover_says_why_a_picture_can_not_be_had(kernel: Kernel, fault_server: FaultServer, tmp_path: Path) -> None:
     """A file that somebody deleted and whose link is dead is missing, and recover says why."""
     link = fault_server.picture(64, 64)

@@ -113,6 +113,19 @@ def test_the_preview_has_alternative_text_and_a_link(fox: Ran) -> None:
     assert re.search(r'href="seedream/[0-9]{4}-1-a-fox-in-the-snow-ink-wash\.jpg"', html)
 
 
+def test_links_lead_from_the_notebook_wherever_the_kernel_has_gone(shared: Kernel, fox: Ran, folder: Path) -> None:
+    """After `%cd` a result's links and paths are as before: the page looks from the notebook's folder."""
+    (folder / "elsewhere").mkdir()
+    before = fox.shown[0]["text/html"]
+    try:
+        ok(shared.execute("%cd -q elsewhere"))
+        assert ok(shared.execute("fox")).shown[0]["text/html"] == before
+        made = ok(shared.execute("%%seedream -s 1K\na fox elsewhere"))
+        assert re.search(r'href="seedream/[0-9]{4}-1-a-fox-elsewhere\.jpg"', made.shown[0]["text/html"])
+    finally:
+        ok(shared.execute("%cd -q .."))
+
+
 def test_the_value_is_in_the_variable_and_in_the_notebooks_own(shared: Kernel, fox: Ran) -> None:
     """`--out`, `_` and `Out[n]` hold the same generation."""
     assert fox.error is None

@@ -256,3 +256,24 @@ def test_mime_bundle_falls_back_to_text(picture: Picture, verbs: Shown | None) -
     """Without a session, or without its file, a picture shows as text."""
     shown = Picture(**{**vars(picture), "verbs": verbs})
     assert shown._repr_mimebundle_() == {"text/plain": repr(picture)}
+
+
+@pytest.mark.parametrize(
+    "place", ["/proc/nowhere/", "file/deeper/fox.jpg", "file/", "\0", "~nobody-of-that-name/fox.jpg"]
+)
+def test_save_where_nothing_can_be_is_told_in_words(picture: Picture, tmp_path: Path, place: str) -> None:
+    """A place that can't be written is an error of ours, of a few lines that name it and say what to do."""
+    if place.startswith("/proc") and not Path("/proc").is_dir():
+        pytest.skip("there is no such folder here")
+    (tmp_path / "file").touch()
+    with pytest.raises(SeedreamError, match="can't be copied") as caught:
+        picture.save(place)
+    assert len(caught.value.lines()) == 2
+
+
+def test_save_of_a_picture_that_is_gone_says_so(picture: Picture, tmp_path: Path) -> None:
+    """A file that somebody deleted is named, with what may bring it back."""
+    picture.path.unlink()
+    with pytest.raises(SeedreamError, match="is not there any more"):
+        picture.save(tmp_path / "copy.jpg")
+    assert not (tmp_path / "copy.jpg").exists()

@@ -343,7 +343,32 @@ def test_a_job_is_no_text(shared: Kernel) -> None:
     """It says how its pictures are had."""
     shared.execute("%%seedream -s 1K -b --out job\na fox")
     assert "write {job.result()}" in shared.execute("%%seedream -s 1K --dry-run\n{job} at night").text
+    assert "write job.result()" in shared.execute("%%seedream -s 1K --dry-run -i job\nat night").text
     assert shared.execute("%%seedream -s 1K --dry-run\n{job.result()} at night").error is None
+
+
+SLOW = """
+import time
+class Slow:
+    def _repr_png_(self):
+        print("drawing", flush=True)
+        time.sleep(60)
+slow = Slow()
+"""
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("cell", ["%%seedream -i slow\na fox", "%%seedream\na fox like {slow}"])
+def test_what_takes_long_to_draw_can_be_stopped(shared: Kernel, cell: str) -> None:
+    """At once: it is drawn on the thread that an interrupt reaches, before anything is sent."""
+    shared.execute(SLOW)
+    before = shared.execute("print(len(sd.history))").printed
+    running = shared.start(cell)
+    shared.until(lambda: "drawing" in running.text)
+    shared.interrupt()
+    running.wait(10)
+    assert "Stopped before anything was sent. Nothing was billed." in running.text
+    assert shared.execute("print(len(sd.history))").printed == before
 
 
 @pytest.mark.kernel

@@ -9,8 +9,17 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
-from seedream_nb.preview import contact_sheet, preview, side_for
-from tests.pictures import gradient
+from seedream_nb.preview import (
+    THUMBNAIL,
+    cheap_preview,
+    contact_sheet,
+    preview,
+    side_for,
+    thumbnail_of,
+    warm_references,
+)
+from seedream_nb.request import Reference, make_request
+from tests.pictures import encoded, gradient
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -167,3 +176,94 @@ def test_fifteen_grainy_pictures_stay_in_the_budget(tmp_path: Path) -> None:
     Image.blend(grain, gradient(1024, 1024), 0.3).save(path, quality=95)
     whole = 15 * len(preview(path, 512)) + len(contact_sheet([(path, "@3.15")] * 15, 512))
     assert whole * 4 / 3 < 1_450_000
+
+
+def test_a_file_that_unpacks_to_too_much_is_refused(tmp_path: Path) -> None:
+    """A PNG of more pixels than the service takes or makes is not unpacked, however small the file is."""
+    Image.new("1", (6100, 6000)).save(tmp_path / "a.png")
+    assert (tmp_path / "a.png").stat().st_size < 100_000
+    with pytest.raises(ValueError, match="6100x6000"):
+        preview(tmp_path / "a.png", 512)
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP"])
+def test_a_cheap_preview_of_any_format(tmp_path: Path, form: str) -> None:
+    """Whatever can be a reference has a small JPEG, from its file or its bytes."""
+    content = encoded(gradient(600, 300), form)
+    (tmp_path / "a").write_bytes(content)
+    for source in (content, tmp_path / "a"):
+        small = cheap_preview(source, 168)
+        assert small is not None
+        image = Image.open(io.BytesIO(small))
+        assert (image.format, image.size) == ("JPEG", (168, 84))
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "P", "1", "I;16", "F", "CMYK"])
+def test_a_cheap_preview_of_an_image(mode: str) -> None:
+    """An image in memory, however large, has one too, and stays what it was."""
+    source = gradient(3000, 2000).convert("L").convert(mode) if mode != "I;16" else Image.new(mode, (3000, 2000))
+    before = source.tobytes()
+    small = cheap_preview(source, 168)
+    assert small is not None
+    assert Image.open(io.BytesIO(small)).size == (168, 112)
+    assert (source.size, source.mode, source.tobytes()) == ((3000, 2000), mode, before)
+
+
+@pytest.mark.parametrize(("form", "cheap"), [("JPEG", True), ("PNG", False), ("BMP", False)])
+def test_what_takes_long_has_no_cheap_preview(form: str, cheap: bool) -> None:  # noqa: FBT001 - a parameter
+    """A large file has one only where it can be decoded at reduced size."""
+    content = encoded(Image.new("L", (3000, 2000)), form)
+    assert (cheap_preview(content, 168) is not None) == cheap
+
+
+@pytest.mark.parametrize("content", [b"", b"text", b"\xff\xd8\xff", encoded(gradient(), "PNG")[:200]])
+def test_no_cheap_preview_of_damage(content: bytes) -> None:
+    """What is damaged, or no picture, raises ValueError."""
+    with pytest.raises(ValueError, match="damaged, or no picture"):
+        cheap_preview(content, 168)
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "room"),
+    [
+        (4000, 3000, (85, 64)),
+        (3000, 4000, (48, 64)),
+        (3000, 1000, (112, 37)),
+        (1000, 3000, (21, 64)),
+        (40, 30, (40, 30)),
+    ],
+)
+def test_thumbnails_keep_their_shape(width: int, height: int, room: tuple[int, int]) -> None:
+    """References of all shapes stand in one row of 64 pixels, none wider than 112, small ones as they are."""
+    found = thumbnail_of(Reference(name="a", sha256="a", width=width, height=height))
+    assert (found.width, found.height) == room
+    assert found.side == round(1.5 * max(width, height) * min(1, 112 / width, 64 / height))
+
+
+@pytest.mark.parametrize("told", [None, 0, -5, "<img>", 10**9])
+def test_thumbnails_of_what_a_journal_tells(told: object) -> None:
+    """A journal may tell anything of a reference's size: the thumbnail keeps within its room."""
+    found = thumbnail_of(Reference(name="a", sha256="a", width=told, height=told))  # type: ignore[arg-type]
+    assert 1 <= found.width <= THUMBNAIL.width
+    assert 1 <= found.side <= THUMBNAIL.side
+
+
+def test_grainy_thumbnails_stay_small(tmp_path: Path) -> None:
+    """Ten references full of grain add less than 60 kB to a notebook."""
+    path = tmp_path / "a.jpg"
+    Image.effect_noise((2000, 1500), 80).convert("RGB").save(path, quality=95)
+    side = thumbnail_of(Reference(name="a", sha256="a", width=2000, height=1500)).side
+    assert 10 * len(preview(path, side)) * 4 / 3 < 60_000
+
+
+def test_warm_references_are_ready(tmp_path: Path) -> None:
+    """What was made beforehand is there when it is asked for; what is gone, damaged or a URL does no harm."""
+    path = painted(tmp_path / "a.png")
+    (tmp_path / "b.png").write_bytes(b"damaged")
+    sources = [path, tmp_path / "b.png", tmp_path / "gone.png", None]
+    images = [Reference(name="a", sha256=str(source), width=1600, height=800, source=source) for source in sources]
+    warm_references(make_request("a fox", images=[*images, Reference(name="u", url="https://x.example/")]))
+    changed = path.stat().st_mtime_ns
+    path.write_bytes(b"no picture any more")
+    os.utime(path, ns=(changed, changed))
+    assert preview(path, thumbnail_of(images[0]).side).startswith(b"\xff\xd8")

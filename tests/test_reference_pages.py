@@ -16,8 +16,8 @@ from PIL import Image
 
 from seedream_nb.errors import Problem, RequestError
 from seedream_nb.options import OPTIONS
+from seedream_nb.references.birth import born
 from seedream_nb.references.fit import fit
-from seedream_nb.references.values import born
 from seedream_nb.request import Reference, make_request
 from seedream_nb.wire import Body, links_of
 from tests.pictures import encoded, gradient, noise

@@ -16,7 +16,8 @@ from PIL import Image
 
 from seedream_nb.session import Session
 from seedream_nb.settings import Settings
-from seedream_nb.view import bundle, history_bundle
+from seedream_nb.view import bundle, history_bundle, request_bundle
+from tests.pictures import gradient
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -43,6 +44,13 @@ def mixed(session: Session, prompt: str = "a fox in the snow") -> Generation:
     """Return a generation of four pictures: square, portrait, landscape and 21:9."""
     made = [session.start(prompt, size=size).result() for size in SIZES]
     return replace(made[-1], images=[picture for each in made for picture in each])
+
+
+def edited(session: Session, prompt: str = "image 1 as image 2", count: int = 2) -> Generation:
+    """Return a generation with so many references, the first one an earlier result."""
+    before = session.start("a fox", size="1K").result()
+    plots = [gradient(300 + 10 * number, 200) for number in range(count - 1)]
+    return session.start(prompt, images=[*before, *plots], size="1K").result()
 
 
 def shown(*views: Bundle) -> nbformat.NotebookNode:
@@ -156,6 +164,29 @@ def test_markdown_can_have_files_in_place_of_the_page(session: Session) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("exporter", ["html", "markdown"])
+def test_references_come_along(session: Session, exporter: str) -> None:
+    """HTML and Markdown by nbconvert have what went in, of a result and of a dry run, small and with its number."""
+    generation = edited(session)
+
+    text, _ = converted(exporter, shown(bundle(generation), request_bundle(generation.request, 0.03, "sandbox")))
+
+    result, *small = Images(text).found
+    numbered = [f"image {number}: {each.name}" for number, each in enumerate(generation.request.images, start=1)]
+    assert [image["alt"] for image in small] == numbered * 2
+    assert max(max(size) for size in Images(text).sizes()[1:]) <= 168
+    assert result["alt"] == "image 1 as image 2 (@2.1) (sandbox)"
+
+
+def test_a_terminal_is_told_what_went_in(session: Session) -> None:
+    """Plain text has one line of the references, with their numbers."""
+    first, _, last = bundle(edited(session))["text/plain"].splitlines()
+
+    assert " · from @1.1 · " in first
+    assert last.startswith("image 1: @1.1 · image 2: ")
+
+
+@pytest.mark.slow
 def test_latex_has_the_pictures(session: Session) -> None:
     """LaTeX, which shows no HTML, gets a JPEG for each result and each picture."""
     generation = mixed(session)
@@ -206,8 +237,8 @@ def test_a_terminal_is_told_everything(session: Session) -> None:
 
 @pytest.mark.slow
 def test_fifteen_pictures_stay_small(session: Session) -> None:
-    """Fifteen pictures of 4096x4096 add less than 1.5 MB to a saved notebook, the sheet for LaTeX among it."""
+    """Fifteen pictures of 4096x4096 add less than 1.5 MB to a saved notebook, sheet and ten references among it."""
     picture = session.start("a fox", size="4K").result()[0]
-    sample = replace(session.history[-1], images=[picture] * 15)
+    sample = replace(edited(session, count=10), images=[picture] * 15)
 
     assert len(nbformat.writes(shown(bundle(sample)))) < 1_500_000

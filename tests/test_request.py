@@ -230,5 +230,5 @@ def test_every_option_is_declared_with_a_help_sentence() -> None:
     assert all(option.help for option in OPTIONS)
     assert {flag for flag in flags if flag.startswith("--")} == {
         "--size", "--aspect", "--image", "--max-images", "--sequential", "--watermark", "--no-watermark", "--out",
-        "--once", "--background", "--save", "--dry-run", "--timeout",
+        "--once", "--no-once", "--background", "--save", "--dry-run", "--timeout",
     }  # fmt: skip

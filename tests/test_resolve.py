@@ -52,6 +52,7 @@ NAMES: dict[str, object] = {
     "photo": gradient(40, 30), "row": {"img": "b.png", "my img": Path("a.png")}, "thing": Thing(), "raw": PNG,
     "shots": ["a.png", Path("b.png")], "link": "https://x.org/a.png", "mark": "@3", "number": 4, "input_": "x",
     "deep": {"x": [{"y": "b.png"}]}, "inline": DATA, "wild": "*.png", "cat": "a.png", "code": "photo",
+    "coded": base64.b64encode(PNG).decode(), "lost": "gone.png",
 }  # fmt: skip
 
 
@@ -202,6 +203,12 @@ WRONG = [
     ("@owt", ["@3, @3.2 and @last", "@out and @[5]"]),
     ("@[x]", ["@out and @[5]"]),
     ("pics[1]", ["matches no file", "no variable pics"]),
+    ("photo,shots", ["photo,shots is no file", "For several write -i photo -i shots."]),
+    ("[photo,shots[0]]", ["For several write -i photo -i shots[0]."]),
+    ("photo*2", ["photo*2 is no file", "make it a variable"]),
+    ("@photo", ["is no mark", "Did you mean photo?"]),
+    ("coded", ["coded: iVBOR", "is a picture in base64", "b64decode"]),
+    ("lost", ["lost: gone.png was not found"]),
     ("ftp://x.org/a.png", ["not http or https"]),
     ("file:///a.png", ["not http or https", "write its path"]),
     ("https://", ["has no host"]),
@@ -291,6 +298,21 @@ def test_all_references_of_a_request_are_told_together(folder: Path) -> None:
         gathering.add(each)
     assert [reference.name for reference in gathering.references] == ["a.png", "b.png", link]
     assert len(gathering.problems) == 3
+
+
+def test_what_came_without_a_name_is_called_by_its_place(folder: Path) -> None:
+    """Each by one of its own, which fits below a small picture; a path has a name."""
+    gathering = Gathering(looking(folder, EmptyScope()))
+    for each in [gradient(40, 30), PNG, folder / "b.png", [gradient(41, 30), gradient(42, 30)]]:
+        gathering.add(each)
+    names = [
+        "images[0] (Image)",
+        "images[1] (bytes)",
+        str(folder / "b.png"),
+        "images[3] (list)[0]",
+        "images[3] (list)[1]",
+    ]
+    assert [reference.name for reference in gathering.references] == names
 
 
 def test_never_more_than_the_eleventh_is_read(folder: Path) -> None:

@@ -226,6 +226,8 @@ ECHOES: dict[str, Script] = {
     "a link's scheme": answering(200, '{"images": ["KEY://KEY"]}'),
     "no answer": Cut(when="body"),
     "no HTTP": Reply(raw=b"\x00\x01 no HTTP\r\n\r\n"),
+    "no header": lambda seen: Reply(raw=f"HTTP/1.1 200 OK\r\nX\0Y: {authorization(seen)}\r\n\r\n".encode()),
+    "no status": lambda seen: Reply(raw=f"{authorization(seen)}\r\n\r\n".encode()),
 }
 
 

@@ -9,7 +9,6 @@ import stat
 import subprocess
 import sys
 import tempfile
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -21,7 +20,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seedream_nb.errors import SettingsError
-from seedream_nb.store import PARTIAL_SECONDS, Store, slug, unwritable, write_private
+from seedream_nb.journal import Journal
+from seedream_nb.store import Store, slug, unwritable, write_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -197,6 +197,33 @@ def test_pictures_are_never_overwritten_by_new_ids(tmp_path: Path) -> None:
     assert opened(tmp_path).new_id() == 42
 
 
+def asked(home: Path, number: int) -> None:
+    """Ask for something that no picture came of: the journal alone tells of it."""
+    journal = Journal(home / "journal")
+    journal.append("intent", number, template='"id":99,')
+    journal.close()
+
+
+def test_ids_go_on_when_they_were_deleted(tmp_path: Path) -> None:
+    """Ids that only the journal tells of are not given again, or two requests that were paid for would be one."""
+    store = opened(tmp_path)
+    for _ in range(3):
+        asked(tmp_path, store.new_id())
+    shutil.rmtree(tmp_path / "journal" / "ids")
+    assert opened(tmp_path).new_id() == 4
+
+
+def test_ids_that_others_deleted_are_noticed(tmp_path: Path) -> None:
+    """So it is with kernels that share a home: each finds out at its next id, though the folder is there again."""
+    first, second = opened(tmp_path), opened(tmp_path)
+    for store in (first, second, second, second):
+        asked(tmp_path, store.new_id())
+    for path in (tmp_path / "journal" / "ids").iterdir():
+        path.unlink()
+    third = opened(tmp_path)
+    assert [store.new_id() for store in (first, third, second)] == [5, 6, 7]
+
+
 def test_ids_go_on_when_the_folder_vanishes(tmp_path: Path) -> None:
     """A journal folder that is deleted while we work is made again."""
     store = opened(tmp_path)
@@ -319,26 +346,39 @@ def test_kernels_download_to_different_names(tmp_path: Path) -> None:
     assert Store(tmp_path).partial(1, 1) != Store(tmp_path).partial(1, 1)
 
 
-def test_old_partial_downloads_go(tmp_path: Path) -> None:
-    """What a killed kernel left half downloaded goes after a day, and not before."""
+def test_parts_tell_whose_they_are(tmp_path: Path) -> None:
+    """What stands of a download tells its picture and the process that began it; other files are no parts."""
     store = opened(tmp_path)
-    old, new = store.partial(1, 1), store.partial(1, 2)
-    for path in (old, new):
-        path.write_bytes(b"")
-    past = time.time() - PARTIAL_SECONDS - 60
-    os.utime(old, (past, past))
-    opened(tmp_path)
-    assert (old.exists(), new.exists()) == (False, True)
+    part = store.partial(12, 3)
+    part.touch()
+    part.with_name("notes.txt").touch()
+    (found,) = opened(tmp_path).parts()
+    assert (found.path, found.number, found.index, found.process) == (part, 12, 3, os.getpid())
 
 
-def test_own_downloads_stay_whatever_the_clock_says(tmp_path: Path) -> None:
-    """A download of this session is not taken for an old one when the clock jumps ahead."""
+def test_what_is_kept_is_never_replaced(tmp_path: Path) -> None:
+    """What came in place of a picture is put aside under names of its own; the same again is there already."""
     store = opened(tmp_path)
-    own = store.partial(1, 1)
-    own.touch()
-    os.utime(own, (time.time() - 2 * PARTIAL_SECONDS,) * 2)
-    store.open()
-    assert own.exists()
+    kept = []
+    for content in (b"one", b"two", b"one"):
+        part = store.partial(1, 2)
+        part.write_bytes(content)
+        kept.append(store.keep(part, 1, 2))
+        assert not part.exists()
+    assert [path.read_bytes() for path in kept] == [b"one", b"two", b"one"]
+    assert [store.relative(path) for path in kept] == [
+        f"journal/kept/0001-2{end}" for end in (".bin", ".2.bin", ".bin")
+    ]
+
+
+@posix
+def test_what_is_kept_is_private(tmp_path: Path) -> None:
+    """It is for its owner alone, whatever the mask says."""
+    store = opened(tmp_path)
+    part = store.partial(1, 2)
+    write_private(part, b"one")
+    path = store.keep(part, 1, 2)
+    assert (mode(path), mode(path.parent)) == (0o600, 0o700)
 
 
 def test_relative(tmp_path: Path) -> None:

@@ -20,8 +20,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from seedream_nb.errors import Problem
+from seedream_nb.references.birth import born
 from seedream_nb.references.opening import REFUSED_FORMATS
-from seedream_nb.references.values import born, sources_of
+from seedream_nb.references.values import sources_of
 from tests.pictures import bomb, encoded, gradient, noise
 
 
@@ -38,6 +39,12 @@ class OurResult:
     """As far as a reference is concerned, one of our results."""
 
     images: list[OurPicture] = field(default_factory=list)
+
+    def _repr_png_(self) -> bytes:
+        raise AssertionError("that is a preview")
+
+
+OurResult.__module__ = "seedream_nb.generation.value"
 
 
 class Located:

@@ -170,6 +170,12 @@ def test_arrays_of_other_libraries_are_taken(kind: type[Given]) -> None:
     assert "shape (9,)" in refused(kind(np.zeros(9)))
 
 
+def test_a_table_is_told_from_a_small_picture() -> None:
+    """Scaling it up would be no remedy."""
+    table = type("Table", (Converted,), {"columns": ["a", "b"], "shape": (3, 2)})(BYTES)
+    assert "x is a table; for pictures in a column write x['its name']." in refused(table)
+
+
 def test_memory_is_bounded() -> None:
     """Floats are read in bands: beside the picture itself there is never a second copy of them."""
     array = np.zeros((3000, 3000, 3), np.float32)
@@ -214,7 +220,7 @@ def arrays(shape: tuple[int, ...], dtype: str, low: float, high: float) -> Array
 
 
 @given(SHAPES, TYPES, st.one_of(RANGES, st.just((0.0, 1.0)), st.just((0.0, 255.0))))
-@settings(max_examples=60)
+@settings(max_examples=60, derandomize=True)
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of what does not fit into a type
 def test_any_array_is_a_picture_or_refused(shape: tuple[int, ...], dtype: str, values: tuple[float, float]) -> None:
     """Never another exception; what is taken is fitted to the limits and has the array's size."""
@@ -223,7 +229,7 @@ def test_any_array_is_a_picture_or_refused(shape: tuple[int, ...], dtype: str, v
 
 @pytest.mark.slow
 @given(SHAPES, TYPES, st.one_of(RANGES, st.just((0.0, 1.0)), st.just((0.0, 255.0))))
-@settings(max_examples=3000)
+@settings(max_examples=3000, derandomize=True)
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_thousands_of_arrays_are_pictures_or_refused(
     shape: tuple[int, ...], dtype: str, values: tuple[float, float]

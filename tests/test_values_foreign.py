@@ -13,9 +13,14 @@ from unittest.mock import MagicMock
 
 import pytest
 
-from seedream_nb.errors import Problem
+from seedream_nb.errors import Problem, RequestError
+from seedream_nb.prompt import expand
+from seedream_nb.references.birth import born
+from seedream_nb.references.gather import Gathering
 from seedream_nb.references.recognise import is_picture
-from seedream_nb.references.values import born, sources_of
+from seedream_nb.references.resolve import Lookups
+from seedream_nb.references.values import sources_of
+from seedream_nb.scope import NamesScope
 from tests.pictures import encoded, gradient
 
 if TYPE_CHECKING:
@@ -129,7 +134,53 @@ class Unspeakable(Exception):  # noqa: N818 - a stand-in
         raise RuntimeError
 
 
-HOSTILE = [Hostile, lambda: [Hostile()], lambda: having(_repr_png_=Unspeakable()), MagicMock]
+class Pretending:
+    """It raises when it is asked of what class it is."""
+
+    @property  # type: ignore[misc]  # on purpose
+    def __class__(self) -> Any:  # noqa: ANN401 - nothing comes
+        """Raise."""
+        raise RuntimeError
+
+
+class Locked(list[object]):
+    """A list that nobody can look through."""
+
+    def __len__(self) -> int:
+        """Raise."""
+        raise RuntimeError
+
+    def __iter__(self) -> Any:  # noqa: ANN401 - nothing comes
+        """Raise."""
+        raise RuntimeError
+
+
+class Nowhere:
+    """Its class comes from no module."""
+
+    __module__ = 3  # type: ignore[assignment]  # on purpose
+
+
+class Panics:
+    """It ends everything when its text is asked for."""
+
+    def __str__(self) -> str:
+        """Raise what is no Exception."""
+        raise SystemExit
+
+
+HOSTILE = [
+    Pretending,
+    Locked,
+    Nowhere,
+    Panics,
+    lambda: [Pretending()],
+    lambda: Locked([PNG]),
+    Hostile,
+    lambda: [Hostile()],
+    lambda: having(_repr_png_=Unspeakable()),
+    MagicMock,
+]
 
 
 @pytest.mark.parametrize("make", HOSTILE)
@@ -138,6 +189,23 @@ def test_hostile_objects_are_refused(make: Callable[[], object]) -> None:
     with pytest.raises(Problem):
         [born(name, source) for name, source in sources_of("x", make()) if not isinstance(source, str)]
     assert not is_picture(Hostile())
+
+
+@pytest.mark.parametrize("make", HOSTILE)
+def test_a_hostile_object_fails_a_request_as_any_other_does(make: Callable[[], object], tmp_path: Path) -> None:
+    """As one of its references, or in its braces: the problem is told with the others, or it is text."""
+    (problem,) = gathered(make(), tmp_path).problems
+    assert str(problem).startswith("images[0]")
+    with contextlib.suppress(RequestError):
+        assert expand("{x}", NamesScope({"x": make()}), gathered(None, tmp_path))
+
+
+def gathered(value: object, folder: Path) -> Gathering:
+    """Return what is gathered of a value, if there is one."""
+    gathering = Gathering(Lookups(scope=NamesScope({}), marked=lambda _: [], folder=folder))
+    if value is not None:
+        gathering.add(value)
+    return gathering
 
 
 def test_an_interrupt_comes_through() -> None:

@@ -13,8 +13,9 @@ import pytest
 from PIL import Image
 
 from seedream_nb.errors import Problem
+from seedream_nb.references.birth import born
 from seedream_nb.references.recognise import is_picture
-from seedream_nb.references.values import born, sources_of
+from seedream_nb.references.values import sources_of
 from seedream_nb.request import Reference
 from tests.pictures import encoded, gradient
 
@@ -147,6 +148,7 @@ def test_columns_and_plots_of_pandas(plt: Library) -> None:
     assert picture(table.plot()).size
     assert len(references(table.plot(subplots=True))) == 1
     assert "shape (2,)" in refused(table["a"])
+    assert "is a table; for pictures in a column" in refused(table)
     assert "only as HTML" in refused(table.style)
     assert not is_picture(pandas.DataFrame(np.zeros((20, 20))))
 

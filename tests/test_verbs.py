@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -120,12 +121,22 @@ def test_config_tells_each_setting_with_its_source(session: Session, capsys: pyt
     session.settings.change(timeout=30, once=True)
     tell("config", session)
     told = capsys.readouterr().out
-    assert "backend      sandbox  (configured)\n             novita; sandbox" in told
+    assert "backend      sandbox  (configured)\n  novita; sandbox" in told
     assert "timeout      30  (configured)" in told
     assert "once         true  (configured)" in told
     assert "size         2048x2048  (default)" in told
     assert "budget       none  (default)" in told
     assert "api_key" not in told
+
+
+def test_config_and_doctor_fit_a_phone(session: Session, capsys: pytest.CaptureFixture[str]) -> None:
+    """At most 40 columns, but for what can't be broken: a path, an address, a command."""
+    session.settings.change(home="/pictures")
+    tell("config", session)
+    ip: Any = SimpleNamespace(user_ns={})
+    run("doctor", session, ip)
+    long = [line for line in capsys.readouterr().out.splitlines() if len(line) > 40]
+    assert [line for line in long if not re.search(r"\S{20}|%seedream|pip install", line)] == []
 
 
 def test_config_tells_a_wrong_value_in_its_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -188,7 +199,7 @@ def test_config_tells_single_settings(session: Session, capsys: pytest.CaptureFi
     """Names without a value are asked for: the value, where it is from, what it is for."""
     tell(line, session)
     said = capsys.readouterr().out
-    assert said.startswith("base_url     https://api.novita.ai  (default)\n             the service's address")
+    assert said.startswith("base_url     https://api.novita.ai  (default)\n  the service's address")
     assert ("size         2048x2048" in said) is ("size" in line)
     assert "timeout" not in said
 

@@ -14,8 +14,9 @@ from PIL import Image
 from seedream_nb.errors import DownloadError, SeedreamError, StoppedError
 from seedream_nb.generation import Generation, fold
 from seedream_nb.job import Job
-from seedream_nb.request import make_request
+from seedream_nb.request import Reference, make_request
 from seedream_nb.view import bundle, generation_bundle, history_bundle, job_bundle, request_bundle
+from tests.pictures import encoded, gradient
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -134,7 +135,12 @@ def check(html: str) -> Page:
 @pytest.mark.parametrize("payload", PAYLOADS)
 def test_nothing_of_a_journal_becomes_a_tag(tmp_path: Path, payload: str) -> None:
     """Whatever stands in any field of the journal is shown as text, in every view."""
-    request = {**make_request("a fox").to_record(), "prompt": payload}
+    images = [
+        {"name": payload, "file": put_in(tmp_path), "width": payload, "height": payload, "sha256": payload},
+        {"name": payload, "file": payload, "sha256": payload},
+        {"name": payload, "url": f"https://x.example/{''.join(each for each in payload if each > ' ')}"},
+    ]
+    request = {**make_request("a fox").to_record(), "prompt": payload, "images": images}
     hostile: dict[str, Any] = {
         "request": request, "template": payload, "backend": payload, "host": payload, "notebook": payload,
         "warnings": [payload], "sources": [payload], "status": payload,
@@ -151,6 +157,24 @@ def test_nothing_of_a_journal_becomes_a_tag(tmp_path: Path, payload: str) -> Non
         check(html)
 
 
+def put_in(home: Path, picture: Image.Image | None = None, name: str = "a") -> str:
+    """Keep a picture as a reference that was sent; return what the journal calls its file."""
+    kept = f"inputs/{name * 64}.png"
+    (home / "inputs").mkdir(exist_ok=True)
+    (picture or Image.new("RGB", (400, 300), "green")).save(home / kept)
+    return kept
+
+
+def sent(home: Path, prompt: str = "a fox", **names: str) -> dict[str, Any]:
+    """Return the journal's form of a request with these references, each a file of its own; a URL is just told."""
+    images = [
+        {"name": name, "url": name} if "://" in name else
+        {"name": name, "file": put_in(home, name=place), "sha256": place, "width": 400, "height": 300}
+        for place, name in names.items()
+    ]  # fmt: skip
+    return {**make_request(prompt).to_record(), "images": images}
+
+
 def fold_missing(generation: Generation, reason: str) -> Generation:
     """Return a generation that has lost its pictures, for some reason."""
     return replace(generation, images=[], missing={1: reason}, status=reason)
@@ -160,7 +184,11 @@ def fold_missing(generation: Generation, reason: str) -> Generation:
 def test_nothing_of_a_job_becomes_a_tag(tmp_path: Path, payload: str) -> None:
     """Prompts, errors and hints of a job are shown as text, and so is the request of a dry run."""
     error = SeedreamError(payload, hint=payload)
-    request = replace(make_request("a fox"), prompt=payload, warnings=(payload,))
+    handed = [
+        Reference(name=payload, sha256="a", source=encoded(gradient(), "PNG")),
+        Reference(name=payload, url=payload),
+    ]
+    request = replace(make_request("a fox", images=handed), prompt=payload, warnings=(payload,))
     running = Job(request, backend="sandbox", host="sandbox", price=0.03, timeout=60.0)
     running.update(phase=payload, pictures=list(make(tmp_path)))
     views = [job_bundle(ended(error)), job_bundle(ended(error, make(tmp_path))), job_bundle(running)]
@@ -468,3 +496,123 @@ def test_a_long_series_tells_its_files_once(tmp_path: Path, pictures: int, paths
 def test_a_cost_that_nobody_knows(tmp_path: Path, status: str, told: str) -> None:
     """While it runs it is not known yet; only what got no answer may have been billed."""
     assert told in page(replace(make(tmp_path), status=status, cost=None)).text
+
+
+def test_references_are_shown_with_their_numbers(tmp_path: Path) -> None:
+    """Below a result stands each reference that was sent: small, with number, name and alternative text, in order."""
+    generation = make(tmp_path, request=sent(tmp_path, "image 1 as image 2", a="photo.jpg", b="@2.1"))
+    found = check(bundle(generation)["text/html"])
+    _, *small = found.all("img")
+    assert [image["alt"] for image in small] == ["image 1: photo.jpg", "image 2: @2.1"]
+    assert {image["width"] for image in small} == {"85"}
+    assert found.text.endswith("image 1photo.jpgimage 2@2.1")
+    assert bundle(generation)["text/plain"].endswith("image 1: photo.jpg · image 2: @2.1")
+
+
+def test_references_of_a_chinese_prompt(tmp_path: Path) -> None:
+    """In a Chinese prompt the references are called as there: 图1."""
+    found = page(make(tmp_path, request=sent(tmp_path, "把图1放在雪里", a="photo.jpg")))
+    assert found.all("img")[-1]["alt"] == "图1: photo.jpg"
+
+
+def test_a_reference_by_url_is_told_and_not_fetched(tmp_path: Path) -> None:
+    """A URL that the service fetched is text: a page that asked for it would tell who looks at the notebook."""
+    url = "https://x.example/cat.png"
+    for shown in (bundle(make(tmp_path, request=sent(tmp_path, a=url))), dry_run(Reference(name="cat", url=url))):
+        found = check(shown["text/html"])
+        assert f"image 1{url}" in found.text
+        assert not [each for each in found.all("img") if each["alt"] != "a fox (@3.1)"]
+        assert not [each for each in found.all("a") if url in (each["href"] or "")]
+
+
+@pytest.mark.parametrize("damage", ["gone", "cut", "never kept"])
+def test_a_reference_that_is_lost_is_told(tmp_path: Path, damage: str) -> None:
+    """Of a reference whose file is gone, damaged or was never kept, number and name are left."""
+    request = sent(tmp_path, a="photo.jpg")
+    kept = tmp_path / request["images"][0]["file"]
+    if damage == "gone":
+        kept.unlink()
+    elif damage == "cut":
+        kept.write_bytes(b"\x89PNG")
+    else:
+        del request["images"][0]["file"]
+    found = page(make(tmp_path, request=request))
+    assert len(found.all("img")) == 1
+    assert found.text.endswith("image 1photo.jpg")
+
+
+def test_a_reference_leads_to_its_file(tmp_path: Path) -> None:
+    """A reference that was sent is linked to the file that is kept, in full size."""
+    shown = bundle(make(tmp_path, request=sent(tmp_path, a="photo.jpg")), folder=tmp_path)
+    assert Page(shown["text/html"]).all("a")[-1]["href"] == f"inputs/{'a' * 64}.png"
+
+
+def test_a_result_without_references_has_no_room_for_them(tmp_path: Path) -> None:
+    """A prompt of words alone leaves no empty row."""
+    assert bundle(make(tmp_path))["text/html"].count("<table") == 1
+
+
+def test_ten_references_stand_in_a_table(tmp_path: Path) -> None:
+    """Where every style is stripped, references stand in rows that fit a page."""
+    names = {place: f"photo-{place}.jpg" for place in "abcdef0123"}
+    assert grid(bundle(make(tmp_path, request=sent(tmp_path, **names)))).rows == [1, 5, 5]
+
+
+def dry_run(*references: Reference) -> Bundle:
+    """Return what a dry run with these references shows."""
+    return request_bundle(make_request("a fox", images=references), 0.03, "novita")
+
+
+def test_a_dry_run_shows_its_references(tmp_path: Path) -> None:
+    """Before anything is prepared, references are shown from where they are: a file, bytes, an image in memory."""
+    (tmp_path / "a.jpg").write_bytes(encoded(gradient(400, 300), "JPEG"))
+    sources: dict[str, Path | bytes | Image.Image]
+    sources = {"a.jpg": tmp_path / "a.jpg", "data": encoded(gradient(400, 300), "GIF"), "plot": gradient(400, 300)}
+    references = [
+        Reference(name=name, sha256=name, width=400, height=300, source=source) for name, source in sources.items()
+    ]
+    shown = dry_run(*references)
+    small = check(shown["text/html"]).all("img")
+    assert [image["alt"] for image in small] == ["image 1: a.jpg", "image 2: data", "image 3: plot"]
+    assert "image 1: a.jpg · image 2: data · image 3: plot" in shown["text/plain"].splitlines()
+
+
+@pytest.mark.parametrize("damage", ["large", "gone", "cut"])
+def test_a_dry_run_waits_for_no_reference(tmp_path: Path, damage: str) -> None:
+    """What would take long to decode, and what can't be, is told by its name; a dry run goes on."""
+    path = tmp_path / "a.png"
+    if damage != "gone":
+        path.write_bytes(encoded(Image.new("L", (3000, 2000)), "PNG")[: 100 if damage == "cut" else None])
+    found = check(dry_run(Reference(name="a.png", sha256="a", width=3000, height=2000, source=path))["text/html"])
+    assert (found.all("img"), "image 1a.png" in found.text) == ([], True)
+
+
+@pytest.mark.parametrize(
+    ("sources", "told"), [([], ""), (["@2.1"], " · from @2.1"), (["@2.1", "@2.2", "@1.1"], " · from @2, @1.1")]
+)
+def test_the_caption_tells_the_lineage(tmp_path: Path, sources: list[str], told: str) -> None:
+    """The caption tells which earlier results went in; several of one generation are told as that one."""
+    generation = make(tmp_path, sources=sources)
+    assert page(generation).text.endswith(f"0.03 USD{told}")
+    assert f"0.03 USD{told}\n" in bundle(generation)["text/plain"]
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_links_lead_from_the_folder_of_the_notebook(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    inside: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    """Wherever the kernel has gone since, links lead from the notebook's folder; out of it they are whole paths."""
+    home, elsewhere = tmp_path / "notes" / "seedream", tmp_path / "elsewhere"
+    home.mkdir(parents=True)
+    elsewhere.mkdir()
+    generation = make(home, pictures=1)
+    monkeypatch.chdir(elsewhere if inside else home)
+    folder = tmp_path / "notes" if inside else elsewhere
+    address = "seedream/0003-1-fox.jpg" if inside else generation[0].path.as_uri()
+    path = "seedream/0003-1-fox.jpg" if inside else str(generation[0].path)
+    for value in (generation, generation[0], ended(None, generation)):
+        found = Page(bundle(value, folder=folder)["text/html"])
+        assert {link["href"] for link in found.all("a")} == {address}
+        assert f"@3.1 · {path}" in found.text

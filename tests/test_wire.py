@@ -237,6 +237,32 @@ def test_blotted(start: int, length: int, before: str, after: str) -> None:
     assert shown == f"{before}…{after}"
 
 
+SECRETS = st.text(st.characters(codec="ascii", categories=["L", "N", "P", "S"]), min_size=6, max_size=60)
+
+
+@given(secret=SECRETS, before=st.text(), after=st.text(), capital=st.booleans(), pick=st.data())
+def test_no_six_characters_of_any_key_are_left(
+    secret: str, before: str, after: str, pick: st.DataObject, *, capital: bool
+) -> None:
+    """Whatever the key is and however it is echoed, in part or in capitals: no six characters of it in a row stay."""
+    start = pick.draw(st.integers(0, len(secret) - 6))
+    part = secret[start : start + pick.draw(st.integers(6, len(secret)))]
+    shown = blotted(before + (part.upper() if capital else part) + after, secret).lower()
+    assert not [at for at in range(len(secret) - 5) if secret[at : at + 6].lower() in shown]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Bearer k1", "Bearer …"), ("?key=K1&x=1", "?key=…&x=1"), ("id_k1", "id_…"), ("k1", "…"), ("“k1”", "“…”"),
+        ("the k10 broke at a k12k1x", "the k10 broke at a k12k1x"), ("https://k1.example/k1/a.jpg", "https://….example/…/a.jpg"),
+    ],
+)  # fmt: skip
+def test_a_short_key_is_a_word(text: str, shown: str) -> None:
+    """A key of less than six characters goes where it stands alone; the texts that merely have its letters stay."""
+    assert blotted(text, "k1") == shown
+
+
 @pytest.mark.parametrize("secret", ["", None, "another-key"])
 def test_nothing_to_blot_out(secret: str | None) -> None:
     """Without a key, or without an echo of it, a text stays as it is."""

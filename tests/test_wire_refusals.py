@@ -80,6 +80,24 @@ def test_refusals(  # noqa: PLR0913, PLR0917 - a row of the table
     assert len(error.lines()) == 2
 
 
+@pytest.mark.parametrize(
+    ("source", "remedy"),
+    [
+        ("configure()", "Give the right one there, or take it back: sd.configure(api_key=None)"),
+        ("the environment (NOVITA_API_KEY)", "Correct or unset it there: it goes before"),
+        ("the file /home/ada/.env", "Correct or unset it there: it goes before"),
+        ("the stored login for api.novita.ai", "Store the right one: %seedream login"),
+        ("Colab's secret NOVITA_API_KEY", "Correct it there, or store another, which goes first: %seedream login"),
+    ],
+)
+def test_a_wrong_key_is_told_by_its_source(source: str, remedy: str) -> None:
+    """Where the key came from, and only that place, is what a 401 sends its reader to."""
+    error = refusal(401, {}, error_body(401, "UNAUTHORIZED", "invalid key"), source=source)
+    assert type(error) is AuthenticationError
+    assert (error.hint or "").startswith(f"Nothing was billed. It is from {source}. {remedy}")
+    assert len(error.lines()) == 2
+
+
 def test_what_an_error_keeps() -> None:
     """Status, code, reason and request id can be had in code."""
     content = b'{"code": 40001, "reason": "INVALID_SIZE", "message": "no", "metadata": {"trace_id": "t-1"}}'

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from seedream_nb.archive.ledger import Ledger, is_elsewhere
 from seedream_nb.archive.leftover import left_behind_in
-from seedream_nb.archive.several import Generations
+from seedream_nb.archive.several import NONE, Generations
 from seedream_nb.archive.usage import Usage, usage_of
 from seedream_nb.errors import Problem, plain
 from seedream_nb.journal import is_alive, is_own
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from seedream_nb.generation import Generation, Verbs
     from seedream_nb.picture import Picture
 
-__all__ = ["Generations", "History", "Usage"]
+__all__ = ["NONE", "Generations", "History", "Usage"]
 
+_LEFT = frozenset({"unknown", "partial", "stopped"})
 FILE_GONE = "its file is gone"
 _MARK = re.compile(r"@?(?:(last)|([0-9]{1,15}))(?:\.([0-9]{1,4}))?", re.IGNORECASE)
 
@@ -98,7 +99,14 @@ class History:
         """Return the generations whose prompt or template has all these words, in any case, oldest first."""
         wanted = words.casefold().split()
         with self._ledger.lock:
-            return self._some([number for number, entry in self._ledger.entries() if entry.contains(wanted)])
+            found = [number for number, entry in self._ledger.entries() if entry.contains(wanted)]
+        return self._some(found, none=f"No prompt has: {plain(words, 60)}")
+
+    def with_content(self, hashes: Iterable[str]) -> Generations:
+        """Return the generations that made a picture of one of these contents (SHA-256), oldest first."""
+        wanted = [each.encode() for each in hashes]
+        with self._ledger.lock:
+            return self._some([number for number, entry in self._ledger.entries() if entry.has_content(wanted)])
 
     def marked(self, mark: str) -> list[Picture]:
         """Return the pictures of a mark: all of `@3`, one of `@3.2`, of `@last` all of the newest with any.
@@ -137,14 +145,15 @@ class History:
     def left_behind(self) -> Generations:
         """Return what processes that died have begun and not ended, and what has not all come home since.
 
-        It may have been billed, or its links are kept; `status` tells which. Cheap enough for a kernel's first cell.
+        It may have been billed (`unknown`), its links are kept (`partial`), or the service refused it for now and it
+        was not sent again (`stopped`). Cheap enough for a kernel's first cell.
         """
         if not self._ledger.is_read and not left_behind_in(self.home / "journal"):
             return self._some([])
         with self._ledger.lock:
             open_ = [(number, entry) for number, entry in self._ledger.entries() if not entry.has_ended]
             dead = [number for number, entry in open_ if not any(map(is_alive, entry.begun_in))]
-            return self._some([each.id for each in self._some(dead) if each.status in {"unknown", "partial"}])
+            return self._some([each.id for each in self._some(dead) if each.status in _LEFT])
 
     def elsewhere(self) -> Generations:
         """Return what other living processes work on; without locks on its disk, a dead one seems alive for a while."""
@@ -203,8 +212,8 @@ class History:
             read = [(self._ledger.read(number), asked, times) for number, asked, times in told if asked or times]
             return usage_of((each, asked, times) for each, asked, times in read if each)
 
-    def _some(self, ids: Sequence[int]) -> Generations:
-        return Generations(ids, self._ledger)
+    def _some(self, ids: Sequence[int], none: str = NONE) -> Generations:
+        return Generations(ids, self._ledger, none)
 
     def _marked(self, mark: str) -> tuple[Generation, int | None]:
         """Return the generation that a mark names, and the number of its picture if it names one."""

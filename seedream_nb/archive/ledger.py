@@ -81,6 +81,10 @@ class Entry:
         asked = (line for line in self.lines if line.event == "intent" and wanted in line.content)
         return any((record := line.record()) and record.get("fingerprint") == fingerprint for line in asked)
 
+    def has_content(self, hashes: Collection[bytes]) -> bool:
+        """Return whether one of its pictures has one of these contents, each by its SHA-256; parses nothing."""
+        return any(line.event == "file" and any(each in line.content for each in hashes) for line in self.lines)
+
     def contains(self, words: Sequence[str]) -> bool:
         """Return whether all the words (casefolded) occur in prompt or template."""
         if self.written is None:

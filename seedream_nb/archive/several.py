@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from seedream_nb.archive.ledger import Ledger
 
+NONE = "No pictures yet."
 ROWS = 20
 """Lines of the table that it prints; the rest is a search away."""
 
@@ -21,10 +22,11 @@ ROWS = 20
 class Generations(Sequence[Generation]):
     """Generations by their ids, oldest first; one whose line in the journal is damaged is left out."""
 
-    def __init__(self, ids: Sequence[int], ledger: Ledger) -> None:
-        """Keep the ids; the ledger reads them."""
+    def __init__(self, ids: Sequence[int], ledger: Ledger, none: str = NONE) -> None:
+        """Keep the ids; the ledger reads them. `none` is what to say if there are none."""
         self._ids = ids
         self._ledger = ledger
+        self.none = none
 
     def __len__(self) -> int:
         """Return how many there are."""
@@ -37,7 +39,7 @@ class Generations(Sequence[Generation]):
     def __getitem__(self, place: int | slice) -> Generation | Generations:
         """Return one by its place, counted from 0, or some of them."""
         if isinstance(place, slice):
-            return Generations(self._ids[place], self._ledger)
+            return Generations(self._ids[place], self._ledger, self.none)
         generation = self._ledger.read(self._ids[place])
         if generation is None:
             raise IndexError(f"Generation {self._ids[place]} can't be read: the journal is damaged there.")
@@ -58,7 +60,7 @@ class Generations(Sequence[Generation]):
             for each in reversed(self[-ROWS:])
         ]
         more = len(self) - ROWS
-        return "\n".join([*rows, *([f"and {more} more"] if more > 0 else [])]) or "No pictures yet."
+        return "\n".join([*rows, *([f"and {more} more"] if more > 0 else [])]) or self.none
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:  # noqa: ARG002 - IPython's
         """Show the table in a notebook, with previews if there is a session."""

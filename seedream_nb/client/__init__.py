@@ -18,12 +18,13 @@ from seedream_nb.client.posting import Post, Reply
 from seedream_nb.client.proxies import proxy_for
 from seedream_nb.client.reaching import reach
 from seedream_nb.client.trust import authorities
-from seedream_nb.wire import PATH, Body
+from seedream_nb.wire import PATH, Body, blotted, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from seedream_nb.errors import SeedreamError
     from seedream_nb.keys import Key
 
 __all__ = ["Client", "Patience", "Pause", "Reply", "authorities", "proxy_for"]
@@ -58,18 +59,30 @@ class Client:
 
     def without_key(self, links: list[str]) -> list[str]:
         """Return links as they may be kept and shown: some service may put the key into them."""
-        return links if self._key is None else [link.replace(self._key.reveal(), "…") for link in links]
+        return [blotted(link, self.secret) for link in links]
+
+    def refusal(self, reply: Reply) -> SeedreamError:
+        """Return the error for an answer that is no reply (see `wire.refusal`); of the key it shows the source only."""
+        source = None if self._key is None else self._key.source
+        return refusal(reply.status, reply.headers, reply.content, secret=self.secret, source=source, tries=reply.tries)
 
     async def warm_up(self) -> None:
         """Import in a thread what is needed later: else the loop would be held for it, some 50 ms."""
         await self._lines.agent()
 
-    async def post(self, body: Body, *, on_upload: Callable[[int], None] | None = None) -> Reply:
+    async def post(
+        self,
+        body: Body,
+        *,
+        on_upload: Callable[[int], None] | None = None,
+        on_pause: Callable[[Pause | None], None] | None = None,
+    ) -> Reply:
         """Send a request and return the service's answer, whatever its status.
 
         Args:
             body: what to send.
             on_upload: told how many bytes have been handed over, after each piece.
+            on_pause: told of each pause before another try to connect, and by None when it has passed.
 
         Raises:
             ConnectionFailedError: no connection, in three tries, or it broke during the upload: not billed.
@@ -79,7 +92,7 @@ class Client:
         """
         post = Post(
             url=self._url, host=self._host, headers=self._headers(body, await self._lines.agent()),
-            body=body, patience=self._patience, on_upload=on_upload,
+            key=self._key, body=body, patience=self._patience, on_upload=on_upload, on_pause=on_pause,
         )  # fmt: skip
         return await post.send(self._lines)
 

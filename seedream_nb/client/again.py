@@ -1,4 +1,4 @@
-"""When a request may be sent again after an answer: only where the service surely refused it, and only for now."""
+"""When a request may be sent again: where no connection came about, or the service surely refused it, for now."""
 
 from __future__ import annotations
 
@@ -20,15 +20,26 @@ class Pause:
     """The time before a request is sent again; reads as what a person is shown meanwhile."""
 
     seconds: float
-    asked: bool
+    asked: bool = False
     reason: str
     tries: int
+    most: int | None = None
 
     def __str__(self) -> str:
         """Tell how long, whether the service asks for it, why, and which try comes then."""
         how_long = spoken(self.seconds)
         wait = f"the service asks for {how_long}" if self.asked else f"{how_long}, then again"
-        return f"Waiting: {wait} ({self.reason}), try {self.tries + 1}"
+        of = "" if self.most is None else f" of {self.most}"
+        return f"Waiting: {wait} ({self.reason}), try {self.tries + 1}{of}"
+
+
+def pause_to_connect(tries: int, patience: Patience) -> Pause | None:
+    """Return the pause after `tries` vain tries to connect; None: that was the last."""
+    pauses = patience.connect_pauses
+    if tries > len(pauses):
+        return None
+    seconds = pauses[tries - 1] * random.uniform(0.5, 1.5)  # noqa: S311 - no secret
+    return Pause(seconds=seconds, reason="no connection", tries=tries, most=len(pauses) + 1)
 
 
 def pause_after(reply: Reply, tries: int, patience: Patience) -> Pause | None:

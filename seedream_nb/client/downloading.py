@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from seedream_nb.client.part import Part
 
 MOST_REDIRECTS = 5
+LEAST_BYTES = 1_000_000
+"""What must arrive of a picture within `Patience.crawl`; a line that is slower still gets it by and by, with `recover`:
+each try goes on from where the last one stopped."""
+
 LONGEST_LINK, LONGEST_PLACE = 16_384, 1_024
 """Characters of a link, and of what stands in it before the path; what reads them takes its time over longer ones."""
 
@@ -48,14 +52,23 @@ async def download(
     """Fetch what is under `link` into a file only the user can read; return its size in bytes.
 
     Raises:
-        DownloadError: it can't be had, and why; what arrived stays in the file.
+        DownloadError: it can't be had, and why; what arrived stays in the file, and the next download goes on from
+            there if it can.
     """
+    await part.take_up()
+    try:
+        return await _tries(way, part, patience, on_bytes)
+    except DownloadError:
+        await part.put_down()
+        raise
+
+
+async def _tries(way: Way, part: Part, patience: Patience, on_bytes: Callable[[int], None] | None) -> int:
     for pause in (*patience.download_pauses, None):
         try:
             return await _try(way, part, patience, on_bytes)
         except BrokenOffError as error:
             if pause is None:
-                await part.flush()
                 raise DownloadError(f"{error} (tried {len(patience.download_pauses) + 1} times).", hint=KEPT) from error
             await asyncio.sleep(max(error.wait, pause * random.uniform(0.5, 1.5)))  # noqa: S311 - no secret
     raise AssertionError  # the last pause is None
@@ -71,8 +84,10 @@ async def _try(way: Way, part: Part, patience: Patience, on_bytes: Callable[[int
         async with asyncio.timeout(patience.stall) as deadline:
             async with _response(way, part.headers) as response:
                 await part.begin(response, host)
+                pace = Pace(host, patience.crawl, loop.time())
                 async for piece in arriving(response):
                     await part.add(piece)
+                    pace.hear(len(piece), loop.time())
                     deadline.reschedule(loop.time() + patience.stall)
                     if on_bytes is not None:
                         on_bytes(part.size)
@@ -87,6 +102,23 @@ async def _try(way: Way, part: Part, patience: Patience, on_bytes: Callable[[int
         raise DownloadError(error.message, hint=KEPT) from without_frames(error)
     await part.check(host)
     return part.size
+
+
+class Pace:
+    """Finds out that a server never falls silent and never comes to an end either."""
+
+    def __init__(self, host: str, seconds: float, now: float) -> None:
+        """Expect `LEAST_BYTES` in any so many seconds."""
+        self._host, self._seconds = host, seconds
+        self._since, self._bytes = now, 0
+
+    def hear(self, size_bytes: int, now: float) -> None:
+        """Count what has arrived; raise BrokenOffError if it is too little for the time that it took."""
+        self._bytes += size_bytes
+        if self._bytes >= LEAST_BYTES:
+            self._since, self._bytes = now, 0
+        elif now - self._since > self._seconds:
+            raise BrokenOffError(f"{self._host} sent less than {LEAST_BYTES // 1_000_000} MB in {self._seconds:g} s")
 
 
 @asynccontextmanager

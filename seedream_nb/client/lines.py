@@ -15,8 +15,10 @@ from urllib.parse import urlsplit
 
 import anyio.to_thread
 
+from seedream_nb.client.alive import keep_alive
 from seedream_nb.client.proxies import proxy_for, proxy_words, refused_with, unusable
 from seedream_nb.client.trust import authorities
+from seedream_nb.wire import blotted
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator, Mapping
@@ -27,10 +29,7 @@ if TYPE_CHECKING:
 
     from seedream_nb.client.proxies import Proxy
     from seedream_nb.client.trust import Authorities
-
-FIRST_PROBE_SECONDS, PROBE_SECONDS, PROBES = 45, 30, 20
-"""Home routers and clouds forget a silent connection after 60 to 350 s. A line may be down for ten minutes (a lid
-closed, a change of network) and come back to a reply that is paid for."""
+    from seedream_nb.keys import Key
 
 PIECE_BYTES = 1024 * 1024
 
@@ -43,6 +42,7 @@ class Patience:
         connect: for a connection to stand: name, TCP, TLS.
         silence: for anything to happen while uploading or generating; slow series take up to 20 minutes.
         stall: for the next bytes of a download, or of what a refusal has to say.
+        crawl: for the next MB of a download: one that drips is not silent, and would never end.
         connect_pauses: before each new try to connect, give or take a half.
         download_pauses: before each new try to download, give or take a half.
         refused_pauses: before a request that was refused for now is sent again, at most; the last again and again.
@@ -52,6 +52,7 @@ class Patience:
     connect: float = 15.0
     silence: float = 1800.0
     stall: float = 60.0
+    crawl: float = 300.0
     connect_pauses: tuple[float, ...] = (1.0, 3.0)
     download_pauses: tuple[float, ...] = (0.5, 1.5, 4.0)
     refused_pauses: tuple[float, ...] = (2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
@@ -84,7 +85,7 @@ class Connecting:
         if event.endswith(".connect_tcp.complete"):
             stream: httpcore.AsyncNetworkStream = info["return_value"]
             self.reached, self._stream = True, stream
-            _keep_alive(stream.get_extra_info("socket"))
+            keep_alive(stream.get_extra_info("socket"))
 
     async def __aenter__(self) -> Mapping[str, Any]:
         """Return the extensions of a request that make this work."""
@@ -236,25 +237,6 @@ def _load() -> str:
     return f"seedream-nb/{version}"
 
 
-def keep_alive() -> list[tuple[int, int, int]]:
-    """Return the socket options that make a silent connection give signs of life, where the platform can."""
-    probes = (
-        ("TCP_KEEPIDLE", FIRST_PROBE_SECONDS),
-        ("TCP_KEEPALIVE", FIRST_PROBE_SECONDS),  # macOS's name for it
-        ("TCP_KEEPINTVL", PROBE_SECONDS),
-        ("TCP_KEEPCNT", PROBES),
-    )
-    known = [(socket.IPPROTO_TCP, getattr(socket, name), value) for name, value in probes if hasattr(socket, name)]
-    return [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1), *known]
-
-
-def _keep_alive(real: socket.socket | None) -> None:
-    if real is not None:
-        for option in keep_alive():
-            with contextlib.suppress(OSError):  # without it a long wait is only less sure to end well
-                real.setsockopt(*option)
-
-
 def why(error: BaseException) -> str:
     """Return in words why a connection did not come about or broke."""
     found = list(causes(error))
@@ -269,10 +251,15 @@ def why(error: BaseException) -> str:
     return f"the network failed ({type(error).__name__})"
 
 
-def without_frames(error: Exception) -> Exception:
-    """Return the error, and what caused it, without the frames they passed: their variables hold the key."""
+def without_frames(error: Exception, key: Key | None = None) -> Exception:
+    """Return the error, and what caused it, without the frames they passed: their variables hold the key.
+
+    Nor does any text of theirs hold it then: that of a header line that makes no sense repeats it.
+    """
     for cause in causes(error):
         cause.__traceback__ = None
+        if key is not None:
+            cause.args = tuple(blotted(each, key.reveal()) if isinstance(each, str) else each for each in cause.args)
     return error
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
 
@@ -44,7 +46,7 @@ class Part:
     """The part of a file that has arrived; the next try goes on from there where the server can."""
 
     def __init__(self, path: Path, *, check: Callable[[Path], None] | None = None) -> None:
-        """Keep what arrives in `path`, where nothing is written yet; `check` raises ValueError if it is no picture."""
+        """Keep what arrives in `path`, where a part may stand; `check` raises ValueError if it is no picture."""
         self.size = 0
         self._path = path
         self._look = check
@@ -52,6 +54,21 @@ class Part:
         self._total: int | None = None
         self._etag: str | None = None
         self._can_go_on = self._end_is_told = False
+
+    async def take_up(self) -> None:
+        """Go on from what an earlier download has put down here, if it did."""
+        told = await anyio.to_thread.run_sync(_taken_up, self._path)
+        if told is not None:
+            self.size, self._total, self._etag, self._can_go_on = told["size"], told["total"], told["etag"], True
+
+    async def put_down(self) -> None:
+        """Write down how another download goes on from here, if one can."""
+        with contextlib.suppress(OSError, DownloadError):  # it begins anew then
+            await self.flush()
+            if self.size and self._can_go_on:
+                told = {"size": self.size, "total": self._total, "etag": self._etag}
+                content = json.dumps(told).encode()
+                await anyio.to_thread.run_sync(_write, rest_of(self._path), content, os.O_EXCL)
 
     @property
     def headers(self) -> dict[str, str]:
@@ -107,7 +124,10 @@ class Part:
             raise BrokenOffError(f"The download from {host} ended{self.so_far}")
 
     async def check(self, host: str) -> None:
-        """Look at the file that is complete as far as the server tells; where it does not tell, it may be cut off."""
+        """Look at the file that is complete as far as the server tells.
+
+        Where the server does not tell, it may be cut off; and what was put together from two downloads may not fit.
+        """
         if self._look is None:
             return
         try:
@@ -134,6 +154,7 @@ class Part:
 
     def _check_size(self, size_bytes: int) -> None:
         if size_bytes > MOST_BYTES:
+            self._can_go_on = False
             limit = f"{MOST_BYTES // 1_000_000} MB"
             raise DownloadError(f"The file is larger than {limit}: not a picture of ours.", hint=KEPT)
 
@@ -143,6 +164,22 @@ class Part:
         except OSError as error:
             reason = error.strerror or type(error).__name__
             raise DownloadError(f"The picture can't be written to {self._path.parent}: {reason}.", hint=KEPT) from error
+
+
+def rest_of(path: Path) -> Path:
+    """Return the file in which a part that was put down at `path` has written how to go on."""
+    return path.with_name(f"{path.name}.json")
+
+
+def _taken_up(path: Path) -> dict[str, Any] | None:
+    """Return how to go on from what stands at `path`; it is told once, for what stands there is changed then."""
+    try:
+        told = json.loads(rest_of(path).read_bytes())
+        rest_of(path).unlink()
+        whole = path.stat().st_size == told["size"] > 0 and {"total", "etag"} <= told.keys()
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return None
+    return told if whole else None
 
 
 def _refused(status: int, headers: Mapping[str, str], host: str) -> Exception:

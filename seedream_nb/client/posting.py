@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
+import itertools
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from seedream_nb.client.again import pause_to_connect
 from seedream_nb.client.lines import Connecting, arriving, why, without_frames
+from seedream_nb.client.silence import Silence
 from seedream_nb.client.unreachable import barring, no_connection
 from seedream_nb.errors import ConnectionFailedError, OutcomeUnknownError, ReplyError, SeedreamError, Unread
 from seedream_nb.keys import Unseen
@@ -20,7 +22,9 @@ if TYPE_CHECKING:
 
     import httpx
 
+    from seedream_nb.client.again import Pause
     from seedream_nb.client.lines import Lines, Patience
+    from seedream_nb.keys import Key
     from seedream_nb.wire import Body
 
 MOST_REPLY_BYTES = 8_000_000
@@ -52,9 +56,11 @@ class Post:
     url: str
     host: str
     headers: Mapping[str, str] = field(repr=False)
+    key: Key | None
     body: Body
     patience: Patience
     on_upload: Callable[[int], None] | None
+    on_pause: Callable[[Pause | None], None] | None
     read: bytearray = field(default_factory=bytearray, repr=False)
     """What has arrived of the reply: links in it are paid for, even if it breaks off."""
 
@@ -68,14 +74,21 @@ class Post:
             ReferenceImageError: a reference can't be read any more: the upload was broken off.
             SettingsError: the proxy, or the certificates, that the environment names can't be used.
         """
-        for tries, pause in enumerate((*self.patience.connect_pauses, None), start=1):
+        for tries in itertools.count(1):
             try:
                 return await self._once(lines, tries)
             except ConnectionFailedError as failed:
+                pause = pause_to_connect(tries, self.patience)
                 if pause is None or self.body.begun or barring(failed):
                     raise
-                await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
-        raise AssertionError  # the last pause is None
+            await self._rest(pause)
+        raise AssertionError  # there is always a next number
+
+    async def _rest(self, pause: Pause) -> None:
+        tell = self.on_pause or (lambda _: None)
+        tell(pause)
+        await asyncio.sleep(pause.seconds)
+        tell(None)
 
     async def _once(self, lines: Lines, tries: int) -> Reply:
         connecting = Connecting()
@@ -83,63 +96,61 @@ class Post:
             async with await lines.fresh(self.url) as transport, asyncio.timeout(self.patience.connect) as deadline:
                 return await self._exchange(transport, connecting, deadline)
         except SeedreamError as error:
-            raise without_frames(error) from error.__cause__
+            raise without_frames(error, self.key) from error.__cause__
         except Exception as error:  # noqa: BLE001 - whatever broke, what counts is whether it may have been billed
             failure = self._failure(error) if self.body.begun else None
             failure = failure or no_connection(
                 error, connecting, host=self.host, proxy=lines.proxy(self.url),
                 seconds=self.patience.connect, tries=tries,
             )  # fmt: skip
-            raise failure from without_frames(error)
+            raise failure from without_frames(error, self.key)
 
     async def _exchange(
         self, transport: httpx.AsyncBaseTransport, connecting: Connecting, deadline: asyncio.Timeout
     ) -> Reply:
         import httpx
 
-        async with aclosing(self._upload(deadline)) as pieces, connecting as extensions:
-            request = httpx.Request("POST", self.url, headers=self.headers, content=pieces, extensions=extensions)
-            response = await transport.handle_async_request(request)
-            async with aclosing(response):
-                content = await self._content(response, deadline)
+        with Silence(deadline, self.patience.silence) as silence:
+            async with aclosing(self._upload(silence)) as pieces, connecting as extensions:
+                request = httpx.Request("POST", self.url, headers=self.headers, content=pieces, extensions=extensions)
+                response = await transport.handle_async_request(request)
+                async with aclosing(response):
+                    content = await self._content(response, silence)
         return Reply(status=response.status_code, headers=dict(response.headers), content=content)
 
-    async def _upload(self, deadline: asyncio.Timeout) -> AsyncGenerator[bytes, None]:
+    async def _upload(self, silence: Silence) -> AsyncGenerator[bytes, None]:
         sent = 0
         async with aclosing(aiter(self.body)) as pieces:
             async for piece in pieces:
-                self._hear(deadline)
+                silence.hear()
                 yield piece
                 sent += len(piece)
                 if self.on_upload is not None:
                     self.on_upload(sent)
-        self._hear(deadline)
+        silence.hear()
 
-    async def _content(self, response: httpx.Response, deadline: asyncio.Timeout) -> bytes:
+    async def _content(self, response: httpx.Response, silence: Silence) -> bytes:
         import httpx
 
         if is_reply(response.status_code):
-            await self._gather(response, self.read, deadline)
+            await self._gather(response, self.read, silence)
             return bytes(self.read)
         content = bytearray()
         # The status says it all: a refusal whose words break off is still a refusal.
         with contextlib.suppress(httpx.TransportError, httpx.DecodingError, TimeoutError):
             async with asyncio.timeout(self.patience.stall):
-                await self._gather(response, content, deadline)
+                await self._gather(response, content, silence)
         return bytes(content)
 
-    async def _gather(self, response: httpx.Response, content: bytearray, deadline: asyncio.Timeout) -> None:
+    async def _gather(self, response: httpx.Response, content: bytearray, silence: Silence) -> None:
         async for piece in arriving(response):
-            self._hear(deadline)
+            silence.hear()
             content += piece
             if len(content) > MOST_REPLY_BYTES:
                 if is_reply(response.status_code):
                     read = bytes(content[:MOST_REPLY_BYTES])
                     raise ReplyError("The service's reply is larger than 8 MB.", hint=MAYBE_BILLED, content=read)
                 return
-
-    def _hear(self, deadline: asyncio.Timeout) -> None:
-        deadline.reschedule(asyncio.get_running_loop().time() + self.patience.silence)
 
     def _failure(self, error: Exception) -> SeedreamError:
         silent = isinstance(error, TimeoutError)

@@ -7,6 +7,7 @@ import contextlib
 import time
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import anyio
@@ -14,19 +15,21 @@ import anyio
 from seedream_nb.errors import DownloadError, OutcomeUnknownError, ReplyError, SeedreamError, SettingsError
 from seedream_nb.fulfil.pictures import download, recover
 from seedream_nb.fulfil.tools import Tools, in_thread
+from seedream_nb.generation import lineage
+from seedream_nb.preview import warm_references
 from seedream_nb.record import Record
 from seedream_nb.references.fit import fit
 from seedream_nb.store import unwritable, write_private
-from seedream_nb.wire import Body, arrived_links, blotted, is_odd, is_reply, links_of, refusal
+from seedream_nb.wire import Body, arrived_links, blotted, is_odd, is_reply, links_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from seedream_nb.budget import Reservation
-    from seedream_nb.client import Client, Reply
+    from seedream_nb.client import Reply
     from seedream_nb.generation import Generation
     from seedream_nb.job import Job
-    from seedream_nb.request import Reference
+    from seedream_nb.request import ImageRequest, Reference
     from seedream_nb.store import Input
 
 __all__ = ["Tools", "fulfil", "recover"]
@@ -49,9 +52,11 @@ async def fulfil(job: Job, tools: Tools, *, others: Sequence[Job] = ()) -> None:
     record = Record(tools.journal, home=tools.store.home, verbs=tools.verbs)
     with tools.budget.reserve(job.request) as reservation:
         async with ended(job, record, reservation):
-            job.update(phase="waiting")
+            if tools.turn.available_tokens < 1:
+                job.update(phase="waiting")
             async with tools.turn:
                 await journal_intent(job, tools, record, inputs)
+                warm_thumbnails(record)
                 links = await post(job, tools, record, inputs)
             reservation.settle(len(links) * job.price)
             await download(job, tools, record, links)
@@ -111,12 +116,13 @@ async def journal_intent(job: Job, tools: Tools, record: Record, inputs: list[st
     notes = [note for reference in job.request.images for note in reference.notes]
     notes += [each.note for each in inputs if not isinstance(each, str) and each.note]
     request = job.request
+    sources = await in_thread(lambda: earlier_results(request, tools))
     try:
         job.id = await in_thread(tools.store.new_id)
         await record.begin(
             job.id, template=job.template, request=request.to_record(kept), fingerprint=request.fingerprint,
             backend=job.backend, host=job.host, price=job.price, notebook=job.notebook,
-            sources=[each.name for each in request.images if each.name.startswith("@")],
+            sources=sources,
             warnings=[*job.notices, *request.warnings, *notes],
         )  # fmt: skip
     except OSError as error:
@@ -124,13 +130,26 @@ async def journal_intent(job: Job, tools: Tools, record: Record, inputs: list[st
     job.update(generation=record.generation())
 
 
+def earlier_results(request: ImageRequest, tools: Tools) -> list[str]:
+    """Return the marks of the earlier results that are references, by their content."""
+    hashes = [str(each.original or each.sha256) for each in request.images if each.url is None]
+    made = reversed(tools.history.with_content(hashes)) if hashes else []
+    return lineage(request.images, [picture for each in made for picture in each])
+
+
+def warm_thumbnails(record: Record) -> None:
+    """Make the small pictures of the references while the service works; nobody waits for them, not even at the end."""
+    if (generation := record.generation()) and generation.request.images:
+        Thread(target=warm_references, args=(generation.request,), name="seedream thumbnails", daemon=True).start()
+
+
 async def post(job: Job, tools: Tools, record: Record, inputs: list[str | Input]) -> list[str]:
     """Send the request and return the links of its pictures, which are in the journal by then."""
     client = tools.client  # its key is only ever named where it is used, so that no traceback can show it
     try:
-        reply = await answer(job, client, inputs)
+        reply = await answer(job, tools, record, inputs)
         if not is_reply(reply.status):
-            raise refusal(reply.status, reply.headers, reply.content, secret=client.secret, tries=reply.tries)
+            raise client.refusal(reply)
         links = await in_thread(lambda: links_of(reply.content, job.request.most, secret=client.secret))
     except ReplyError as error:
         await keep_reply(tools, record, error.content)
@@ -143,17 +162,21 @@ async def post(job: Job, tools: Tools, record: Record, inputs: list[str | Input]
     return links
 
 
-async def answer(job: Job, client: Client, inputs: list[str | Input]) -> Reply:
+async def answer(job: Job, tools: Tools, record: Record, inputs: list[str | Input]) -> Reply:
     """Send the request until the service takes it on, or refuses it for good; what it refuses for now costs nothing."""
-    tries = 0
+    client, tries = tools.client, 0
     while True:
         body, tries = Body(job.request, inputs, on_last=job.commit), tries + 1
         job.update(phase="uploading", wait=None, uploaded_bytes=0, upload_bytes=body.length)
-        reply = await client.post(body, on_upload=lambda sent: job.update(uploaded_bytes=sent))
+        reply = await client.post(body, on_upload=lambda sent: job.update(uploaded_bytes=sent), on_pause=job.hold)
         pause = client.pause_after(reply, tries)
         if pause is None or not job.put_off(pause.seconds, str(pause)):
             return replace(reply, tries=tries)
+        await record.note("refused", tries=tries, status=reply.status)
         await asyncio.sleep(pause.seconds)
+        await record.note("again", tries=tries + 1)
+        if record.trouble is not None:  # unwritten, a kill from here on would be told as not billed
+            raise unwritable(tools.store.home, record.trouble)
 
 
 async def salvage(job: Job, tools: Tools, record: Record, error: OutcomeUnknownError) -> list[str]:
@@ -171,13 +194,16 @@ async def salvage(job: Job, tools: Tools, record: Record, error: OutcomeUnknownE
 
 
 async def keep_reply(tools: Tools, record: Record, content: bytes) -> None:
-    """Keep a reply that makes no sense, or more than asked, as it came but for the key: it may have been paid for."""
-    text = await in_thread(lambda: blotted(content.decode(errors="replace"), tools.client.secret))
+    """Keep a reply that makes no sense, or more than asked, as it came but for the key: it may have been paid for.
+
+    Bytes that are no text are kept as Python's `surrogateescape` spells them.
+    """
+    text = await in_thread(lambda: blotted(content.decode(errors="surrogateescape"), tools.client.secret))
     await record.note("reply", raw=text[:JOURNALED_CHARACTERS])
     if len(text) > JOURNALED_CHARACTERS:
         path = tools.store.journal / f"{record.number:04d}-reply.txt"
         with contextlib.suppress(OSError):  # a full disk changes nothing about what is to be told
-            await in_thread(lambda: write_private(path, text.encode()))
+            await in_thread(lambda: write_private(path, text.encode(errors="surrogateescape")))
 
 
 async def settle(job: Job, record: Record, links: list[str]) -> None:
@@ -186,7 +212,7 @@ async def settle(job: Job, record: Record, links: list[str]) -> None:
     status = "partial" if missing else "done"
     await record.note("end", status=status, cost=len(links) * job.price, seconds=elapsed(job))
     generation = whole(record)
-    await hand_over(job, generation, not_fetched(generation) if missing else None)
+    await hand_over(job, generation, not_fetched(generation, record.trouble) if missing else None)
 
 
 async def hand_over(job: Job, generation: Generation, error: SeedreamError | None = None) -> None:
@@ -202,14 +228,18 @@ async def hand_over(job: Job, generation: Generation, error: SeedreamError | Non
     job.finish(generation, error)
 
 
-def not_fetched(generation: Generation) -> DownloadError:
-    """Return the error for pictures that are paid for and not here."""
+def not_fetched(generation: Generation, trouble: OSError | None) -> DownloadError:
+    """Return the error for pictures that are paid for and not here; with `trouble` their links are nowhere else."""
     reasons = "; ".join(dict.fromkeys(generation.missing.values()))
-    return DownloadError(
-        f"{len(generation.missing)} of {len(generation.links)} pictures could not be fetched: {reasons}\n"
+    told = [
+        f"{len(generation.missing)} of {len(generation.links)} pictures could not be fetched: {reasons}",
         f"They are paid for ({generation.cost or 0:.2f} USD) and their links are kept.",
-        hint="Try again with: %seedream recover",
-    )
+    ]
+    if trouble is None:
+        return DownloadError("\n".join(told), hint="Try again with: %seedream recover")
+    links = " ".join(generation.links[index - 1] for index in generation.missing)
+    told[1] = f"They are paid for ({generation.cost or 0:.2f} USD). The journal can't be written: {reason_of(trouble)}."
+    return DownloadError("\n".join(told), hint=f"Open their links soon, for they are kept nowhere else: {links}")
 
 
 @asynccontextmanager
@@ -247,10 +277,14 @@ def whole(record: Record) -> Generation:
     assert generation is not None  # noqa: S101 - it was begun
     if record.trouble is None:
         return generation
-    reason = record.trouble.strerror or str(record.trouble)
-    warning = f"The journal can't be written ({reason}), so this is missing in the history."
+    warning = f"The journal can't be written ({reason_of(record.trouble)}), so this is missing in the history."
     links = [f"Link: {link}" for link in generation.links]
     return replace(generation, warnings=[*generation.warnings, warning, *links])
+
+
+def reason_of(trouble: OSError) -> str:
+    """Return, in the system's words, why something can't be written."""
+    return trouble.strerror or str(trouble)
 
 
 def elapsed(job: Job) -> float:

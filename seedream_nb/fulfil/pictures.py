@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from seedream_nb.errors import SeedreamError
+from seedream_nb.fulfil.parts import keep_aside, keep_old_aside, part_of
 from seedream_nb.fulfil.tools import in_thread
 from seedream_nb.picture import Facts, inspect
 from seedream_nb.preview import preview, side_for
@@ -30,6 +31,7 @@ to be seen (measured in `benchmarks/`: 15 pictures of 4096x4096 on two cores).""
 
 async def download(job: Job, tools: Tools, record: Record, links: list[str]) -> None:
     """Fetch all pictures side by side; each is checked, named, journaled and shown as it is complete."""
+    await in_thread(lambda: keep_old_aside(tools.store))
     job.update(phase="downloading", expected=len(links), generation=record.generation())
     line = anyio.CapacityLimiter(ALL_AT_ONCE if len(links) <= ALL_AT_ONCE else SIDE_BY_SIDE)
     async with asyncio.TaskGroup() as group:
@@ -71,7 +73,7 @@ async def bring(tools: Tools, record: Record, place: Place) -> str | None:
     """
     store, index = tools.store, place.index
     try:
-        partial, found = await in_thread(lambda: store.partial(record.number, index)), list[Facts]()
+        partial, found = await in_thread(lambda: part_of(store, record.number, index)), list[Facts]()
         await tools.client.download(
             place.link, partial, service=place.service, check=lambda path: found.append(inspect(path))
         )
@@ -79,6 +81,8 @@ async def bring(tools: Tools, record: Record, place: Place) -> str | None:
         path = await in_thread(lambda: store.settle(partial, name))
     except Exception as error:  # noqa: BLE001 - whatever it is, the other pictures must come
         reason = blotted(reason_of(error), tools.client.secret)
+        if kept := await in_thread(lambda: keep_aside(store, record.number, index)):
+            reason = f"{reason.rstrip('.')}. What came instead is kept in home as {kept}."
         await record.note("missing", index=index, reason=reason)
         return reason
     await record.note("file", index=index, path=store.relative(path), **found[-1].to_record())
@@ -108,6 +112,9 @@ async def recover(generation: Generation, tools: Tools, *, service: str) -> Gene
     """
     record = Record(tools.journal, home=tools.store.home, verbs=tools.verbs)
     record.number = generation.id
+    with contextlib.suppress(OSError):  # what can't be written is told picture by picture
+        await in_thread(tools.journal.open)
+    await in_thread(lambda: keep_old_aside(tools.store))
     have = {int(picture.mark.rpartition(".")[2]) for picture in generation.images if picture.path.exists()}
     failed = {}
     for place in places(generation.links, generation.prompt, generation.host if generation.host == service else ""):

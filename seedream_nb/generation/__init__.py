@@ -3,6 +3,17 @@
 from __future__ import annotations
 
 from seedream_nb.generation.folding import fold
+from seedream_nb.generation.inputs import called, inputs_line, lineage, origins, written
 from seedream_nb.generation.value import NOTE_CHARACTERS, Generation, Verbs
 
-__all__ = ["NOTE_CHARACTERS", "Generation", "Verbs", "fold"]
+__all__ = [
+    "NOTE_CHARACTERS",
+    "Generation",
+    "Verbs",
+    "called",
+    "fold",
+    "inputs_line",
+    "lineage",
+    "origins",
+    "written",
+]

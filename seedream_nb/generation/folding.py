@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from seedream_nb.generation.value import Verbs
 
 NOT_FETCHED = "not fetched yet"
+NOT_TAKEN = "The service refused it for now, and it was not sent again: nothing was billed."
 ENDS = ("done", "partial", "failed", "stopped", "unknown")
 LONGEST_SIDE = 100_000
 """Pixels. What a journal says of a picture beyond that is damage: no result comes near it."""
@@ -55,7 +56,6 @@ def fold(records: Iterable[Record], *, home: Path, alive: bool, verbs: Verbs | N
     }
     pictures = {index: picture for index, picture in sorted(files.items()) if picture is not None}
     status = _status(told, have=set(pictures), alive=alive)
-    error = told.end.get("error")
     return Generation(
         id=number,
         prompt=request.prompt,
@@ -64,12 +64,12 @@ def fold(records: Iterable[Record], *, home: Path, alive: bool, verbs: Verbs | N
         images=list(pictures.values()),
         created=created,
         seconds=_number(told.end.get("seconds")) or told.seconds,
-        cost=_cost(told),
+        cost=_cost(told, status),
         backend=backend,
         host=_text(intent.get("host")) or "",
         status=status,
         warnings=_texts(intent.get("warnings")),
-        error=_text(error.get("message")) if isinstance(error, Mapping) else None,
+        error=_error(told, status),
         links=told.links,
         missing=_missing(told, have=set(pictures)),
         sources=_texts(intent.get("sources")),
@@ -83,11 +83,18 @@ class _Told:
     """What the journal tells about one generation, the latest word on each point."""
 
     intent: Record = field(default_factory=dict)
+    sent: int = 1
+    refused: int = 0
     links: list[str] = field(default_factory=list)
     seconds: float | None = None
     files: dict[int, Record] = field(default_factory=dict)
     missing: dict[int, str] = field(default_factory=dict)
     end: Record = field(default_factory=dict)
+
+    @property
+    def was_refused(self) -> bool:
+        """Whether the service surely took none of it on: each time that it was sent was refused for now."""
+        return self.refused >= self.sent and not self.links
 
 
 def _told(records: Iterable[Record]) -> _Told:
@@ -100,6 +107,10 @@ def _told(records: Iterable[Record]) -> _Told:
         match record:
             case {"event": "intent"}:
                 told.intent = told.intent or record
+            case {"event": "refused", "tries": int(tries)}:
+                told.refused = max(tries, told.refused)
+            case {"event": "again", "tries": int(tries)}:
+                told.sent = max(tries, told.sent)
             case {"event": "links", "links": list(links)}:
                 told.links += [link for link in links if isinstance(link, str) and link not in told.links]
                 told.seconds = _number(record.get("seconds"))
@@ -129,11 +140,23 @@ def _status(told: _Told, *, have: set[int], alive: bool) -> str:
         return "partial" if told.links and (ended == "done" or in_doubt) else ended
     if alive:
         return "downloading" if told.links else "generating"
-    return "partial" if told.links or have else "unknown"
+    if told.links or have:
+        return "partial"
+    return "stopped" if told.was_refused else "unknown"
 
 
-def _cost(told: _Told) -> float | None:
+def _error(told: _Told, status: str) -> str | None:
+    """Return what went wrong, where it is known."""
+    error = told.end.get("error")
+    if isinstance(error, Mapping):
+        return _text(error.get("message"))
+    return NOT_TAKEN if status == "stopped" and told.was_refused else None
+
+
+def _cost(told: _Told, status: str) -> float | None:
     """Return what it cost in USD: as settled, else what its links are worth; None where nobody knows."""
+    if status == "stopped" and not told.end:
+        return 0.0
     if (cost := _number(told.end.get("cost"))) is not None:
         return cost
     price = _number(told.intent.get("price"))

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, overload
 
 from seedream_nb.errors import SeedreamError, plain
-from seedream_nb.picture import Picture, bundle_of
+from seedream_nb.generation.inputs import inputs_line, origins
+from seedream_nb.picture import Picture, bundle_of, made_folder
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterator, Mapping
     from datetime import datetime
+    from pathlib import Path
 
     from seedream_nb.request import ImageRequest
 
@@ -100,9 +101,8 @@ class Generation(Sequence[Picture]):
         return self._asked().rerun(self, changes)
 
     def save(self, folder: str | os.PathLike[str]) -> list[Path]:
-        """Copy the full-size files into a folder, made if need be; returns where they are."""
-        place = Path(folder).expanduser()
-        place.mkdir(parents=True, exist_ok=True)
+        """Copy the full-size files into a folder, made if need be; returns where they are, or raises SeedreamError."""
+        place = made_folder(self.mark, folder)
         return [picture.save(place) for picture in self.images]
 
     def _asked(self) -> Verbs:
@@ -118,11 +118,12 @@ class Generation(Sequence[Picture]):
         return f"<Generation {_outcome(self)}: {plain(self.prompt, 60)}>"
 
     def __str__(self) -> str:
-        """Tell outcome, files, warnings and what went wrong, a line each."""
+        """Tell outcome, files, references, warnings and what went wrong, a line each."""
         files = [f"{picture.mark}  {plain(str(picture.path))}" for picture in self.images]
         missing = [f"{self.mark}.{index}  missing: {plain(why)}" for index, why in self.missing.items()]
         notes = [plain(each, NOTE_CHARACTERS) for each in [*self.warnings, *(self.error or "").splitlines()]]
-        return "\n".join([_outcome(self), *files, *missing, *notes])
+        inputs = filter(None, [inputs_line(self.request)])
+        return "\n".join([_outcome(self), *files, *missing, *inputs, *notes])
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:  # noqa: ARG002 - IPython's
         """Show the pictures in a notebook; without a session, as plain text."""
@@ -138,6 +139,7 @@ def _outcome(generation: Generation) -> str:
         f"{count} picture{'s' * (count != 1)}{' ' * bool(sizes)}{', '.join(sizes)}",
         *([] if generation.seconds is None else [f"{generation.seconds:.1f} s"]),
         *([] if generation.cost is None else [f"{generation.cost:.2f} USD"]),
+        *([f"from {', '.join(begun)}"] if (begun := origins(generation.sources)) else []),
         *(["sandbox"] if generation.backend == "sandbox" else []),
     ]
     return f"{generation.mark} " + " · ".join(told)

@@ -10,21 +10,21 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from seedream_nb.errors import OutcomeUnknownError, SeedreamError, StillGeneratingError, StoppedError
+from seedream_nb.errors import SeedreamError, StillGeneratingError, StoppedError
 from seedream_nb.job import stops, words
-from seedream_nb.job.awaiting import awaited
-from seedream_nb.job.lingering import linger
+from seedream_nb.job.awaiting import LOOK_SECONDS, awaited
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator
     from pathlib import Path
 
     from seedream_nb.background import Background
+    from seedream_nb.client import Pause
     from seedream_nb.generation import Generation
     from seedream_nb.picture import Picture
     from seedream_nb.request import ImageRequest
 
-__all__ = ["PHASES", "POLL_SECONDS", "Job", "linger"]
+__all__ = ["PHASES", "POLL_SECONDS", "Job"]
 
 PHASES = ("preparing", "waiting", "uploading", "generating", "downloading")
 POLL_SECONDS = 0.1
@@ -103,7 +103,7 @@ class Job:
         """Wait for the generation and return it.
 
         Args:
-            timeout: seconds from now; without it, the job's own, counted from the last byte sent.
+            timeout: seconds from now; without it, the job's own (see `overdue`).
 
         Raises:
             StillGeneratingError: the timeout passed, or another process works on it; the work goes on.
@@ -128,8 +128,11 @@ class Job:
 
     @property
     def overdue(self) -> bool:
-        """Whether the job's own timeout has passed since the last byte was sent."""
-        return self.sent is not None and not self.over and time.monotonic() - self.sent >= self.timeout
+        """Whether the job's own timeout has passed since its last byte was sent for the first time.
+
+        What the service refuses for now is sent again within that same time: nobody waits longer for that.
+        """
+        return self.first_sent is not None and not self.over and time.monotonic() - self.first_sent >= self.timeout
 
     def cancel(self) -> None:
         """Stop: withdraw the request if it was not sent; else let the work go on, and say so.
@@ -169,6 +172,7 @@ class Job:
         """Begin the work on the background loop."""
         self._background = background
         background.start(self._run(work))
+        self._thread = background.thread
 
     def update(self, **changes: object) -> None:
         """Change what is known of the work and wake who watches it."""
@@ -187,8 +191,13 @@ class Job:
 
     def commit(self) -> None:
         """Note that the last bytes go out now: from here on the request may be billed and is not withdrawn."""
-        self.committed = True
-        self.update(phase="generating", sent=time.monotonic())
+        self.committed, now = True, time.monotonic()
+        self.first_sent = now if self.first_sent is None else self.first_sent
+        self.update(phase="generating", sent=now)
+
+    def hold(self, pause: Pause | None) -> None:
+        """Show that it waits before another try to connect; None: that it goes on."""
+        self.update(phase="waiting" if pause else "uploading", wait=str(pause) if pause else None)
 
     def put_off(self, seconds: float, told: str) -> bool:
         """Take `commit` back, for the service refused the request for now: nothing was billed.
@@ -200,10 +209,8 @@ class Job:
         Returns:
             Whether to wait and send it again: not once it was stopped, nor past its timeout since it was first sent.
         """
-        now = time.monotonic()
-        self.first_sent = self.first_sent or self.sent or now
-        self.committed = False
-        if self._future.done() or now + seconds - self.first_sent >= self.timeout:
+        self.committed, now = False, time.monotonic()
+        if self._future.done() or now + seconds - (self.first_sent or now) >= self.timeout:
             return False
         self.update(phase="waiting", wait=told, sent=None)
         return True
@@ -213,24 +220,27 @@ class Job:
         if generation is not None:
             self.generation = generation
         self.error = error
+        # First, for who waits for the result may ask for the status at once.
+        phase = stops.status_of(error) if generation is None or generation.status in PHASES else generation.status
+        self._work_over.set()
+        self.update(phase=phase)
         if not self._future.done():
             if error is not None:
                 self._future.set_exception(error)
             elif generation is not None:
                 self._future.set_result(generation)
-        phase = _status_of(error) if generation is None or generation.status in PHASES else generation.status
-        self._work_over.set()
-        self.update(phase=phase)
 
     def wait_over(self, seconds: float) -> None:
         """Return when the work has ended, or after some seconds."""
+        self._notice_death()
         self._work_over.wait(seconds)
 
     def when_over(self, function: Callable[[], None]) -> None:
         """Call `function`, on another thread, when the work has ended."""
 
         def wait() -> None:
-            self._work_over.wait()
+            while not self.over:
+                self.wait_over(LOOK_SECONDS)
             function()
 
         threading.Thread(target=wait, name="seedream end", daemon=True).start()
@@ -245,7 +255,7 @@ class Job:
     # -- within ------------------------------------------------------------------------------------
 
     async def _run(self, work: Coroutine[Any, Any, None]) -> None:
-        self._task, self._thread = asyncio.ensure_future(work), threading.current_thread()
+        self._task = asyncio.ensure_future(work)
         if self._future.done():  # stopped before the loop came to it
             self._task.cancel()
         try:
@@ -285,9 +295,3 @@ class Job:
     def _pause(self, limit: float | None) -> None:
         left = POLL_SECONDS if limit is None else min(POLL_SECONDS, max(0.0, limit - time.monotonic()))
         concurrent.futures.wait([self._future], timeout=left)
-
-
-def _status_of(error: SeedreamError | None) -> str:
-    if isinstance(error, StoppedError):
-        return "stopped"
-    return "unknown" if isinstance(error, OutcomeUnknownError) else "failed"

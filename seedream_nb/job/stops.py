@@ -42,5 +42,12 @@ def ended_from_outside(job: Job) -> SeedreamError:
     return OutcomeUnknownError(words.LOST.format(phase=job.phase), hint=words.RECOVER)
 
 
+def status_of(error: SeedreamError | None) -> str:
+    """Return the status of work that an error ended."""
+    if isinstance(error, StoppedError):
+        return "stopped"
+    return "unknown" if isinstance(error, OutcomeUnknownError) else "failed"
+
+
 def _where(job: Job) -> str:
     return words.BELOW if job.followed else words.IN_THE_HISTORY

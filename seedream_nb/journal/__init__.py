@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EVENTS", "MONEY", "MOST_RAW", "SILENT_SECONDS", "VERSION", "Journal", "Line", "Lines", "Record",
-    "afresh_in_child", "is_alive", "is_own", "read", "read_lines",
+    "afresh_in_child", "is_alive", "is_own", "is_writing", "read", "read_lines",
 ]  # fmt: skip
 
-MONEY = frozenset({"intent", "links", "reply"})
+MONEY = frozenset({"intent", "again", "links", "reply"})
 """Events that wait for the disk itself; what the others tell can be had again from the links."""
 
 SILENT_SECONDS = 1800.0
@@ -96,6 +96,15 @@ class Journal:
                 self._flushing -= 1
                 self._flushed.notify_all()
 
+    def open(self) -> None:
+        """Begin the file before there is a line for it: others see by its lock that this process is at work.
+
+        Raises:
+            OSError: it can't be written.
+        """
+        with self._lock:
+            self._opened()
+
     def close(self) -> None:
         """Give up the lock; the next `append` starts another file."""
         with self._lock:
@@ -147,6 +156,11 @@ _journals: weakref.WeakSet[Journal] = weakref.WeakSet()
 def is_own(path: Path) -> bool:
     """Return whether this process writes this journal file."""
     return any(journal.path == path for journal in list(_journals))
+
+
+def is_writing(folder: Path, process: int) -> bool:
+    """Return whether the process of that number, on whatever machine, lives and writes a journal in this folder."""
+    return any(map(is_alive, folder.glob(f"*-{process}-*.jsonl")))
 
 
 def is_alive(path: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import keyword
 import math
 import re
@@ -260,6 +261,8 @@ def _seconds(option: Option, flag: str, text: str) -> float:
 def _name(_option: Option, flag: str, text: str) -> str:
     if text in _IPYTHONS:
         raise Problem(f"{flag}: {text} is a name that IPython itself needs. Write another, such as {flag} result.")
+    if hasattr(builtins, text) and not text.startswith("_"):
+        raise Problem(f"{flag}: {text} is a name of Python's own, which would be lost. Write another: {flag} result.")
     if not text.isidentifier() or keyword.iskeyword(text):
         nearest = re.sub(r"\W", "_", text).lstrip("0123456789") or "_"
         nearest += "_" if keyword.iskeyword(nearest) else ""

@@ -38,7 +38,10 @@ class Leftover:
 
 def leftover_line(session: Session) -> str | None:
     """Return what was left in one line; None where nothing was."""
-    left = [f"{each.mark} ({each.status})" for each in session.history.left_behind()]
+    left = [
+        f"{each.mark} ({'not billed' if each.status == 'stopped' else each.status})"
+        for each in session.history.left_behind()
+    ]
     more = f" and {len(left) - MOST_NAMED} more" if len(left) > MOST_NAMED else ""
     named = ", ".join(left[:MOST_NAMED])
     return f"Unfinished since a kernel ended: {named}{more}. See: %seedream recover" if left else None

@@ -14,6 +14,7 @@ from seedream_nb.notebook.helptext import cell_help, verbs_help
 from seedream_nb.notebook.leftover import Leftover
 from seedream_nb.notebook.running import run_below
 from seedream_nb.notebook.shown import Shown
+from seedream_nb.notebook.surroundings import in_kernel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,6 +91,15 @@ class Magics:
         )  # fmt: skip
         return run_below(self._ip, session, request, options, template=cell.strip())
 
+    def show_job(self, job: Job) -> None:
+        """Show a job as an output that keeps itself up to date; in a terminal, where none can, as a line."""
+        from seedream_nb.notebook.live import LiveOutput
+
+        if in_kernel(self._ip):
+            LiveOutput(job, self._ip, self._session().bundle, goes_on=True).follow_on()
+        else:
+            print(repr(job))
+
     # -- what IPython is given ---------------------------------------------------------------------
 
     def _cell_magic(self) -> Callable[[str, str], Any]:
@@ -124,23 +134,11 @@ class Magics:
         formatter = display_formatter.ipython_display_formatter
         module, name = "seedream_nb.job", "Job"
         if on:
-            formatter.for_type_by_name(module, name, show_job)
+            formatter.for_type_by_name(module, name, self.show_job)
         else:
             formatter.deferred_printers.pop((module, name), None)
             if module in sys.modules:
                 formatter.type_printers.pop(sys.modules[module].Job, None)
-
-
-def show_job(job: Job) -> None:
-    """Show a job as an output that keeps itself up to date; in a terminal, where none can, as a line."""
-    from seedream_nb.notebook.live import LiveOutput
-    from seedream_nb.notebook.surroundings import current_shell, in_kernel
-
-    ip = current_shell()
-    if ip is not None and in_kernel(ip):
-        LiveOutput(job).follow_on()
-    else:
-        print(repr(job))
 
 
 def load(ip: InteractiveShell, session: Callable[[], Session]) -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import base64
 import io
+import itertools
 import threading
-from dataclasses import dataclass, replace
+from collections import OrderedDict, defaultdict
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from seedream_nb.errors import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
 MOST_BYTES = 64_000_000
 """Of pictures as they were sent to the page; the oldest are forgotten first."""
@@ -34,6 +36,7 @@ class Output:
         media_type: of `data`.
         data: as it was sent to the page, bytes or base64; None if there was none, or there is no more room for it.
         display: the display id by which it can be updated.
+        number: counts them; it stays the same where the rest changes.
     """
 
     sort: Sort
@@ -42,6 +45,7 @@ class Output:
     media_type: str = ""
     data: str | bytes | None = None
     display: str | None = None
+    number: int = field(default_factory=itertools.count().__next__)
 
     @property
     def size_bytes(self) -> int:
@@ -57,6 +61,12 @@ class Output:
 
             return is_picture(self.of())
         return True
+
+    def surely_has_pictures(self) -> bool:
+        """Return whether it has any that can be had; no object of others is asked for it."""
+        if self.sort == "unsure":
+            return False
+        return self.has_pictures() if self.sort in {"ours", "drawn"} else self.data is not None
 
     def pictures(self, form: Callable[..., Any]) -> Sequence[object]:
         """Return its pictures, as values that can be references; `form` makes an output of an object.
@@ -95,53 +105,103 @@ class Output:
 
 
 class Outputs:
-    """The outputs so far, the newest last: only so many, and so many bytes. Thread-safe."""
+    """The outputs so far, the newest last: only so many, and so many bytes. Thread-safe.
+
+    One more costs the same however many are kept: only `all` looks at all of them.
+    """
 
     def __init__(self) -> None:
         """Begin with none."""
-        self._kept: list[Output] = []
         self._lock = threading.Lock()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._kept: OrderedDict[int, Output] = OrderedDict()
+        self._with_data: OrderedDict[int, None] = OrderedDict()
+        self._displays: dict[str, int] = {}
+        self._cells: defaultdict[int, set[int]] = defaultdict(set)
+        self._size_bytes = 0
 
     def add(self, output: Output) -> None:
         """Keep one more. Where cells are counted anew, what was shown before is of another time."""
         with self._lock:
-            newest = self._kept[-1].cell if self._kept else None
-            again = newest is not None and output.cell is not None and output.cell < newest
-            self._keep([*(() if again else self._kept), output])
+            newest = self._kept[next(reversed(self._kept))].cell if self._kept else None
+            if newest is not None and output.cell is not None and output.cell < newest:
+                self._begin()
+            self._put(output)
+            if len(self._kept) > MOST_OUTPUTS:
+                self._drop(next(iter(self._kept)))
+            while self._size_bytes > MOST_BYTES:
+                self._put(replace(self._kept[next(iter(self._with_data))], data=None))
 
     def name(self, output: Output, display: str) -> None:
         """Let a display id name an output; it takes the place, and the cell, of the one that had it before."""
         with self._lock:
-            old = [each for each in self._kept if each.display == display and each is not output]
-            named = replace(output, display=display, cell=old[0].cell if old else output.cell)
-            self._keep([named if each is output else each for each in self._kept if each not in old])
+            before = self._displays.get(display)
+            if output.number in self._kept and before != output.number:
+                cell = output.cell if before is None else self._drop(before).cell
+                self._put(replace(self._kept[output.number], display=display, cell=cell))
 
     def named(self, display: str) -> Output | None:
         """Return the output that a display id names, if it is one of these."""
         with self._lock:
-            return next((each for each in self._kept if each.display == display), None)
+            number = self._displays.get(display)
+            return None if number is None else self._kept[number]
 
-    def take_back(self, fits: Callable[[Output], bool]) -> None:
-        """Let some be below no cell any more; what was shown last in the notebook stays so."""
+    def take_back_cell(self, cell: int) -> None:
+        """Let those of a cell be below no cell any more; what was shown last in the notebook stays so."""
         with self._lock:
-            self._keep([replace(each, cell=None) if fits(each) else each for each in self._kept])
+            for number in sorted(self._cells.get(cell, ())):
+                self._put(replace(self._kept[number], cell=None))
+
+    def take_back_display(self, display: str) -> None:
+        """Let the one that a display id names be below no cell any more."""
+        with self._lock:
+            number = self._displays.get(display)
+            if number is not None:
+                self._put(replace(self._kept[number], cell=None))
 
     def all(self) -> Sequence[Output]:
         """Return them in the order in which they came."""
         with self._lock:
-            return tuple(self._kept)
+            return tuple(self._kept.values())
 
     def forget(self) -> None:
         """Keep none."""
         with self._lock:
-            self._kept = []
+            self._begin()
 
-    def _keep(self, outputs: Iterable[Output]) -> None:
-        room, kept = MOST_BYTES, []
-        for each in reversed([*outputs][-MOST_OUTPUTS:]):
-            room -= each.size_bytes
-            kept.append(each if room >= 0 or not each.data else replace(each, data=None))
-        self._kept = kept[::-1]
+    def _put(self, output: Output) -> None:
+        """Keep an output, in the place of what it was before."""
+        if output.number in self._kept:
+            self._strike(self._kept[output.number])
+        self._kept[output.number] = output
+        self._size_bytes += output.size_bytes
+        if output.data is None:
+            self._with_data.pop(output.number, None)
+        else:
+            self._with_data.setdefault(output.number)
+        if output.display is not None:
+            self._displays[output.display] = output.number
+        if output.cell is not None:
+            self._cells[output.cell].add(output.number)
+
+    def _drop(self, number: int) -> Output:
+        """Keep an output no longer; return it."""
+        output = self._kept.pop(number)
+        self._strike(output)
+        self._with_data.pop(number, None)
+        return output
+
+    def _strike(self, output: Output) -> None:
+        """Forget by what an output is found."""
+        self._size_bytes -= output.size_bytes
+        if output.display is not None:
+            del self._displays[output.display]
+        if output.cell is not None:
+            self._cells[output.cell].remove(output.number)
+            if not self._cells[output.cell]:
+                del self._cells[output.cell]
 
 
 def files_of(value: object) -> Sequence[object]:

@@ -26,14 +26,14 @@ def run_below(
 ) -> Generation | Job | None:
     """Run a request as the options of its line say, and return the value of the cell."""
     if options.dry_run:
-        show_request(request, session)
+        show_request(session.rehearsed(request), session)
         return None
     try:
         job = session.submit(request, template=template, once=options.once, save=options.save, timeout=options.timeout)
         with _previews_of(job, ip):
             if options.background:
                 return keep(ip, options.out, job)
-            generation = _wait(ip, job, options.out)
+            generation = _wait(ip, session, job, options.out)
         # Made here, where an interrupt is understood, and kept: IPython asks for it where none is.
         session.bundle(generation)
         return generation  # noqa: TRY300 - it is the cell's value
@@ -60,9 +60,9 @@ def keep(ip: InteractiveShell, name: str | None, value: Value) -> Value:
     return value
 
 
-def _wait(ip: InteractiveShell, job: Job, out: str | None) -> Generation:
+def _wait(ip: InteractiveShell, session: Session, job: Job, out: str | None) -> Generation:
     try:
-        generation = _wait_in_view(job, alone=_is_alone(ip)) if in_kernel(ip) else job.result()
+        generation = _wait_in_view(ip, session, job) if in_kernel(ip) else job.result()
     except (StoppedError, StillGeneratingError):
         _keep_what_comes(ip, out, job)
         raise
@@ -79,10 +79,10 @@ def _is_alone(ip: InteractiveShell) -> bool:
     return cell.startswith("get_ipython().run_cell_magic") or "\n" not in cell
 
 
-def _wait_in_view(job: Job, *, alone: bool) -> Generation:
+def _wait_in_view(ip: InteractiveShell, session: Session, job: Job) -> Generation:
     from seedream_nb.notebook.live import LiveOutput
 
-    live = LiveOutput(job)
+    alone, live = _is_alone(ip), LiveOutput(job, ip, session.bundle)
     try:
         live.follow(lambda: job.over or job.overdue)
     except KeyboardInterrupt:

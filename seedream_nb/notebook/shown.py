@@ -80,6 +80,11 @@ class Shown:
         there = ", ".join(f"@[{cell}]" for cell in cells[-_FEW:]) or "nothing since %load_ext seedream_nb"
         raise Problem(f"{mark}: cell [{number}] has shown no picture; there is {there}.", reference=True)
 
+    def cells(self) -> Sequence[int]:
+        """Return the numbers of the cells that surely showed a picture, the newest first; no object is asked."""
+        sure = (each for each in reversed(self._outputs.all()) if each.surely_has_pictures())
+        return list(dict.fromkeys(each.cell for each in sure if each.cell is not None))
+
     @contextlib.contextmanager
     def previews(self, job: Callable[[], object]) -> Iterator[None]:
         """Take what is displayed in here for previews of our own.
@@ -194,7 +199,7 @@ class Shown:
             output = Output(sort="sent", cell=self._cell(), of=_nothing, media_type=kind, data=picture)
             self._outputs.add(output)
         elif display and update:
-            self._outputs.take_back(lambda each: each.display == display)
+            self._outputs.take_back_display(display)
         if output is not None and display:
             self._outputs.name(output, display)
 
@@ -205,8 +210,7 @@ class Shown:
 
     def _cleared(self, *_: object, **__: object) -> None:
         """Hear that the running cell took its outputs back."""
-        cell = self._cell()
-        self._outputs.take_back(lambda each: each.cell == cell)
+        self._outputs.take_back_cell(self._cell())
 
     def _cell(self) -> int:
         # `execution_count` is one too high in a cell of IPython 9, and where 7.34 shows its figures.

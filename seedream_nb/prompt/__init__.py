@@ -171,9 +171,21 @@ def _tried(part: Expression, action: Any) -> Any:  # noqa: ANN401 - values of th
     """Return what an action on the user's own values gives; what it raises becomes a problem."""
     try:
         return action()
-    except Exception as error:
-        told = f"{type(error).__name__}: {plain(str(error))}".removesuffix(": ")
-        raise Problem(f"{_shown(part)} raises {told}. To keep it as it is, write {{{_shown(part)}}}.") from error
+    except (KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as error:  # a panic of Rust and SystemExit are no Exception
+        raise Problem(
+            f"{_shown(part)} raises {_said(error)}. To keep it as it is, write {{{_shown(part)}}}."
+        ) from error
+
+
+def _said(error: BaseException) -> str:
+    """Return what an error says; even that may fail."""
+    kind = type(error).__name__
+    try:
+        return f"{kind}: {plain(str(error))}".removesuffix(": ")
+    except Exception:  # noqa: BLE001 - it is somebody's __str__
+        return kind
 
 
 def _shown(part: Expression) -> str:

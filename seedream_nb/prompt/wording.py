@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from seedream_nb.request import HAN
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_HAN = re.compile("[\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 _LATIN = "A-Za-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff"
 _LATIN_WORD = re.compile(f"[{_LATIN}]+(?:['\u2019-][{_LATIN}]+)*")
 
@@ -16,7 +17,7 @@ _LATIN_WORD = re.compile(f"[{_LATIN}]+(?:['\u2019-][{_LATIN}]+)*")
 def worded(parts: Sequence[str | tuple[int, ...]]) -> str:
     """Return texts and numbers of references as one prompt, in the words of the language that its texts are in."""
     said = " ".join(part for part in parts if isinstance(part, str))
-    called = _in_chinese if len(_HAN.findall(said)) > len(_LATIN_WORD.findall(said)) else _in_english
+    called = _in_chinese if len(HAN.findall(said)) > len(_LATIN_WORD.findall(said)) else _in_english
     return "".join(part if isinstance(part, str) else called(part) for part in parts)
 
 

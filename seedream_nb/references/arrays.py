@@ -37,8 +37,11 @@ def is_array(value: object) -> bool:
 def is_picture_array(value: object) -> bool:
     """Return whether an array has a picture's shape, no side under 15; tables have none, whatever they measure."""
     shape = _declared(value)
-    if not is_array(value) or is_table(value) or shape is None:
-        return False
+    return shape is not None and is_array(value) and not is_table(value) and is_picture_shape(shape)
+
+
+def is_picture_shape(shape: tuple[int, ...]) -> bool:
+    """Return whether an array of this shape can be a picture."""
     shown = _layout(shape)
     return shown is not None and min(shown[:2]) >= LEAST_SIDE
 
@@ -57,6 +60,8 @@ def picture_of_array(name: str, value: Any) -> Image.Image:  # noqa: ANN401 - an
 
     shape = _declared(value)
     if shape is not None:
+        if is_table(value) and not is_picture_shape(shape):
+            raise wrong(name, f"is a table; for pictures in a column write {_spelt(name)}['its name'].")
         _checked(name, shape)  # before anything is computed or copied because of it
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         raise wrong(name, f"has masked values, which have no colour; write {_spelt(name)}.filled(0).")
@@ -103,11 +108,11 @@ def _checked(name: str, shape: tuple[int, ...]) -> tuple[int, int, bool]:
     found = _layout(shape)
     if found is None:
         several = len(shape) > _DEEP and _layout(shape[1:]) is not None
-        remedy = f" For its first picture write {_spelt(name)}[0]." if several else ""
+        remedy = f"For its first picture write {_spelt(name)}[0]." if several else "Reshape it, or take a part of it."
         raise wrong(
             name,
             f"is an array of shape {shape}; it must be height x width, or with 1, 3 or 4 channels "
-            f"last or first.{remedy}",
+            f"last or first. {remedy}",
         )
     if 0 in found[:2]:
         raise wrong(name, f"is an array of shape {shape}: it is empty.")

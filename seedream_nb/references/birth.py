@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 import stat
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -48,7 +49,8 @@ def _born_of_file(name: str, path: Path) -> Reference:
         if not stat.S_ISREG(path.stat().st_mode):  # a pipe or device would keep us waiting
             raise wrong(name, _no_file(path))
         with path.open("rb") as file:
-            return _described(name, file, path)
+            seen = stamp(file)
+            return replace(_described(name, file, path), stamp=seen)
     except FileNotFoundError:
         raise wrong(name, f"was not found in {path.parent}.{nearest_file(path)}") from None
     except (OSError, ValueError) as error:
@@ -98,6 +100,12 @@ def _described(name: str, stream: BinaryIO, source: Path | bytes) -> Reference:
         name=name, sha256=sha256, size_bytes=size_bytes, width=width, height=height, source=source,
         media_type=image.get_format_mimetype() or f"image/{(image.format or 'unknown').lower()}",
     )  # fmt: skip
+
+
+def stamp(file: BinaryIO) -> tuple[int, ...]:
+    """Return what changes when a file is written to, as far as its system tells."""
+    found = os.fstat(file.fileno())
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def digest(stream: BinaryIO) -> tuple[str, int]:

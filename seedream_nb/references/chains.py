@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from seedream_nb.errors import plain
+from seedream_nb.references.foreign import said
 from seedream_nb.references.limits import wrong
 
 if TYPE_CHECKING:
@@ -35,8 +36,19 @@ def evaluated(word: str, scope: Scope) -> tuple[object, str]:
     except Exception as error:
         if isinstance(error, AttributeError) and error.name in chain.attributes:
             return NOTHING, f", and {chain.name} has no attribute {error.name}"
-        told = f"{type(error).__name__}: {plain(str(error))}".removesuffix(": ")
-        raise wrong(word, f"raises {told}. For a file of that name write ./{word}.") from error
+        raise wrong(word, f"raises {said(error)}. For a file of that name write ./{word}.") from error
+
+
+def hint_for(word: str, scope: Scope) -> str:
+    """Return what to write in place of a word that is more of an expression than can stand there; "" for others."""
+    node = None if _chain(word) else _parsed(word)
+    if node is None or isinstance(node, ast.Set | ast.Dict):  # braces are of a prompt
+        return ""
+    if {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}.isdisjoint(scope.names()):
+        return ""
+    if isinstance(node, ast.Tuple | ast.List) and node.elts:
+        return f" For several write {plain(' '.join(f'-i {ast.unparse(each)}' for each in node.elts), _SHOWN)}."
+    return " For the value of an expression make it a variable, and write that."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,9 +62,8 @@ class _Chain:
 
 def _chain(word: str) -> _Chain | None:
     """Return the shape of an expression as a template may have it, or None for any other text."""
-    try:
-        node = ast.parse(word, mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    node = _parsed(word)
+    if node is None:
         return None
     attributes, calls = set(), False
     while not isinstance(node, ast.Name):
@@ -66,3 +77,11 @@ def _chain(word: str) -> _Chain | None:
         else:
             return None
     return _Chain(name=node.id, attributes=frozenset(attributes), calls=calls)
+
+
+def _parsed(word: str) -> ast.expr | None:
+    """Return what Python reads in a word, or None."""
+    try:
+        return ast.parse(word, mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None

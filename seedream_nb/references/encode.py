@@ -27,17 +27,15 @@ _ANIMATED = frozenset({"GIF", "PNG", "WEBP", "AVIF", "TIFF", "FLI", "DCX"})
 _QUALITIES = ((95, 0), (90, 0), (90, 2))
 """JPEG's quality and how it thins out colours: all this shows less of a difference than scaling down."""
 
-_AT_ONCE = threading.BoundedSemaphore(2)
-"""Pictures that are in memory at once, whoever asks: a photo takes 100 MB there."""
-
 _SCALING = threading.RLock()
-"""One of them at once also as it becomes smaller."""
+"""One picture at once is in memory a second time, as it becomes smaller."""
 
 _BAND_ROWS = 256
 
 _SHRINK = 0.8
 _STEPS = 24
 _JPEG, _PNG = "image/jpeg", "image/png"
+_JPEG_END = b"\xff\xd9"
 _WITH_ALPHA = frozenset({"RGBA", "RGBa", "LA", "La", "PA"})
 _SIXTEEN_BITS = 65_535
 
@@ -55,11 +53,6 @@ def encode(image: Image.Image, *, name: str, lossless: bool, inputs: Path) -> In
         Damaged: it can't be decoded.
         SettingsError: the folder can't be written.
     """
-    with _AT_ONCE:
-        return _encoded(image, name=name, lossless=lossless, inputs=inputs)
-
-
-def _encoded(image: Image.Image, *, name: str, lossless: bool, inputs: Path) -> Input:
     written_as = getattr(image, "format", None)
     changes: list[str] = []
     shown = _plain(_upright(_decoded(image, changes), changes), changes)
@@ -71,12 +64,20 @@ def _encoded(image: Image.Image, *, name: str, lossless: bool, inputs: Path) -> 
             for media_type, options in ways:
                 with Draft(inputs, MOST_BYTES) as draft:
                     try:
-                        smaller.save(cast("Any", draft), **options)
+                        _write(smaller, draft, options)
                     except TooBig:
                         continue
                     changes += _told(shown.size, shape, written_as, media_type)
                     return draft.keep(media_type, f"{name}: {', '.join(changes)}" if changes else None)
     raise Damaged("does not fit into 10 MB however small it is made: use another picture")
+
+
+def _write(image: Image.Image, draft: Draft, options: dict[str, Any]) -> None:
+    """Write a picture; raises TooBig."""
+    if options["format"] == "JPEG":
+        draft.fill(lambda file: image.save(file, **options), end=_JPEG_END)
+    else:  # PNG takes its time: it is given up as soon as it is too big
+        image.save(cast("Any", draft), **options)
 
 
 def _tries(image: Image.Image, *, lossless: bool) -> Iterator[tuple[tuple[int, int], list[tuple[str, dict[str, Any]]]]]:

@@ -1,23 +1,26 @@
 """Makes a reference image fit the service's limits, where that does not change what it shows.
 
 JPEG and PNG files within the limits go as they are, less what must stay home; everything else is decoded, turned
-upright, converted to sRGB, scaled down where it must be, and encoded again. All of it blocks: call it in a thread.
+upright, converted to sRGB, scaled down where it must be, and encoded again. All of it blocks: wait for it in a thread.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from seedream_nb.errors import ReferenceImageError, plain
-from seedream_nb.references.birth import digest
+from seedream_nb.references.birth import digest, stamp
 from seedream_nb.references.encode import LOSSY, encode
 from seedream_nb.references.kept import Draft, TooBig
 from seedream_nb.references.limits import MOST_BYTES, MOST_PIXELS, SHOWN
 from seedream_nb.references.opening import NotAPicture, open_picture, orientation
-from seedream_nb.references.strip import Damaged, strip
+from seedream_nb.references.strip import Damaged, kept_bytes, strip
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
 
 _MEDIA_TYPES = {"JPEG": "image/jpeg", "MPO": "image/jpeg", "PNG": "image/png"}
 _JPEG_MODES = ("L", "RGB")
+_AT_ONCE = 2
+"""Pictures that are in memory at once, whoever asks: a photo takes 100 MB there."""
 
 
 def fit(reference: Reference, inputs: Path) -> Input:
@@ -36,6 +41,16 @@ def fit(reference: Reference, inputs: Path) -> Input:
         ReferenceImageError: the content changed since the request was made, is damaged, or is gone.
         SettingsError: the folder can't be written.
     """
+    return _threads(os.getpid()).submit(_fit, reference, inputs).result()
+
+
+@functools.cache
+def _threads(_process: int) -> ThreadPoolExecutor:
+    """Return the threads of a process that do this, always the same ones: each keeps for itself what memory it had."""
+    return ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="seedream pictures")
+
+
+def _fit(reference: Reference, inputs: Path) -> Input:
     name = plain(reference.name, SHOWN)
     try:
         if isinstance(reference.source, Path | bytes):
@@ -66,7 +81,7 @@ def _fit_stream(name: str, reference: Reference, stream: BinaryIO, inputs: Path)
         fitting = _stripped(name, reference, stream, media_type, inputs)
         if fitting is not None:
             return fitting
-    _check_unchanged(name, reference, digest(stream)[0])
+    _check_unchanged(name, reference, stream)
     # What was drawn stays exactly as it is; what is too big for that goes as a photo does.
     lossless = image.format not in LOSSY and (reference.size_bytes or 0) <= MOST_BYTES
     return encode(open_picture(stream), name=name, lossless=lossless, inputs=inputs)
@@ -74,6 +89,8 @@ def _fit_stream(name: str, reference: Reference, stream: BinaryIO, inputs: Path)
 
 def _stripped(name: str, reference: Reference, stream: BinaryIO, media_type: str, inputs: Path) -> Input | None:
     """Keep a file as it is, less what must stay home; None if it must be encoded again."""
+    if media_type == "image/png" and kept_bytes(stream) > MOST_BYTES:
+        return None
     stream.seek(0)
     with Draft(inputs, MOST_BYTES) as draft:
         try:
@@ -82,14 +99,15 @@ def _stripped(name: str, reference: Reference, stream: BinaryIO, media_type: str
             return None  # decoding tells whether it is: some cameras write files that only look it
         except TooBig:
             return None
-        # A large file is not hashed twice without need.
-        _check_unchanged(name, reference, draft.sha256 if found.clean else digest(stream)[0])
+        _check_unchanged(name, reference, stream)
         if orientation(found.exif) != 1:
             return None
         note = f"{name}: animated, its first frame was sent" if found.animated else None
         return draft.keep(media_type, note)
 
 
-def _check_unchanged(name: str, reference: Reference, sha256: str) -> None:
-    if reference.sha256 != sha256:
+def _check_unchanged(name: str, reference: Reference, stream: BinaryIO) -> None:
+    """Refuse a file that was written to since it was described; a large one is not hashed again without need."""
+    may_have = isinstance(reference.source, Path) and stamp(stream) != reference.stamp
+    if may_have and digest(stream)[0] != reference.sha256:
         raise ReferenceImageError(f"{name} changed while the request was being prepared. Run it again.")

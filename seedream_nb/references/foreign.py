@@ -7,7 +7,7 @@ import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from seedream_nb.errors import Problem, plain
+from seedream_nb.errors import Problem, SeedreamError, plain
 from seedream_nb.references.limits import wrong
 
 if TYPE_CHECKING:
@@ -33,12 +33,14 @@ class Foreign:
 def guarded(name: str, remedy: str = "Save it as a picture, and hand over that file.") -> Iterator[None]:
     """Run code of other people: whatever it raises becomes a problem with the reference of this name.
 
+    What we raise ourselves, and an interrupt, come through.
+
     Raises:
         Problem: what was raised, and the remedy.
     """
     try:
         yield
-    except (Problem, KeyboardInterrupt, GeneratorExit):
+    except (Problem, SeedreamError, KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException as error:  # a panic of Rust and SystemExit are no Exception
         raise wrong(name, f"can't be read: {said(error)}. {remedy}") from error

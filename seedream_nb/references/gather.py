@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 from seedream_nb.errors import Problem
 from seedream_nb.options import MOST_REFERENCES
+from seedream_nb.references.foreign import guarded
 from seedream_nb.references.limits import wrong
+from seedream_nb.references.ours import is_job, pictures_of
 from seedream_nb.references.recognise import is_picture
-from seedream_nb.references.resolve import find, is_ours, of_link, of_value
+from seedream_nb.references.resolve import find, of_link, of_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -28,6 +30,7 @@ class Gathering:
         self._numbers: dict[str, int] = {}
         self._references: list[Reference] = []
         self._asked, self._is_full = 0, False
+        self._added = 0
 
     @property
     def references(self) -> Sequence[Reference]:
@@ -45,8 +48,10 @@ class Gathering:
 
     def add(self, written: object) -> None:
         """Add what was written as a reference; what is wrong with it goes to the problems."""
+        name, self._added = f"images[{self._added}]", self._added + 1
         try:
-            self._take(find(written, self._lookups, self.warnings.append))
+            with guarded(name):  # even to ask of what class it is may run code of its own
+                self._take(find(written, self._lookups, self.warnings.append, name=name))
         except Problem as problem:
             self._problems.append(problem)
 
@@ -56,12 +61,13 @@ class Gathering:
         Raises:
             Problem: a picture that can't be used, or a list of pictures and other things.
         """
-        if is_ours(value, "pictures"):
+        if is_job(value):
             raise wrong(name, f"is a job; for its pictures write {{{name}.result()}}.")
-        if is_picture(value) or is_ours(value, "images"):
-            return self._take(of_value(name, value, self._lookups))
-        if isinstance(value, list | tuple) and any(map(is_picture, value)):
-            raise wrong(name, "has pictures in it and other things; hand over a list of pictures, or write {…!r}.")
+        with guarded(name):
+            if is_picture(value) or pictures_of(value) is not None:
+                return self._take(of_value(name, value, self._lookups))
+            if issubclass(type(value), list | tuple) and any(map(is_picture, value)):  # type: ignore[call-overload]  # it is
+                raise wrong(name, "has pictures in it and other things; hand over a list of pictures, or write {…!r}.")
         return None
 
     def of_link(self, target: str) -> Sequence[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import secrets
@@ -11,8 +12,10 @@ from typing import TYPE_CHECKING, BinaryIO, Self
 from seedream_nb.store import EXTENSIONS, PRIVATE_FILE, PRIVATE_FOLDER, Input, unwritable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+_PIECE_BYTES = 1 << 20
 
 
 class TooBig(Exception):  # noqa: N818 - nothing failed: the next try is smaller
@@ -22,28 +25,29 @@ class TooBig(Exception):  # noqa: N818 - nothing failed: the next try is smaller
 class Draft:
     """A file being written under a temporary name; it is gone unless it is kept.
 
-    It offers just `write`, so that no library writes past it, and reports a full disk as what it is.
+    It offers just `write`, so that no library writes past it, or is asked for with `fill`; and it reports a full
+    disk as what it is.
     """
 
     def __init__(self, folder: Path, most: int | None = None) -> None:
         """Write into `folder`, at most `most` bytes."""
         self._folder, self._most = folder, most
         self._path = folder / f".{secrets.token_hex(8)}.part"
-        self._file: BinaryIO | None = None
+        self._file: BinaryIO
         self._hash, self._size_bytes = hashlib.sha256(), 0
 
     def __enter__(self) -> Self:
         """Create the file, for its owner only."""
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         with self._told():
             self._folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
-            self._file = os.fdopen(os.open(self._path, flags, PRIVATE_FILE), "wb")
+            self._file = os.fdopen(os.open(self._path, flags, PRIVATE_FILE), "w+b")
         return self
 
     def __exit__(self, *_error: object) -> None:
         """Remove what was not kept."""
         with contextlib.suppress(OSError):
-            self._close()
+            self._file.close()
         with contextlib.suppress(OSError):
             self._path.unlink(missing_ok=True)
 
@@ -54,7 +58,31 @@ class Draft:
             raise TooBig
         self._hash.update(data)
         with self._told():
-            return self._file.write(data) if self._file else 0
+            return self._file.write(data)
+
+    def fill(self, save: Callable[[BinaryIO], object], *, end: bytes) -> None:
+        """Let a library write all of the file by itself: given a real one, Pillow holds up no other thread meanwhile.
+
+        Args:
+            save: writes to the file that it is given.
+            end: how such a file ends. Pillow does not notice where a full disk takes only a part of its last piece.
+
+        Raises:
+            TooBig: it has more than the limit.
+            SettingsError: the disk is full.
+        """
+        with self._told():
+            save(self._file)
+            self._file.seek(0)
+            last = b""
+            while piece := self._file.read(_PIECE_BYTES):
+                self._hash.update(piece)
+                self._size_bytes += len(piece)
+                last = (last + piece)[-len(end) :]
+            if last != end:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        if self._most is not None and self._size_bytes > self._most:
+            raise TooBig
 
     @property
     def sha256(self) -> str:
@@ -66,7 +94,7 @@ class Draft:
         sha256 = self._hash.hexdigest()
         path = self._folder / f"{sha256}.{EXTENSIONS[media_type]}"
         with self._told():
-            self._close()
+            self._file.close()
             try:
                 self._path.replace(path)
             except PermissionError:  # Windows, while another job sends this very picture
@@ -74,14 +102,11 @@ class Draft:
                     raise
         return Input(path=path, media_type=media_type, sha256=sha256, size_bytes=self._size_bytes, note=note)
 
-    def _close(self) -> None:
-        if self._file is not None:
-            file, self._file = self._file, None
-            file.close()
-
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:
+            if error.errno is None:  # not the disk's: a library's own
+                raise
             raise unwritable(self._folder, error) from error

@@ -6,12 +6,13 @@ import io
 from pathlib import Path
 from typing import Any
 
-from seedream_nb.references.arrays import is_picture_array
+from seedream_nb.references.arrays import is_array, is_picture_array
 from seedream_nb.references.figures import figure_of
 from seedream_nb.references.holders import held
 from seedream_nb.references.opening import NotAPicture, is_pil, open_picture
+from seedream_nb.references.ours import is_ours, pictures_of
 from seedream_nb.references.shown import shows_picture
-from seedream_nb.references.values import holds_objects, is_array
+from seedream_nb.references.values import holds_objects
 
 _DEEPEST = 5
 
@@ -38,8 +39,8 @@ def _is_picture(value: Any, depth: int) -> bool:  # noqa: ANN401 - anything
         return bool(len(items)) and all(is_picture(each, depth + 1) for each in items)
     if is_pil(value) or figure_of(value) is not None:
         return True
-    if type(value).__module__.partition(".")[0] == "seedream_nb":
-        return isinstance(getattr(value, "path", None), Path) or bool(getattr(value, "images", None))
+    if is_ours(value):
+        return isinstance(getattr(value, "path", None), Path) or bool(pictures_of(value))
     if is_array(value):
         return is_picture_array(value)
     return shows_picture(value) or bool(held("", value))

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from seedream_nb.errors import Problem, did_you_mean, plain
-from seedream_nb.references.chains import NOTHING, evaluated
+from seedream_nb.references.birth import born, nearest_file
+from seedream_nb.references.chains import NOTHING, evaluated, hint_for
 from seedream_nb.references.limits import wrong
 from seedream_nb.references.urls import checked_url, content_of, is_data, is_url, leads_inside
-from seedream_nb.references.values import Source, born, nearest_file, sources_of
+from seedream_nb.references.values import Source, sources_of
 from seedream_nb.request import Reference
 from seedream_nb.scope import EmptyScope
 
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
 _PAST = re.compile(r"@(?:last|[0-9]+(?:\.[0-9]+)?)")
 _SHOWN_BEFORE = re.compile(r"@(?:out|\[[0-9]{1,9}\])")
 _ATTACHMENT = "attachment:"
-_SHOWN, _DEEPEST = 60, 5
-_OURS = __name__.partition(".")[0]
+_BASE64_PICTURE = re.compile(r"(?:iVBORw0KGgo|/9j/)[A-Za-z0-9+/=\s]{100}")
+"""How PNG and JPEG begin in base64."""
+_SHOWN = 60
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +75,9 @@ class Found:
         return born(self.name, self.source)
 
 
-def find(written: object, lookups: Lookups, warn: Callable[[str], None] = lambda _: None) -> Iterator[Found]:
+def find(
+    written: object, lookups: Lookups, warn: Callable[[str], None] = lambda _: None, *, name: str = ""
+) -> Iterator[Found]:
     """Yield the pictures that something written means, unread: a text of `--image`, or a value.
 
     Args:
@@ -81,6 +85,7 @@ def find(written: object, lookups: Lookups, warn: Callable[[str], None] = lambda
             pictures.
         lookups: where all of these are looked up.
         warn: told, in a sentence, where two things have the same name.
+        name: what a value is called that came without one.
 
     Raises:
         Problem: with what was tried, and the nearest.
@@ -90,34 +95,16 @@ def find(written: object, lookups: Lookups, warn: Callable[[str], None] = lambda
     elif isinstance(written, str):
         yield from _of_word(written.strip(), lookups, warn)
     else:
-        yield from of_value(_name_of(written), written, lookups)
+        yield from of_value(_called(written, name), written, lookups)
 
 
 def of_value(name: str, value: object, lookups: Lookups) -> Iterator[Found]:
     """Yield the pictures that a value holds, unread; a text in it is a mark, a URL or a path."""
-    for part, source in sources_of(name, _unfolded(value)):
+    for part, source in sources_of(name, value):
         if isinstance(source, str):
             yield from _of_text(part, source.strip(), lookups)
         else:
             yield Found(name=part, source=lookups.folder / source if isinstance(source, Path) else source)
-
-
-def _unfolded(value: object, depth: int = 0) -> object:
-    """Return a value with its results, and those in its lists, as lists of their pictures.
-
-    A result shows itself as well, as a preview: that is never what is meant.
-    """
-    if is_ours(value, "images"):
-        return list(value.images)  # type: ignore[attr-defined]  # it has them
-    if isinstance(value, list | tuple) and depth < _DEEPEST:
-        return [_unfolded(each, depth + 1) for each in value]
-    return value
-
-
-def is_ours(value: object, attribute: str) -> bool:
-    """Return whether a value is a result of ours (it has `images`) or a job (`pictures`), be it without any yet."""
-    has_them = type(value).__module__.partition(".")[0] == _OURS
-    return has_them and isinstance(getattr(value, attribute, None), list | tuple)
 
 
 def of_link(target: str, lookups: Lookups) -> Iterator[Found]:
@@ -163,7 +150,7 @@ def _of_text(name: str, text: str, lookups: Lookups, tried: str = "") -> Iterato
     elif is_url(text):
         yield _of_url(text, lookups)
     else:
-        yield from _of_path(text, lookups, tried)
+        yield from _of_path(name, text, lookups, tried)
 
 
 def _of_url(text: str, lookups: Lookups) -> Found:
@@ -193,32 +180,39 @@ def _of_mark(mark: str, lookups: Lookups) -> Iterator[Found]:
         yield Found(name=mark if len(paths) == 1 else f"{mark} ({path.name})", source=path)
 
 
-def _of_path(text: str, lookups: Lookups, tried: str) -> Iterator[Found]:
+def _of_path(name: str, text: str, lookups: Lookups, tried: str) -> Iterator[Found]:
     """Yield the files that a path or glob means; a file whose name looks like a glob is that file."""
-    path = _placed(text, lookups.folder)
-    if _exists(path):
-        yield Found(name=text, source=path)
-    elif text.startswith("@"):
-        raise wrong(
-            text,
-            "is no mark, and no file; marks are @3, @3.2 and @last of the history, @out and @[5] of what cells showed.",
-        )
-    elif glob.has_magic(text):
-        yield from _of_glob(text, lookups.folder, tried)
-    else:
-        guess = nearest_file(path) or did_you_mean(text, lookups.scope.names())
-        raise wrong(text, f"was not found in {plain(str(path.parent), _SHOWN)}{tried}.{guess}")
-
-
-def _of_glob(text: str, folder: Path, tried: str) -> Iterator[Found]:
-    pattern = str(_placed(text, Path()))
-    # Path.glob takes no absolute patterns, and gives hidden files too.
-    names = sorted(glob.glob(pattern, root_dir=folder, recursive=True))  # noqa: PTH207
-    files = [name for name in names if not (folder / name).is_dir()]
+    if _exists(_placed(text, lookups.folder)):
+        yield Found(name=text, source=_placed(text, lookups.folder))
+        return
+    files = _matching(text, lookups.folder) if glob.has_magic(text) else []
     if not files:
-        raise wrong(text, f"matches no file in {folder}{tried}; look which there are.")
-    for name in files:
-        yield Found(name=name, source=folder / name)
+        told = text if name == text else f"{plain(name, _SHOWN)}: {plain(text, _SHOWN)}"
+        raise wrong(told, _why_not(text, lookups, tried))
+    for file in files:
+        yield Found(name=file, source=lookups.folder / file)
+
+
+def _matching(pattern: str, folder: Path) -> list[str]:
+    # Path.glob takes no absolute patterns, and gives hidden files too.
+    names = sorted(glob.glob(str(_placed(pattern, Path())), root_dir=folder, recursive=True))  # noqa: PTH207
+    return [name for name in names if not (folder / name).is_dir()]
+
+
+def _why_not(text: str, lookups: Lookups, tried: str) -> str:
+    """Return why a text means no file, and what to write in its place."""
+    if _BASE64_PICTURE.match(text):
+        return "is a picture in base64: hand over base64.b64decode(…) of it, or put data:image/png;base64, before it."
+    if hint := hint_for(text, lookups.scope):
+        return f"is no file{tried}.{hint}"
+    guess = did_you_mean(text, lookups.scope.names())
+    if text.startswith("@"):
+        marks = "marks are @3, @3.2 and @last of the history, @out and @[5] of what cells showed."
+        return f"is no mark, and no file; {marks}{guess}"
+    if glob.has_magic(text):
+        return f"matches no file in {lookups.folder}{tried}; look which there are."
+    path = _placed(text, lookups.folder)
+    return f"was not found in {plain(str(path.parent), _SHOWN)}{tried}.{nearest_file(path) or guess}"
 
 
 def _placed(text: str, folder: Path) -> Path:
@@ -236,9 +230,7 @@ def _exists(path: Path) -> bool:
         return False
 
 
-def _name_of(written: object) -> str:
-    """Return what a value is called in messages when it came without a name."""
-    if isinstance(written, Path):
-        return str(written)
-    names = {"tuple": "list", "bytes": "bytes", "list": "list"}
-    return names.get(type(written).__name__, f"The {type(written).__name__} handed over")
+def _called(value: object, name: str) -> str:
+    """Return what a value is called, in messages and below its picture, when it came without a name of its own."""
+    kind = type(value).__name__
+    return str(value) if isinstance(value, Path) else f"{name} ({kind})" if name else kind

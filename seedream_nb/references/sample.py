@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 _SAMPLED_PIXELS = 4_000_000
-_STRIPS, _STRIP_ROWS = 8, 32
+_STRIPS, _STRIP_ROWS = 8, 16
 _HOPELESS = 1.1
 """A way to write a picture is left out if a sample says that it would be so much larger than the limit."""
 

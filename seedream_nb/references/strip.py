@@ -6,6 +6,7 @@ whatever follows the picture's end are dropped. Files pass in pieces of at most 
 
 from __future__ import annotations
 
+import io
 import re
 import zlib
 from dataclasses import dataclass
@@ -71,6 +72,17 @@ def strip(source: BinaryIO, target: Writer, media_type: str) -> Stripped:
         exif=pipe.exif,
         animated=pipe.animated,
     )
+
+
+def kept_bytes(source: BinaryIO) -> int:
+    """Return how many bytes of a PNG file would be kept; only the heads of its parts are read."""
+    source.seek(0)
+    kept = len(source.read(len(_PNG_SIGNATURE)))
+    while len(head := source.read(8)) == 8 and head[4:] != b"IEND":  # noqa: PLR2004 - a length and a kind
+        size = int.from_bytes(head[:4]) + 4
+        kept += len(head) + size if head[4:] in _KEPT_CHUNKS else 0
+        source.seek(size, io.SEEK_CUR)
+    return kept
 
 
 class _Pipe:

@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from seedream_nb.options import MOST_REFERENCES
 from seedream_nb.references.arrays import is_array, picture_of_array
-from seedream_nb.references.birth import born, digest, nearest_file
 from seedream_nb.references.figures import figure_of, picture_of_figure
 from seedream_nb.references.foreign import Foreign, can, guarded
 from seedream_nb.references.holders import content_of_file, held, is_file
 from seedream_nb.references.limits import wrong
 from seedream_nb.references.opening import is_pil
+from seedream_nb.references.ours import is_job, pictures_of
 from seedream_nb.references.shown import picture_shown, shows_itself, shows_picture
 
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["Source", "born", "digest", "holds_objects", "is_array", "nearest_file", "sources_of"]
+__all__ = ["Source", "holds_objects", "sources_of"]
 
 Source: TypeAlias = "str | Path | bytes | Image.Image | Foreign"
 """What a value comes down to; a `str` is a URL, a data URI or a path."""
@@ -62,6 +62,10 @@ def _sources(name: str, value: Any, depth: int) -> Iterator[tuple[str, Source]]:
         yield name, bytes(value)
     elif isinstance(value, list | tuple):
         yield from _each(name, value, depth)
+    elif (pictures := pictures_of(value)) is not None:  # not as it shows itself: those are previews
+        yield from _each(name, pictures, depth)
+    elif is_job(value):
+        raise wrong(name, f"is a job; for its pictures write {'job' if ' ' in name else name}.result().")
     elif isinstance(path := getattr(value, "path", None), str | Path):  # our pictures; entries of os.scandir
         yield str(getattr(value, "mark", None) or name), Path(path)
     elif isinstance(value, type):
@@ -76,9 +80,7 @@ def _sources(name: str, value: Any, depth: int) -> Iterator[tuple[str, Source]]:
 
 def _held(name: str, value: Any, depth: int) -> Iterator[tuple[str, Source]]:  # noqa: ANN401 - anything
     """Yield what is in a value that is no picture itself."""
-    if isinstance(images := getattr(value, "images", None), list):  # our results
-        yield from _each(name, images, depth)
-    elif isinstance(value, os.PathLike):
+    if isinstance(value, os.PathLike):
         yield name, Path(value)
     elif (items := _items(name, value)) is not None:
         yield from _each(name, items, depth)

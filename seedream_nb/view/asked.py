@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 from seedream_nb.budget import describe
 from seedream_nb.errors import plain
+from seedream_nb.generation import inputs_line
 from seedream_nb.view.markup import WRAPS, Bundle, frame, line
+from seedream_nb.view.references import references_to_send
 from seedream_nb.wire import fields
 
 if TYPE_CHECKING:
@@ -21,12 +23,13 @@ def request_bundle(request: ImageRequest, price: float, backend: str) -> Bundle:
     pictures = [reference.url or reference.name for reference in request.images]
     body = _spelled_out(json.dumps(fields(request, pictures), ensure_ascii=False, indent=2))
     charge = "; in the sandbox nothing is charged" if backend == "sandbox" else ""
+    inputs = filter(None, [inputs_line(request)])
     told = [f"Not sent. Estimate: {describe(request, price)}{charge}.", *request.warnings]
     look = f"white-space:pre-wrap;word-break:normal;text-align:left;margin:0;{WRAPS}"
     shown = f'<pre style="{look}">{html.escape(body)}</pre>'
     return {
-        "text/plain": "\n".join([body, *map(plain, told)]),
-        "text/html": frame(shown + "".join(line(each) for each in told)),
+        "text/plain": "\n".join([body, *inputs, *map(plain, told)]),
+        "text/html": frame(shown + references_to_send(request) + "".join(line(each) for each in told)),
     }
 
 

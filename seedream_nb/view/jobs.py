@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seedream_nb.errors import plain
@@ -18,10 +19,10 @@ if TYPE_CHECKING:
 MEGABYTE = 1_000_000
 
 
-def job_bundle(job: Job) -> Bundle:
-    """Return what a job is doing, and the pictures that have landed."""
+def job_bundle(job: Job, *, folder: Path | None = None) -> Bundle:
+    """Return what a job is doing, and the pictures that have landed; links lead from `folder`, or the current one."""
     if job.over and job.generation is not None:
-        return generation_bundle(replace(job.generation, status=job.phase), job.error)
+        return generation_bundle(replace(job.generation, status=job.phase), job.error, folder=folder)
     if job.over and job.error is not None:
         lines = [plain(line) for line in job.error.lines()]
         return {"text/plain": "\n".join(lines), "text/html": frame(alarm(lines))}
@@ -29,7 +30,8 @@ def job_bundle(job: Job) -> Bundle:
     side = side_for(job.expected or 1)
     prompt = plain(job.request.prompt, ALTERNATIVE_CHARACTERS)
     brief = is_brief(job.expected or 1)
-    cells = [cell(picture, side, f"{prompt} ({picture.mark})", brief=brief) for picture in job.pictures]
+    place = folder or Path.cwd()
+    cells = [cell(picture, side, f"{prompt} ({picture.mark})", folder=place, brief=brief) for picture in job.pictures]
     status = f'<div role="status">{badge(job.backend)}{_bar(job)}{text(told)}</div>'
     return {"text/plain": told, "text/html": frame(status + grid(cells))}
 

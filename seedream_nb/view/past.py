@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from unicodedata import east_asian_width
 
+from seedream_nb.archive import NONE
 from seedream_nb.errors import plain
 from seedream_nb.view.markup import FAINT, Bundle, badge, frame, isolated, listing, text
 from seedream_nb.view.pictures import image
@@ -26,7 +27,8 @@ def history_bundle(generations: Sequence[Generation]) -> Bundle:
     """Return generations as a list, the newest first."""
     newest = list(reversed(generations[-ROWS:]))
     if not newest:
-        return {"text/plain": "No pictures yet.", "text/html": frame(_faint("No pictures yet."))}
+        none = getattr(generations, "none", NONE)
+        return {"text/plain": none, "text/html": frame(_faint(none))}
     more = len(generations) - ROWS
     rest = [f"and {more} more, in sd.history"] if more > 0 else []
     rows = [(_thumbnail(each), _told(each)) for each in newest]

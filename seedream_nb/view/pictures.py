@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from seedream_nb.preview import contact_sheet, preview, side_for
+from seedream_nb.preview import preview, sheet
 from seedream_nb.view.markup import FAINT, Cell, isolated, text
 
 if TYPE_CHECKING:
@@ -23,12 +23,23 @@ NARROWEST = 160
 """Pixels that a caption needs below a picture that is narrower."""
 
 
-def cell(picture: Picture, side: int, alternative: str, badge: str = "", *, brief: bool = False) -> Cell:
-    """Return a picture with its caption, both linked to the file in full size; a `brief` one leaves out the path."""
-    link = f'href="{html.escape(_link(picture.path))}" target="_blank" rel="noopener"'
-    shown = f'<a {link} style="color:inherit;text-decoration:none">{image(picture, side, alternative)}</a>'
-    words = text(picture.mark) if brief else isolated(shown_path(picture.path))
-    path = f'<a {link} style="color:inherit;text-decoration:underline">{words}</a>'
+def cell(  # noqa: PLR0913 - what stands in it
+    picture: Picture, side: int, alternative: str, badge: str = "", *, folder: Path, brief: bool = False
+) -> Cell:
+    """Return a picture with its caption, both linked to the file in full size.
+
+    Args:
+        picture: what is shown.
+        side: the longest side of its preview.
+        alternative: stands for it where it can't be seen.
+        badge: what comes before the caption.
+        folder: the notebook's, from which paths are told.
+        brief: leaves out the path.
+    """
+    to = link(picture.path, folder)
+    shown = f'<a {to} style="color:inherit;text-decoration:none">{image(picture, side, alternative)}</a>'
+    words = text(picture.mark) if brief else isolated(shown_path(picture.path, folder))
+    path = f'<a {to} style="color:inherit;text-decoration:underline">{words}</a>'
     caption = f'{badge}<span style="{FAINT}">{"" if brief else f"{text(picture.mark)} · "}{path}</span>'
     return Cell(
         width=max(shown_width(picture, side), NARROWEST),
@@ -39,14 +50,18 @@ def cell(picture: Picture, side: int, alternative: str, badge: str = "", *, brie
 def image(picture: Picture, side: int, alternative: str) -> str:
     """Return the preview of a picture, or why there is none."""
     try:
-        data = _base64(preview(picture.path, side))
+        return jpeg(preview(picture.path, side), alternative, shown_width(picture, side))
     except FileNotFoundError:
         return f"<em>{isolated(alternative)}: the file is not there any more</em>"
     except (OSError, ValueError):
         return f"<em>{isolated(alternative)}: the file can’t be read</em>"
+
+
+def jpeg(data: bytes, alternative: str, width: int) -> str:
+    """Return a JPEG as a part of the page, so many pixels wide where there is room."""
     look = "max-width:100%;height:auto;margin:0;vertical-align:bottom"
-    width = shown_width(picture, side)
-    return f'<img src="data:image/jpeg;base64,{data}" alt="{text(alternative)}" width="{width}" style="{look}">'
+    source = f"data:image/jpeg;base64,{_base64(data)}"
+    return f'<img src="{source}" alt="{text(alternative)}" width="{width}" style="{look}">'
 
 
 def shown_width(picture: Picture, side: int) -> int:
@@ -58,26 +73,24 @@ def shown_width(picture: Picture, side: int) -> int:
 def alone(pictures: Sequence[Picture]) -> dict[str, str]:
     """Return the pictures as one `image/jpeg`, for what shows no HTML: LaTeX, and VS Code without trust.
 
-    It is made of their previews, with their marks and the label of the sandbox. What can't be read is left out.
+    It is made of their previews. What can't be read is left out.
     """
-    labelled = [(picture.path, _label(picture)) for picture in pictures]
-    sheet = contact_sheet(labelled, side_for(len(pictures)))
-    return {"image/jpeg": _base64(sheet)} if sheet else {}
-
-
-def _label(picture: Picture) -> str:
-    return f"{picture.mark} sandbox" if picture.backend == "sandbox" else picture.mark
+    data = sheet(pictures)
+    return {"image/jpeg": _base64(data)} if data else {}
 
 
 def _base64(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
-def shown_path(path: Path) -> str:
-    """Return a path as people read it: from the current folder, where it is in there."""
-    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
+def shown_path(path: Path, folder: Path) -> str:
+    """Return a path as people read it: from the notebook's folder, where it is in there."""
+    return os.path.relpath(path, folder) if path.is_relative_to(folder) else str(path)
 
 
-def _link(path: Path) -> str:
-    # Jupyter resolves a relative link against the notebook's folder, which is where the kernel runs.
-    return quote(Path(os.path.relpath(path)).as_posix()) if path.is_relative_to(Path.cwd()) else path.as_uri()
+def link(path: Path, folder: Path) -> str:
+    """Return the attributes of a link that opens a file beside the page."""
+    # Jupyter resolves a relative link against the notebook's folder, wherever the kernel has gone since.
+    is_inside = path.is_relative_to(folder)
+    address = quote(Path(os.path.relpath(path, folder)).as_posix()) if is_inside else path.as_uri()
+    return f'href="{html.escape(address)}" target="_blank" rel="noopener"'

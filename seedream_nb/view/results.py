@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seedream_nb.budget import money
 from seedream_nb.errors import plain
-from seedream_nb.generation import NOTE_CHARACTERS
+from seedream_nb.generation import NOTE_CHARACTERS, origins
 from seedream_nb.preview import side_for
 from seedream_nb.view.markup import FAINT, Bundle, alarm, badge, frame, grid, line, text
 from seedream_nb.view.pictures import alone, cell, shown_path
+from seedream_nb.view.references import sent_references
 
 if TYPE_CHECKING:
     from seedream_nb.errors import SeedreamError
@@ -21,24 +23,38 @@ ALTERNATIVE_CHARACTERS = 300
 MOST_WITH_PATHS = 4
 
 
-def generation_bundle(generation: Generation, error: SeedreamError | None = None) -> Bundle:
-    """Return a generation as its previews with captions; `error` is what its job ended with, in place of its own."""
+def generation_bundle(
+    generation: Generation, error: SeedreamError | None = None, *, folder: Path | None = None
+) -> Bundle:
+    """Return a generation as its previews with captions, and what went in.
+
+    Args:
+        generation: what is shown.
+        error: what its job ended with, in place of its own.
+        folder: the notebook's, from which links lead; without it, the current one.
+    """
+    folder = folder or Path.cwd()
     side = side_for(len(generation.images))
     brief = is_brief(len(generation.images))
-    cells = [cell(picture, side, alternative(generation, picture), brief=brief) for picture in generation.images]
+    cells = [
+        cell(picture, side, alternative(generation, picture), folder=folder, brief=brief)
+        for picture in generation.images
+    ]
     told = [] if error is None else [plain(each) for each in error.lines()]
     shown = generation if error is None else replace(generation, error=None)
     return {
         "text/plain": "\n".join([str(shown), *told]),
-        "text/html": frame(grid(cells) + _caption(shown) + _notes(shown) + alarm(told)),
+        "text/html": frame(
+            grid(cells) + _caption(shown, folder) + sent_references(shown.request, folder) + _notes(shown) + alarm(told)
+        ),
         **alone(generation.images),
     }
 
 
-def picture_bundle(picture: Picture) -> Bundle:
-    """Return one picture as its preview."""
+def picture_bundle(picture: Picture, *, folder: Path | None = None) -> Bundle:
+    """Return one picture as its preview; links lead from `folder`, the notebook's, or the current one."""
     label = " (sandbox)" if picture.backend == "sandbox" else ""
-    shown = cell(picture, side_for(1), picture.mark + label, badge(picture.backend))
+    shown = cell(picture, side_for(1), picture.mark + label, badge(picture.backend), folder=folder or Path.cwd())
     return {"text/plain": repr(picture), "text/html": frame(grid([shown])), **alone([picture])}
 
 
@@ -58,14 +74,15 @@ def details(generation: Generation) -> list[str]:
     return [*count, *sizes, *seconds, _cost(generation)]
 
 
-def _caption(generation: Generation) -> str:
+def _caption(generation: Generation, folder: Path) -> str:
     state = [] if generation.status == "done" else [generation.status]
-    origin = [f"from {', '.join(generation.sources)}"] if generation.sources else []
-    told = " · ".join([*state, *details(generation), *origin])
+    begun = origins(generation.sources)
+    lineage = [f"from {', '.join(begun)}"] if begun else []
+    told = " · ".join([*state, *details(generation), *lineage])
     first = f"<div>{badge(generation.backend)}<strong>{text(generation.mark)}</strong> · {text(told)}</div>"
     if not is_brief(len(generation.images)):
         return first
-    begin, end = shown_path(generation.images[0].path), generation.images[-1].path.name
+    begin, end = shown_path(generation.images[0].path, folder), generation.images[-1].path.name
     return first + line(f"{begin} to {end}", look=FAINT)
 
 

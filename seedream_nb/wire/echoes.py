@@ -23,18 +23,22 @@ def shown(value: object, secret: str | None, limit: int = 80) -> str | None:
 
 
 def blotted(text: str, secret: str | None) -> str:
-    """Return the text with every run of six or more characters of the secret blotted out."""
+    """Return the text with every run of six or more characters of the secret blotted out.
+
+    A secret of fewer characters is blotted out where it stands as a word of its own: its letters are in every text.
+    """
     if not secret:
         return text
-    run = min(SECRET_RUN, len(secret))
+    if len(secret) < SECRET_RUN:
+        return re.sub(rf"(?<![^\W_]){re.escape(secret)}(?![^\W_])", "…", text, flags=re.IGNORECASE)
     hidden = bytearray(len(text))
     # In capitals or not: hosts are written small. Nothing but ASCII changes, so that every place stays.
     folded, secret = text.translate(_SMALL), secret.translate(_SMALL)
-    for start in range(len(secret) - run + 1):
-        at = folded.find(secret[start : start + run])
+    for start in range(len(secret) - SECRET_RUN + 1):
+        at = folded.find(secret[start : start + SECRET_RUN])
         while at >= 0:
-            hidden[at : at + run] = b"\x01" * run
-            at = folded.find(secret[start : start + run], at + 1)
+            hidden[at : at + SECRET_RUN] = b"\x01" * SECRET_RUN
+            at = folded.find(secret[start : start + SECRET_RUN], at + 1)
     kept, end = [], 0
     for found in re.finditer(rb"\x01+", hidden):
         kept.append(text[end : found.start()])

@@ -19,6 +19,7 @@ from seedream_nb.errors import (
     SeedreamError,
     ServiceError,
 )
+from seedream_nb.keys import remedy as remedy_for
 from seedream_nb.wire.echoes import shown
 from seedream_nb.wire.waits import retry_after, spoken
 
@@ -88,8 +89,14 @@ class _Verdict:
     hint: str
 
 
-def refusal(
-    status: int, headers: Mapping[str, str], content: bytes, *, secret: str | None = None, tries: int = 1
+def refusal(  # noqa: PLR0913 - an answer, and who asked
+    status: int,
+    headers: Mapping[str, str],
+    content: bytes,
+    *,
+    secret: str | None = None,
+    source: str | None = None,
+    tries: int = 1,
 ) -> SeedreamError:
     """Return the error for an answer that is no reply (see `is_reply`).
 
@@ -98,6 +105,7 @@ def refusal(
         headers: of the reply, in any case.
         content: of the reply; JSON of the service's error guide, or whatever a gateway writes.
         secret: the key, which some servers echo: no six characters of it in a row are shown.
+        source: where the key was found, in words.
         tries: how often the request was sent; this is the answer to the last one.
     """
     told = _told(status, headers, content, secret)
@@ -109,7 +117,7 @@ def refusal(
     if status < 300:  # noqa: PLR2004 - neither a refusal nor a redirect
         happened = f"The service answered in a way nobody documented ({name}){said}"
         return ReplyError(happened, hint=f"{SEE_BILL} {AGAIN}", content=content)
-    verdict = _verdict(told)
+    verdict = _verdict(told, source)
     tried = f", tried {tries} times" if tries > 1 else ""
     message = f"{verdict.happened}{tried} ({name}){said}"
     return verdict.kind(
@@ -132,7 +140,7 @@ def refused_for_now(status: int, headers: Mapping[str, str], content: bytes) -> 
 # -- what it means ---------------------------------------------------------------------------------
 
 
-def _verdict(told: _Told) -> _Verdict:
+def _verdict(told: _Told, source: str | None) -> _Verdict:
     if told.status in {400, 422, 451} and _SENSITIVE.search(told.all):
         return _content_refused(told)
     if told.status == 429:  # noqa: PLR2004
@@ -141,7 +149,7 @@ def _verdict(told: _Told) -> _Verdict:
         return _service_failed(told)
     if told.status < 400:  # noqa: PLR2004
         return _redirected(told)
-    return _refused(told)
+    return _refused(told, source)
 
 
 def _content_refused(told: _Told) -> _Verdict:
@@ -182,8 +190,10 @@ def _redirected(told: _Told) -> _Verdict:
     )  # fmt: skip
 
 
-def _refused(told: _Told) -> _Verdict:
+def _refused(told: _Told, source: str | None) -> _Verdict:
     kind, happened, remedy = _REFUSED.get(told.status, _OTHERWISE)
+    if told.status == 401 and source is not None:  # noqa: PLR2004
+        remedy = f"It is from {source}. {remedy_for(source)}"
     if told.status == 402 or _BALANCE.search(told.all):  # noqa: PLR2004
         happened, remedy = NO_MONEY, TOP_UP
     elif told.status == 403 and "model access" in told.all.casefold():  # noqa: PLR2004
@@ -196,7 +206,6 @@ _REFUSED: dict[int, tuple[type[ApiError], str, str]] = {
     401: (
         AuthenticationError,
         "The service doesn't know this key",
-        # Who asks knows the key, not where it is from.
         "A key in NOVITA_API_KEY or .env goes first: correct it there. Else: %seedream login",
     ),
     403: (

@@ -66,17 +66,23 @@ from dataclasses import replace
 from IPython.display import display
 from seedream_nb.errors import SeedreamError
 from seedream_nb.job import Job
-from seedream_nb.request import make_request
+from seedream_nb.request import Reference, make_request
 from seedream_nb.view import bundle, history_bundle, job_bundle, picture_bundle, request_bundle
 
 made = sd.history[1]
 for payload in payloads:
+    inputs = (
+        Reference(name=payload, sha256="a", width=payload, height=payload, source=made[0].path),
+        Reference(name=payload, url=payload),
+        Reference(name=payload, sha256=payload, media_type=payload),
+    )
     hostile = replace(
         made, prompt=payload, template=payload, backend=payload, host=payload, status=payload, warnings=[payload],
-        error=payload, sources=[payload], notebook=payload, missing={{2: payload}},
+        error=payload, sources=[payload, "@1 " + payload], notebook=payload, missing={{2: payload}},
     )
+    hostile = replace(hostile, request=replace(made.request, prompt=payload, images=inputs))
     gone = replace(made[0], path=made[0].path.with_name("gone " + payload.replace("/", "_").replace(chr(0), "")))
-    request = replace(make_request("x"), prompt=payload, warnings=(payload,))
+    request = replace(make_request("x", images=inputs[:2]), prompt=payload, warnings=(payload,))
     running = Job(request, backend="sandbox", host="x", price=0.0, timeout=60.0)
     running.update(pictures=[made[0], gone], phase=payload, wait=payload, expected=2)
     failed = Job(request, backend="novita", host="x", price=0.0, timeout=60.0)

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from seedream_nb.errors import SeedreamError
 from seedream_nb.job import Job
-from seedream_nb.request import make_request
+from seedream_nb.request import Reference, make_request
 from seedream_nb.view import bundle, history_bundle, job_bundle, request_bundle
-from tests.test_renderers import mixed, session, shown, written
+from tests.test_renderers import edited, mixed, session, shown, written
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from seedream_nb.request import ImageRequest
     from seedream_nb.session import Session
     from seedream_nb.view import Bundle
     from tests.browser.jupyter import Notebook, Server
@@ -43,6 +44,10 @@ ROLES = """() => document.querySelectorAll(".jp-OutputArea-output [role]").lengt
 PLACES = """() => [...document.querySelector(".jp-OutputArea-output").querySelectorAll("img")]
   .map(image => image.getBoundingClientRect()).map(box => [Math.round(box.left), Math.round(box.top)])"""
 
+# Where each picture of the first output ends, from the top.
+BOTTOMS = """() => [...document.querySelector(".jp-OutputArea-output").querySelectorAll("img")]
+  .map(image => Math.round(image.getBoundingClientRect().bottom))"""
+
 TRUSTED = """() => {
   const cells = window.jupyterapp.shell.currentWidget.content.model.cells
   return Array.from({length: cells.length}, (_, i) => cells.get(i).trusted)
@@ -56,7 +61,7 @@ TRUST = """() => {
 
 
 def views(session: Session, folder: Path) -> list[Bundle]:
-    """Return one of each: a result of mixed shapes, the history, a dry run, a failure, and a file far away."""
+    """Return one of each: a result of mixed shapes, the history, a dry run, a failure, a file far away, references."""
     generation = mixed(session, "a fox in the snow " * 40)
     far = folder / ("a-folder-with-a-name-of-many-words-" * 3) / ("x" * 120 + ".jpg")
     far.parent.mkdir()
@@ -70,7 +75,15 @@ def views(session: Session, folder: Path) -> list[Bundle]:
         request_bundle(request, 0.03, "sandbox"),
         job_bundle(failed),
         bundle(replace(generation[0], path=far)),
+        bundle(replace(edited(session), request=with_names(edited(session).request))),
+        request_bundle(with_names(edited(session).request), 0.03, "sandbox"),
     ]
+
+
+def with_names(request: ImageRequest) -> ImageRequest:
+    """Return a request whose references have long names, one of them a URL."""
+    named = [replace(each, name="w" * 300) for each in request.images]
+    return replace(request, images=(*named, Reference(name="a URL", url="https://x.example/" + "v" * 300)))
 
 
 def opened(server: Server, folder: Path, views: list[Bundle], *, width: int) -> Notebook:
@@ -90,8 +103,24 @@ def test_nothing_is_wider_than_a_narrow_page(lab: Server, session: Session, tmp_
         if trusted:
             page.evaluate(TRUST)
             page.wait_for_function(ROLES)
-        page.wait_for_function(ALL_SHOWN, arg=6)
+        page.wait_for_function(ALL_SHOWN, arg=11)
         assert page.evaluate(OVERFLOW) == [0] * len(shown_here)
+
+
+def test_references_stand_side_by_side(lab: Server, session: Session, tmp_path: Path) -> None:
+    """Below a result its references stand in one row, as they do in a notebook that is not trusted."""
+    notebook = opened(lab, tmp_path, [bundle(edited(session, count=5))], width=1400)
+
+    for trusted in (False, True):
+        if trusted:
+            notebook.page.evaluate(TRUST)
+            notebook.page.wait_for_function(ROLES)
+        notebook.page.wait_for_function(ALL_SHOWN, arg=6)
+        (_, top), *small = notebook.page.evaluate(PLACES)
+        assert [left for left, _ in small] == sorted({left for left, _ in small})
+        assert small[0][1] > top
+        bottoms = notebook.page.evaluate(BOTTOMS)[1:]
+        assert max(bottoms) - min(bottoms) <= 1
 
 
 def test_an_untrusted_notebook_shows_its_pictures(lab: Server, session: Session, tmp_path: Path) -> None:

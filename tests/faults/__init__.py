@@ -10,7 +10,8 @@
 
 Each path has a script: one step a request, the last one again and again. The steps are `Reply` (whole, late, in part,
 in drips, with a range), `Links` (the service's reply, with pictures that can be fetched), `Cut` and `Stall` (before,
-within or after the request's body) and any function that takes a `Seen` and returns a step. The service's own path
+within or after the request's body), any function that takes a `Seen` and returns a step, and `OnceRead` with such a
+function that is asked when the body has been read. The service's own path
 answers with `Links()` unless it has a script; every other path answers 404. `server.cut_connections(2)` cuts the next
 two before a byte is read. For other processes: `python -m tests.faults --help`.
 """
@@ -18,7 +19,7 @@ two before a byte is read. For other processes: `python -m tests.faults --help`.
 from __future__ import annotations
 
 from tests.faults.pictures import jpeg
-from tests.faults.script import POST, Cut, Links, Reply, Seen, Stall
+from tests.faults.script import POST, Cut, Links, OnceRead, Reply, Seen, Stall
 from tests.faults.server import FaultServer
 
-__all__ = ["POST", "Cut", "FaultServer", "Links", "Reply", "Seen", "Stall", "jpeg"]
+__all__ = ["POST", "Cut", "FaultServer", "Links", "OnceRead", "Reply", "Seen", "Stall", "jpeg"]

@@ -68,6 +68,13 @@ class Stall:
     read: bool = True
 
 
+@dataclass(frozen=True)
+class OnceRead:
+    """Read the whole of the request, and only then choose what to do: by what it asks for."""
+
+    choose: Callable[[Seen], Step]
+
+
 @dataclass(kw_only=True)
 class Seen:
     """A request as it arrived. Times are `time.monotonic()`; names of headers are in lower case."""
@@ -103,4 +110,4 @@ class Connection:
 
 
 Step: TypeAlias = Reply | Links | Cut | Stall
-Script: TypeAlias = Step | Callable[[Seen], Step]
+Script: TypeAlias = Step | OnceRead | Callable[[Seen], Step | OnceRead]

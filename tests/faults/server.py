@@ -16,7 +16,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
 from tests.faults.pictures import jpeg
-from tests.faults.script import POST, Connection, Cut, Links, Reply, Script, Seen, Stall, Step, When
+from tests.faults.script import POST, Connection, Cut, Links, OnceRead, Reply, Script, Seen, Stall, Step, When
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -156,8 +156,12 @@ class FaultServer:
         seen = self._headers(arriving, connection)
         step = self._next_step(seen)
         try:
+            if isinstance(step, OnceRead):
+                self._read(to, arriving, seen, Reply())
+                step = step.choose(seen)
+                self._fault(to, step, "body")
             early = isinstance(step, Reply) and step.early
-            if not early:
+            if not early and seen.read is None:
                 self._read(to, arriving, seen, step)
             answer = self._answer(step, seen)
             self._note(lambda: setattr(seen, "status", answer.status))
@@ -186,11 +190,11 @@ class FaultServer:
             self._changed.notify_all()
         return seen
 
-    def _next_step(self, seen: Seen) -> Step:
+    def _next_step(self, seen: Seen) -> Step | OnceRead:
         with self._changed:
             steps = self._scripts.get(seen.path.partition("?")[0], [Reply(status=404)])
             step = steps.pop(0) if len(steps) > 1 else steps[0]
-        return step if isinstance(step, Reply | Links | Cut | Stall) else step(seen)
+        return step if isinstance(step, Reply | Links | Cut | Stall | OnceRead) else step(seen)
 
     # -- a request ---------------------------------------------------------------------------------
 

@@ -54,8 +54,7 @@ def _in_prompt(before: str, sources: Sources) -> Offers | None:
     """Return the notebook's names that an open brace may go on with; what follows a name, IPython knows."""
     found = re.fullmatch(_NAME_IN_BRACES, before)
     names = sorted(name for name in sources.names() if name.startswith(found[1])) if found else []
-    return (
-        Offers(fragment=found[1], offers=tuple(Offer(text=name, told="variable") for name in names))
-        if found and names
-        else None
-    )
+    if found is None or not names:
+        return None
+    told = {offer.text: offer.told for offer in sources.pictures()}
+    return Offers(fragment=found[1], offers=tuple(Offer(text=name, told=told.get(name, "variable")) for name in names))

@@ -36,6 +36,9 @@ class Sources(Protocol):
     def references(self) -> Iterable[Offer]:
         """Return history marks that can be references, the newest first."""
 
+    def shown(self) -> Iterable[Offer]:
+        """Return `@out` and the marks of cells that showed a picture, the newest first; nothing where none did."""
+
     def generations(self) -> Iterable[Offer]:
         """Return history marks of generations, the newest first, those without pictures too."""
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
-from pathlib import Path, PosixPath, WindowsPath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seedream_nb.errors import plain
+from seedream_nb.notebook.complete.holding import held, is_result
 from seedream_nb.notebook.complete.offers import MOST_TOLD, Offer
-from seedream_nb.notebook.complete.suffixes import is_picture_name
+from seedream_nb.notebook.shown import shown_by
 from seedream_nb.notebook.surroundings import NotebookScope
 
 if TYPE_CHECKING:
@@ -27,14 +27,6 @@ if TYPE_CHECKING:
 _GENERATIONS = 300
 """So many of the newest are looked through; older ones are found with %seedream history."""
 _ENTRIES = 10_000
-_LONGEST_PATH, _LISTED, _DEEPEST = 500, 3, 2
-_RESULT = ("seedream_nb.generation.value", "Generation")
-_CLASSES = {
-    _RESULT: "result",
-    ("seedream_nb.picture", "Picture"): "picture",
-    ("PIL.Image", "Image"): "PIL image",
-}
-_STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"RIFF")
 
 
 class NotebookSources:
@@ -48,6 +40,14 @@ class NotebookSources:
         """Yield `@last`, and of each generation with pictures its mark and those of its pictures."""
         with_pictures = (each for each in self._generations() if each.images)
         yield from _with_last(with_pictures, pictures=True)
+
+    def shown(self) -> Iterator[Offer]:
+        """Yield `@out` and the cells that showed a picture, the newest first."""
+        listener = shown_by(self._ip)
+        cells = listener.cells() if listener is not None else []
+        if cells:
+            yield Offer(text="@out", told="shown last")
+        yield from (Offer(text=f"@[{cell}]", told=f"shown by cell {cell}") for cell in cells)
 
     def generations(self) -> Iterator[Offer]:
         """Yield `@last` and the marks of all generations."""
@@ -70,7 +70,7 @@ class NotebookSources:
 
     def results(self) -> Iterator[Offer]:
         """Yield the names that hold results."""
-        return (Offer(text=name, told=held(value)) for name, value in self._values() if _is_a(value, _RESULT))
+        return (Offer(text=name, told=held(value)) for name, value in self._values() if is_result(value))
 
     def _values(self) -> Iterable[tuple[str, object]]:
         return ((name, self._ip.user_ns.get(name)) for name in self.names())
@@ -94,28 +94,3 @@ def _with_last(generations: Iterable[Generation], *, pictures: bool) -> Iterator
         yield Offer(text=generation.mark, told=told)
         if pictures and len(generation.images) > 1:
             yield from (Offer(text=picture.mark, told=told) for picture in generation.images)
-
-
-def held(value: object, depth: int = 0) -> str:
-    """Return in a few words which pictures a value holds; empty for any other value."""
-    kind = type(value)
-    if kind is list or kind is tuple:
-        return _held_by_list(value, depth)  # type: ignore[arg-type]  # it is one
-    if kind in {str, PosixPath, WindowsPath}:
-        text = str(value) if len(str(value)) < _LONGEST_PATH else ""
-        return "path" if is_picture_name(text) and "\n" not in text else ""
-    if kind is bytes:
-        return "bytes" if value.startswith(_STARTS) else ""  # type: ignore[attr-defined]  # they are
-    return next((told for name, told in _CLASSES.items() if _is_a(value, name)), "")
-
-
-def _held_by_list(values: list[object] | tuple[object, ...], depth: int) -> str:
-    count, first = len(values), values[:_LISTED]
-    holds = count > 0 and depth < _DEEPEST and all(held(each, depth + 1) for each in first)
-    return f"{count} picture{'s' * (count != 1)}" if holds else ""
-
-
-def _is_a(value: object, name: tuple[str, str]) -> bool:
-    """Return whether a value is of a class, which then is loaded: no code of the value's own runs."""
-    module, kind = name
-    return getattr(sys.modules.get(module), kind, None) in type(value).__mro__

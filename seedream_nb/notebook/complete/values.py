@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from seedream_nb.notebook.complete.word import OpenWord
 
 _AT_ONCE = 6
-"""History marks that are shown before an @ asks for more."""
+"""Marks that are shown before an @ asks for more."""
 _MOST = 20
 _MOST_ENTRIES = 200
 
@@ -72,16 +73,18 @@ class Values:
     def pictures(self) -> Iterator[Offer]:
         """Yield what can be a reference: history marks, names that hold pictures, files."""
         text = self.word.text
-        marks = self.marks(self.sources.references())
+        shown = [*self.sources.shown()]
+        marks = self.marks(itertools.chain(shown[:1], self.sources.references(), shown[1:]))
         yield from (each for each, _ in zip(marks, range(_MOST if text else _AT_ONCE), strict=False))
         yield from self.begun((offer.text, offer.told) for offer in self.sources.pictures())
         yield from self._entries(is_picture_name, goes_on=True)
 
     def marks(self, marks: Iterable[Offer]) -> Iterator[Offer]:
-        """Yield the history marks that begin so, up to so many."""
+        """Yield the marks that begin so, up to so many; none needs quotes, though some have brackets."""
+        unquoted = self.word.raw == self.word.text
         begun = (offer for offer in marks if offer.text.startswith(self.word.text))
         for offer, _ in zip(begun, range(_MOST), strict=False):
-            yield from self.begun([(offer.text, offer.told)])
+            yield from [offer] if unquoted else self.begun([(offer.text, offer.told)])
 
     def folders(self) -> Iterator[Offer]:
         """Yield folders."""

@@ -1,4 +1,4 @@
-"""Prints a table of two columns, which reads well as plain text everywhere."""
+"""Prints a table of two columns, and paragraphs, which read well as plain text everywhere."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import re
 import textwrap
 
 WIDTH, COLUMN = 88, 17
+NARROW = 40
+"""What a phone shows of a line."""
 _COMMAND = re.compile(
     r"%seedream (?:config \w+(?:=\S+)?|(?:help|show|code|rerun) [@A-Z]\S*|[a-z]+)|pip install --upgrade \S+"
 )
@@ -18,10 +20,22 @@ def row(name: str, text: str, column: int = COLUMN) -> None:
     print("\n".join(lines_of(name, text, column)))
 
 
+def paragraph(text: str, indent: str = "") -> None:
+    """Print a text in lines that fit a phone, those after the first set in by two more."""
+    print("\n".join(_wrapped(text, NARROW, indent, indent + "  ")))
+
+
 def lines_of(name: str, text: str, column: int = COLUMN, width: int = WIDTH) -> list[str]:
     """Return one row as lines: a name that is too long for its column has a line of its own."""
-    whole = _COMMAND.sub(lambda command: command[0].replace(" ", _KEPT), text)
-    told = textwrap.wrap(whole, width - column, break_long_words=False, break_on_hyphens=False) or [""]
+    told = _wrapped(text, width - column) or [""]
     first = f"{name:<{column}}"
     lines = [first + told[0], *told[1:]] if len(name) < column else [first, *told]
-    return [line.replace(_KEPT, " ") for line in (lines[0].rstrip(), *(" " * column + line for line in lines[1:]))]
+    return [lines[0].rstrip(), *(" " * column + line for line in lines[1:])]
+
+
+def _wrapped(text: str, width: int, first: str = "", others: str = "") -> list[str]:
+    whole = _COMMAND.sub(lambda command: command[0].replace(" ", _KEPT), text)
+    lines = textwrap.wrap(
+        whole, width, initial_indent=first, subsequent_indent=others, break_long_words=False, break_on_hyphens=False
+    )
+    return [line.replace(_KEPT, " ") for line in lines]

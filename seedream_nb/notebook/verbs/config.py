@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from seedream_nb.errors import SettingsError, did_you_mean, plain
 from seedream_nb.notebook.cell import parse_assignments
-from seedream_nb.notebook.verbs.columns import row
+from seedream_nb.notebook.verbs.columns import paragraph, row
 from seedream_nb.options import OPTIONS
 from seedream_nb.settings import SETTINGS
 
@@ -28,7 +28,7 @@ def config(rest: str, session: Session, _ip: InteractiveShell) -> None:
     column = max(map(len, SETTINGS)) + 2
     for name in _asked(rest.split()):
         row(name, _in_force(name, session.settings), column)
-        row("", SETTINGS[name].help, column)
+        paragraph(SETTINGS[name].help, indent="  ")
 
 
 def _asked(names: list[str]) -> list[str]:

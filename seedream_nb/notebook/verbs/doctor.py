@@ -13,7 +13,7 @@ from seedream_nb.errors import ConnectionFailedError, SeedreamError, SettingsErr
 from seedream_nb.homes import fallback_folder, trouble_with
 from seedream_nb.notebook.surroundings import frontend, notebook_name
 from seedream_nb.notebook.verbs import no_words
-from seedream_nb.notebook.verbs.columns import lines_of
+from seedream_nb.notebook.verbs.columns import paragraph
 from seedream_nb.notebook.verbs.variables import unread
 from seedream_nb.settings import SETTINGS
 
@@ -79,9 +79,9 @@ def _trouble(error: SeedreamError) -> Finding:
 
 
 def _tell(finding: Finding) -> None:
-    lines = lines_of(finding.state, finding.told, 7)
-    lines += [line for remedy in finding.remedy.splitlines() for line in lines_of("", f"→ {remedy}", 7)]
-    print("\n".join(lines))
+    paragraph(f"{finding.state:<5} {finding.told}")
+    for remedy in finding.remedy.splitlines():
+        paragraph(f"→ {remedy}", indent="  ")
 
 
 def _versions(_session: Session, _ip: InteractiveShell) -> Iterator[Finding]:

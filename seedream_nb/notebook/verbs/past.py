@@ -44,6 +44,7 @@ def recover(rest: str, session: Session, _ip: InteractiveShell) -> None:
     from seedream_nb.view import history_bundle, when
 
     no_words("recover", rest)
+    refused = [each for each in session.history.left_behind() if each.status == "stopped"]
     tried = session.recover()
     if tried:
         display(history_bundle(tried), raw=True)
@@ -54,6 +55,10 @@ def recover(rest: str, session: Session, _ip: InteractiveShell) -> None:
         f"@{each.id} may have been billed; no answer came. {when(each)}  {plain(each.prompt, 80)}"
         for each in session.history
         if each.status == "unknown"
+    ]
+    lines += [
+        f"{each.mark} was not billed: the service refused it for now. {when(each)}  {plain(each.prompt, 80)}"
+        for each in refused
     ]
     lines += [f"{each.mark} is still being worked on by another kernel." for each in session.history.elsewhere()]
     print("\n".join(lines) or ("All of it is here now." if tried else "Nothing is missing."))

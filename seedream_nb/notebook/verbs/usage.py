@@ -19,7 +19,7 @@ def usage(rest: str, session: Session, _ip: InteractiveShell) -> None:
     """Tell pictures, spending, failures, unknown outcomes, and what `--once` saved."""
     no_words("usage", rest)
     budget = session.budget
-    _tell("This session", session.history.usage(own=True))
+    _tell("This session", session.usage())
     if budget.limit is not None:
         row("", f"budget: {money(budget.limit)}, of which {money(budget.left)} is left")
     _tell("All of them", session.history.usage())

@@ -1,0 +1,165 @@
+"""What a downloaded file is, by its content: a whole picture of ours, or what else."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, BinaryIO
+
+from seedream_nb.errors import plain
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MOST_PIXELS = 21_000_000
+"""A quarter more than the service can make (4096x4096): a file that unpacks to more is no result of it."""
+
+FORMATS = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
+_PIECE_BYTES = 1 << 20
+_START_BYTES = 256
+_OTHERS = {
+    b"GIF8": "a GIF",
+    b"BM": "a BMP",
+    b"II*\0": "a TIFF",
+    b"MM\0*": "a TIFF",
+    b"%PDF": "a PDF",
+    b"PK\x03\x04": "a zip file",
+    b"<": "a web page or an XML message",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What the file of a picture says about itself: pixels, media type, bytes."""
+
+    media_type: str
+    width: int
+    height: int
+    sha256: str
+    size_bytes: int
+
+    def to_record(self) -> dict[str, str | int]:
+        """Return the facts as the journal keeps them."""
+        return asdict(self)
+
+
+def inspect(path: Path) -> Facts:
+    """Return what a downloaded file is, by its content: a whole JPEG, PNG or WebP.
+
+    Raises:
+        ValueError: what it is instead: cut off, damaged, too large, or no picture at all.
+    """
+    with path.open("rb") as file:
+        size_bytes = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        media_type = _media_type(file.read(_START_BYTES))
+        if not _WHOLE[media_type](file, size_bytes):
+            raise ValueError(f"a {media_type} that is cut off after {size_bytes} bytes")
+        file.seek(0)
+        width, height = _shape(file, media_type)
+        file.seek(0)
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    return Facts(media_type=media_type, width=width, height=height, sha256=sha256, size_bytes=size_bytes)
+
+
+def _media_type(start: bytes) -> str:
+    """Tell the kind of picture by the first bytes; raises ValueError that says what else it is."""
+    if start.startswith(b"\xff\xd8\xff"):
+        return "image/jpeg"
+    if start.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "image/png"
+    if start.startswith(b"RIFF") and start[8:12] == b"WEBP":
+        return "image/webp"
+    raise ValueError(_described(start))
+
+
+def _described(start: bytes) -> str:
+    """Say what a file is that is no picture of ours, with the beginning of a text."""
+    if not start:
+        return "an empty file"
+    for magic, name in _OTHERS.items():
+        if start.startswith(magic):
+            return name
+    if start[4:8] == b"ftyp":
+        return "an AVIF, HEIC or video file"
+    try:
+        text = start.decode("utf-8", "strict" if len(start) < _START_BYTES else "ignore")
+    except UnicodeDecodeError:
+        return "not a picture"
+    if not plain(text).isprintable() or "\0" in text:
+        return "not a picture"
+    return f"not a picture but text: {plain(text, 80)}"
+
+
+def _whole_jpeg(file: BinaryIO, size_bytes: int) -> bool:
+    """Find the end marker behind the first scan (an embedded preview has one of its own, before it)."""
+    scan = _first_scan(file, size_bytes)
+    if scan is None:
+        return False
+    end = size_bytes
+    while end > scan:
+        begin = max(scan, end - _PIECE_BYTES)
+        file.seek(begin)
+        if b"\xff\xd9" in file.read(end - begin + 1):  # one more: the marker may lie across two pieces
+            return True
+        end = begin
+    return False
+
+
+def _first_scan(file: BinaryIO, size_bytes: int) -> int | None:
+    """Walk over a JPEG's segments to where its pixels begin."""
+    position = 2
+    while position + 4 <= size_bytes:
+        file.seek(position)
+        segment = file.read(4)
+        if segment.startswith(b"\xff\xda"):
+            return position
+        if segment.startswith(b"\xff\xff"):  # a fill byte
+            position += 1
+        elif segment.startswith(b"\xff"):
+            position += 2 + int.from_bytes(segment[2:], "big")
+        else:
+            return None
+    return None
+
+
+def _whole_png(file: BinaryIO, size_bytes: int) -> bool:
+    """Walk over a PNG's chunks to the one that ends it."""
+    position = 8
+    while position + 12 <= size_bytes:
+        file.seek(position)
+        header = file.read(8)
+        position += 12 + int.from_bytes(header[:4], "big")
+        if header[4:] == b"IEND":
+            return position <= size_bytes
+    return False
+
+
+def _whole_webp(file: BinaryIO, size_bytes: int) -> bool:
+    """Compare a WebP's length with what its own header says."""
+    file.seek(4)
+    return size_bytes >= 8 + int.from_bytes(file.read(4), "little")
+
+
+def _shape(file: BinaryIO, media_type: str) -> tuple[int, int]:
+    """Read width and height from the header; raises ValueError where that is damaged or promises too much."""
+    from PIL import Image
+
+    formats = [name for name, known in FORMATS.items() if known == media_type]
+    try:
+        with Image.open(file, formats=formats) as image:
+            width, height = image.size
+            animated = getattr(image, "is_animated", False)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ValueError(f"a {media_type} of too many pixels: {error}") from error
+    except (OSError, ValueError, SyntaxError) as error:
+        raise ValueError(f"a damaged {media_type}: {plain(str(error))}") from error
+    if animated:
+        raise ValueError(f"an animated {media_type}")
+    if width * height > MOST_PIXELS:
+        raise ValueError(f"a {media_type} of {width}x{height} pixels: no result has more than {MOST_PIXELS}")
+    return width, height
+
+
+_WHOLE = {"image/jpeg": _whole_jpeg, "image/png": _whole_png, "image/webp": _whole_webp}

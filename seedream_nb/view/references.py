@@ -1,0 +1,67 @@
+"""How the references of a request look: small, each with the number by which the prompt calls it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seedream_nb.errors import plain
+from seedream_nb.generation import called, written
+from seedream_nb.preview import THUMBNAIL, cheap_preview, preview, thumbnail_of
+from seedream_nb.view.markup import FAINT, Cell, grid, isolated, text
+from seedream_nb.view.pictures import jpeg, link
+
+if TYPE_CHECKING:
+    from seedream_nb.request import ImageRequest, Reference
+
+PreviewOf = Callable[["Reference"], bytes | None]
+
+# Whatever their shape, they stand on one line, and so do their numbers.
+_SHELF = f"height:{THUMBNAIL.height}px;margin-bottom:3px;display:flex;align-items:flex-end"
+
+
+def sent_references(request: ImageRequest, folder: Path) -> str:
+    """Return the references that were sent, as they are kept with the history; each is linked to its file."""
+    return _row(request, _kept, folder)
+
+
+def references_to_send(request: ImageRequest) -> str:
+    """Return the references of a request that was not sent, shown where that takes no long time."""
+    return _row(request, _at_hand, None)
+
+
+def _row(request: ImageRequest, preview_of: PreviewOf, folder: Path | None) -> str:
+    if not request.images:
+        return ""
+    pairs = zip(called(request), request.images, strict=True)
+    cells = [_cell(number, reference, preview_of, folder) for number, reference in pairs]
+    return f'<div style="margin-top:6px;font-size:12px;line-height:1.35">{grid(cells)}</div>'
+
+
+def _cell(number: str, reference: Reference, preview_of: PreviewOf, folder: Path | None) -> Cell:
+    name, whole = written(reference), plain(reference.url or reference.name)
+    told = f'<strong>{text(number)}</strong><div style="{FAINT}" title="{text(whole)}">{isolated(name)}</div>'
+    small = _made(lambda: preview_of(reference))
+    if small is None:
+        return Cell(width=THUMBNAIL.width, inner=told)
+    shown = jpeg(small, f"{number}: {name}", thumbnail_of(reference).width)
+    if folder is not None and isinstance(reference.source, Path):
+        shown = f"<a {link(reference.source, folder)}>{shown}</a>"
+    return Cell(width=THUMBNAIL.width, inner=f'<div style="{_SHELF}">{shown}</div>{told}')
+
+
+def _made(make: Callable[[], bytes | None]) -> bytes | None:
+    """Return what is made; nothing of a file that is gone or damaged: its name is told anyway."""
+    try:
+        return make()
+    except (OSError, ValueError):
+        return None
+
+
+def _kept(reference: Reference) -> bytes | None:
+    return preview(reference.source, thumbnail_of(reference).side) if isinstance(reference.source, Path) else None
+
+
+def _at_hand(reference: Reference) -> bytes | None:
+    return None if reference.source is None else cheap_preview(reference.source, thumbnail_of(reference).side)

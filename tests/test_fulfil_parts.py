@@ -1,0 +1,97 @@
+"""What is left of downloads: taken over from the dead, never from the living, and kept aside in the end."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from seedream_nb.client.part import rest_of
+from seedream_nb.fulfil.parts import LEFT_SECONDS, keep_aside, keep_old_aside, part_of
+from seedream_nb.journal import Journal
+from seedream_nb.store import Store
+from tests.journals import OtherKernel
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """Return the files of a home."""
+    opened = Store(tmp_path)
+    opened.open()
+    return opened
+
+
+def left_by(process: int, store: Store, *, age: float = 0.0, content: bytes = b"half") -> Path:
+    """Write what a process leaves of picture 2 of generation 1."""
+    path = store.journal / "partial" / f"0001-2.abc123-{process}.part"
+    path.write_bytes(content)
+    os.utime(path, (time.time() - age,) * 2)
+    return path
+
+
+def test_what_a_dead_process_left_is_gone_on_with(store: Store) -> None:
+    """The part, and how to go on from it, are taken over; other pictures' parts are not."""
+    with OtherKernel(store.home) as other:
+        left, process = left_by(other.number, store), other.number
+    rest_of(left).write_bytes(b"{}")
+    assert not part_of(store, 1, 3).exists()
+    part = part_of(store, 1, 2)
+    assert (part.read_bytes(), rest_of(part).read_bytes(), left.exists()) == (b"half", b"{}", False)
+    assert str(process) not in part.name
+
+
+def test_what_a_living_process_downloads_is_its_own(store: Store) -> None:
+    """Nothing is taken from it, and nothing kept aside, though a clock that jumped makes it seem old."""
+    with OtherKernel(store.home) as other:
+        left = left_by(other.number, store, age=2 * LEFT_SECONDS)
+        part = part_of(store, 1, 2)
+        keep_old_aside(store)
+        assert (left.read_bytes(), part.exists()) == (b"half", False)
+
+
+def test_a_process_that_only_recovers_shows_that_it_lives(store: Store) -> None:
+    """A journal that has no line yet tells it too."""
+    journal = Journal(store.journal)
+    journal.open()
+    left = left_by(os.getpid(), store, age=2 * LEFT_SECONDS)
+    keep_old_aside(store)
+    alive = left.exists()
+    journal.close()
+    keep_old_aside(store)
+    assert (alive, left.exists()) == (True, False)
+
+
+@pytest.mark.parametrize(("age", "kept"), [(0.0, False), (LEFT_SECONDS + 60, True)])
+def test_what_nobody_goes_on_with_is_kept_aside(
+    store: Store,
+    age: float,
+    kept: bool,  # noqa: FBT001
+) -> None:
+    """A day after its process died, what came of a picture goes to where nothing is deleted."""
+    left = left_by(2**22 + 1, store, age=age)  # beyond the numbers that processes have
+    rest_of(left).write_bytes(b"{}")
+    keep_old_aside(store)
+    assert (left.exists(), rest_of(left).exists(), store.kept(1, 2).exists()) == (not kept, not kept, kept)
+    assert keep_aside(store, 1, 2) == ("journal/kept/0001-2.bin" if kept else None)
+
+
+def test_nothing_is_kept_of_nothing(store: Store) -> None:
+    """A part that is empty goes."""
+    left = left_by(2**22 + 1, store, age=2 * LEFT_SECONDS, content=b"")
+    keep_old_aside(store)
+    assert (left.exists(), store.kept(1, 2).exists()) == (False, False)
+
+
+def test_what_can_be_gone_on_with_is_not_kept_aside(store: Store) -> None:
+    """As long as the next try goes on from a part, it stays where it is."""
+    part = store.partial(1, 2)
+    part.write_bytes(b"half")
+    rest_of(part).write_bytes(b"{}")
+    before = keep_aside(store, 1, 2)
+    rest_of(part).unlink()
+    assert (before, keep_aside(store, 1, 2), part.exists()) == (None, "journal/kept/0001-2.bin", False)

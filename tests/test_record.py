@@ -1,0 +1,115 @@
+"""What the journal is told about a request: no line is lost, whatever the disk or a stop does meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from seedream_nb.journal import Journal, read
+from seedream_nb.record import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from pathlib import Path
+
+
+class Disk(Journal):
+    """A journal whose disk can be full, and slow."""
+
+    def __init__(self, folder: Path) -> None:
+        """Begin with an empty disk that works."""
+        super().__init__(folder)
+        self.full = False
+        self.writing, self.go = threading.Event(), threading.Event()
+        self.go.set()
+
+    def append(self, event: str, number: int, /, **fields: Any) -> None:  # noqa: ANN401 - JSON
+        """Write, when and if the disk can."""
+        self.writing.set()
+        assert self.go.wait(30)
+        if self.full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        super().append(event, number, **fields)
+
+    def told(self) -> list[str]:
+        """Return what it was told, in the order of its lines."""
+        assert self.path is not None
+        return [record["event"] for record in read(self.path)[0]]
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Disk:
+    """Return the journal."""
+    return Disk(tmp_path)
+
+
+async def begun(disk: Disk) -> Record:
+    """Return a record whose intent is written."""
+    record = Record(disk, home=disk.folder, verbs=None)
+    await record.begin(1)
+    return record
+
+
+async def cancelled(disk: Disk, work: Coroutine[Any, Any, None], times: int) -> None:
+    """Cancel some work while it writes; the disk goes on only then."""
+    disk.writing.clear()
+    disk.go.clear()
+    task = asyncio.ensure_future(work)
+    await asyncio.to_thread(disk.writing.wait, 30)
+    for _ in range(times):
+        task.cancel()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    disk.go.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_stop_in_the_middle_loses_no_line(disk: Disk, times: int) -> None:
+    """Lines that a full disk refused wait; one that is stopped while it is written takes none of them with it."""
+
+    async def tell() -> None:
+        record = await begun(disk)
+        disk.full = True
+        await record.note("links", links=["https://x.example/1"])
+        await record.note("file", index=1)
+        disk.full = False
+        await cancelled(disk, record.note("missing", index=2), times)
+        await record.note("end", status="stopped")
+
+    asyncio.run(tell())
+    assert disk.told() == ["intent", "links", "file", "missing", "end"]
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_line_that_is_stopped_and_refused_is_written_later(disk: Disk, times: int) -> None:
+    """A full disk and a stop at the same moment: the line waits for the next one."""
+
+    async def tell() -> None:
+        record = await begun(disk)
+        disk.full = True
+        await cancelled(disk, record.note("links", links=["https://x.example/1"]), times)
+        disk.full = False
+        await record.note("end", status="partial")
+
+    asyncio.run(tell())
+    assert disk.told() == ["intent", "links", "end"]
+
+
+def test_lines_of_several_pictures_are_each_written_once(disk: Disk) -> None:
+    """Pictures that land at the same moment, after a disk was full, are each told, and none twice."""
+
+    async def tell() -> None:
+        record = await begun(disk)
+        disk.full = True
+        await record.note("links", links=["https://x.example/1"])
+        disk.full = False
+        await asyncio.gather(*(record.note("file", index=index) for index in range(1, 9)))
+
+    asyncio.run(tell())
+    assert sorted(disk.told()) == ["file"] * 8 + ["intent", "links"]
