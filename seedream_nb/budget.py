@@ -79,14 +79,14 @@ class Budget:
     def _left(self, limit: float) -> int:
         return _units(limit) - self._spent - self._reserved - self._unknown
 
-    def reserve(self, request: Asked) -> Reservation:
-        """Keep the upper estimate of a request until it is known what it cost.
+    def reserve(self, request: Asked, price: float | None = None) -> Reservation:
+        """Keep the upper estimate of a request, at its own price if it has one, until it is known what it cost.
 
         Raises:
             BudgetError: it could pass the limit, together with what was spent, is in flight, or may have been
                 billed.
         """
-        price = self.price
+        price = self.price if price is None else price
         most = request.most * _units(price)
         with self._lock:
             if trouble := self._trouble_with(request, most, price):
@@ -94,14 +94,14 @@ class Budget:
             self._reserved += most
         return Reservation(self, most)
 
-    def trouble_with(self, request: Asked) -> BudgetError | None:
+    def trouble_with(self, request: Asked, price: float | None = None) -> BudgetError | None:
         """Return the error with which a request would be refused now, or None; nothing is counted."""
-        price = self.price
+        price = self.price if price is None else price
         with self._lock:
             return self._trouble_with(request, request.most * _units(price), price)
 
     def _trouble_with(self, request: Asked, most: int, price: float) -> BudgetError | None:
-        if self.limit is None:
+        if self.limit is None or not most:
             return None
         left = self._left(self.limit)
         if most <= left:

@@ -111,7 +111,7 @@ class Session:
             request,
             backend=endpoint.backend,
             host=endpoint.host,
-            price=0.0 if endpoint.backend == "sandbox" else tools.budget.price,
+            price=self._price(endpoint.backend),
             timeout=timeout,
             once=once,
             save=folder,
@@ -145,7 +145,7 @@ class Session:
 
     def rehearsed(self, request: ImageRequest) -> ImageRequest:
         """Return a request that will only be shown: what would keep it from being sent is among its warnings."""
-        trouble = self.budget.trouble_with(request)
+        trouble = self.budget.trouble_with(request, self._price(self.backend))
         told = [f"It would be refused. {trouble.message}", *trouble.lines()[1:]] if trouble else []
         return replace(request, warnings=(*request.warnings, *told))
 
@@ -247,6 +247,9 @@ class Session:
         return self._bundle(value) if self._bundle is not None else {"text/plain": str(value)}
 
     # -- within ------------------------------------------------------------------------------------
+
+    def _price(self, backend: str) -> float:
+        return 0.0 if backend == "sandbox" else self.budget.price
 
     def _close_what_was_left(self) -> None:
         """Write down how far it came, so that no later session tells of it again."""

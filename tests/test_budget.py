@@ -207,6 +207,18 @@ def test_the_budget_counts_whatever_home_the_pictures_go_to(new_session: NewSess
         session.start("a hare").result()
 
 
+def test_the_sandbox_is_free(new_session: NewSession, capsys: pytest.CaptureFixture[str]) -> None:
+    """What costs nothing passes any budget, even one that is used up, and takes nothing of it."""
+    session = new_session()
+    session.settings.change(budget=0.03)
+    session.start("a fox").result()
+    session.settings.change(budget=0.02, backend="sandbox")
+    show_request(session.rehearsed(session.compose("a hare", max_images=4)), session)
+    assert "refused" not in capsys.readouterr().out
+    assert session.start("a hare", size="1024x1024", max_images=2).result().cost == 0.0
+    assert (session.budget.spent, session.budget.reserved) == (0.03, 0.0)
+
+
 def test_a_dry_run_tells_that_the_budget_would_be_passed(
     new_session: NewSession, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -260,6 +260,18 @@ def test_the_links_of_a_reply_that_broke_off_are_kept(new_session: NewSession, f
     assert len(fault_server.posts) == 1
 
 
+def test_a_reply_that_broke_off_stays_in_the_budget(new_session: NewSession, fault_server: FaultServer) -> None:
+    """Links arrived and more may have been made: the upper estimate stays counted as what may have been billed."""
+    broken_reply(fault_server, links=2, whole=False)
+    session = new_session()
+    session.settings.change(budget=0.10)
+    with pytest.raises(errors.OutcomeUnknownError):
+        session.start("a fox", max_images=3).result()
+    assert (session.budget.spent, session.budget.may_have_been_billed) == (0.0, pytest.approx(0.09))
+    with pytest.raises(errors.BudgetError, match=r"0\.01 USD is left of 0\.10 USD"):
+        session.start("a hare").result()
+
+
 @pytest.mark.parametrize("status", [408, 499, 502, 504, 520, 522, 524, 598, 599])
 def test_a_gateway_that_gave_up(new_session: NewSession, fault_server: FaultServer, status: int) -> None:
     """The work may have been begun: it is not sent again, and counted as what may have been billed."""

@@ -50,7 +50,7 @@ async def fulfil(job: Job, tools: Tools, *, others: Sequence[Job] = ()) -> None:
     if job.once and (made := await made_before(job, tools, others)):
         return await hand_over(job, made)
     record = Record(tools.journal, home=tools.store.home, verbs=tools.verbs)
-    with tools.budget.reserve(job.request) as reservation:
+    with tools.budget.reserve(job.request, job.price) as reservation:
         async with ended(job, record, reservation):
             if tools.turn.available_tokens < 1:
                 job.update(phase="waiting")
@@ -249,8 +249,10 @@ async def ended(job: Job, record: Record, reservation: Reservation) -> AsyncIter
         yield
     except BaseException as error:
         status, cost = outcome(job, record, error)
-        if cost is None:
+        if cost is None or isinstance(error, OutcomeUnknownError):  # links that arrived may not be all that were made
             reservation.unknown()
+        else:
+            reservation.settle(cost)
         told = {"kind": type(error).__name__, "message": str(error)} if isinstance(error, SeedreamError) else None
         await record.note("end", status=status, cost=cost, seconds=elapsed(job), error=told)
         job.update(generation=whole(record) if record.number else None)
