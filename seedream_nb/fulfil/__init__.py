@@ -151,10 +151,7 @@ async def post(job: Job, tools: Tools, record: Record, inputs: list[str | Input]
         if not is_reply(reply.status):
             raise client.refusal(reply)
         links = await in_thread(lambda: links_of(reply.content, job.request.most, secret=client.secret))
-    except ReplyError as error:
-        await keep_reply(tools, record, error.content)
-        raise
-    except OutcomeUnknownError as error:
+    except (OutcomeUnknownError, ReplyError) as error:
         return await salvage(job, tools, record, error)
     await record.note("links", links=client.without_key(links), seconds=elapsed(job))
     if await in_thread(lambda: is_odd(reply.content, links, job.request.most)):
@@ -179,8 +176,8 @@ async def answer(job: Job, tools: Tools, record: Record, inputs: list[str | Inpu
             raise unwritable(tools.store.home, record.trouble)
 
 
-async def salvage(job: Job, tools: Tools, record: Record, error: OutcomeUnknownError) -> list[str]:
-    """Keep what came of a reply that broke off, and return its links if all of it came; else raise the error."""
+async def salvage(job: Job, tools: Tools, record: Record, error: OutcomeUnknownError | ReplyError) -> list[str]:
+    """Keep what came of a reply that broke off or makes no sense; return its links if all of it came, else raise."""
     if not error.content:
         raise error
     await keep_reply(tools, record, error.content)
@@ -249,7 +246,9 @@ async def ended(job: Job, record: Record, reservation: Reservation) -> AsyncIter
         yield
     except BaseException as error:
         status, cost = outcome(job, record, error)
-        if cost is None or isinstance(error, OutcomeUnknownError):  # links that arrived may not be all that were made
+        if cost is None or isinstance(
+            error, (OutcomeUnknownError, ReplyError)
+        ):  # links that arrived may not be all that were made
             reservation.unknown()
         else:
             reservation.settle(cost)

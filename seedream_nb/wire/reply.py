@@ -18,6 +18,7 @@ MOST_LINKS = 100
 MOST_VALUES = 100_000
 """Python reads JSON in one go, even in a thread, and no other thread works meanwhile: for so many values some 20 ms."""
 
+_IMAGES = re.compile(rb'\s*\{.*?"images"\s*:', re.DOTALL)
 _LINK = re.compile(r'"https?:(?:[^"\\\x00-\x1f]|\\["\\/bfnrt])*"')
 
 
@@ -27,12 +28,17 @@ def is_reply(status: int) -> bool:
 
 
 def arrived_links(content: bytes, most: int) -> tuple[list[str], bool]:
-    """Return the links in what came of a reply that broke off, and whether all of it came."""
+    """Return the links in what came of a reply that broke off or makes no sense, and whether all of it came.
+
+    Only what stands among its images counts: pages of help and captive portals have links too.
+    """
     try:
         return _links(content, most), True
     except _SenselessError:
-        found = _LINK.findall(content.decode(errors="replace"))
-        return list(dict.fromkeys(map(json.loads, found))), False
+        start = _IMAGES.match(content)
+        found = _LINK.findall(content[start.end() :].decode(errors="replace")) if start else []
+        some = list(dict.fromkeys(found))
+        return [json.loads(each) for each in some] if len(some) <= max(most, MOST_LINKS) else [], False
 
 
 def links_of(content: bytes, most: int, *, secret: str | None = None) -> list[str]:
