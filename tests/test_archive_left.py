@@ -141,6 +141,15 @@ def test_usage(kernel: Kernel, history: History) -> None:
     assert (round(used.spent, 4), used.reused, used.saved) == (0.12, 2, 0.06)
 
 
+def test_what_the_sandbox_did_not_end_is_not_in_doubt(kernel: Kernel, history: History) -> None:
+    """It is told as unknown, and no picture of it as one that may have been billed."""
+    for number, backend in ((1, "sandbox"), (2, "novita")):
+        kernel.ask(number, backend=backend)
+        kernel.end(number, "unknown", cost=None)
+    used = history.usage()
+    assert (used.unknown, used.unknown_pictures) == (2, 15)
+
+
 def test_own_usage_is_what_this_process_asked_for(kernel: Kernel, history: History) -> None:
     """What other kernels made is not in it; what this one was shown again is saved, whoever made it."""
     other = Kernel(kernel.home)

@@ -287,6 +287,13 @@ def test_plain_text_of_a_failure() -> None:
     ]
 
 
+@pytest.mark.parametrize("end", [[], [record("end", 9, status="unknown", cost=None)]], ids=["killed", "told"])
+def test_an_unknown_outcome_of_the_sandbox_cost_nothing(end: list[dict[str, Any]]) -> None:
+    """Whatever became of it, the imitation bills nobody; of the service nobody knows."""
+    found = [read({**INTENT, "backend": backend}, *end) for backend in ("sandbox", "novita")]
+    assert [(each.status, each.cost) for each in found] == [("unknown", 0.0), ("unknown", None)]
+
+
 def test_sandbox_is_labelled() -> None:
     """What the imitation made says so, in text as well."""
     assert "sandbox" in str(read({**INTENT, "backend": "sandbox"}))

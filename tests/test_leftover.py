@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests import journals
 from tests.faults import POST, Links, Reply, Stall
 from tests.kernel import Kernel
 
@@ -115,3 +116,13 @@ def test_recover_says_why_a_picture_can_not_be_had(kernel: Kernel, fault_server:
     told = kernel.execute("%seedream recover").printed
     assert told.startswith("@1, picture 1: ")
     assert "403" in told
+
+
+def test_the_sandbox_bills_nothing(kernel: Kernel, tmp_path: Path) -> None:
+    """A kernel that died while the imitation worked owes nothing: the line, recover and usage say so."""
+    dead = journals.Kernel(tmp_path / "seedream")
+    dead.ask(1, backend="sandbox", price=0.0)
+    dead.journal.close()
+    assert kernel.execute("%seedream history").printed == UNKNOWN.replace("unknown", "not billed")
+    assert kernel.execute("%seedream recover").printed.startswith("@1 was not billed, for it was the sandbox's; no ")
+    assert "1 of unknown outcome, in the sandbox: not billed" in kernel.execute("%seedream usage").printed

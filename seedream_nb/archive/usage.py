@@ -29,7 +29,7 @@ class Usage:
     """Refused, failed, or stopped before they were sent: not billed."""
     unknown: int
     unknown_pictures: int
-    """The most that the requests of unknown outcome can have brought."""
+    """The most that the requests of unknown outcome can have been billed for: the sandbox bills none."""
     running: int
     reused: int
     """How often `--once` showed a result in place of a new request."""
@@ -49,7 +49,7 @@ def usage_of(generations: Iterable[tuple[Generation, bool, int]]) -> Usage:
         spent=sum(each.cost or 0.0 for each in every),
         failed=sum(each.status in {"failed", "stopped"} and not each.links for each in every),
         unknown=len(unknown),
-        unknown_pictures=sum(each.request.most for each in unknown),
+        unknown_pictures=sum(each.request.most for each in unknown if each.cost is None),
         running=sum(each.status in _RUNNING for each in every),
         reused=sum(times for _, _, times in counted),
         saved=sum(times * (each.cost or 0.0) for each, _, times in counted),

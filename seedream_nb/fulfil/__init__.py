@@ -246,9 +246,8 @@ async def ended(job: Job, record: Record, reservation: Reservation) -> AsyncIter
         yield
     except BaseException as error:
         status, cost = outcome(job, record, error)
-        if cost is None or isinstance(
-            error, (OutcomeUnknownError, ReplyError)
-        ):  # links that arrived may not be all that were made
+        # The links that arrived may not be all that were made.
+        if cost is None or isinstance(error, (OutcomeUnknownError, ReplyError)):
             reservation.unknown()
         else:
             reservation.settle(cost)

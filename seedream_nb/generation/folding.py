@@ -160,7 +160,9 @@ def _cost(told: _Told, status: str) -> float | None:
     if (cost := _number(told.end.get("cost"))) is not None:
         return cost
     price = _number(told.intent.get("price"))
-    return price * len(told.links) if told.links and price is not None else None
+    if told.links and price is not None:
+        return price * len(told.links)
+    return 0.0 if told.intent.get("backend") == "sandbox" else None
 
 
 def _missing(told: _Told, *, have: set[int]) -> dict[int, str]:

@@ -39,7 +39,7 @@ class Leftover:
 def leftover_line(session: Session) -> str | None:
     """Return what was left in one line; None where nothing was."""
     left = [
-        f"{each.mark} ({'not billed' if each.status == 'stopped' else each.status})"
+        f"{each.mark} ({each.status if each.status == 'partial' or each.cost is None else 'not billed'})"
         for each in session.history.left_behind()
     ]
     more = f" and {len(left) - MOST_NAMED} more" if len(left) > MOST_NAMED else ""

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from seedream_nb.session import Session
 
+MAYBE, FREE = "may have been billed", "was not billed, for it was the sandbox's"
+
 
 def history(rest: str, session: Session, _ip: InteractiveShell) -> None:
     """List what was made, the newest first; with words, only what has them in its prompt."""
@@ -52,7 +54,7 @@ def recover(rest: str, session: Session, _ip: InteractiveShell) -> None:
         f"@{each.id}, picture {index}: {plain(reason)}" for each in tried for index, reason in each.missing.items()
     ]
     lines += [
-        f"@{each.id} may have been billed; no answer came. {when(each)}  {plain(each.prompt, 80)}"
+        f"{each.mark} {MAYBE if each.cost is None else FREE}; no answer came. {when(each)}  {plain(each.prompt, 80)}"
         for each in session.history
         if each.status == "unknown"
     ]

@@ -45,7 +45,8 @@ def _sentences(used: Usage) -> list[str]:
         told.append(f"{used.failed} failed or stopped before sending, not billed")
     if used.unknown:
         most = _count(used.unknown_pictures, "picture")
-        told.append(f"{used.unknown} of unknown outcome: up to {most} may have been billed")
+        billed = f": up to {most} may have been billed" if used.unknown_pictures else ", in the sandbox: not billed"
+        told.append(f"{used.unknown} of unknown outcome{billed}")
     if used.reused:
         told.append(f"{used.reused} answered from the history by --once, which saved {money(used.saved)}")
     return told
