@@ -87,7 +87,7 @@ class Store:
         """
         for folder in self._folders:
             try:
-                folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+                make_private(folder)
                 _probe(folder)
             except OSError as error:
                 raise unwritable(folder, error) from error

@@ -90,6 +90,16 @@ def test_all_in_home_is_for_its_owner_alone(session: Session, fault_server: Faul
     assert {name: oct(mode) for name, mode in found.items() if mode != expected[name]} == {}
 
 
+@HAS_MODES
+@pytest.mark.usefixtures("umask")
+def test_folders_made_above_home_are_private_too(session: Session, tmp_path: Path) -> None:
+    """A `home` below folders that are not there yet opens none of them to others."""
+    session.settings.change(home=tmp_path / "new" / "below" / "home")
+    session.start("a fox").result()
+    made = [tmp_path / "new", tmp_path / "new" / "below", tmp_path / "new" / "below" / "home"]
+    assert [oct(stat.S_IMODE(folder.stat().st_mode)) for folder in made] == ["0o700"] * 3
+
+
 def test_home_keeps_itself_out_of_commits(session: Session, tmp_path: Path) -> None:
     """The folder has a `.gitignore` that names the journal and the references that were sent."""
     session.start("a fox").result()
