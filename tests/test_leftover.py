@@ -89,6 +89,13 @@ def test_recover_names_what_may_have_been_billed(kernel: Kernel, fault_server: F
     assert kernel.execute("%seedream history").printed == ""
 
 
+def test_recover_does_not_deny_an_answer_that_came(kernel: Kernel, fault_server: FaultServer) -> None:
+    """Of a reply that makes no sense it says that no picture came, not that there was no answer."""
+    fault_server.on(POST, Reply(body=b"{}"))
+    kernel.execute("%%seedream\na fox")
+    assert kernel.execute("%seedream recover").printed.startswith("@1 may have been billed; no picture came. 20")
+
+
 def test_what_was_refused_is_told_as_not_billed(kernel: Kernel, fault_server: FaultServer, tmp_path: Path) -> None:
     """A kernel that died while it waited for a busy service owes nothing: the line and recover say so, once."""
     fault_server.on(POST, Reply(status=429, headers={"Retry-After": "60"}))

@@ -210,6 +210,16 @@ def test_links_stay_whole(tmp_path: Path) -> None:
     assert link in Page(shown["text/html"]).text
 
 
+@pytest.mark.parametrize(
+    ("size_bytes", "told"), [(0, "Uploading…"), (400, "Uploading…"), (2_400_000, "Uploading 1.2 of 2.4 MB")]
+)
+def test_what_takes_no_time_to_upload_is_not_counted(size_bytes: int, told: str) -> None:
+    """A request without pictures is a few hundred bytes: "0.0 of 0.0 MB" would only puzzle."""
+    running = Job(make_request("a fox"), backend="sandbox", host="sandbox", price=0.03, timeout=60.0)
+    running.update(phase="uploading", uploaded_bytes=size_bytes // 2, upload_bytes=size_bytes)
+    assert job_bundle(running)["text/plain"] == told
+
+
 def test_a_failed_job_tells_why() -> None:
     """A job that made nothing shows its error's lines, in the page and as text, not a bare word."""
     shown = job_bundle(ended(SeedreamError("The key is wrong.", hint="Try: %seedream login")))

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from seedream_nb.job import Job
 
 MEGABYTE = 1_000_000
+COUNTED_BYTES = MEGABYTE // 10
+"""Less is uploaded at once, and would read as 0.0 MB."""
 
 
 def job_bundle(job: Job, *, folder: Path | None = None) -> Bundle:
@@ -40,7 +42,7 @@ def progress(job: Job) -> str:
     """Return what a job is doing, in one line."""
     if job.phase == "waiting" and job.wait:
         return job.wait
-    if job.phase == "uploading":
+    if job.phase == "uploading" and job.upload_bytes >= COUNTED_BYTES:
         return f"Uploading {job.uploaded_bytes / MEGABYTE:.1f} of {job.upload_bytes / MEGABYTE:.1f} MB"
     if job.phase == "generating" and job.sent is not None:
         return f"Generating… {time.monotonic() - job.sent:.0f} s"
@@ -49,6 +51,7 @@ def progress(job: Job) -> str:
     words = {
         "preparing": "Preparing…",
         "waiting": "Waiting for a free place…",
+        "uploading": "Uploading…",
         "stopped": "Stopped, not sent.",
     }
     return words.get(job.phase, job.phase.capitalize())

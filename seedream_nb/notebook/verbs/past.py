@@ -10,6 +10,7 @@ from seedream_nb.notebook.verbs import no_words
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from seedream_nb.generation import Generation
     from seedream_nb.session import Session
 
 MAYBE, FREE = "may have been billed", "was not billed, for it was the sandbox's"
@@ -26,6 +27,11 @@ def history(rest: str, session: Session, _ip: InteractiveShell) -> None:
         print(f"No prompt has: {plain(rest, 60)}. {_in_all(len(session.history))}")
         return
     display(history_bundle(found), raw=True)
+
+
+def _in_doubt(unknown: Generation) -> str:
+    came = "no answer came" if unknown.error is None else "no picture came"
+    return f"{MAYBE if unknown.cost is None else FREE}; {came}"
 
 
 def _in_all(made: int) -> str:
@@ -54,7 +60,7 @@ def recover(rest: str, session: Session, _ip: InteractiveShell) -> None:
         f"@{each.id}, picture {index}: {plain(reason)}" for each in tried for index, reason in each.missing.items()
     ]
     lines += [
-        f"{each.mark} {MAYBE if each.cost is None else FREE}; no answer came. {when(each)}  {plain(each.prompt, 80)}"
+        f"{each.mark} {_in_doubt(each)}. {when(each)}  {plain(each.prompt, 80)}"
         for each in session.history
         if each.status == "unknown"
     ]
