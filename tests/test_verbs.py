@@ -270,6 +270,22 @@ def test_usage_tells_what_is_not_here(session: Session, capsys: pytest.CaptureFi
     assert "2 of them not fetched: %seedream recover" in capsys.readouterr().out
 
 
+NEWER = '{"event":"intent","id":3,"at":"2030-01-01T00:00:00+00:00","v":2}\n'
+
+
+@pytest.mark.parametrize("verb", ["", "history", "history fox"])
+def test_what_the_history_leaves_out_is_told(session: Session, capsys: pytest.CaptureFixture[str], verb: str) -> None:
+    """An empty history that is not empty would frighten: what a newer version wrote is named, and where to look."""
+    journal = session.settings.get("home") / "journal"
+    journal.mkdir(parents=True)
+    (journal / "a.jsonl").write_text(2 * NEWER)
+    (journal / "b.jsonl").mkdir()
+    (journal / "b.jsonl" / "full").mkdir()
+    tell(verb, session)
+    told = " ".join(capsys.readouterr().out.split())
+    assert "2 lines of a newer seedream-nb and 1 file that can't be read in the journal; %seedream doctor" in told
+
+
 def test_a_search_in_one_generation(session: Session, capsys: pytest.CaptureFixture[str]) -> None:
     """A single one is spelled as such."""
     session.start("a fox", size="1K").result()

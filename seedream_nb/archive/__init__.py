@@ -64,6 +64,16 @@ class History:
         """The journal files that could not be read at the last look, by name, and why; `journal` is all of them."""
         return dict(self._ledger.unreadable)
 
+    @property
+    def left_out(self) -> str:
+        """Which generations may be missing here, in words, as of the last look; empty if none.
+
+        A damaged line is not told: a kernel that was killed in the middle of one leaves that, and nothing is lost.
+        """
+        counted = ((self.newer, "line of a newer seedream-nb"), (len(self.unreadable), "file that can't be read"))
+        found = [f"{number} {what.replace(' ', 's ', 1) if number > 1 else what}" for number, what in counted if number]
+        return f"{' and '.join(found)} in the journal; %seedream doctor tells more" if found else ""
+
     def __len__(self) -> int:
         """Return how many generations there are, failed ones too."""
         return len(self._ledger.ids())

@@ -23,6 +23,8 @@ def history(rest: str, session: Session, _ip: InteractiveShell) -> None:
     from seedream_nb.view import history_bundle
 
     found = session.history.search(rest) if rest else session.history[:]
+    if left_out := session.history.left_out:
+        print(f"Left out: {left_out}")
     if rest and not found:
         print(f"No prompt has: {plain(rest, 60)}. {_in_all(len(session.history))}")
         return

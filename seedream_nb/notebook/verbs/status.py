@@ -96,10 +96,15 @@ def _one_line(error: SettingsError) -> str:
     return " ".join(error.lines())
 
 
+def _left_out(session: Session) -> str:
+    return session.history.left_out
+
+
 _ROWS = {
     "Requests go to": where,
     "Pictures are in": _pictures,
     "Spent": _spent,
     "Running": _running,
     "Unfinished": _unfinished,
+    "Left out": _left_out,
 }
