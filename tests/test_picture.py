@@ -277,3 +277,15 @@ def test_save_of_a_picture_that_is_gone_says_so(picture: Picture, tmp_path: Path
     with pytest.raises(SeedreamError, match="is not there any more"):
         picture.save(tmp_path / "copy.jpg")
     assert not (tmp_path / "copy.jpg").exists()
+
+
+def test_a_png_that_is_damaged_within(tmp_path: Path) -> None:
+    """One whose end is there, but whose pixels are not what their checksum says, is no picture that came."""
+    path = tmp_path / "a.png"
+    Image.effect_noise((99, 99), 80).save(path)
+    inspect(path)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="a damaged image/png"):
+        inspect(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import zlib
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -125,14 +126,19 @@ def _first_scan(file: BinaryIO, size_bytes: int) -> int | None:
 
 
 def _whole_png(file: BinaryIO, size_bytes: int) -> bool:
-    """Walk over a PNG's chunks to the one that ends it."""
+    """Walk over a PNG's chunks to the one that ends it; raises ValueError where one is not what its checksum says."""
     position = 8
     while position + 12 <= size_bytes:
         file.seek(position)
         header = file.read(8)
-        position += 12 + int.from_bytes(header[:4], "big")
+        length = int.from_bytes(header[:4], "big")
+        position += 12 + length
+        if position > size_bytes:
+            return False
+        if zlib.crc32(file.read(length), zlib.crc32(header[4:])) != int.from_bytes(file.read(4), "big"):
+            raise ValueError("a damaged image/png")
         if header[4:] == b"IEND":
-            return position <= size_bytes
+            return True
     return False
 
 
