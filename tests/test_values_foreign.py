@@ -289,6 +289,9 @@ IN_BRACES = [
     (having(_repr_html_="<p>"), False),
     (having(_repr_mimebundle_={}), False),
     (SimpleNamespace(value=b"abc", format="png"), True),
+    (io.BytesIO(PNG), True),
+    (io.BytesIO(b"text"), False),
+    (io.StringIO("text"), False),
     (3, False),
     ({"a": 1}, False),
     (None, False),
@@ -300,6 +303,22 @@ IN_BRACES = [
 def test_braces_take_what_can_only_be_a_picture(value: object, *, expected: bool) -> None:
     """All else is text there."""
     assert is_picture(value) is expected
+
+
+def test_an_open_file_in_braces_is_a_picture_if_it_opens_as_one(tmp_path: Path) -> None:
+    """It is left where it stood; a closed one, one that is open as text, and a pipe are no pictures."""
+    (tmp_path / "a.png").write_bytes(PNG)
+    with (tmp_path / "a.png").open("rb") as file:
+        file.seek(3)
+        assert is_picture(file)
+        assert (file.tell(), file.closed) == (3, False)
+    assert not is_picture(file)
+    with (tmp_path / "a.png").open(encoding="latin-1") as text:
+        assert not is_picture(text)
+    reading, writing = os.pipe()
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        assert not is_picture(pipe)
 
 
 def test_a_path_in_braces_is_a_picture_if_it_opens_as_one(tmp_path: Path) -> None:

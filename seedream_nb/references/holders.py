@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,17 @@ def content_of_file(name: str, file: Any) -> bytes:  # noqa: ANN401 - anything w
     Raises:
         Problem: it is closed, open as text, no ordinary file, or too large to be held.
     """
+    with from_its_start(name, file):
+        return b"".join(_pieces(name, file))
+
+
+@contextlib.contextmanager
+def from_its_start(name: str, file: Any) -> Iterator[None]:  # noqa: ANN401 - anything with `read`
+    """Let an open file be read from its start, and put it back to where it stood.
+
+    Raises:
+        Problem: it is closed, open as text, or no ordinary file.
+    """
     if getattr(file, "closed", False) is True:
         raise wrong(name, "is a closed file; open it again, or hand over its path.")
     if hasattr(file, "encoding") and hasattr(file, "buffer"):
@@ -36,7 +48,7 @@ def content_of_file(name: str, file: Any) -> bytes:  # noqa: ANN401 - anything w
     stood = file.tell()
     try:
         file.seek(0)
-        return b"".join(_pieces(name, file))
+        yield
     finally:
         file.seek(stood)
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from seedream_nb.references.arrays import is_array, is_picture_array
 from seedream_nb.references.figures import figure_of
-from seedream_nb.references.holders import held
+from seedream_nb.references.holders import from_its_start, held, is_file
 from seedream_nb.references.opening import NotAPicture, is_pil, open_picture
 from seedream_nb.references.ours import is_ours, pictures_of
 from seedream_nb.references.shown import shows_picture
 from seedream_nb.references.values import holds_objects
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _DEEPEST = 5
 
@@ -21,7 +25,8 @@ def is_picture(value: Any, depth: int = 0) -> bool:  # noqa: ANN401 - anything
     """Return whether a value stands for pictures where it could as well stand for its text: in a prompt's braces.
 
     Nothing is drawn, and no file is read beyond its header. A `str` is text; paths and bytes are pictures if they
-    open as one, arrays if they have a picture's shape with no side under 15, lists if all in them are pictures.
+    open as one, open files too, arrays if they have a picture's shape with no side under 15, lists if all in them
+    are pictures.
     """
     try:
         return not isinstance(value, str | type) and depth <= _DEEPEST and _is_picture(value, depth)
@@ -32,8 +37,8 @@ def is_picture(value: Any, depth: int = 0) -> bool:  # noqa: ANN401 - anything
 
 
 def _is_picture(value: Any, depth: int) -> bool:  # noqa: ANN401 - anything
-    if isinstance(value, Path | bytes | bytearray | memoryview):
-        return _opens(value if isinstance(value, Path) else bytes(value))
+    if isinstance(value, Path | bytes | bytearray | memoryview) or is_file(value):
+        return _opens(bytes(value) if isinstance(value, bytearray | memoryview) else value)
     if isinstance(value, list | tuple) or (is_array(value) and holds_objects(value)):
         items = value if isinstance(value, list | tuple) else value.tolist()
         return bool(len(items)) and all(is_picture(each, depth + 1) for each in items)
@@ -46,13 +51,24 @@ def _is_picture(value: Any, depth: int) -> bool:  # noqa: ANN401 - anything
     return shows_picture(value) or bool(held("", value))
 
 
-def _opens(source: Path | bytes) -> bool:
+def _opens(source: Any) -> bool:  # noqa: ANN401 - a path, bytes, or anything with `read`
     """Return whether a content opens as a picture, by its header."""
     if isinstance(source, Path) and not source.is_file():
         return False
     try:
-        with source.open("rb") if isinstance(source, Path) else io.BytesIO(source) as stream:
+        with _stream(source) as stream:
             open_picture(stream)
     except (NotAPicture, OSError, ValueError):
         return False
     return True
+
+
+@contextlib.contextmanager
+def _stream(source: Any) -> Iterator[Any]:  # noqa: ANN401 - see above
+    """Give a content as a file; one that is open already stays so, and is left where it stood."""
+    if isinstance(source, Path | bytes):
+        with source.open("rb") if isinstance(source, Path) else io.BytesIO(source) as stream:
+            yield stream
+    else:
+        with from_its_start("", source):
+            yield source
