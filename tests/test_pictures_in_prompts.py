@@ -148,8 +148,8 @@ WRONG = [
     ("![](gone.png)", ["gone.png was not found"]),
     ("![](attachment:dog.png)", ["attachment:dog.png"]),
     ("![](http://169.254.169.254/a.png)", ["link-local"]),
-    ("![](style)", ["style was not found"]),
-    ("![]({a})", ["{a} was not found"]),
+    ("![](style)", ["style was not found", "For the variable write {style} in the prompt"]),
+    ("![]({a})", ["{a} was not found", "For the variable write {a} in the prompt"]),
 ]
 
 

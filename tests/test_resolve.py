@@ -178,6 +178,13 @@ def test_texts_are_never_evaluated_without_names(folder: Path) -> None:
         found("open('a.png').read()", folder, EmptyScope())
 
 
+def test_a_text_that_is_no_file_says_how_a_variable_is_handed_over_in_python(folder: Path) -> None:
+    """It does not say that there is no such variable: there may be."""
+    with pytest.raises(Problem, match=r"phot was not found in .* For a variable write it without quotes") as caught:
+        found("phot", folder, EmptyScope())
+    assert "no variable" not in str(caught.value)
+
+
 WRONG = [
     ("b.pgn", ["b.pgn was not found", "Did you mean b.png?"]),
     ("nofolder/a.png", ["nofolder/a.png", "folder does not exist"]),
@@ -205,6 +212,10 @@ WRONG = [
     ("pics[1]", ["matches no file", "no variable pics"]),
     ("photo,shots", ["photo,shots is no file", "For several write -i photo -i shots."]),
     ("[photo,shots[0]]", ["For several write -i photo -i shots[0]."]),
+    ("{photo}", ["{photo} was not found", "For the variable write {photo} in the prompt, or -i photo."]),
+    ("code", ["code: photo was not found", "For the variable write {photo} in the prompt, or -i photo."]),
+    ("b.png,a.png", ["b.png,a.png was not found", "For several write -i b.png -i a.png."]),
+    ("b.png,gone.jpg", ["b.png,gone.jpg was not found"]),
     ("photo*2", ["photo*2 is no file", "make it a variable"]),
     ("@photo", ["is no mark", "Did you mean photo?"]),
     ("coded", ["coded: iVBOR", "is a picture in base64", "b64decode"]),

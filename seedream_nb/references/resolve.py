@@ -118,7 +118,8 @@ def of_link(target: str, lookups: Lookups) -> Iterator[Found]:
 
 
 def _of_word(word: str, lookups: Lookups, warn: Callable[[str], None]) -> Iterator[Found]:
-    is_plain = _PAST.fullmatch(word) or _SHOWN_BEFORE.fullmatch(word) or is_url(word)
+    has_names = not isinstance(lookups.scope, EmptyScope)
+    is_plain = not has_names or _PAST.fullmatch(word) or _SHOWN_BEFORE.fullmatch(word) or is_url(word)
     value, tried = (NOTHING, "") if is_plain else evaluated(word, lookups.scope)
     if value is NOTHING:
         yield from _of_text(word, word, lookups, tried)
@@ -212,7 +213,24 @@ def _why_not(text: str, lookups: Lookups, tried: str) -> str:
     if glob.has_magic(text):
         return f"matches no file in {lookups.folder}{tried}; look which there are."
     path = _placed(text, lookups.folder)
-    return f"was not found in {plain(str(path.parent), _SHOWN)}{tried}.{nearest_file(path) or guess}"
+    remedy = _for_variable(text, lookups.scope) or _for_several(text, lookups) or nearest_file(path) or guess
+    return f"was not found in {plain(str(path.parent), _SHOWN)}{tried}.{remedy}"
+
+
+def _for_variable(text: str, scope: Scope) -> str:
+    """Return how a variable is handed over whose name stands where none is read; "" for other texts."""
+    name = text.strip("{}")
+    if name in scope.names():
+        return f" For the variable write {{{name}}} in the prompt, or -i {name}."
+    return " For a variable write it without quotes." if isinstance(scope, EmptyScope) and text.isidentifier() else ""
+
+
+def _for_several(text: str, lookups: Lookups) -> str:
+    """Return how several files are written, if a text is their paths with commas between; "" for other texts."""
+    paths = [each.strip() for each in text.split(",")]
+    if len(paths) > 1 and all(path and _exists(_placed(path, lookups.folder)) for path in paths):
+        return f" For several write {plain(' '.join(f'-i {path}' for path in paths), _SHOWN)}."
+    return ""
 
 
 def _placed(text: str, folder: Path) -> Path:
