@@ -535,6 +535,13 @@ def test_a_reference_by_url_is_told_and_not_fetched(tmp_path: Path) -> None:
         assert not [each for each in found.all("a") if url in (each["href"] or "")]
 
 
+def test_numbers_of_references_stand_on_one_line(tmp_path: Path) -> None:
+    """A URL has no small picture, but the room of one where others have; alone it has none."""
+    url, shelf = "https://x.example/cat.png", "align-items:flex-end"
+    assert bundle(make(tmp_path, request=sent(tmp_path, a=url, b="photo.jpg")))["text/html"].count(shelf) == 2
+    assert bundle(make(tmp_path, request=sent(tmp_path, a=url)))["text/html"].count(shelf) == 0
+
+
 @pytest.mark.parametrize("damage", ["gone", "cut", "never kept"])
 def test_a_reference_that_is_lost_is_told(tmp_path: Path, damage: str) -> None:
     """Of a reference whose file is gone, damaged or was never kept, number and name are left."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,21 +35,21 @@ def references_to_send(request: ImageRequest) -> str:
 def _row(request: ImageRequest, preview_of: PreviewOf, folder: Path | None) -> str:
     if not request.images:
         return ""
-    pairs = zip(called(request), request.images, strict=True)
-    cells = [_cell(number, reference, preview_of, folder) for number, reference in pairs]
+    small = [_made(partial(preview_of, reference)) for reference in request.images]
+    on_shelf = any(each is not None for each in small)
+    trios = zip(called(request), request.images, small, strict=True)
+    cells = [_cell(*each, folder, on_shelf=on_shelf) for each in trios]
     return f'<div style="margin-top:6px;font-size:12px;line-height:1.35">{grid(cells)}</div>'
 
 
-def _cell(number: str, reference: Reference, preview_of: PreviewOf, folder: Path | None) -> Cell:
+def _cell(number: str, reference: Reference, small: bytes | None, folder: Path | None, *, on_shelf: bool) -> Cell:
     name, whole = written(reference), plain(reference.url or reference.name)
     told = f'<strong>{text(number)}</strong><div style="{FAINT}" title="{text(whole)}">{isolated(name)}</div>'
-    small = _made(lambda: preview_of(reference))
-    if small is None:
-        return Cell(width=THUMBNAIL.width, inner=told)
-    shown = jpeg(small, f"{number}: {name}", thumbnail_of(reference).width)
-    if folder is not None and isinstance(reference.source, Path):
+    shown = "" if small is None else jpeg(small, f"{number}: {name}", thumbnail_of(reference).width)
+    if shown and folder is not None and isinstance(reference.source, Path):
         shown = f"<a {link(reference.source, folder)}>{shown}</a>"
-    return Cell(width=THUMBNAIL.width, inner=f'<div style="{_SHELF}">{shown}</div>{told}')
+    shelf = f'<div style="{_SHELF}">{shown}</div>' if on_shelf else ""
+    return Cell(width=THUMBNAIL.width, inner=shelf + told)
 
 
 def _made(make: Callable[[], bytes | None]) -> bytes | None:
