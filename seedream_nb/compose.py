@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from seedream_nb.errors import Problem, ReferenceImageError, RequestError
 from seedream_nb.prompt import expand
 from seedream_nb.references.gather import Gathering
-from seedream_nb.references.resolve import Lookups
+from seedream_nb.references.resolve import Lookups, marks_as_text
 from seedream_nb.request import make_request
 from seedream_nb.scope import EmptyScope
 from seedream_nb.sizes import TIERS
@@ -89,7 +89,8 @@ class Composer:
             text, images=gathering.references, size=size, aspect=aspect, max_images=max_images,
             sequential=sequential, watermark=watermark, problems=found,
         )  # fmt: skip
-        return replace(request, warnings=(*request.warnings, *gathering.warnings))
+        marks = marks_as_text(prompt) if typed else ()
+        return replace(request, warnings=(*request.warnings, *gathering.warnings, *marks))
 
     def _lookups(self, *, typed: bool) -> Lookups:
         return Lookups(

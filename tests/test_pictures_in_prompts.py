@@ -213,6 +213,20 @@ def test_values_given_in_python_may_be_pictures(compose: Compose) -> None:
     assert request.prompt == "image 1 like ![x](a.png)"
 
 
+@pytest.mark.parametrize("mark", ["@3", "@3.2", "@last", "@out", "@[5]"])
+def test_a_mark_in_braces_stays_and_says_how_it_is_written(compose: Compose, mark: str) -> None:
+    """It is no expression, so it stays; but nobody means it as text."""
+    request = compose(f"{{{mark}}} and {{{mark}}} in snow")
+    assert (request.prompt, request.images) == (f"{{{mark}}} and {{{mark}}} in snow", ())
+    assert request.warnings == (f"{{{mark}}} stayed as text; for the picture write ![]({mark}) or --image {mark}.",)
+
+
+@pytest.mark.parametrize("prompt", ["@3 stays", "{{@3}}", "{@ 3}", "{@three}", "![](@out) stays"])
+def test_other_texts_that_look_like_marks_bring_no_warning(compose: Compose, prompt: str) -> None:
+    """What is in no braces, in double ones, or no mark."""
+    assert compose(prompt).warnings == ()
+
+
 def test_text_from_elsewhere_has_no_pictures(compose: Compose) -> None:
     """Without names, braces and Markdown stay as they are."""
     request = compose._compose("{photo} like ![x](a.png)")  # noqa: SLF001 - the composer itself

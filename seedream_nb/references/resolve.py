@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _PAST = re.compile(r"@(?:last|[0-9]+(?:\.[0-9]+)?)")
 _SHOWN_BEFORE = re.compile(r"@(?:out|\[[0-9]{1,9}\])")
+_IN_BRACES = re.compile(rf"(?<!\{{)\{{({_PAST.pattern}|{_SHOWN_BEFORE.pattern})\}}(?!\}})")
 _ATTACHMENT = "attachment:"
 _BASE64_PICTURE = re.compile(r"(?:iVBORw0KGgo|/9j/)[A-Za-z0-9+/=\s]{100}")
 """How PNG and JPEG begin in base64."""
@@ -96,6 +97,12 @@ def find(
         yield from _of_word(written.strip(), lookups, warn)
     else:
         yield from of_value(_called(written, name), written, lookups)
+
+
+def marks_as_text(template: str) -> Iterator[str]:
+    """Yield a warning for each mark that stands in braces, as only an expression can: nobody means it as text."""
+    for mark in dict.fromkeys(_IN_BRACES.findall(template)):
+        yield f"{{{mark}}} stayed as text; for the picture write ![]({mark}) or --image {mark}."
 
 
 def of_value(name: str, value: object, lookups: Lookups) -> Iterator[Found]:
