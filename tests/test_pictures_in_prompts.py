@@ -40,7 +40,7 @@ class Notebook(NamesScope):
 
     def attached(self, name: str) -> bytes:
         """Return the content of an attachment."""
-        if name != "my cat.png":
+        if name not in {"my cat.png", "100%25.png"}:
             raise Problem(f"attachment:{name}: none of this name.", reference=True)
         return encoded(gradient(77, 50), "PNG")
 
@@ -92,6 +92,8 @@ ENGLISH = [
     ("{three} or {several}", ["b.png"], "image 2, image 1 and image 3 or image 2 and image 1",
      ["b.png", "three[0]", "three[2]"]),
     ("{several[1]}", [], "image 1", ["several[1]"]),
+    ("![](attachment:100%2525.png)", [], "image 1", ["100%25.png"]),
+    ("a fox", ["attachment:my%20cat.png", "Attachment:my cat.png"], "a fox", ["my cat.png"]),
     ("{photo}", ["@out"], "image 1", ["@out"]),
     ("{b}", ["@3"], "image 1", ["@3"]),
     ("{style} {name} {gone} {raw} {number}", [], "ink a.png gone.png b'xyz' 4", []),

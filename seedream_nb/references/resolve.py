@@ -116,11 +116,8 @@ def of_value(name: str, value: object, lookups: Lookups) -> Iterator[Found]:
 
 def of_link(target: str, lookups: Lookups) -> Iterator[Found]:
     """Yield the picture that a Markdown image leads to, unread: an attachment, a URL, a path as in a URL or not."""
-    if target.lower().startswith(_ATTACHMENT):
-        name = unquote(target[len(_ATTACHMENT) :])
-        yield Found(name=name, source=lookups.attached(name))
-        return
-    escaped = not is_url(target) and "%" in target and not _exists(_placed(target, lookups.folder))
+    is_address = is_url(target) or _is_attachment(target)
+    escaped = not is_address and "%" in target and not _exists(_placed(target, lookups.folder))
     yield from _of_text(target, unquote(target) if escaped else target, lookups)
 
 
@@ -144,7 +141,7 @@ def _of_word(word: str, lookups: Lookups, warn: Callable[[str], None]) -> Iterat
 
 
 def _of_text(name: str, text: str, lookups: Lookups, tried: str = "") -> Iterator[Found]:
-    """Yield what a text means that is no expression: a mark, a URL, a data URI, a path or glob."""
+    """Yield what a text means that is no expression: a mark, an attachment, a URL, a data URI, a path or glob."""
     if not text:
         raise wrong(name or "A reference", "is empty: write a path, a URL, a variable or a mark such as @3.")
     if _PAST.fullmatch(text):
@@ -152,6 +149,9 @@ def _of_text(name: str, text: str, lookups: Lookups, tried: str = "") -> Iterato
     elif _SHOWN_BEFORE.fullmatch(text):
         values = lookups.shown(text)
         yield from of_value(text, values[0] if len(values) == 1 else list(values), lookups)
+    elif _is_attachment(text):
+        attached = unquote(text[len(_ATTACHMENT) :])
+        yield Found(name=attached, source=lookups.attached(attached))
     elif is_data(text):
         short = plain(text.partition(",")[0], _SHOWN)
         yield Found(name=short, source=content_of(short, text))
@@ -159,6 +159,10 @@ def _of_text(name: str, text: str, lookups: Lookups, tried: str = "") -> Iterato
         yield _of_url(text, lookups)
     else:
         yield from _of_path(name, text, lookups, tried)
+
+
+def _is_attachment(text: str) -> bool:
+    return text[: len(_ATTACHMENT)].lower() == _ATTACHMENT
 
 
 def _of_url(text: str, lookups: Lookups) -> Found:
