@@ -24,7 +24,7 @@ from seedream_nb.references.birth import born
 from seedream_nb.references.encode import resized
 from seedream_nb.references.fit import fit
 from seedream_nb.request import Reference
-from tests.pictures import SECRETS, encoded, gradient, noise, telling_jpeg, telling_png
+from tests.pictures import SECRETS, chunk, encoded, gradient, noise, segment, telling_jpeg, telling_png
 from tests.reader import size_of
 
 if TYPE_CHECKING:
@@ -211,6 +211,32 @@ def test_what_is_over_ten_megabytes_is_made_to_fit(mode: str, tmp_path: Path) ->
     assert (sent.media_type == "image/png") == (mode == "RGBA")
     assert shown.width / shown.height == pytest.approx(3700 / (3000 if mode == "L" else 1300), rel=0.01)
     assert sent.note is not None
+
+
+@pytest.mark.parametrize(("size_bytes", "as_it_is"), [(10_000_000, True), (10_000_001, False)])
+@pytest.mark.parametrize("form", ["PNG", "JPEG"])
+def test_ten_megabytes_are_ten_million_bytes(form: str, size_bytes: int, tmp_path: Path, *, as_it_is: bool) -> None:
+    """The last byte decides: the service may count the stricter way."""
+    content = of_size(form, size_bytes)
+    assert len(content) == size_bytes
+    sent = fitted(content, tmp_path)
+    opened(sent)
+    assert (sent.path.read_bytes() == content) == as_it_is
+
+
+def of_size(form: str, size_bytes: int) -> bytes:
+    """Return a picture that has exactly so many bytes, all of which are kept: its colour profile is long."""
+    content = encoded(gradient(), form)
+    if form == "PNG":
+        room = size_bytes - len(content) - 12
+        return content[:33] + chunk(b"iCCP", b"x\0\0" + bytes(room - 3)) + content[33:]
+    rest = size_bytes - len(content)
+    parts = []
+    while rest:
+        size = min(rest, 60_000) if rest < 60_000 or rest > 60_100 else 30_000
+        parts.append(segment(0xE2, b"ICC_PROFILE\0".ljust(size - 4, b"\0")))
+        rest -= size
+    return content[:2] + b"".join(parts) + content[2:]
 
 
 def test_what_is_over_36_million_pixels_is_scaled_down(tmp_path: Path) -> None:
