@@ -399,3 +399,22 @@ def test_the_edit_loop_has_the_files(shared: Kernel) -> None:
     same = "[each.identity for each in g.request.images[:2]] == [f'sha256:{each[0].sha256}' for each in (fox, night)]"
     assert shared.execute(f"print({same})").printed == "True\n"
     assert shared.execute("print(night.request.images[0].identity == f'sha256:{fox[0].sha256}')").printed == "True\n"
+
+
+@pytest.mark.kernel
+def test_the_history_shows_what_went_in_and_what_was_done_to_it(shared: Kernel) -> None:
+    """From the copy that was sent: the file may be gone. What came of it says so in its caption."""
+    shared.execute("img.save('gone.webp')")
+    assert shared.execute("%%seedream -s 1K --out made -i gone.webp\na fox").error is None
+    shared.execute("import os\nos.remove('gone.webp')")
+    before = shared.execute("made")
+    again = shared.execute("%seedream show @last")
+    for ran in (before, again):
+        assert "image 1: gone.webp" in ran.text
+        assert "gone.webp: converted from WEBP to JPEG" in ran.text
+        (shown,) = [each["text/html"] for each in ran.shown]
+        assert 'alt="image 1: gone.webp"' in shown
+        assert "gone.webp: converted from WEBP to JPEG" in shown
+    shared.execute("%%seedream -s 1K --out night -i @last\nat night")
+    assert shared.execute("print(night.sources == [made[0].mark])").printed == "True\n"
+    assert "from @" in shared.execute("%seedream show @last").text
