@@ -65,5 +65,5 @@ $(VENV)/dev.done: pyproject.toml | $(VENV)/python.done
 $(VENV)/browser.done: | $(VENV)/dev.done
 	@$(PY) -m tests.browser.chromium && touch $@ || true
 
-$(VENV)/kernels.done: | $(VENV)/dev.done
+$(VENV)/kernels.done: tests/kernels.py | $(VENV)/dev.done
 	@$(PY) -m tests.kernels && touch $@ || true

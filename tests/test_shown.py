@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests import kernels
 from tests.faults.script import POST, Links
 from tests.kernel import Kernel
 
@@ -53,10 +56,18 @@ def told(mark):
 """
 
 
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
-    """Start one kernel for all these tests."""
-    with Kernel(tmp_path_factory.mktemp("notebook")) as kernel:
+@pytest.fixture(scope="module", params=["the IPython installed", kernels.OLD_IPYTHON])
+def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
+    """Start one kernel of each IPython for all these tests; where the old one lacks, fail in CI and skip elsewhere."""
+    is_old = request.param == kernels.OLD_IPYTHON
+    if is_old and sys.version_info >= (3, 14):
+        pytest.skip("Colab has Python 3.13, and its IPython was made for none later")
+    if is_old and not kernels.is_there(request.param):
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(kernels.ABSENT.format(version=request.param))
+    env = kernels.environment(request.param) if is_old else {}
+    with Kernel(tmp_path_factory.mktemp("notebook"), env) as kernel:
+        told = kernel.execute("import IPython\nprint(IPython.__version__)").printed.strip()
+        assert (told == kernels.OLD_IPYTHON) == is_old
         yield kernel
 
 
