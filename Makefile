@@ -34,7 +34,7 @@ check: $(VENV)/dev.done
 	@$(PY) -m mypy
 	@$(PY) -m pytest -n $(WORKERS) --dist loadgroup -m "not slow and not browser and not kernel"
 
-test: $(VENV)/dev.done $(VENV)/values.done $(VENV)/browser.done $(VENV)/kernels.done
+test: $(VENV)/dev.done $(VENV)/values.done $(VENV)/browser.done $(VENV)/kernels.done $(VENV)/page.done
 	@$(PY) -m pytest -n $(WORKERS) --dist loadgroup
 
 bench: $(VENV)/dev.done
@@ -67,3 +67,6 @@ $(VENV)/browser.done: | $(VENV)/dev.done
 
 $(VENV)/kernels.done: tests/kernels.py | $(VENV)/dev.done
 	@$(PY) -m tests.kernels && touch $@ || true
+
+$(VENV)/page.done: | $(VENV)/dev.done
+	@$(PY) -m tests.page.tools && touch $@ || true

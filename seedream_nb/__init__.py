@@ -15,12 +15,12 @@ from __future__ import annotations
 
 import functools
 import importlib
-import os
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
-from seedream_nb.notebook.surroundings import PROCESS
+from seedream_nb.process import PROCESS
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Mapping
     from typing import Literal, TypedDict, Unpack
 
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from seedream_nb.picture import Picture
     from seedream_nb.request import ImageRequest
     from seedream_nb.session import Session
+    from seedream_nb.widgets import Gallery, Panel, ReferenceTray
 
     history: History
 
@@ -80,6 +81,7 @@ __all__ = [
     "ConnectionFailedError",
     "ContentRefusedError",
     "DownloadError",
+    "Gallery",
     "Generation",
     "ImageRequest",
     "Job",
@@ -88,6 +90,7 @@ __all__ = [
     "Picture",
     "RateLimitError",
     "ReferenceImageError",
+    "ReferenceTray",
     "ReplyError",
     "RequestError",
     "SeedreamError",
@@ -98,14 +101,17 @@ __all__ = [
     "configure",
     "generate",
     "history",
+    "panel",
     "submit",
 ]
 
 _HOMES = {
+    "Gallery": "widgets",
     "Generation": "generation",
     "ImageRequest": "request",
     "Job": "job",
     "Picture": "picture",
+    "ReferenceTray": "widgets",
     **{name: "errors" for name in __all__ if name.endswith("Error")},
 }
 """Where each public class is defined: it is loaded when it is first asked for, so that importing stays free."""
@@ -247,6 +253,13 @@ def configure(**settings: object) -> None:
     raise trouble
 
 
+def panel() -> Panel:
+    """Return a panel for the end of a cell: form, reference images, queue and history, live."""
+    from seedream_nb.widgets import Panel
+
+    return Panel()
+
+
 def load_ipython_extension(ip: InteractiveShell) -> None:
     """Register `%%seedream` and `%seedream`: what `%load_ext seedream_nb` does."""
     from seedream_nb.notebook.magic import load
@@ -262,23 +275,14 @@ def unload_ipython_extension(ip: InteractiveShell) -> None:
     unload(ip)
 
 
-def _default_session() -> Session:
-    """Return the one session of this process, made when it is first asked for."""
-    with PROCESS.lock:
-        if PROCESS.session is None:
-            PROCESS.session = _new_session()
-        return PROCESS.session
-
-
 def _new_session() -> Session:
-    from seedream_nb.notebook.surroundings import surroundings
-    from seedream_nb.session import Session
-    from seedream_nb.settings import Settings
-    from seedream_nb.view import bundle
+    from seedream_nb.notebook.surroundings import new_session
 
-    settings = Settings(environ=os.environ, folder=PROCESS.folder, home=PROCESS.home)
-    # What is shown links to files as seen from the notebook, wherever the kernel has gone meanwhile.
-    return Session(settings=settings, bundle=functools.partial(bundle, folder=settings.folder), **surroundings())
+    return new_session()
+
+
+PROCESS.maker, PROCESS.panel = _new_session, panel
+_default_session = PROCESS.the_session
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public name

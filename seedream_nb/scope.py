@@ -22,6 +22,9 @@ class Scope(Protocol):
     def evaluate(self, expression: str) -> object:
         """Return the value of a Python expression; whatever it raises comes out."""
 
+    def offers(self, word: str) -> Sequence[str]:
+        """Return what a reference that begins with this word can be: names, marks, files."""
+
     def shown(self, mark: str) -> Sequence[object]:
         """Return the pictures that `@out` (shown last) or `@[5]` (by cell 5) stand for; raises Problem."""
 
@@ -45,6 +48,10 @@ class NamesScope:
     def evaluate(self, expression: str) -> object:
         """Return the value of an expression over the names given, and nothing else."""
         return eval(expression, {"__builtins__": {}, **self._values})  # noqa: S307 - the user's own expression
+
+    def offers(self, word: str) -> Sequence[str]:
+        """Return the names that begin with this word."""
+        return [name for name in self._values if name.startswith(word)]
 
     def shown(self, mark: str) -> Sequence[object]:
         """Raise Problem: only a notebook has cells that show something."""

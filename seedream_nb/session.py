@@ -200,6 +200,14 @@ class Session:
         """
         return self.history.marked(mark)[0] if "." in mark else self.history.generation(mark)
 
+    def star(self, number: int, *, on: bool) -> None:
+        """Give a generation a star, or take it away; every kernel that shares the folder sees it.
+
+        Raises:
+            OSError: it can't be written down.
+        """
+        self._homes.current.journal.append("star", number, on=on)
+
     def recover(self) -> list[Generation]:
         """Fetch every picture whose link is kept and whose file is missing; return the generations concerned."""
         from seedream_nb.fulfil import recover

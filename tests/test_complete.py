@@ -19,10 +19,10 @@ from seedream_nb.notebook.complete.holding import held
 from seedream_nb.notebook.complete.lines import complete
 from seedream_nb.notebook.complete.offers import Offer, Offers
 from seedream_nb.notebook.complete.sources import NotebookSources
-from seedream_nb.notebook.words import split
 from seedream_nb.options import OPTIONS
 from seedream_nb.session import Session
 from seedream_nb.settings import Settings
+from seedream_nb.words import split
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -132,6 +132,8 @@ def ready(target: str) -> list[str]:
         ".venv/browser.done",
         "-o",
         ".venv/kernels.done",
+        "-o",
+        ".venv/page.done",
     ]
 
 

@@ -19,6 +19,7 @@ PACKAGE = Path(seedream_nb.__file__).parent
 ROWS = (
     ("__init__",),
     ("notebook", "widgets"),
+    ("process",),
     ("session", "view"),
     ("fulfil", "clients", "compose", "homes", "jobs"),
     ("job", "archive", "preview", "record"),
@@ -27,7 +28,7 @@ ROWS = (
     ("request",),
     ("endpoint", "picture", "store"),
     ("settings", "options"),
-    ("addresses", "keys", "sizes", "scope"),
+    ("addresses", "keys", "sizes", "scope", "words"),
     ("errors", "background"),
 )
 RANK = {room: len(ROWS) - number for number, row in enumerate(ROWS) for room in row}

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-FUNCTIONS = {"configure", "generate", "submit"}
+FUNCTIONS = {"configure", "generate", "panel", "submit"}
 VALUES = {"history": "History"}
-CLASSES = {"Generation", "ImageRequest", "Job", "Picture"}
+CLASSES = {"Gallery", "Generation", "ImageRequest", "Job", "Picture", "ReferenceTray"}
 ERRORS = {
     "ApiError": "SeedreamError",
     "AuthenticationError": "ApiError",

@@ -118,6 +118,12 @@ class History:
         with self._ledger.lock:
             return self._some([number for number, entry in self._ledger.entries() if entry.has_content(wanted)])
 
+    def starred(self) -> Generations:
+        """Return the generations that have a star, oldest first."""
+        with self._ledger.lock:
+            ids = [number for number, entry in self._ledger.entries() if entry.has_stars]
+            return self._some([each.id for each in self._some(ids) if each.starred], none="Nothing has a star.")
+
     def marked(self, mark: str) -> list[Picture]:
         """Return the pictures of a mark: all of `@3`, one of `@3.2`, of `@last` all of the newest with any.
 

@@ -85,6 +85,11 @@ class Entry:
         """Return whether one of its pictures has one of these contents, each by its SHA-256; parses nothing."""
         return any(line.event == "file" and any(each in line.content for each in hashes) for line in self.lines)
 
+    @property
+    def has_stars(self) -> bool:
+        """Whether somebody ever gave it a star, or took one away."""
+        return any(line.event == "star" for line in self.lines)
+
     def contains(self, words: Sequence[str]) -> bool:
         """Return whether all the words (casefolded) occur in prompt or template."""
         if self.written is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, overload
 
@@ -44,6 +45,10 @@ class Generations(Sequence[Generation]):
         if generation is None:
             raise IndexError(f"Generation {self._ids[place]} can't be read: the journal is damaged there.")
         return generation
+
+    def before(self, number: int) -> Generations:
+        """Return those with a smaller id."""
+        return Generations(self._ids[: bisect.bisect_left(self._ids, number)], self._ledger, self.none)
 
     def __iter__(self) -> Iterator[Generation]:
         """Give all that can be read, oldest first."""

@@ -74,6 +74,7 @@ def fold(records: Iterable[Record], *, home: Path, alive: bool, verbs: Verbs | N
         missing=_missing(told, have=set(pictures)),
         sources=_texts(intent.get("sources")),
         notebook=_text(intent.get("notebook")),
+        starred=told.starred,
         verbs=verbs,
     )
 
@@ -90,6 +91,7 @@ class _Told:
     files: dict[int, Record] = field(default_factory=dict)
     missing: dict[int, str] = field(default_factory=dict)
     end: Record = field(default_factory=dict)
+    starred: bool = False
 
     @property
     def was_refused(self) -> bool:
@@ -120,6 +122,8 @@ def _told(records: Iterable[Record]) -> _Told:
                 told.missing[index] = _text(record.get("reason")) or NOT_FETCHED
             case {"event": "end"} if _says_more(record, told.end):
                 told.end = record
+            case {"event": "star", "on": bool(on)}:
+                told.starred = on
     return told
 
 

@@ -61,6 +61,7 @@ class Generation(Sequence[Picture]):
     missing: dict[int, str]
     sources: list[str]
     notebook: str | None
+    starred: bool = False
     verbs: Verbs | None = field(default=None, repr=False, compare=False)
 
     @property

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 VERSION = 1
-EVENTS = frozenset({"intent", "refused", "again", "links", "reply", "file", "missing", "end", "once"})
+EVENTS = frozenset({"intent", "refused", "again", "links", "reply", "file", "missing", "end", "once", "star"})
 
 MOST_RAW = 64_000
 """Characters of a senseless reply that are kept: enough to see what it was."""

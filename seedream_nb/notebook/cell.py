@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from seedream_nb.errors import Problem, did_you_mean, plain, refused
 from seedream_nb.keys import may_hold_key
-from seedream_nb.notebook.words import DASHES, split
 from seedream_nb.options import OPTIONS, did_you_mean_option
 from seedream_nb.sizes import spell_size
+from seedream_nb.words import DASHES, split
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from seedream_nb.notebook.words import Word
     from seedream_nb.options import Option
+    from seedream_nb.words import Word
 
 _BY_FLAG = {flag: option for option in OPTIONS for flag in option.flags}
 _HELP = ("-h", "--help")

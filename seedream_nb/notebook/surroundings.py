@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import sys
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seedream_nb.errors import Problem
+from seedream_nb.process import PROCESS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -24,33 +25,7 @@ _PUT_THERE = frozenset({"In", "Out", "exit", "quit", "get_ipython", "open"})
 """What IPython puts into every notebook; the rest of it begins with an underscore."""
 _RESULT = re.compile(r"_{1,3}|_[0-9]+")
 _NOTHING = object()
-
-
-class Process:
-    """What a process has one of: its session, and the place where it was loaded. It outlives `%reload_ext`."""
-
-    def __init__(self) -> None:
-        """Begin here: a later change of folders moves no pictures, and finds no other `.env`."""
-        self.lock = threading.Lock()
-        self.session: Session | None = None
-        self._extended = False
-        self._look()
-
-    def extended_here(self) -> None:
-        """Begin where the extension is first loaded, unless there is a session already."""
-        if self.session is None and not self._extended:
-            self._look()
-        self._extended = True
-
-    def _look(self) -> None:
-        self.home = os.environ.get("SEEDREAM_HOME", "")
-        try:
-            self.folder = Path.cwd()
-        except OSError:  # it was removed: what needs it will say so
-            self.folder = Path()
-
-
-PROCESS = Process()
+_IMAGE = "%%seedream --image "
 
 
 class NotebookScope:
@@ -71,6 +46,18 @@ class NotebookScope:
         if expression == "Out" and self._is_ipythons("Out", self._ip.user_ns.get("Out")):
             raise LookupError("it is all results: write one of them, such as Out[3]")
         return eval(expression, self._ip.user_ns)  # noqa: S307 - the user's own expression, in the user's own cell
+
+    def offers(self, word: str) -> Sequence[str]:
+        """Return what Tab offers for this word after `--image`."""
+        from seedream_nb.notebook.complete.lines import complete
+        from seedream_nb.notebook.complete.sources import NotebookSources
+
+        line = f"{_IMAGE}{word}"
+        found = complete(line, 0, len(line), NotebookSources(self._ip, PROCESS.the_session))
+        if found is None:
+            return []
+        start = line[len(_IMAGE) : len(line) - len(found.fragment)]
+        return [start + offer.text for offer in found.offers]
 
     def shown(self, mark: str) -> Sequence[object]:
         """Return the pictures that `@out` or `@[5]` stands for; raises Problem."""
@@ -98,6 +85,17 @@ class NotebookScope:
         # IPython hides what startup files set as well, which is the user's.
         its_own = name in _PUT_THERE or name.startswith("_")
         return its_own and self._ip.user_ns_hidden.get(name, _NOTHING) is value
+
+
+def new_session() -> Session:
+    """Return a session for the notebook, or the script, around us."""
+    from seedream_nb.session import Session
+    from seedream_nb.settings import Settings
+    from seedream_nb.view import bundle
+
+    settings = Settings(environ=os.environ, folder=PROCESS.folder, home=PROCESS.home)
+    # What is shown links to files as seen from the notebook, wherever the kernel has gone meanwhile.
+    return Session(settings=settings, bundle=functools.partial(bundle, folder=settings.folder), **surroundings())
 
 
 def surroundings() -> dict[str, Any]:

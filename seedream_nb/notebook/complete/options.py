@@ -10,16 +10,16 @@ from seedream_nb.errors import plain
 from seedream_nb.notebook.complete.offers import MOST_TOLD, Offer, Offers
 from seedream_nb.notebook.complete.values import Values
 from seedream_nb.notebook.complete.word import open_word
-from seedream_nb.notebook.words import DASHES, split
 from seedream_nb.options import OPTIONS
 from seedream_nb.sizes import TIERS
+from seedream_nb.words import DASHES, split
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from seedream_nb.notebook.complete.offers import Sources
-    from seedream_nb.notebook.words import Word
     from seedream_nb.options import Option
+    from seedream_nb.words import Word
 
 _BY_FLAG = {flag: option for option in OPTIONS for flag in option.flags}
 

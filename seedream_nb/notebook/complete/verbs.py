@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from seedream_nb.notebook.complete.offers import Sources
-    from seedream_nb.notebook.words import Word
+    from seedream_nb.words import Word
 
 
 def complete_verbs(words: Sequence[Word], fragment: str, after: str, sources: Sources) -> Offers | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from seedream_nb.notebook.words import Word, quoted, split
+from seedream_nb.words import Word, quoted, split
 
 _LONGEST = 2000
 """Characters of a line that are looked at; a longer one holds data, not words to complete."""

@@ -46,6 +46,9 @@ class Verb:
 # fmt: off
 VERBS: dict[str, Verb] = {
     "": Verb(room="status", help="where requests go, what was spent, what is running, what is unfinished"),
+    "panel": Verb(
+        room="panel", help="a panel for making pictures without writing code: form, reference images, history",
+        more="In Python: sd.panel(). It is live: what a cell makes appears in it, and the other way round."),
     "history": Verb(
         room="past", words="[WORDS]", takes=("words",),
         help="what was made, the newest first; with words, only what has them in its prompt",

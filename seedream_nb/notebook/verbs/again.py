@@ -43,7 +43,7 @@ def rerun(rest: str, session: Session, ip: InteractiveShell) -> Generation | Job
 
 def code(rest: str, session: Session, ip: InteractiveShell) -> None:
     """Put the cell that makes a generation below the running one."""
-    from seedream_nb.notebook.writing import cell_of
+    from seedream_nb.view.cells import cell_of
 
     generation = _marked("code", rest, session)
     ip.set_next_input(cell_of(generation, session))

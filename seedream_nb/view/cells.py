@@ -4,22 +4,33 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from seedream_nb.errors import Problem, SeedreamError
-from seedream_nb.notebook.words import quoted
 from seedream_nb.prompt import literal
 from seedream_nb.sizes import spell_size
+from seedream_nb.words import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from seedream_nb.archive import History
     from seedream_nb.generation import Generation
     from seedream_nb.request import ImageRequest, Reference
-    from seedream_nb.session import Session
+    from seedream_nb.settings import Settings
 
 
-def cell_of(generation: Generation, session: Session) -> str:
+class Surroundings(Protocol):
+    """What a cell is written for: a session."""
+
+    settings: Settings
+
+    @property
+    def history(self) -> History:
+        """The history whose marks the cell may name."""
+
+
+def cell_of(generation: Generation, session: Surroundings) -> str:
     """Return a `%%seedream` cell that asks for exactly the same, under the settings in force now.
 
     Raises:
@@ -35,7 +46,7 @@ def cell_of(generation: Generation, session: Session) -> str:
     return f"{' '.join(['%%seedream', *words])}\n{literal(request.prompt)}"
 
 
-def _shape_words(request: ImageRequest, session: Session) -> Iterator[str]:
+def _shape_words(request: ImageRequest, session: Surroundings) -> Iterator[str]:
     size, aspect = session.settings.get("size"), session.settings.get("aspect")
     if spell_size(size, aspect) != request.size:
         yield from ("--size", request.size)
@@ -46,13 +57,13 @@ def _series_words(request: ImageRequest) -> Iterator[str]:
         yield from ("-n", str(request.max_images))
 
 
-def _watermark_words(request: ImageRequest, session: Session) -> Iterator[str]:
+def _watermark_words(request: ImageRequest, session: Surroundings) -> Iterator[str]:
     usual = session.settings.get("watermark")
     if request.watermark != (True if usual is None else usual):
         yield "--watermark" if request.watermark else "--no-watermark"
 
 
-def _written(reference: Reference, session: Session) -> str:
+def _written(reference: Reference, session: Surroundings) -> str:
     """Return how a reference is written in a cell: its URL, its mark, or the file that was sent."""
     if reference.url is not None:
         return reference.url
@@ -68,7 +79,7 @@ def _written(reference: Reference, session: Session) -> str:
     return Path(os.path.relpath(reference.source)).as_posix() if inside else str(reference.source)
 
 
-def _is_marked(reference: Reference, session: Session) -> bool:
+def _is_marked(reference: Reference, session: Surroundings) -> bool:
     """Return whether the name of a reference is a mark that still means this one picture."""
     if not reference.name.startswith("@"):
         return False

@@ -1,0 +1,141 @@
+"""What a person waits for in the panel, in Chromium and JupyterLab, with nothing and with 1 000 generations before."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+from playwright.sync_api import sync_playwright
+
+from benchmarks import bench_history
+from benchmarks.measure import Row, median
+from tests.browser import chromium, jupyter
+from tests.browser.panel import SET_SOURCE, notebook
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+GENERATIONS, TIMES = 1000, 9
+SHOW = """async () => {
+  const began = performance.now()
+  void window.jupyterapp.commands.execute("notebook:run-cell")
+  const shown = () => {
+    const button = document.querySelector(".sd-generate")
+    const told = document.querySelector(".sd-card, .sd-lead")
+    return button && button.textContent.includes("picture") && told && button.getBoundingClientRect().height > 0
+  }
+  while (!shown()) await new Promise(requestAnimationFrame)
+  return performance.now() - began
+}"""
+CLEAR = "() => window.jupyterapp.commands.execute('notebook:clear-cell-output').then(() => null)"
+SCROLL = """async count => {
+  const scroller = document.querySelector(".jp-WindowedPanel-outer")
+  let slowest = 0, last = performance.now(), still = 0
+  while (document.querySelectorAll(".sd-card").length < count || still < 30) {
+    const before = scroller.scrollTop
+    scroller.scrollTop += 240
+    await new Promise(requestAnimationFrame)
+    const now = performance.now()
+    slowest = Math.max(slowest, now - last)
+    last = now
+    still = scroller.scrollTop === before ? still + 1 : 0
+    if (still > 600) break
+  }
+  return [slowest, document.querySelectorAll(".sd-card").length]
+}"""
+MAKE = """async number => {
+  const before = new Set([...document.querySelectorAll(".sd-card img")].map(each => each.dataset.picture))
+  document.querySelector(".sd-generate").click()
+  for (;;) {
+    const image = [...document.querySelectorAll(".sd-card img")].find(each => !before.has(each.dataset.picture))
+    if (image && image.complete && image.naturalWidth) return Date.now()
+    await new Promise(requestAnimationFrame)
+  }
+}"""
+
+
+def run() -> list[Row]:
+    """Measure on one page, the panel shown anew each time."""
+    found = chromium.find()
+    if found is None:
+        raise RuntimeError(chromium.ABSENT)
+    with sync_playwright() as playwright, tempfile.TemporaryDirectory(dir=Path(__file__).parent) as folder:
+        browser = playwright.chromium.launch(executable_path=found, args=[*jupyter.FLAGS])
+        with jupyter.serve("lab", Path(folder), browser) as server:
+            opened = server.open(notebook(server.root / "panel.ipynb", "", "sd.panel()"))
+            few = _shown(opened, Path(folder) / "few", write=False)
+            late = median(_late(opened.page, Path(folder) / "few") for _ in range(TIMES))
+            many = _shown(opened, Path(folder) / "many", write=True)
+            received = _received(opened)
+            slowest, cards = opened.page.evaluate(SCROLL, GENERATIONS)
+        browser.close()
+    if cards < GENERATIONS:
+        raise RuntimeError(f"only {cards} generations came into sight")
+    return [
+        Row(name="panel: on screen, nothing made yet", value=few, unit="ms", bound=500),
+        Row(name=f"panel: on screen, {GENERATIONS} generations", value=many, unit="ms", bound=800),
+        Row(name="panel: sent before the first scroll", value=received / 1e6, unit="MB", bound=3),
+        Row(name="panel: slowest frame while scrolling through all", value=slowest, unit="ms", bound=100),
+        Row(name="panel: a picture in sight after its last byte", value=late, unit="ms", bound=300),
+    ]
+
+
+def _shown(opened: jupyter.Notebook, home: Path, *, write: bool) -> float:
+    if write:
+        _fill(home)
+    code = f"import seedream_nb as sd\nsd.configure(backend='sandbox', home={str(home)!r})\nlen(sd.history)"
+    opened.page.evaluate(SET_SOURCE, [0, code])
+    opened.run(0)
+    opened.select(1)
+    times: list[float] = []
+    for _ in range(TIMES + 1):
+        opened.page.evaluate(CLEAR)
+        times.append(opened.page.evaluate(SHOW))
+    return median(times[1:])
+
+
+def _received(opened: jupyter.Notebook) -> int:
+    """Return how many bytes the page gets from the kernel for a panel: a page of its own is loaded for that."""
+    received: list[int] = []
+
+    def count(socket: Any) -> None:  # noqa: ANN401 - Playwright's
+        socket.on("framereceived", lambda frame: received.append(len(frame)))
+
+    opened.page.on("websocket", count)
+    opened.command("docmanager:save")
+    opened.page.reload()
+    opened.ready()
+    opened.select(1)
+    before = sum(received)
+    opened.page.evaluate(CLEAR)
+    opened.page.evaluate(SHOW)
+    opened.page.wait_for_timeout(2000)
+    return sum(received) - before
+
+
+def _late(page: Page, home: Path) -> float:
+    """Return how many milliseconds after its file was whole a picture is in sight."""
+    page.locator(".sd-piece textarea").fill("a fox")
+    shown = page.evaluate(MAKE)
+    newest = max(home.glob("*-1-a-fox*"), key=os.path.getmtime)
+    return float(shown - 1000 * newest.stat().st_mtime)
+
+
+def _fill(home: Path) -> None:
+    """Write the journal of many generations, and a real picture for each."""
+    home.mkdir()
+    whole, bench_history.GENERATIONS = bench_history.GENERATIONS, GENERATIONS
+    bench_history.write(home)
+    bench_history.GENERATIONS = whole
+    picture = home.parent / "picture.jpg"
+    Image.effect_noise((96, 96), 60).convert("RGB").resize((2048, 2048), Image.Resampling.BICUBIC).save(picture)
+    for path in home.glob("*.jpg"):
+        path.unlink()
+        try:
+            os.link(picture, path)
+        except OSError:
+            shutil.copy(picture, path)

@@ -1,0 +1,148 @@
+"""The gallery: the history as a wall of pictures, each with what can be done with it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from seedream_nb.errors import SeedreamError, plain
+from seedream_nb.preview import preview
+from seedream_nb.process import PROCESS
+from seedream_nb.view.cells import cell_of
+from seedream_nb.widgets.messages import Answer
+from seedream_nb.widgets.piece import Piece, module, static
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from seedream_nb.archive import History
+    from seedream_nb.generation import Generation
+    from seedream_nb.picture import Picture
+    from seedream_nb.widgets.messages import Asked
+    from seedream_nb.widgets.state import State
+
+PAGE = 24
+"""Entries that are sent at once: a screen or two, so that putting them there holds up no scrolling."""
+THUMBNAIL = 320
+"""Pixels of a thumbnail's longest side: sharp at the size it is shown, on fine screens too."""
+MOST_THUMBNAILS = 40
+_PROMPT_CHARACTERS = 2000
+
+
+class Gallery(Piece):
+    """The history as a widget; `sd.Gallery(sd.history)` can be used alone."""
+
+    _esm = module("gallery.js")
+    _css = static("panel.css")
+
+    def __init__(self, history: History | None = None, *, state: State | None = None) -> None:
+        """Show the history of this session."""
+        if state is None:
+            from seedream_nb.widgets.state import State
+
+            state = State(PROCESS.the_session())
+            state.watch()
+        self._state, self._history = state, history
+        super().__init__(
+            {
+                "entries": self._entries,
+                "thumbnails": self._thumbnails,
+                "picture": self._picture,
+                "use": lambda asked: state.tray.add(asked.text("mark", 40)),
+                "rerun": self._rerun,
+                "edit": self._edit,
+                "code": self._code,
+                "star": self._star,
+            }
+        )
+        state.listen(self.refresh)
+
+    @property
+    def history(self) -> History:
+        """The history that is shown."""
+        return self._history if self._history is not None else self._state.session.history
+
+    def shown(self) -> Mapping[str, Any]:
+        """Return what says whether the history has changed: its pages are asked for."""
+        snapshot = self._state.snapshot()
+        return {name: snapshot[name] for name in ("version", "panel", "history")}
+
+    def _entries(self, asked: Asked) -> Answer:
+        """Return a page of the history, newest first: what comes before an id, and has all the words."""
+        before, words, stars = asked.maybe("before"), asked.text("words", 1000), asked.truth("stars")
+        found = self.history.search(words) if words.strip() else self.history[:]
+        found = found if before is None else found.before(before)
+        starred = {each.id for each in self.history.starred()}
+        entries: list[dict[str, Any]] = []
+        for each in reversed(found):
+            if stars and each.id not in starred:
+                continue
+            if len(entries) == PAGE:
+                break
+            entries.append(_entry(each))
+        return Answer(values={"entries": entries, "whole": len(entries) < PAGE, "starred": len(starred)})
+
+    def _thumbnails(self, asked: Asked) -> Answer:
+        marks = asked.texts("marks", MOST_THUMBNAILS)
+        made = {mark: self._thumbnail(mark) for mark in marks}
+        there = [mark for mark, small in made.items() if small]
+        return Answer(values={"marks": there}, buffers=[made[mark] for mark in there])
+
+    def _thumbnail(self, mark: str) -> bytes:
+        try:
+            return preview(self._marked(mark).path, THUMBNAIL)
+        except (OSError, ValueError, SeedreamError):
+            return b""
+
+    def _picture(self, asked: Asked) -> Answer:
+        picture = self._marked(asked.text("mark", 40))
+        try:
+            content = picture.to_bytes()
+        except OSError as error:
+            raise SeedreamError(f"{picture.mark}: its file can't be read ({plain(str(error))}).") from None
+        return Answer(values={"media_type": picture.media_type, "name": picture.path.name}, buffers=[content])
+
+    def _rerun(self, asked: Asked) -> Answer:
+        from seedream_nb.compose import options_of
+
+        session, generation = self._state.session, self.history[asked.number("generation")]
+        session.submit(session.compose(**options_of(generation.request), defaults=False), once=False)
+        self._state.change()
+        return Answer()
+
+    def _edit(self, asked: Asked) -> None:
+        generation = self.history[asked.number("generation")]
+        if asked.has("form"):  # what is being typed there may not have come yet, and `undo` must bring it back
+            self._state.keep(asked.inner("form"))
+        self._state.fill(generation)
+
+    def _star(self, asked: Asked) -> None:
+        generation = self.history[asked.number("generation")]
+        try:
+            self._state.session.star(generation.id, on=asked.truth("on"))
+        except OSError as error:
+            raise SeedreamError(f"The star can't be kept: {plain(error.strerror or str(error))}.") from None
+        self._state.look()
+
+    def _code(self, asked: Asked) -> Answer:
+        return Answer(values={"cell": cell_of(self.history[asked.number("generation")], self._state.session)})
+
+    def _marked(self, mark: str) -> Picture:
+        return self.history.marked(mark)[0]
+
+
+def _entry(generation: Generation) -> dict[str, Any]:
+    """Return a generation as the page shows it: no bytes, no paths."""
+    first = generation.images[0] if generation.images else None
+    return {
+        "id": generation.id,
+        "mark": generation.mark,
+        "prompt": plain(generation.prompt, _PROMPT_CHARACTERS),
+        "status": generation.status,
+        "error": plain(generation.error or "") if not generation.images else "",
+        "seconds": generation.seconds,
+        "starred": generation.starred,
+        "sandbox": generation.backend == "sandbox",
+        "sources": generation.sources,
+        "pictures": [{"mark": each.mark, "width": each.width, "height": each.height} for each in generation.images],
+        "size": f"{first.width}×{first.height}" if first else "",
+    }

@@ -1,0 +1,160 @@
+"""What the page says to the kernel and hears from it; what comes from the page is checked like any input.
+
+The page asks: `{"id": text, "ask": name, …}`, with buffers where bytes go along. It is always answered:
+`{"id": the same, "ok": {…}}`, or `{"id": the same, "error": {"told": [lines], "fields": {field: [problems]}}}`.
+Unasked, the kernel sends `{"snapshot": {…}}`: the whole of what a piece shows, with a version that only grows.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from seedream_nb.errors import RequestError, SeedreamError, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+MOST_ANSWERS = 256
+"""Answers that are kept, so that a question which comes twice is not acted on twice."""
+MOST_ID = 64
+_FIELDS = {
+    "prompt": "prompt",
+    "the prompt": "prompt",
+    "{": "prompt",
+    "![": "prompt",
+    "size": "size",
+    "aspect": "size",
+    "max_images": "max_images",
+    "sequential": "max_images",
+}
+
+
+class BadMessageError(SeedreamError):
+    """A message from the page that makes no sense: a fault of ours, or a page of another version."""
+
+
+class RefusedError(SeedreamError):
+    """Something was refused, and the page can offer what would do."""
+
+    def __init__(self, error: SeedreamError, **offered: Any) -> None:  # noqa: ANN401 - plain values
+        """Keep the refusal, and what to offer."""
+        super().__init__(error.message, hint=error.hint)
+        self.error, self.offered = error, offered
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What the kernel says to a question: plain values, and bytes beside them."""
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+    buffers: Sequence[bytes] = ()
+
+
+class Asked:
+    """The fields of a question, read one by one, each of the type that is expected."""
+
+    def __init__(self, content: Mapping[str, Any], buffers: Sequence[bytes | memoryview] = ()) -> None:
+        """Read the fields of this message, and the bytes that came along."""
+        self._content = content
+        self.buffers = [bytes(each) for each in buffers]
+
+    def has(self, name: str) -> bool:
+        """Return whether a field was sent."""
+        return self._content.get(name) is not None
+
+    def text(self, name: str, most: int = 100_000) -> str:
+        """Return a text; raises BadMessageError."""
+        value = self._content.get(name)
+        if not isinstance(value, str) or len(value) > most:
+            raise BadMessageError(f"The page sent no usable {name}. Reload it.")
+        return value
+
+    def number(self, name: str, least: int = 0, most: int = 2**53) -> int:
+        """Return a whole number; raises BadMessageError."""
+        value = self._content.get(name)
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+            raise BadMessageError(f"The page sent no usable {name}. Reload it.")
+        return value
+
+    def maybe(self, name: str) -> int | None:
+        """Return a whole number, or None if it was left out."""
+        return None if self._content.get(name) is None else self.number(name)
+
+    def truth(self, name: str) -> bool:
+        """Return true or false; raises BadMessageError."""
+        value = self._content.get(name)
+        if not isinstance(value, bool):
+            raise BadMessageError(f"The page sent no usable {name}. Reload it.")
+        return value
+
+    def texts(self, name: str, most: int = 100) -> list[str]:
+        """Return a short list of short texts; raises BadMessageError."""
+        value = self._content.get(name)
+        if not isinstance(value, list) or len(value) > most or not all(isinstance(each, str) for each in value):
+            raise BadMessageError(f"The page sent no usable {name}. Reload it.")
+        return value
+
+    def inner(self, name: str) -> Asked:
+        """Return the fields of a field; raises BadMessageError."""
+        value = self._content.get(name)
+        if not isinstance(value, dict):
+            raise BadMessageError(f"The page sent no usable {name}. Reload it.")
+        return Asked(value)
+
+
+class Desk:
+    """Answers the questions of one piece, each once, whatever happens."""
+
+    def __init__(self, answers: Mapping[str, Callable[[Asked], Answer | None]]) -> None:
+        """Answer questions of these names with these functions."""
+        self._answers = answers
+        self._given: OrderedDict[str, tuple[dict[str, Any], Sequence[bytes]]] = OrderedDict()
+
+    def hear(self, content: object, buffers: Sequence[bytes | memoryview]) -> tuple[dict[str, Any], Sequence[bytes]]:
+        """Return the reply to a message, and the bytes that go along; a message heard before is not acted on again."""
+        fields = content if isinstance(content, dict) else {}
+        number = str(fields.get("id", ""))[:MOST_ID]
+        if number in self._given:
+            return self._given[number]
+        said, bytes_along = self._act(fields, buffers)
+        reply = {"id": number, **said}
+        self._given[number] = reply, ()  # bytes are not kept: who asks again for a picture uses another number
+        while len(self._given) > MOST_ANSWERS:
+            self._given.popitem(last=False)
+        return reply, bytes_along
+
+    def _act(
+        self, fields: Mapping[str, Any], buffers: Sequence[bytes | memoryview]
+    ) -> tuple[dict[str, Any], Sequence[bytes]]:
+        try:
+            answer = self._answers.get(str(fields.get("ask")), _unknown)(Asked(fields, buffers)) or Answer()
+        except RefusedError as refused:
+            return {"error": {**told(refused.error), **refused.offered}}, ()
+        except SeedreamError as error:
+            return {"error": told(error)}, ()
+        except KeyboardInterrupt:
+            return {"error": {"told": ["Stopped. Nothing was sent."], "fields": {}}}, ()
+        except Exception as error:  # noqa: BLE001 - the page waits for an answer, whatever our fault
+            line = f"seedream_nb failed in itself: {type(error).__name__}: {plain(str(error))}"
+            return {"error": {"told": [line, "Please report this."], "fields": {}}}, ()
+        return {"ok": dict(answer.values)}, answer.buffers
+
+
+def _unknown(_: Asked) -> Answer:
+    raise BadMessageError("The page asked for something that this version can't do. Reload it.")
+
+
+def told(error: SeedreamError) -> dict[str, Any]:
+    """Return an error for the page: its lines, and the problems by the field that they belong to."""
+    fields: dict[str, list[str]] = {}
+    for problem in error.problems if isinstance(error, RequestError) else ():
+        fields.setdefault(field_of(problem), []).append(problem)
+    return {"told": error.lines(), "fields": fields, "kind": type(error).__name__}
+
+
+def field_of(problem: str) -> str:
+    """Return the field of the form that a problem is about."""
+    start = problem.casefold()
+    return next((name for words, name in _FIELDS.items() if start.startswith(words)), "images")

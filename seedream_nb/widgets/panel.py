@@ -1,0 +1,177 @@
+"""The panel: form, tray, queue and gallery, composed in boxes."""
+
+from __future__ import annotations
+
+import contextlib
+import html
+from typing import TYPE_CHECKING, Any
+
+from ipywidgets import Box, VBox
+
+from seedream_nb.compose import options_of
+from seedream_nb.errors import RequestError, SeedreamError
+from seedream_nb.process import PROCESS
+from seedream_nb.sizes import nearest_shape
+from seedream_nb.widgets.gallery import Gallery
+from seedream_nb.widgets.messages import Answer, RefusedError, field_of
+from seedream_nb.widgets.piece import Piece, module, static
+from seedream_nb.widgets.state import State
+from seedream_nb.widgets.tray import ReferenceTray
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from seedream_nb.session import Session
+    from seedream_nb.widgets.messages import Asked
+
+PROMPTS = 100
+"""Earlier prompts that Alt+Up walks through."""
+
+
+class Form(Piece):
+    """One part of the form: its `head`, the `prompt`, or the `options` with the Generate button."""
+
+    _esm = module("form.js")
+    _css = static("panel.css")
+
+    def __init__(self, part: str, state: State) -> None:
+        """Show this part; the parts share a draft on the page, so that typing never waits on the kernel."""
+        self._state = state
+        super().__init__(
+            {
+                "part": lambda _: Answer(values={"part": part, "panel": state.name}),
+                "draft": self._keep,
+                "check": self._check,
+                "generate": self._generate,
+                "prompts": self._prompts,
+                "undo": lambda _: state.undo(),
+            }
+        )
+        state.listen(self.refresh)
+
+    def shown(self) -> Mapping[str, Any]:
+        """Return all that the panel shows."""
+        return self._state.snapshot()
+
+    def _keep(self, asked: Asked) -> None:
+        self._state.keep(asked.inner("form"))
+
+    def _check(self, asked: Asked) -> Answer:
+        """Say what is wrong, in the words of the cell; no expression is evaluated, for nobody has pressed anything."""
+        form = self._state.keep(asked.inner("form"))
+        if not form["prompt"].strip():
+            form = {**form, "prompt": "-"}  # an empty form is not a mistake yet
+        with _nearest_offered(form):
+            self._state.session.compose(**_options(form), images=self._state.tray.held(), defaults=False)
+        return Answer()
+
+    def _generate(self, asked: Asked) -> Answer:
+        form = self._state.keep(asked.inner("form"))
+        session = self._state.session
+        with _nearest_offered(form):
+            request = session.compose(
+                **_options(form), images=self._state.tray.held(), scope=session.scope, typed=True, defaults=False
+            )
+        session.submit(request, template=form["prompt"].strip())
+        self._state.change()
+        return Answer()
+
+    def _prompts(self, _: Asked) -> Answer:
+        """Return earlier prompts as they were written, newest first, each once."""
+        prompts: dict[str, None] = {}
+        for each in reversed(self._state.session.history):
+            prompts.setdefault(each.template or each.prompt)
+            if len(prompts) == PROMPTS:
+                break
+        return Answer(values={"prompts": list(prompts)})
+
+
+class Queue(Piece):
+    """The requests that run, wait or have failed."""
+
+    _esm = module("queue.js")
+    _css = static("panel.css")
+
+    def __init__(self, state: State) -> None:
+        """Show the jobs of this session, whichever door they came through."""
+        self._state = state
+        super().__init__(
+            {
+                "cancel": self._cancel,
+                "again": self._again,
+                "dismiss": lambda asked: state.dismiss(int(asked.text("number", 30))),
+            }
+        )
+        state.listen(self.refresh)
+
+    def shown(self) -> Mapping[str, Any]:
+        """Return the jobs."""
+        snapshot = self._state.snapshot()
+        return {name: snapshot[name] for name in ("version", "jobs")}
+
+    def _cancel(self, asked: Asked) -> None:
+        self._state.job(int(asked.text("number", 30))).cancel()
+        self._state.change()
+
+    def _again(self, asked: Asked) -> None:
+        number = int(asked.text("number", 30))
+        job, session = self._state.job(number), self._state.session
+        request = session.compose(**options_of(job.request), defaults=False)
+        session.submit(request, template=job.template, once=False)
+        self._state.dismiss(number)
+
+
+class Panel(VBox):  # type: ignore[misc]
+    """Everything on one panel, live. Reopened without a kernel it is a plain summary: it is no picture's only home."""
+
+    def __init__(self, session: Session | None = None) -> None:
+        """Show a session, the one of this process if none is given."""
+        state = State(session or PROCESS.the_session())
+        left = VBox([Form("prompt", state), ReferenceTray(state), Form("options", state)])
+        right = VBox([Queue(state), Gallery(state=state)])
+        body = Box([left, right])
+        for box, name in ((left, "form"), (right, "results"), (body, "body"), (self, "panel")):
+            box.add_class(f"sd-{name}")
+        super().__init__([Form("head", state), body])
+        self._state = state
+        state.watch()
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:  # noqa: ANN401 - ipywidgets' own
+        made = super()._repr_mimebundle_(**kwargs)
+        data = made[0] if isinstance(made, tuple) else made
+        return {**(data or {}), **self._summary()}, (made[1] if isinstance(made, tuple) else {})
+
+    def _summary(self) -> dict[str, str]:
+        """Return what stands in the panel's place where there is no kernel."""
+        told = "The Seedream panel needs a running kernel: run this cell again. Its pictures are in the history."
+        try:
+            shown = self._state.session.bundle(self._state.session.history[-6:])
+        except (OSError, SeedreamError):
+            shown = {}
+        return {
+            "text/plain": f"{told}\n{shown.get('text/plain', '')}".strip(),
+            "text/html": f"<p>{html.escape(told)}</p>{shown.get('text/html', '')}",
+        }
+
+
+@contextlib.contextmanager
+def _nearest_offered(form: dict[str, Any]) -> Iterator[None]:
+    """Let a refusal of a custom size come with the nearest that the service makes, for the page to offer."""
+    try:
+        yield
+    except RequestError as error:
+        if form["size"] == "Custom" and any(field_of(problem) == "size" for problem in error.problems):
+            raise RefusedError(error, nearest=nearest_shape(form["width"], form["height"])) from None
+        raise
+
+
+def _options(form: dict[str, Any]) -> dict[str, Any]:
+    """Return the form as the options of a request."""
+    custom = form["size"] == "Custom"
+    return {
+        "prompt": form["prompt"],
+        "size": f"{form['width']}x{form['height']}" if custom else form["size"],
+        "aspect": None if custom else form["aspect"],
+        "max_images": None if form["max_images"] == 1 else form["max_images"],
+        "watermark": form["watermark"],
+    }

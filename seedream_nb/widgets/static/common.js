@@ -1,0 +1,224 @@
+// What all pieces share. Python puts this file before each module: one that comes from a blob can't import another.
+// @ts-check
+
+/** @typedef {{get: (name: string) => any, set: Function, save_changes: Function, send: Function, on: Function, off: Function, widget_manager: any}} Model */
+/** @typedef {ReturnType<typeof line>} Kernel */
+/** @typedef {{told: string[], fields: Record<string, string[]>, nearest?: [number, number]}} Refusal what a question is broken with */
+/** @typedef {{kernel: Kernel, store: any, leave: Function[]}} Context */
+/** @typedef {{prompt: string, size: string, aspect: string, width: number, height: number, max_images: number, watermark: boolean}} Draft */
+
+export const MOST_REFERENCES = 10
+export const MOST_IMAGES = 15
+/** One message over 10 MiB closes JupyterLab's connection without a word; Colab is said to fail from 1 MB. */
+export const CHUNK_BYTES = "google" in globalThis ? 500_000 : 4_000_000
+const QUEUED_AFTER = 1200
+
+// -- pure functions -------------------------------------------------------------------------------
+
+/** Seconds as people read them: `12 s`, `1:05 min`.
+ * @param {number} seconds */
+export function elapsed(seconds) {
+  const whole = Math.max(0, Math.floor(seconds))
+  return whole < 60 ? `${whole} s` : `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")} min`
+}
+
+/** An amount of dollars, with as many decimals as it has, at least two.
+ * @param {number} dollars */
+export function money(dollars) {
+  const [whole, decimals] = dollars.toFixed(4).split(".")
+  return `${whole}.${decimals.replace(/0{1,2}$/, "")} USD`
+}
+
+/** What the Generate button says of the bill.
+ * @param {number} count @param {number} price @param {boolean} free */
+export function estimate(count, price, free) {
+  const most = Math.min(Math.max(Math.round(count) || 1, 1), MOST_IMAGES)
+  const pictures = most === 1 ? "1 picture" : `up to ${most} pictures`
+  if (free) return `${pictures} · free`
+  return `${pictures} · ${most === 1 ? "" : "≤ "}${money(most * price)}`
+}
+
+/** How many references there are, and how many pictures in all; `over` if that is too many.
+ * @param {number} references @param {number} count */
+export function counter(references, count) {
+  const all = references + count
+  const over = references > MOST_REFERENCES || all > MOST_IMAGES
+  const sum = references ? ` · ${references} + ${count} pictures of ${MOST_IMAGES}` : ""
+  return { text: `${references} of ${MOST_REFERENCES}${sum}`, over }
+}
+
+/** How the prompt calls a reference: in a prompt with more Han characters than Latin words, 图1.
+ * @param {string} prompt @param {number} number */
+export function spoken(prompt, number) {
+  const han = (prompt.match(/\p{Script=Han}/gu) || []).length
+  const latin = (prompt.match(/\p{Script=Latin}+/gu) || []).length
+  return han > latin ? `图${number}` : `image ${number}`
+}
+
+/** A text with a word put at the cursor, spaces around it where words would touch; and where the cursor is then.
+ * @param {string} text @param {number} start @param {number} end @param {string} word */
+export function inserted(text, start, end, word) {
+  const before = text.slice(0, start)
+  const after = text.slice(end)
+  const left = before && !/[\s(（“"'，。、]$/.test(before) && !/\p{Script=Han}/u.test(word + before.slice(-1)) ? " " : ""
+  const right = after && !/^[\s.,;:!?)）”"'，。、]/.test(after) && !/\p{Script=Han}/u.test(word + after[0]) ? " " : ""
+  return { text: before + left + word + right + after, cursor: before.length + left.length + word.length }
+}
+
+/** Where the pieces of a file begin and end.
+ * @param {number} size @param {number} [most] */
+export function pieces(size, most = CHUNK_BYTES) {
+  const found = []
+  for (let start = 0; start < size; start += most) found.push([start, Math.min(size, start + most)])
+  return found
+}
+
+/** How many words a prompt has; Han characters count one by one.
+ * @param {string} prompt */
+export function counted(prompt) {
+  const han = (prompt.match(/\p{Script=Han}/gu) || []).length
+  const words = (prompt.replace(/\p{Script=Han}/gu, " ").match(/\S*[\p{L}\p{N}]\S*/gu) || []).length
+  const told = []
+  if (words || !han) told.push(words === 1 ? "1 word" : `${words} words`)
+  if (han) told.push(`${han} characters`)
+  return told.join(" + ")
+}
+
+// -- the page -------------------------------------------------------------------------------------
+
+/** An element with its attributes and what is in it; `on…` are listeners, `null` and false leave an attribute out.
+ * @param {string} tag @param {Record<string, any>} [attributes] @param {...any} content @returns {any} */
+export function h(tag, attributes = {}, ...content) {
+  const drawn = ["svg", "path", "rect"].includes(tag)
+  const element = drawn ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag)
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === null || value === undefined || value === false) continue
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value)
+    else element.setAttribute(name, value === true ? "" : String(value))
+  }
+  element.append(...content.flat().filter(each => each !== null && each !== undefined && each !== false))
+  if (["button", "input", "textarea", "select", "a"].includes(tag) || "tabindex" in attributes)
+    element.setAttribute("data-lm-suppress-shortcuts", "true") // else `dd` typed here deletes the cell
+  return element
+}
+
+const ICONS = {
+  use: "M4 12h11M10 6l6 6-6 6M20 4v16",
+  again: "M20 11a8 8 0 1 0-2.3 6.2M20 5v6h-6",
+  edit: "M4 20h4L19 9l-4-4L4 16v4M13 7l4 4",
+  code: "M8 8H5v11h11v-3M8 5h11v11H8z",
+  star: "M12 3.6l2.6 5.3 5.8.8-4.2 4.1 1 5.8-5.2-2.7-5.2 2.7 1-5.8-4.2-4.1 5.8-.8z",
+  download: "M12 4v11M7 11l5 5 5-5M5 20h14",
+  close: "M6 6l12 12M18 6L6 18",
+  left: "M15 5l-7 7 7 7",
+  right: "M9 5l7 7-7 7",
+}
+
+/** @param {keyof typeof ICONS} name */
+export function icon(name) {
+  return h("svg", { viewBox: "0 0 24 24", "aria-hidden": "true", class: "sd-icon" }, h("path", { d: ICONS[name] }))
+}
+
+/** A button with an icon alone; its name is said and shown on hovering.
+ * @param {keyof typeof ICONS} name @param {string} label @param {(event: Event) => void} act */
+export function iconButton(name, label, act) {
+  return h("button", { type: "button", class: "sd-small", "aria-label": label, title: label, onclick: act }, icon(name))
+}
+
+/** What a bytes-like value of a message is as an address for the page.
+ * @param {any} bytes @param {string} type */
+export function address(bytes, type) {
+  return URL.createObjectURL(new Blob([bytes], { type }))
+}
+
+/** The line between the page and the kernel: questions with answers, and snapshots.
+ * @param {Model} model */
+export function line(model) {
+  /** @type {Map<string, {resolve: Function, reject: Function, timer: any}>} */
+  const open = new Map()
+  /** @type {((waiting: boolean) => void)[]} */
+  const queued = []
+  /** @type {((snapshot: any) => void)[]} */
+  const shown = []
+  let number = 0
+  let version = -1
+  const page = Math.random().toString(36).slice(2)
+  const waiting = () => queued.forEach(each => each([...open.values()].some(one => one.timer === 0)))
+
+  /** @type {(() => void)[]} */
+  const gone = []
+  const watchStatus = (/** @type {any} */ _, /** @type {string} */ status) => {
+    if (["restarting", "autorestarting", "terminating", "dead"].includes(status)) gone.forEach(each => each())
+  }
+  const signal = model.widget_manager?.kernel?.statusChanged
+  signal?.connect?.(watchStatus)
+
+  const hear = (/** @type {any} */ content, /** @type {any[]} */ buffers) => {
+    if (content.snapshot) {
+      if (content.snapshot.version < version) return
+      version = content.snapshot.version
+      shown.forEach(each => each(content.snapshot))
+      return
+    }
+    const one = open.get(content.id)
+    if (!one) return
+    open.delete(content.id)
+    clearTimeout(one.timer)
+    waiting()
+    if (content.error) one.reject(content.error)
+    else one.resolve({ ...content.ok, buffers })
+  }
+  model.on("msg:custom", hear)
+
+  return {
+    /** Ask the kernel; the promise is kept with its answer, or broken with `{told, fields}`.
+     * @param {string} what @param {object} [fields] @param {any[]} [buffers] @returns {Promise<any>} */
+    ask(what, fields = {}, buffers = []) {
+      const id = `${page}-${++number}`
+      return new Promise((resolve, reject) => {
+        const one = { resolve, reject, timer: /** @type {any} */ (undefined) }
+        one.timer = setTimeout(() => { one.timer = 0; waiting() }, QUEUED_AFTER)
+        open.set(id, one)
+        model.send({ ...fields, id, ask: what }, undefined, buffers)
+      })
+    },
+    /** Call a function with each snapshot. @param {(snapshot: any) => void} show */
+    onSnapshot(show) { shown.push(show) },
+    /** Call a function when answers begin to be late, and when they have come. @param {(late: boolean) => void} tell */
+    onLate(tell) { queued.push(tell) },
+    /** Call a function when the kernel that answers was restarted or has died. @param {() => void} tell */
+    onGone(tell) { gone.push(tell) },
+    close() {
+      signal?.disconnect?.(watchStatus)
+      model.off("msg:custom", hear)
+      try {
+        model.send({ id: `${page}-${++number}`, ask: "leave" })
+      } catch { /* the kernel is gone: nobody to tell */ }
+      open.forEach(one => clearTimeout(one.timer))
+    },
+  }
+}
+
+/** What the pieces of one panel share on the page: the draft that is being typed, and the tray as it is known.
+ * @param {string} name */
+export function shared(name) {
+  const all = /** @type {any} */ (globalThis)
+  all.__seedream ??= new Map()
+  if (!all.__seedream.has(name)) all.__seedream.set(name, new EventTarget())
+  const store = all.__seedream.get(name)
+  store.draft ??= null
+  store.tray ??= []
+  store.change = (/** @type {string} */ what, /** @type {any} */ detail) => store.dispatchEvent(new CustomEvent(what, { detail }))
+  store.listen = (/** @type {string} */ what, /** @type {(detail: any) => void} */ act) => {
+    const heard = (/** @type {any} */ event) => act(event.detail)
+    store.addEventListener(what, heard)
+    return () => store.removeEventListener(what, heard)
+  }
+  return store
+}
+
+/** Lines of an error, in an element that is read out.
+ * @param {string[]} lines */
+export function alarm(lines) {
+  return h("div", { class: "sd-alarm", role: "alert" }, lines.map(each => h("div", {}, each)))
+}

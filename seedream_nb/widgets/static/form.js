@@ -1,0 +1,264 @@
+// The form: the head of the panel, the prompt, and the options with the Generate button.
+// @ts-check
+/* global h, line, shared, icon, estimate, counter, counted, inserted, alarm */
+
+const EMPTY = { prompt: "", size: "2K", aspect: "1:1", width: 2048, height: 2048, max_images: 1, watermark: true }
+const CHECK_AFTER = 300
+
+export default {
+  /** @param {{model: any, el: HTMLElement}} context */
+  async render({ model, el }) {
+    const kernel = line(model)
+    /** @type {Function[]} */
+    const leave = []
+    el.classList.add("sd-piece")
+    kernel.ask("part").then(({ part, panel }) => {
+      const store = shared(panel)
+      const parts = new Map([["head", head], ["prompt", prompt], ["options", options]])
+      el.replaceChildren(parts.get(part)?.({ kernel, store, leave }))
+      kernel.ask("snapshot").catch(() => {})
+    })
+    return () => {
+      kernel.close()
+      leave.forEach(each => each())
+    }
+  },
+}
+
+/** Take over what the kernel keeps, if this page has nothing newer.
+ * @param {any} store @param {any} snapshot */
+function adopt(store, snapshot) {
+  store.snapshot = snapshot
+  store.tray = snapshot.tray
+  if (store.draft === null || snapshot.form_number > store.formNumber) {
+    store.draft = { ...EMPTY, ...snapshot.form }
+    store.formNumber = snapshot.form_number
+    store.change("filled")
+  }
+  store.change("snapshot")
+}
+
+/** @param {Context} context */
+function head({ kernel, store }) {
+  const where = h("span", { class: "sd-where" })
+  const spent = h("span", { class: "sd-spent" })
+  const element = h("header", { class: "sd-head" }, h("strong", {}, "Seedream"), where, spent)
+  kernel.onSnapshot(snapshot => {
+    where.textContent = snapshot.host
+    where.classList.toggle("sd-badge", snapshot.free)
+    const { pictures, dollars } = snapshot.spent
+    spent.textContent = `this session ${pictures} ${pictures === 1 ? "picture" : "pictures"} · ${snapshot.free ? "free" : money(dollars)}`
+    name(element)
+  })
+  requestAnimationFrame(() => name(element))
+  return element
+}
+
+/** Make the panel a region that a screen reader can jump to. @param {HTMLElement} element */
+function name(element) {
+  const region = element.closest(".sd-panel")
+  region?.setAttribute("role", "region")
+  region?.setAttribute("aria-label", "Seedream")
+}
+
+/** @param {Context} context */
+function prompt({ kernel, store, leave }) {
+  const id = `sd-${Math.random().toString(36).slice(2)}`
+  const problem = h("div", { class: "sd-problem", id: `${id}-problem`, role: "alert" })
+  const words = h("span", {})
+  const undo = h("button", { type: "button", class: "sd-link", hidden: true, onclick: () => kernel.ask("undo") }, "Undo")
+  const field = h("textarea", {
+    id, rows: 4, class: "sd-input", spellcheck: "true", placeholder: "What should the picture show?",
+    "aria-describedby": `${id}-hint ${id}-problem`, oninput: typed, onkeydown: key,
+  })
+  /** @type {string[] | null} */
+  let earlier = null
+  let place = -1
+  let own = ""
+
+  function show() {
+    if (field.value !== store.draft.prompt) field.value = store.draft.prompt
+    words.textContent = counted(field.value)
+  }
+  function typed() {
+    place = -1
+    store.draft.prompt = field.value
+    store.change("draft")
+    show()
+  }
+  /** @param {KeyboardEvent} event */
+  function key(event) {
+    event.stopPropagation()
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+      event.preventDefault()
+      store.change("generate")
+    } else if (event.altKey && (event.key === "ArrowUp" || event.key === "ArrowDown")) {
+      event.preventDefault()
+      walk(event.key === "ArrowUp" ? 1 : -1)
+    }
+  }
+  /** @param {number} step */
+  async function walk(step) {
+    if (earlier === null || place === -1) earlier = (await kernel.ask("prompts")).prompts
+    if (place === -1) own = field.value
+    place = Math.max(-1, Math.min((earlier || []).length - 1, place + step))
+    store.draft.prompt = place === -1 ? own : (earlier || [])[place]
+    store.change("draft")
+    show()
+  }
+  leave.push(
+    store.listen("filled", show),
+    store.listen("draft", show),
+    store.listen("problems", (/** @type {Record<string, string[]>} */ fields) => problem.replaceChildren(...(fields.prompt || []).map(text => h("div", {}, text)))),
+    store.listen("insert", (/** @type {string} */ word) => {
+      const made = inserted(field.value, field.selectionStart, field.selectionEnd, word)
+      field.value = made.text
+      field.focus()
+      field.setSelectionRange(made.cursor, made.cursor)
+      typed()
+    }),
+  )
+  kernel.onSnapshot(snapshot => {
+    adopt(store, snapshot)
+    undo.hidden = !snapshot.undo
+    show()
+  })
+  return h("section", { class: "sd-field" },
+    h("div", { class: "sd-row" }, h("label", { for: id, class: "sd-label" }, "Prompt"), undo),
+    field,
+    h("div", { class: "sd-hint", id: `${id}-hint` }, words, " · Ctrl+Enter generates · Alt+Up earlier prompts"),
+    problem)
+}
+
+/** @param {Context} context */
+function options({ kernel, store, leave }) {
+  const group = `sd-${Math.random().toString(36).slice(2)}`
+  const pixels = h("span", { class: "sd-hint" })
+  const sizes = radios("Size", "sd-segments", `${group}-size`, ["1K", "2K", "4K", "Custom"], value => [h("span", {}, value)], value => set({ size: value }))
+  const ratios = h("div", {})
+  const width = number("Width", 1, 20000, value => set({ width: value }))
+  const height = number("Height", 1, 20000, value => set({ height: value }))
+  const custom = h("div", { class: "sd-row" }, width.element, h("span", { "aria-hidden": "true" }, "×"), height.element)
+  const count = number("Max images", 1, 15, value => set({ max_images: value }))
+  const watermark = h("input", { type: "checkbox", id: `${group}-mark`, onchange: () => set({ watermark: watermark.checked }) })
+  const bill = h("span", { class: "sd-bill" })
+  const button = h("button", { type: "button", class: "sd-generate", onclick: generate }, h("strong", {}, "Generate"), " ", bill)
+  const problems = { size: h("div", { class: "sd-problem", role: "alert" }), max_images: h("div", { class: "sd-problem", role: "alert" }) }
+  const offer = h("button", { type: "button", class: "sd-button", hidden: true })
+  const said = h("div", {})
+  const late = h("div", { class: "sd-hint", role: "status" })
+  /** @type {any} */
+  let timer
+  let busy = false
+
+  /** @param {Record<string, any>} changes */
+  function set(changes) {
+    Object.assign(store.draft, changes)
+    store.change("draft")
+  }
+  function show() {
+    const draft = store.draft
+    if (!draft || !store.snapshot) return
+    const { sizes: table, price, free } = store.snapshot
+    sizes.choose(draft.size)
+    const isCustom = draft.size === "Custom"
+    custom.hidden = !isCustom
+    aspects.hidden = isCustom
+    if (!isCustom && chosen) chosen.choose(draft.aspect)
+    pixels.textContent = isCustom ? "px" : `${table[draft.size][draft.aspect].replace("x", " × ")} px`
+    width.show(draft.width)
+    height.show(draft.height)
+    count.show(draft.max_images)
+    watermark.checked = draft.watermark
+    bill.textContent = `· ${estimate(draft.max_images, price, free)}`
+  }
+  function check() {
+    clearTimeout(timer)
+    timer = setTimeout(() => kernel.ask("check", { form: store.draft }).then(() => tell({}), error => tell(error.fields, error.nearest)), CHECK_AFTER)
+  }
+  /** @param {Record<string, string[]>} fields @param {number[]} [nearest] */
+  function tell(fields, nearest) {
+    offer.hidden = !nearest
+    if (nearest) {
+      offer.textContent = `Use ${nearest[0]} × ${nearest[1]}`
+      offer.onclick = () => set({ width: nearest[0], height: nearest[1] })
+    }
+    for (const [name, element] of Object.entries(problems))
+      element.replaceChildren(...(fields[name] || []).map(text => h("div", {}, text)))
+    store.change("problems", fields)
+  }
+  async function generate() {
+    if (busy) return
+    busy = true
+    button.setAttribute("aria-busy", "true")
+    said.replaceChildren()
+    clearTimeout(timer)
+    try {
+      await kernel.ask("generate", { form: store.draft })
+      tell({})
+    } catch (reason) {
+      const error = /** @type {Refusal} */ (reason)
+      tell(error.fields, error.nearest)
+      const placed = Object.values(error.fields).flat()
+      const rest = error.told.filter(each => !placed.includes(each))
+      said.replaceChildren(alarm(rest))
+    } finally {
+      busy = false
+      button.removeAttribute("aria-busy")
+    }
+  }
+  /** @type {any} */
+  let chosen = null
+  const aspects = h("div", { class: "sd-field" }, h("div", { class: "sd-label", "aria-hidden": "true" }, "Aspect ratio"), ratios)
+  leave.push(store.listen("filled", () => { show(); check() }), store.listen("draft", () => { show(); check() }), store.listen("tray", check), store.listen("generate", generate), store.listen("snapshot", show))
+  kernel.onSnapshot(snapshot => {
+    if (!chosen) {
+      chosen = radios("Aspect ratio", "sd-ratios", `${group}-ratio`, snapshot.ratios, shape, value => set({ aspect: value }))
+      ratios.replaceChildren(chosen.element)
+    }
+    adopt(store, snapshot)
+    show()
+  })
+  kernel.onGone(() => {
+    button.disabled = true
+    said.replaceChildren(alarm(["The kernel was restarted, so nothing here is connected any more.", "Run this cell again; what you have made is in the history. Copy your prompt first."]))
+  })
+  kernel.onLate(isLate => { late.textContent = isLate && busy ? "Queued until the running cell ends." : "" })
+  return h("section", { class: "sd-options" },
+    h("div", { class: "sd-field" }, h("div", { class: "sd-label", "aria-hidden": "true" }, "Size"), h("div", { class: "sd-row" }, sizes.element, custom, pixels), problems.size, offer),
+    aspects,
+    h("div", { class: "sd-row sd-counts" },
+      h("div", { class: "sd-field" }, h("div", { class: "sd-label", "aria-hidden": "true" }, "Max images"), count.element),
+      h("div", { class: "sd-check" }, watermark, h("label", { for: `${group}-mark` }, "Watermark"), h("span", { class: "sd-hint" }, "“AI generated” in the corner"))),
+    problems.max_images, button, late, said)
+}
+
+/** @param {string} label @param {string} look @param {string} group @param {string[]} values @param {(value: string) => any[]} draw @param {(value: string) => void} act */
+function radios(label, look, group, values, draw, act) {
+  const inputs = values.map(value => h("input", { type: "radio", name: group, value, "aria-label": value, onchange: () => act(value) }))
+  const element = h("div", { role: "radiogroup", "aria-label": label, class: look },
+    inputs.map((input, index) => h("label", {}, input, draw(values[index]))))
+  return {
+    element,
+    /** @param {string} value */
+    choose(value) { inputs.forEach(input => { input.checked = input.value === value }) },
+  }
+}
+
+/** The shape of a ratio, drawn. @param {string} ratio */
+function shape(ratio) {
+  const [wide, high] = ratio.split(":").map(Number)
+  const scale = Math.min(34 / wide, 26 / high, Math.sqrt(420 / (wide * high)))
+  const [width, height] = [Math.round(wide * scale), Math.round(high * scale)]
+  const box = h("svg", { width: width + 2, height: height + 2, "aria-hidden": "true" }, h("rect", { x: 1, y: 1, width, height, rx: 2 }))
+  return [h("span", { class: "sd-shape" }, box), h("span", {}, ratio)]
+}
+
+/** @param {string} label @param {number} least @param {number} most @param {(value: number) => void} act */
+function number(label, least, most, act) {
+  const element = h("input", {
+    type: "number", class: "sd-input sd-number", min: least, max: most, step: 1, "aria-label": label,
+    oninput: () => { if (/^-?\d{1,9}$/.test(element.value)) act(Number(element.value)) },
+  })
+  return { element, show: (/** @type {number} */ value) => { if (document.activeElement !== element || Number(element.value) !== value) element.value = String(value) } }
+}

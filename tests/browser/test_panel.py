@@ -1,0 +1,471 @@
+"""The panel in a real JupyterLab: what a person does with mouse, keyboard and files, and what comes of it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import time
+from functools import partial
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from PIL import Image
+from playwright.sync_api import expect
+
+from tests.browser.conftest import opened
+from tests.browser.panel import COUNT, SET_SOURCE, fill, notebook, open_panel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Browser
+
+    from tests.browser.jupyter import Notebook, Server
+    from tests.browser.panel import Panel
+
+    Open = Callable[..., Panel]
+
+
+@pytest.fixture(scope="module")
+def shared_lab(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Server]:
+    """Start one JupyterLab; each test has a notebook, a kernel and a home of its own."""
+    yield from opened("lab", tmp_path_factory.mktemp("lab"), browser)
+
+
+@pytest.fixture(scope="module")
+def page(shared_lab: Server) -> Notebook:
+    """Open one notebook for all tests: opening a page takes longer than a test."""
+    return shared_lab.open(notebook(shared_lab.root / "panel.ipynb", "", "", "", ""))
+
+
+@pytest.fixture
+def show(page: Notebook, tmp_path: Path) -> Iterator[Open]:
+    """Give a function that shows a new panel there, with a home of its own."""
+    page.problems.clear()
+    yield partial(fill, page, tmp_path)
+    assert page.problems == []
+
+
+@pytest.fixture
+def show_alone(shared_lab: Server, tmp_path: Path) -> Iterator[Open]:
+    """Give a function that shows a panel on a page and in a kernel of its own."""
+    shown: list[Panel] = []
+
+    def opens(*more: str, **options: Any) -> Panel:  # noqa: ANN401 - those of `open_panel`
+        shown.append(open_panel(shared_lab, tmp_path, *more, **options))
+        return shown[-1]
+
+    yield opens
+    for panel in shown:
+        assert panel.notebook.problems == []
+        panel.page.close()
+        shared_lab.opened.remove(panel.notebook)
+
+
+def encoded(width: int = 300, height: int = 200, colour: str = "teal") -> str:
+    """Return a PNG of one colour, in base64."""
+    file = BytesIO()
+    Image.new("RGB", (width, height), colour).save(file, "PNG")
+    return base64.b64encode(file.getvalue()).decode()
+
+
+# -- the form ------------------------------------------------------------------------------------------
+
+
+def test_a_prompt_and_a_click_make_a_picture(show: Open) -> None:
+    """The picture comes to the panel's history and to the session's."""
+    panel = show("[(len(g), g.template) for g in sd.history]")
+    panel.make("a red fox in the snow", 1)
+    assert panel.notebook.run(2)[0]["data"]["text/plain"] == "[(1, 'a red fox in the snow')]"
+
+
+def test_the_form_says_what_is_sent(show: Open) -> None:
+    """Size, ratio, count and watermark reach the request."""
+    panel = show("r = sd.history[-1].request\nr.size, r.max_images, r.watermark, r.sequential")
+    panel.region.get_by_role("radiogroup", name="Size").get_by_role("radio", name="1K").check()
+    panel.region.get_by_role("radiogroup", name="Aspect ratio").get_by_role("radio", name="16:9").check()
+    panel.region.get_by_role("spinbutton", name="Max images").fill("2")
+    panel.region.get_by_role("checkbox", name="Watermark").uncheck()
+    panel.make("a fox", 1)
+    assert panel.notebook.run(2)[0]["data"]["text/plain"] == "('1368x768', 2, False, 'auto')"
+
+
+def test_what_is_made_in_a_cell_appears_in_the_panel(show: Open) -> None:
+    """One session behind both doors."""
+    panel = show("%load_ext seedream_nb", "%%seedream -s 1K\nmade in a cell")
+    panel.notebook.run(2)
+    panel.notebook.run(3)
+    expect(panel.history).to_have_count(1)
+    assert panel.history.first.get_attribute("aria-label") == "made in a cell"
+
+
+def test_control_enter_generates(show: Open) -> None:
+    """From the prompt, without the mouse."""
+    panel = show()
+    panel.prompt.fill("a fox")
+    panel.prompt.press("Control+Enter")
+    expect(panel.history).to_have_count(1)
+
+
+def test_the_estimate_stands_in_the_button(show: Open) -> None:
+    """It follows the number of pictures; in the sandbox they are free."""
+    panel = show()
+    panel.region.get_by_role("spinbutton", name="Max images").fill("4")
+    expect(panel.generate).to_contain_text("up to 4 pictures · free")
+
+
+def test_braces_are_expanded(show: Open) -> None:
+    """What is typed into the panel is a template over the notebook's names."""
+    panel = show("sd.history[-1].prompt", before="style = 'ink'")
+    panel.make("a fox in {style}", 1)
+    assert panel.notebook.run(2)[0]["data"]["text/plain"] == "'a fox in ink'"
+
+
+def test_a_name_that_does_not_exist_is_told_at_the_prompt(show: Open) -> None:
+    """Nothing is sent, and nothing of the form is lost."""
+    panel = show(before="style = 'ink'")
+    panel.prompt.fill("a fox in {stile}")
+    panel.generate.click()
+    panel.said("Did you mean style?")
+    assert panel.prompt.input_value() == "a fox in {stile}"
+    expect(panel.history).to_have_count(0)
+
+
+def test_an_empty_prompt_is_told(show: Open) -> None:
+    """In the words of the cell."""
+    panel = show()
+    panel.generate.click()
+    panel.said("The prompt is empty")
+
+
+def test_a_wrong_size_is_told_as_it_is_typed_and_the_nearest_offered(show: Open) -> None:
+    """A click takes the nearest."""
+    panel = show()
+    panel.region.get_by_role("radio", name="Custom").check()
+    panel.region.get_by_role("spinbutton", name="Width").fill("100")
+    panel.said("size: 100x2048 has")
+    panel.button("Use 256 × 4096").click()
+    expect(panel.region.get_by_role("spinbutton", name="Height")).to_have_value("4096")
+    expect(panel.region.get_by_role("alert").filter(has_text="size:")).to_have_count(0)
+
+
+def test_too_many_pictures_are_told_as_they_are_typed(show: Open) -> None:
+    """In the words of the cell."""
+    panel = show()
+    panel.region.get_by_role("spinbutton", name="Max images").fill("16")
+    panel.said("max_images: found 16; the range is 1 to 15.")
+
+
+def test_alt_up_walks_through_earlier_prompts(show: Open) -> None:
+    """And Alt+Down comes back to what was being written."""
+    panel = show()
+    panel.make("first", 1)
+    panel.make("second", 2)
+    panel.prompt.fill("third")
+    for key, text in [("Up", "second"), ("Up", "first"), ("Up", "first"), ("Down", "second"), ("Down", "third")]:
+        panel.prompt.press(f"Alt+Arrow{key}")
+        expect(panel.prompt).to_have_value(text)
+
+
+def test_pressed_twice_it_is_sent_once_for_each(show: Open) -> None:
+    """Two clicks one after the other are two requests; a double click while the first is on its way is one."""
+    panel = show()
+    panel.prompt.fill("a fox")
+    panel.generate.dblclick()
+    expect(panel.history).to_have_count(1)
+    time.sleep(0.5)
+    expect(panel.history).to_have_count(1)
+
+
+# -- the tray ------------------------------------------------------------------------------------------
+
+
+def test_a_dropped_file_becomes_a_reference(show: Open) -> None:
+    """By its own name, with its number."""
+    panel = show()
+    panel.drop("teal.png", encoded())
+    expect(panel.references).to_have_count(1)
+    assert panel.references.first.get_attribute("aria-label") == "image 1: teal.png"
+    expect(panel.references.first.locator("img")).to_be_visible()
+
+
+def test_a_pasted_picture_becomes_a_reference(show: Open) -> None:
+    """Wherever in the tray the focus is."""
+    panel = show()
+    carried = panel.page.evaluate_handle(
+        "text => { const carried = new DataTransfer();"
+        " const bytes = Uint8Array.from(atob(text), character => character.charCodeAt(0));"
+        " carried.items.add(new File([bytes], 'image.png', {type: 'image/png'})); return carried }",
+        encoded(),
+    )
+    panel.name.focus()
+    panel.page.evaluate(
+        "carried => document.activeElement.dispatchEvent("
+        "new ClipboardEvent('paste', {clipboardData: carried, bubbles: true, cancelable: true}))",
+        carried,
+    )
+    expect(panel.references).to_have_count(1)
+
+
+def test_a_large_photo_arrives_whole(show: Open, tmp_path: Path) -> None:
+    """40 MB, byte for byte: the file it was is the file it is."""
+    photo = tmp_path / "photo.png"
+    Image.merge("RGB", [Image.effect_noise((4200, 3300), 90 + band) for band in range(3)]).save(photo, compress_level=0)
+    assert photo.stat().st_size > 40_000_000
+    panel = show("tray = panel.children[1].children[0].children[1]\ntray.value[0].sha256")
+    with panel.page.expect_file_chooser() as chosen:
+        panel.button("Add images").click()
+    chosen.value.set_files(photo)
+    expect(panel.references).to_have_count(1, timeout=60_000)
+    assert panel.notebook.run(2)[0]["data"]["text/plain"].strip("'") == hashlib.sha256(photo.read_bytes()).hexdigest()
+
+
+def test_a_text_file_is_told_and_the_tray_stays(show: Open) -> None:
+    """By the name that the person knows."""
+    panel = show()
+    panel.drop("teal.png", encoded())
+    panel.drop("notes.png", base64.b64encode(b"hello").decode())
+    panel.said("notes.png")
+    expect(panel.references).to_have_count(1)
+
+
+def test_an_eleventh_reference_is_told(show: Open) -> None:
+    """Ten stay."""
+    panel = show()
+    for number in range(10):
+        panel.drop(f"{number}.png", encoded(300 + number))
+        expect(panel.references).to_have_count(number + 1)
+    panel.drop("eleventh.png", encoded(500))
+    panel.said("10 references are the most")
+
+
+def test_a_variable_becomes_a_reference_by_its_name(show: Open) -> None:
+    """And what does not exist is told at the tray."""
+    panel = show(before="from PIL import Image\nphoto = Image.new('RGB', (400, 300), 'navy')")
+    panel.add("photo")
+    expect(panel.references).to_have_count(1)
+    expect(panel.references.first.locator("img")).to_be_visible()
+    panel.add("foto")
+    panel.said("foto")
+    expect(panel.name).to_have_value("foto")
+
+
+def test_names_are_completed(show: Open) -> None:
+    """Variables that hold pictures, marks and files; a click adds one."""
+    panel = show("%load_ext seedream_nb", before="from PIL import Image\nphoto = Image.new('RGB', (400, 300), 'navy')")
+    panel.name.press_sequentially("pho")
+    panel.region.get_by_role("group", name="Suggestions").get_by_role("button", name="photo", exact=True).click()
+    expect(panel.references).to_have_count(1)
+
+
+def test_references_are_moved_and_removed_by_keyboard(show: Open) -> None:
+    """The focus stays on the one that is moved."""
+    panel = show()
+    for colour in ("teal", "navy"):
+        panel.drop(f"{colour}.png", encoded(colour=colour))
+        expect(panel.references.filter(has_text=colour)).to_have_count(1)
+    panel.button("Move navy.png").focus()
+    panel.page.keyboard.press("ArrowLeft")
+    expect(panel.references.first).to_have_attribute("aria-label", "image 1: navy.png")
+    expect(panel.button("Move navy.png")).to_be_focused()
+    panel.button("Remove teal.png").press("Enter")
+    expect(panel.references).to_have_count(1)
+
+
+def test_a_click_writes_the_number_into_the_prompt(show: Open) -> None:
+    """At the cursor, as the prompt will say it."""
+    panel = show()
+    panel.drop("teal.png", encoded())
+    panel.prompt.fill("Make brighter")
+    panel.prompt.press("Home")
+    for _ in range(5):
+        panel.prompt.press("ArrowRight")
+    panel.references.first.get_by_role("button", name="Insert").click()
+    expect(panel.prompt).to_have_value("Make image 1 brighter")
+
+
+def test_the_counter_follows_tray_and_form(show: Open) -> None:
+    """References and pictures together are at most 15."""
+    panel = show()
+    panel.drop("teal.png", encoded())
+    panel.region.get_by_role("spinbutton", name="Max images").fill("4")
+    expect(panel.region.get_by_text("1 of 10 · 1 + 4 pictures of 15")).to_be_visible()
+
+
+# -- the queue -----------------------------------------------------------------------------------------
+
+
+def test_several_requests_run_and_one_is_stopped(show: Open) -> None:
+    """It says that it was sent, so that it goes on; its picture still comes."""
+    panel = show(before="import os")
+    panel.prompt.fill("a fox")
+    panel.region.get_by_role("radio", name="4K").check()
+    panel.generate.click()
+    panel.region.get_by_role("button", name="Cancel").first.click()
+    expect(panel.history).to_have_count(1)
+
+
+# -- the history ---------------------------------------------------------------------------------------
+
+
+def test_a_result_becomes_a_reference(show: Open) -> None:
+    """By its mark."""
+    panel = show()
+    panel.make("a fox", 1)
+    panel.history.first.get_by_role("button", name="Use as reference").click()
+    expect(panel.references.first).to_have_attribute("aria-label", "image 1: @1.1")
+
+
+def test_run_again_makes_another(show: Open) -> None:
+    """Of the same request."""
+    panel = show("[g.prompt for g in sd.history]")
+    panel.make("a fox", 1)
+    panel.history.first.get_by_role("button", name="Run again").click()
+    expect(panel.history).to_have_count(2)
+    assert panel.notebook.run(2)[0]["data"]["text/plain"] == "['a fox', 'a fox']"
+
+
+def test_edit_request_fills_the_form_and_can_be_undone(show: Open) -> None:
+    """Nothing of what was being written is lost."""
+    panel = show()
+    panel.region.get_by_role("radio", name="16:9").check()
+    panel.make("a fox", 1)
+    panel.prompt.fill("something else")
+    panel.region.get_by_role("radio", name="1:1").check()
+    panel.history.first.get_by_role("button", name="Edit request").click()
+    expect(panel.prompt).to_have_value("a fox")
+    expect(panel.region.get_by_role("radio", name="16:9")).to_be_checked()
+    panel.button("Undo").click()
+    expect(panel.prompt).to_have_value("something else")
+    expect(panel.region.get_by_role("radio", name="1:1")).to_be_checked()
+
+
+def test_copy_as_cell_puts_the_cell_below(show: Open) -> None:
+    """Right below the panel's own."""
+    panel = show("'the next cell'")
+    panel.make("a fox", 1)
+    panel.history.first.get_by_role("button", name="Copy as cell").click()
+    panel.page.wait_for_function("() => window.jupyterapp.shell.currentWidget.content.model.cells.length === 5")
+    assert panel.sources()[2] == "%%seedream\na fox"
+
+
+def test_download_gives_the_file_itself(show: Open, tmp_path: Path) -> None:
+    """Byte for byte, by its own name."""
+    panel = show()
+    panel.make("a fox", 1)
+    with panel.page.expect_download() as downloading:
+        panel.history.first.get_by_role("button", name="Download").click()
+    saved = downloading.value
+    original = next((tmp_path / "home").glob("0001-1-*"))
+    assert saved.suggested_filename == original.name
+    assert saved.path().read_bytes() == original.read_bytes()
+
+
+def test_search_finds_as_you_type(show: Open) -> None:
+    """And an empty search shows all again."""
+    panel = show()
+    panel.make("a red fox", 1)
+    panel.make("a blue whale", 2)
+    panel.region.get_by_role("searchbox", name="Search history").fill("whale")
+    expect(panel.history).to_have_count(1)
+    panel.region.get_by_role("searchbox", name="Search history").fill("")
+    expect(panel.history).to_have_count(2)
+
+
+def test_a_star_is_given_and_taken(show: Open) -> None:
+    """The button says which; only those with a star are shown when that is asked for."""
+    panel = show()
+    panel.make("a red fox", 1)
+    panel.make("a blue whale", 2)
+    star = panel.history.nth(1).get_by_role("button", name="Star")
+    star.click()
+    expect(star).to_have_attribute("aria-pressed", "true")
+    panel.button("Only with a star").click()
+    expect(panel.history).to_have_count(1)
+    assert panel.history.first.get_attribute("aria-label") == "a red fox"
+
+
+def test_the_full_size_view_walks_and_closes(show: Open) -> None:
+    """Arrows, then Escape gives the focus back."""
+    panel = show()
+    panel.region.get_by_role("spinbutton", name="Max images").fill("2")
+    panel.make("two foxes", 1)
+    panel.history.first.get_by_role("button", name="View @1").click()
+    view = panel.page.get_by_role("dialog", name="Picture")
+    expect(view.get_by_text("@1.1 ·")).to_be_visible()
+    panel.page.keyboard.press("ArrowRight")
+    expect(view.get_by_text("@1.2 ·")).to_be_visible()
+    expect(view.get_by_role("img")).to_have_js_property("naturalWidth", 2048)
+    panel.page.keyboard.press("Escape")
+    expect(view).to_have_count(0)
+    expect(panel.history.first.get_by_role("button", name="View @1")).to_be_focused()
+
+
+# -- the host ------------------------------------------------------------------------------------------
+
+
+def test_a_click_is_acted_on_while_a_cell_runs(show: Open) -> None:
+    """The picture is there before the cell ends."""
+    panel = show("import time; time.sleep(10)")
+    panel.prompt.fill("a fox")
+    panel.notebook.select(2)
+    panel.page.evaluate("void window.jupyterapp.commands.execute('notebook:run-cell')")
+    time.sleep(1)
+    panel.generate.click()
+    expect(panel.history).to_have_count(1, timeout=7000)
+    assert panel.notebook.outputs(2) == []
+    assert panel.page.evaluate(COUNT, 2) is None
+
+
+@pytest.mark.parametrize(
+    ("role", "name"),
+    [
+        ("textbox", "Prompt"),
+        ("radio", "2K"),
+        ("radio", "16:9"),
+        ("spinbutton", "Max images"),
+        ("checkbox", "Watermark"),
+        ("button", "Generate"),
+        ("button", "Add images"),
+        ("textbox", "Add by name, path or URL"),
+        ("searchbox", "Search history"),
+        ("button", "Run again"),
+        ("button", "View @1"),
+    ],
+)
+def test_typing_in_the_panel_leaves_the_cells_alone(show: Open, role: str, name: str) -> None:
+    """`dd`, `x`, `b`, `m`, `00` with the focus on it neither delete, add nor change a cell, nor restart the kernel."""
+    panel = show("'x'", before="sd.generate('a fox', size='1K')\nalive = True")
+    panel.region.get_by_role(role, name=name).first.focus()  # type: ignore[arg-type]
+    before = panel.sources()
+    for key in "ddxbm00":
+        panel.page.keyboard.press(key)
+    time.sleep(0.3)
+    assert panel.sources() == before
+    panel.page.evaluate(SET_SOURCE, [2, "alive"])
+    assert panel.notebook.run(2)[0]["data"]["text/plain"] == "True"
+
+
+def test_the_panel_survives_a_reload_of_the_page(show_alone: Open) -> None:
+    """What was typed is still there, and the history."""
+    panel = show_alone()
+    panel.make("a fox", 1)
+    panel.prompt.fill("half a thou")
+    time.sleep(0.8)
+    panel.notebook.command("docmanager:save")
+    panel.page.reload()
+    panel.notebook.ready()
+    panel.notebook.problems.clear()  # of the page that was left: what it had begun was cut short
+    expect(panel.prompt).to_have_value("half a thou", timeout=20_000)
+    expect(panel.history).to_have_count(1)
+
+
+def test_without_a_kernel_a_summary_is_left(show: Open) -> None:
+    """The output holds plain HTML with small previews beside the widget."""
+    panel = show(before="sd.generate('a fox', size='1K')")
+    data = panel.notebook.outputs(1)[0]["data"]
+    assert "needs a running kernel" in data["text/html"]
+    assert "data:image/jpeg" in data["text/html"]
+    assert "needs a running kernel" in data["text/plain"]

@@ -1,0 +1,55 @@
+// The pure functions that the panel's modules share. Run by test_page.py, which puts common.js beside this file.
+
+import assert from "node:assert/strict"
+import { test } from "node:test"
+import { counted, counter, elapsed, estimate, inserted, money, pieces, spoken } from "./common.mjs"
+
+test("seconds are read as seconds, then as minutes", () => {
+  assert.deepEqual([0, 59.9, 60, 65, 600].map(elapsed), ["0 s", "59 s", "1:00 min", "1:05 min", "10:00 min"])
+})
+
+test("an amount has at least two decimals, and more where it has more", () => {
+  assert.deepEqual([0.12, 0.005, 1, 0.3].map(money), ["0.12 USD", "0.005 USD", "1.00 USD", "0.30 USD"])
+})
+
+test("the estimate is what can come and cost at most", () => {
+  assert.equal(estimate(1, 0.03, false), "1 picture · 0.03 USD")
+  assert.equal(estimate(4, 0.03, false), "up to 4 pictures · ≤ 0.12 USD")
+  assert.equal(estimate(4, 0.03, true), "up to 4 pictures · free")
+  assert.equal(estimate(99, 0.03, false), "up to 15 pictures · ≤ 0.45 USD")
+})
+
+test("references and pictures are at most 15 together, references 10", () => {
+  assert.deepEqual(counter(0, 4), { text: "0 of 10", over: false })
+  assert.deepEqual(counter(10, 5), { text: "10 of 10 · 10 + 5 pictures of 15", over: false })
+  assert.equal(counter(10, 6).over, true)
+  assert.equal(counter(11, 1).over, true)
+})
+
+test("a prompt with more Han characters than Latin words says 图1", () => {
+  assert.equal(spoken("make it blue", 1), "image 1")
+  assert.equal(spoken("把它变成蓝色", 2), "图2")
+  assert.equal(spoken("", 3), "image 3")
+})
+
+test("a word put at the cursor touches no other word, and the cursor stands behind it", () => {
+  assert.deepEqual(inserted("Make brighter", 5, 5, "image 1"), { text: "Make image 1 brighter", cursor: 12 })
+  assert.deepEqual(inserted("Make", 4, 4, "image 1"), { text: "Make image 1", cursor: 12 })
+  assert.deepEqual(inserted("", 0, 0, "image 1"), { text: "image 1", cursor: 7 })
+  assert.deepEqual(inserted("like this, please", 5, 9, "image 2"), { text: "like image 2, please", cursor: 12 })
+  assert.deepEqual(inserted("把人物换成衣服", 5, 5, "图2"), { text: "把人物换成图2衣服", cursor: 7 })
+})
+
+test("pieces of a file follow each other without a gap", () => {
+  assert.deepEqual(pieces(10, 4), [[0, 4], [4, 8], [8, 10]])
+  assert.deepEqual(pieces(4, 4), [[0, 4]])
+  assert.deepEqual(pieces(0, 4), [])
+})
+
+test("words are counted as words, Han characters one by one", () => {
+  assert.equal(counted("a red fox"), "3 words")
+  assert.equal(counted("fox"), "1 word")
+  assert.equal(counted(""), "0 words")
+  assert.equal(counted("一只狐狸"), "4 characters")
+  assert.equal(counted("一只 fox"), "1 word + 2 characters")
+})

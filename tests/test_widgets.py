@@ -1,0 +1,376 @@
+"""The panel's kernel side, without a page: what a page may ask, what it is told, and what it can't do."""
+
+from __future__ import annotations
+
+import threading
+import time
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from PIL import Image
+
+from seedream_nb.errors import ReferenceImageError, SeedreamError
+from seedream_nb.widgets.gallery import Gallery
+from seedream_nb.widgets.messages import MOST_ANSWERS, Answer, Asked, Desk, field_of
+from seedream_nb.widgets.panel import Form, Panel, Queue
+from seedream_nb.widgets.state import FORM, SIZES, State
+from seedream_nb.widgets.tray import CHUNK_BYTES, MOST_BYTES, ReferenceTray, Tray
+from tests.faults.script import POST, Links, Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from seedream_nb.session import Session
+    from seedream_nb.widgets.piece import Piece
+    from tests.conftest import NewSession
+    from tests.faults.server import FaultServer
+
+PICTURE = BytesIO()
+Image.new("RGB", (64, 48), "teal").save(PICTURE, "PNG")
+CONTENT = PICTURE.getvalue()
+
+
+def ask(piece: Piece, what: str, buffers: Sequence[bytes] = (), **fields: Any) -> dict[str, Any]:  # noqa: ANN401
+    """Ask a piece as its page does, and return the reply."""
+    ask.number += 1  # type: ignore[attr-defined]
+    reply, along = piece._desk.hear({"id": f"t-{ask.number}", "ask": what, **fields}, list(buffers))  # type: ignore[attr-defined]  # noqa: SLF001
+    return {**reply, "buffers": along}
+
+
+ask.number = 0  # type: ignore[attr-defined]
+
+
+def until(fact: Any, seconds: float = 10) -> None:  # noqa: ANN401 - a function without arguments
+    """Wait until something is so."""
+    deadline = time.monotonic() + seconds
+    while not fact():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def session(new_session: NewSession) -> Session:
+    """Give a session whose service is the fault server."""
+    return new_session()
+
+
+@pytest.fixture
+def state(session: Session) -> State:
+    """Give the state of a panel."""
+    return State(session)
+
+
+# -- messages ------------------------------------------------------------------------------------------
+
+
+def test_a_question_is_answered_with_its_id() -> None:
+    """So that the page knows which answer is which."""
+    desk = Desk({"double": lambda asked: Answer(values={"twice": 2 * asked.number("it")})})
+    assert desk.hear({"id": "7", "ask": "double", "it": 4}, [])[0] == {"id": "7", "ok": {"twice": 8}}
+
+
+def test_a_question_that_comes_twice_is_acted_on_once() -> None:
+    """A click that a host sends again is one click."""
+    clicks: list[int] = []
+    desk = Desk({"click": lambda _: clicks.append(1)})
+    first = desk.hear({"id": "1", "ask": "click"}, [])
+    assert desk.hear({"id": "1", "ask": "click"}, []) == first
+    assert clicks == [1]
+
+
+def test_answers_that_are_kept_are_bounded() -> None:
+    """A panel that is open for weeks holds no more."""
+    desk = Desk({"click": lambda _: None})
+    for number in range(2 * MOST_ANSWERS):
+        desk.hear({"id": str(number), "ask": "click"}, [])
+    assert len(desk._given) == MOST_ANSWERS  # noqa: SLF001
+
+
+@pytest.mark.parametrize(
+    "content", [None, [], "text", {}, {"id": 3}, {"id": "1", "ask": "nothing"}, {"id": "1", "ask": ["x"]}]
+)
+def test_what_makes_no_sense_is_answered_too(content: object) -> None:
+    """With an error, never an exception."""
+    assert "error" in Desk({}).hear(content, [])[0]
+
+
+@pytest.mark.parametrize("value", [None, "3", 1.5, True, -1, 10**30])
+def test_a_number_is_a_whole_number(value: object) -> None:
+    """What comes from the page is checked like any input."""
+    with pytest.raises(SeedreamError, match="no usable it"):
+        Asked({"it": value}).number("it")
+
+
+def test_a_fault_of_ours_is_told() -> None:
+    """The page waits for an answer, whatever happens."""
+    reply, _ = Desk({"break": lambda _: 1 / 0}).hear({"id": "1", "ask": "break"}, [])  # type: ignore[dict-item, return-value]
+    assert "ZeroDivisionError" in reply["error"]["told"][0]
+
+
+@pytest.mark.parametrize(
+    ("problem", "field"),
+    [
+        ("The prompt is empty: write what the picture should show.", "prompt"),
+        ("{stile}: there is no such name.", "prompt"),
+        ("size: 1x1 has 1 pixel", "size"),
+        ("max_images: found 16", "max_images"),
+        ("photo.png: has 9x9 pixels", "images"),
+    ],
+)
+def test_a_problem_belongs_to_a_field(problem: str, field: str) -> None:
+    """Where it is shown."""
+    assert field_of(problem) == field
+
+
+# -- the form ------------------------------------------------------------------------------------------
+
+
+def form(**changes: object) -> dict[str, object]:
+    """Return what the page sends of the form."""
+    return {**FORM, "prompt": "a fox", **changes}
+
+
+def test_generate_sends_what_the_form_says(state: State, fault_server: FaultServer) -> None:
+    """The same request as the cell's, through the same session."""
+    fault_server.on(POST, Links())
+    piece = Form("options", state)
+    assert ask(piece, "generate", form=form(size="1K", aspect="16:9", max_images=3, watermark=False))["ok"] == {}
+    until(lambda: all(job.over for job in state.session.jobs))
+    request = state.session.history[-1].request
+    assert (request.prompt, request.size, request.max_images, request.watermark) == ("a fox", "1368x768", 3, False)
+
+
+def test_every_size_of_the_table_is_one_that_the_service_makes() -> None:
+    """The page says pixels without asking; they are the magic's."""
+    assert {len(by_ratio) for by_ratio in SIZES.values()} == {8}
+    assert SIZES["2K"]["16:9"] == "2560x1440"
+
+
+def test_a_refusal_names_the_field(state: State, fault_server: FaultServer) -> None:
+    """And sends nothing."""
+    error = ask(Form("options", state), "generate", form=form(max_images=16))["error"]
+    assert list(error["fields"]) == ["max_images"]
+    assert fault_server.posts == []
+
+
+def test_the_nearest_size_comes_with_the_refusal(state: State) -> None:
+    """So that the page can offer it."""
+    error = ask(Form("options", state), "check", form=form(size="Custom", width=100, height=2048))["error"]
+    assert error["nearest"] == (256, 4096)
+
+
+def test_checking_evaluates_no_expression(session: Session) -> None:
+    """Nobody has pressed anything yet: `{cost()}` is left alone."""
+    piece = Form("options", State(session))
+    assert "ok" in ask(piece, "check", form=form(prompt="{surely_not_there()}"))
+
+
+@pytest.mark.parametrize("changes", [{"prompt": 3}, {"size": None}, {"width": "1"}, {"watermark": 1}, {"aspect": []}])
+def test_a_form_of_wrong_types_is_refused(state: State, fault_server: FaultServer, changes: dict[str, object]) -> None:
+    """It sends nothing."""
+    assert "error" in ask(Form("options", state), "generate", form=form(**changes))
+    assert fault_server.posts == []
+
+
+def test_earlier_prompts_come_newest_first_and_once(state: State, fault_server: FaultServer) -> None:
+    """As they were written."""
+    fault_server.on(POST, Links())
+    for prompt in ("first", "second", "first"):
+        state.session.submit(state.session.compose(prompt)).result()
+    assert ask(Form("prompt", state), "prompts")["ok"] == {"prompts": ["first", "second"]}
+
+
+# -- the tray ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def tray(session: Session) -> Tray:
+    """Give an empty tray."""
+    return Tray(session, lambda: None)
+
+
+def test_a_file_in_pieces_arrives_whole_in_any_order(tray: Tray) -> None:
+    """Byte for byte."""
+    noise = BytesIO()
+    Image.effect_noise((1800, 1400), 80).convert("RGB").save(noise, "PNG", compress_level=0)
+    content = noise.getvalue()
+    starts = list(range(0, len(content), CHUNK_BYTES))
+    assert len(starts) > 1
+    done = [tray.receive("k", "n.png", len(content), at, content[at : at + CHUNK_BYTES]) for at in reversed(starts)]
+    assert done == [False] * (len(starts) - 1) + [True]
+    source = tray.held()[0].source
+    assert isinstance(source, Path)
+    assert source.read_bytes() == content
+
+
+def test_a_file_keeps_its_own_name(tray: Tray) -> None:
+    """Not that of the folder where it lies meanwhile."""
+    tray.receive("k", "my photo.png", len(CONTENT), 0, CONTENT)
+    assert [each["name"] for each in tray.shown()] == ["my photo.png"]
+
+
+@pytest.mark.parametrize("name", ["../../evil.png", "/etc/passwd.png", "a\x00b.png", "..", ""])
+def test_a_name_from_the_page_leads_nowhere(tray: Tray, name: str) -> None:
+    """A file is written within the tray's own folder alone."""
+    tray.receive("k", name, len(CONTENT), 0, CONTENT)
+    source = tray.held()[0].source
+    assert isinstance(source, Path)
+    assert source.resolve().is_relative_to(tray._own_folder().resolve())  # noqa: SLF001
+
+
+def test_a_file_that_is_too_large_is_refused_before_it_is_sent(tray: Tray) -> None:
+    """With the limit and what to do."""
+    with pytest.raises(ReferenceImageError, match="up to 100 MB"):
+        tray.receive("k", "n.png", MOST_BYTES + 1, 0, b"x")
+
+
+@pytest.mark.parametrize(("offset", "length"), [(6, 5), (0, 0), (CHUNK_BYTES, 5), (0, 50)])
+def test_a_piece_that_does_not_fit_is_refused(tray: Tray, offset: int, length: int) -> None:
+    """And nothing is held."""
+    with pytest.raises(SeedreamError, match="does not fit"):
+        tray.receive("k", "n.png", 10, offset, b"x" * length)
+    assert tray.held() == []
+
+
+def test_the_same_picture_is_held_once(tray: Tray) -> None:
+    """It says so."""
+    tray.receive("a", "a.png", len(CONTENT), 0, CONTENT)
+    with pytest.raises(SeedreamError, match="there already"):
+        tray.receive("b", "b.png", len(CONTENT), 0, CONTENT)
+    assert len(tray.held()) == 1
+
+
+def test_no_bytes_are_in_synchronised_state(session: Session) -> None:
+    """A notebook saves that state: it has only code and styles."""
+    piece = ReferenceTray(State(session))
+    piece._tray.receive("a", "a.png", len(CONTENT), 0, CONTENT)  # noqa: SLF001
+    assert not any(isinstance(value, bytes | memoryview) for value in piece.get_state().values())
+
+
+# -- the queue -----------------------------------------------------------------------------------------
+
+
+def test_a_failed_request_stays_until_it_is_dismissed(state: State, fault_server: FaultServer) -> None:
+    """With the words of the error."""
+    fault_server.on(POST, Reply(status=500))
+    session = state.session
+    with pytest.raises(SeedreamError):
+        session.submit(session.compose("a fox")).result()
+    (shown,) = state.snapshot()["jobs"]
+    assert shown["over"]
+    assert shown["error"]
+    ask(Queue(state), "dismiss", number=shown["number"])
+    assert state.snapshot()["jobs"] == []
+
+
+def test_try_again_sends_it_again(state: State, fault_server: FaultServer) -> None:
+    """The failed one goes from the queue."""
+    fault_server.on(POST, Reply(status=500), Links())
+    session = state.session
+    with pytest.raises(SeedreamError):
+        session.submit(session.compose("a fox")).result()
+    number = state.snapshot()["jobs"][0]["number"]
+    assert "ok" in ask(Queue(state), "again", number=number)
+    until(lambda: len(session.history) == 2 and session.history[-1].status == "done")
+    assert state.snapshot()["jobs"] == []
+
+
+def test_cancel_withdraws_what_was_not_sent(state: State, fault_server: FaultServer) -> None:
+    """It is told in the queue."""
+    fault_server.on(POST, Links(delay=0.5))
+    session = state.session
+    session.settings.change(concurrency=1)
+    jobs = [session.submit(session.compose(f"fox {number}")) for number in range(2)]
+    waiting = next(each for each in state.snapshot()["jobs"] if each["prompt"] == "fox 1")
+    assert "ok" in ask(Queue(state), "cancel", number=waiting["number"])
+    until(lambda: all(job.over for job in jobs))
+    assert len(fault_server.posts) == 1
+    told = [line for each in state.snapshot()["jobs"] for line in each["error"] or ()]
+    assert any("Nothing was billed" in line for line in told)
+
+
+# -- the history ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def filled(state: State, fault_server: FaultServer) -> State:
+    """Have three generations in the history."""
+    fault_server.on(POST, Links(width=1024, height=1024))
+    for prompt in ("a red fox", "a blue whale", "a red kite"):
+        state.session.submit(state.session.compose(prompt, size="1024x1024")).result()
+    return state
+
+
+def test_entries_come_newest_first_in_pages(filled: State) -> None:
+    """What is older than an id is the next page."""
+    piece = Gallery(state=filled)
+    found = ask(piece, "entries", before=None, words="", stars=False)["ok"]
+    assert [entry["prompt"] for entry in found["entries"]] == ["a red kite", "a blue whale", "a red fox"]
+    assert [entry["id"] for entry in ask(piece, "entries", before=3, words="red", stars=False)["ok"]["entries"]] == [1]
+
+
+def test_thumbnails_come_as_bytes_beside_the_message(filled: State) -> None:
+    """Small JPEGs; what is gone is left out."""
+    reply = ask(Gallery(state=filled), "thumbnails", marks=["@1.1", "@9.1"])
+    assert reply["ok"] == {"marks": ["@1.1"]}
+    with Image.open(BytesIO(reply["buffers"][0])) as image:
+        assert max(image.size) == 320
+
+
+def test_a_picture_comes_as_it_is_on_disk(filled: State) -> None:
+    """Byte for byte, with its type and name."""
+    picture = filled.session.history[1][0]
+    reply = ask(Gallery(state=filled), "picture", mark="@1.1")
+    assert bytes(reply["buffers"][0]) == picture.path.read_bytes()
+    assert reply["ok"]["name"] == picture.path.name
+
+
+def test_a_picture_that_is_gone_is_told(filled: State) -> None:
+    """In a line."""
+    filled.session.history[1][0].path.unlink()
+    assert "error" in ask(Gallery(state=filled), "picture", mark="@1.1")
+
+
+def test_a_star_is_kept_for_every_kernel(filled: State, new_session: NewSession) -> None:
+    """It is in the journal: another session sees it, and only those with a star can be asked for."""
+    piece = Gallery(state=filled)
+    ask(piece, "star", generation=2, on=True)
+    assert [each.starred for each in new_session().history] == [False, True, False]
+    found = ask(piece, "entries", before=None, words="", stars=True)["ok"]
+    assert ([entry["id"] for entry in found["entries"]], found["starred"]) == ([2], 1)
+    ask(piece, "star", generation=2, on=False)
+    assert not any(each.starred for each in new_session().history)
+
+
+def test_edit_fills_form_and_tray_and_undo_brings_them_back(filled: State) -> None:
+    """Nothing of what was there is lost."""
+    filled.keep(Asked({**FORM, "prompt": "half a thought"}))
+    filled.tray.add("@2")
+    ask(Gallery(state=filled), "edit", generation=1)
+    assert (filled.form["prompt"], filled.tray.held()) == ("a red fox", [])
+    ask(Form("prompt", filled), "undo")
+    assert (filled.form["prompt"], len(filled.tray.held())) == ("half a thought", 1)
+
+
+# -- the whole -----------------------------------------------------------------------------------------
+
+
+def test_who_watches_is_told_of_what_another_door_did(filled: State) -> None:
+    """Within moments, on a thread of its own."""
+    told = threading.Event()
+    filled.watch()
+    time.sleep(0.3)
+    filled.listen(told.set)
+    filled.session.submit(filled.session.compose("another")).result()
+    assert told.wait(5)
+
+
+def test_reopened_without_a_kernel_it_is_a_summary(filled: State) -> None:
+    """Plain HTML with previews beside the widget."""
+    made = Panel(filled.session)._repr_mimebundle_()
+    data = made[0] if isinstance(made, tuple) else made
+    assert "needs a running kernel" in data["text/html"]
+    assert "a red kite" in data["text/plain"]
+    assert "application/vnd.jupyter.widget-view+json" in data
