@@ -83,6 +83,7 @@ def test_fields() -> None:
         "missing": {},
         "sources": ["@1.2"],
         "notebook": "a.ipynb",
+        "starred": False,
         "verbs": None,
     }
     assert [(each.mark, each.path) for each in images] == [

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from tests.browser.jupyter import Notebook, Server
 
+# A machine that does other things besides may take longer than Playwright's five seconds.
+expect.set_options(timeout=20_000)
+
 CELLS = "() => window.jupyterapp.shell.currentWidget.content.model.cells.length"
 SOURCES = """() => window.jupyterapp.shell.currentWidget.content.widgets
   .filter(cell => cell.model.type === "code").map(cell => cell.model.sharedModel.getSource())"""

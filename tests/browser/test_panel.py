@@ -408,13 +408,13 @@ def test_the_full_size_view_walks_and_closes(show: Open) -> None:
 
 def test_a_click_is_acted_on_while_a_cell_runs(show: Open) -> None:
     """The picture is there before the cell ends."""
-    panel = show("import time; time.sleep(10)")
+    panel = show("import time; time.sleep(20)")
     panel.prompt.fill("a fox")
     panel.notebook.select(2)
     panel.page.evaluate("void window.jupyterapp.commands.execute('notebook:run-cell')")
     time.sleep(1)
     panel.generate.click()
-    expect(panel.history).to_have_count(1, timeout=7000)
+    expect(panel.history).to_have_count(1, timeout=16_000)
     assert panel.notebook.outputs(2) == []
     assert panel.page.evaluate(COUNT, 2) is None
 

@@ -33,7 +33,7 @@ AXE = """async ([place, tags]) => {
   const found = await axe.run(place, {runOnly: tags})
   return {
     wrong: found.violations.map(({id, nodes}) => [id, nodes.map(node => [node.target.join(" "), node.failureSummary])]),
-    contrast: found.passes.concat(found.violations, found.incomplete).some(each => each.id === "color-contrast"),
+    contrast: found.passes.concat(found.violations).some(each => each.id === "color-contrast"),
   }
 }"""
 SPILLED = """() => {
@@ -56,7 +56,17 @@ if not len(sd.history):
     sd.generate("fifteen views of a fox", size="1024x1024", max_images=15)
 """
 NOBODY = "sd.configure(backend='novita', api_key='sk_none', base_url='http://127.0.0.1:9')"
-STATES = ("empty", "filled", "queue", "problem", "refused", "search", "view")
+SILENT = """import socket
+silent = socket.create_server(("127.0.0.1", 0))
+address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+sd.configure(backend="novita", api_key="sk_none", base_url=address)"""
+SPOKEN = """import time
+silent.close()
+while not all(job.over for job in sd._default_session().jobs):
+    time.sleep(0.05)
+sd.configure(backend="sandbox", base_url=None)
+sd.generate("a fox", size="1K");"""
+STATES = ("empty", "filled", "problem", "refused", "search", "view", "queue")
 
 
 @pytest.fixture(scope="module")
@@ -73,10 +83,10 @@ def page(lab_server: Server) -> Notebook:
     return opened
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture
+def made(tmp_path: Path) -> Path:
     """Give a folder for the home of all states but the empty one."""
-    return tmp_path_factory.mktemp("made")
+    return tmp_path
 
 
 @pytest.fixture(scope="module")
@@ -91,12 +101,14 @@ def into(state: str, panel: Panel) -> None:
     """Bring the panel into a state."""
     if state == "filled":
         panel.prompt.fill("Dress the person in image 1 with the jacket from image 2.")
-        panel.history.nth(1).get_by_role("button", name="Use as reference").click()
-        panel.history.nth(3).get_by_role("button", name="Use as reference").click()
-        expect(panel.references).to_have_count(2)
+        for number, words in enumerate(["fifteen views", "product photo"], start=1):
+            panel.history.filter(has_text=words).get_by_role("button", name="Use as reference").click()
+            expect(panel.references).to_have_count(number)
         panel.region.get_by_role("spinbutton", name="Max images").fill("4")
         panel.generate.focus()
     if state == "queue":
+        panel.page.evaluate(SET_SOURCE, [2, SILENT])
+        panel.notebook.run(2)
         panel.prompt.fill("a fox that takes its time")
         for number in range(3):
             panel.generate.click()
@@ -112,12 +124,12 @@ def into(state: str, panel: Panel) -> None:
         panel.notebook.run(2)
         panel.prompt.fill("a fox that nobody makes")
         panel.generate.click()
-        expect(panel.button("Try again")).to_be_visible(timeout=30_000)
+        expect(panel.button("Try again").first).to_be_visible(timeout=30_000)
     if state == "search":
         panel.region.get_by_role("searchbox", name="Search history").fill("mug")
         expect(panel.history).to_have_count(1)
     if state == "view":
-        panel.history.nth(1).get_by_role("button", name="View @").click()
+        panel.history.filter(has_text="product photo").get_by_role("button", name="View @").click()
         expect(panel.page.get_by_role("dialog", name="Picture").get_by_role("img")).to_be_visible()
 
 
@@ -131,11 +143,13 @@ def check(panel: Panel, axe: str, name: str) -> None:
     place = "dialog.sd-view" if name.startswith("view") else ".sd-panel"
     found: dict[str, Any] = panel.page.evaluate(AXE, [place, TAGS])
     assert found["wrong"] == []
-    assert found["contrast"]
+    # Within a dialog, which lies above the page, axe finds no background to compare with.
+    assert found["contrast"] or name.startswith("view")
     assert panel.page.evaluate(SPILLED) == []
     assert panel.page.evaluate(SMALL) == []
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("width", WIDTHS)
 def test_every_state_is_for_everyone(page: Notebook, made: Path, axe: str, width: str, theme: str) -> None:
@@ -148,3 +162,6 @@ def test_every_state_is_for_everyone(page: Notebook, made: Path, axe: str, width
         check(panel, axe, f"{state}-{width}-{theme}")
         if state == "view":
             panel.page.keyboard.press("Escape")
+        if state == "queue":
+            panel.page.evaluate(SET_SOURCE, [2, SPOKEN])
+            panel.notebook.run(2)
