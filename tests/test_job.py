@@ -19,7 +19,7 @@ from seedream_nb.errors import (
     StillGeneratingError,
     StoppedError,
 )
-from seedream_nb.job import Job
+from seedream_nb.job import Job, stops
 from seedream_nb.jobs import Jobs
 from seedream_nb.request import make_request
 
@@ -250,7 +250,7 @@ def bury(loop: asyncio.AbstractEventLoop) -> None:
 def lost(request: pytest.FixtureRequest) -> Iterator[Job]:
     """Give a job whose thread has died, and could not even cancel what was on it: another such end came upon that."""
     background = Background()
-    job = Job(make_request("a fox"), backend="sandbox", host="sandbox", price=0.03, timeout=60.0)
+    job = Job(make_request("a fox"), backend="novita", host="a", price=0.03, timeout=60.0)
 
     async def work() -> None:
         if request.param == "sent":
@@ -386,3 +386,16 @@ def test_no_wait_goes_beyond_the_timeout(seconds: float, goes_on: bool) -> None:
     assert job.put_off(seconds, "Waiting") is goes_on
     job.commit()
     assert job.put_off(10.0, "Waiting") is False
+
+
+@pytest.mark.parametrize("expected", [None, 1])
+@pytest.mark.parametrize("late", [False, True])
+def test_a_stop_in_the_sandbox_speaks_of_no_bill(expected: int | None, late: bool) -> None:  # noqa: FBT001
+    """Whoever stops a request to the sandbox, or waits too long for it, is not told that it may be billed."""
+    job = Job(make_request("a fox"), backend="sandbox", host="sandbox", price=0.03, timeout=10)
+    job.commit()
+    job.update(expected=expected)
+    told = str(stops.too_late(job, 1.0) if late else stops.going_on(job))
+    assert "sandbox" in told
+    assert "may be billed" not in told
+    assert "paid" not in told

@@ -153,9 +153,12 @@ def test_what_can_not_be_fetched(world: Proxy, word: str, told: str) -> None:
 
 def test_time_is_bounded(world: Proxy) -> None:
     """A host that says nothing is given up."""
-    with pytest.raises(OSError, match=r"longer than 0\.2 seconds"):
-        fetched("http://pictures.example/nothing", seconds=0.2)
-    assert world.asked == ["http://pictures.example/nothing"]
+    for seconds in (0.2, 1.0, 5.0, 20.0):  # a machine that is busy may not even have asked when the first are over
+        with pytest.raises(OSError, match=rf"longer than {seconds:g} seconds"):
+            fetched("http://pictures.example/nothing", seconds=seconds)
+        if world.asked:
+            break
+    assert set(world.asked) == {"http://pictures.example/nothing"}
 
 
 PRIVATE = """

@@ -19,18 +19,18 @@ def withdrawn(job: Job) -> StoppedError:
 
 def going_on(job: Job) -> StoppedError:
     """Return the error for a request that was sent: the work goes on."""
-    text = words.GOING_ON if job.expected is None else words.FETCHING
+    text = _said(job, words.GOING_ON if job.expected is None else words.FETCHING)
     return StoppedError(f"{text.format(phase=job.phase)}\n{_where(job)}", hint=words.SEE_HISTORY)
 
 
 def busy(job: Job) -> StoppedError:
     """Return the error for a request of which nobody could say in time whether it was sent."""
-    return StoppedError(f"{words.BUSY.format(phase=job.phase)}\n{_where(job)}", hint=words.SEE_HISTORY)
+    return StoppedError(f"{_said(job, words.BUSY).format(phase=job.phase)}\n{_where(job)}", hint=words.SEE_HISTORY)
 
 
 def too_late(job: Job, seconds: float | None) -> StillGeneratingError:
     """Return the error for a request that was waited for as long as was asked: the work goes on."""
-    text = words.TOO_LATE if job.expected is None else words.STILL_FETCHING
+    text = _said(job, words.TOO_LATE if job.expected is None else words.STILL_FETCHING)
     told = f"{text}\n{_where(job)}" if job.committed else words.UNSENT
     return StillGeneratingError(told.format(seconds=seconds, phase=job.phase), hint=words.SEE_HISTORY)
 
@@ -39,7 +39,7 @@ def ended_from_outside(job: Job) -> SeedreamError:
     """Return the error for work that was ended by something else than its own end or a stop."""
     if not job.committed:
         return SeedreamError(words.LOST_UNSENT.format(phase=job.phase))
-    return OutcomeUnknownError(words.LOST.format(phase=job.phase), hint=words.RECOVER)
+    return OutcomeUnknownError(_said(job, words.LOST).format(phase=job.phase), hint=words.RECOVER)
 
 
 def status_of(error: SeedreamError | None) -> str:
@@ -51,3 +51,8 @@ def status_of(error: SeedreamError | None) -> str:
 
 def _where(job: Job) -> str:
     return words.BELOW if job.followed else words.IN_THE_HISTORY
+
+
+def _said(job: Job, text: str) -> str:
+    """Return a text as it is true of where the request went: the sandbox bills nothing."""
+    return words.IN_THE_SANDBOX.get(text, text) if job.backend == "sandbox" else text

@@ -14,6 +14,15 @@ TOO_LATE = "No answer within {seconds:g} s. The request was sent and may be bill
 BUSY = "Stopped while {phase}, but it could not be withdrawn at once, so it may be sent, and billed."
 LOST = "The work was ended from outside while {phase}. The request was sent and may be billed."
 LOST_UNSENT = "The work was ended from outside while {phase}. It was not sent, so nothing was billed. Run it again."
+IN_THE_SANDBOX = {
+    GOING_ON: "Stopped while {phase}: the request was sent and can't be taken back. The sandbox bills nothing.",
+    FETCHING: "Stopped while downloading: the sandbox has answered, and its links are kept. It bills nothing.",
+    STILL_FETCHING: "Not done within {seconds:g} s: the sandbox has answered, and its pictures are being fetched.",
+    TOO_LATE: "No answer within {seconds:g} s. The request was sent; the sandbox bills nothing.",
+    BUSY: "Stopped while {phase}, but it could not be withdrawn at once, so it may be sent. The sandbox bills nothing.",
+    LOST: "The work was ended from outside while {phase}. The request was sent; the sandbox bills nothing.",
+}
+"""What is said of the sandbox in the place of what is said of the service."""
 FORKED = "This process is a fork of the one that works on this job, which goes on there."
 SEE_HISTORY = "See: %seedream history"
 RECOVER = "What has links can still be fetched: %seedream recover"
