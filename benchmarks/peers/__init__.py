@@ -1,0 +1,1 @@
+"""Us beside what people would use instead, in one run against one local server: `python -m benchmarks.peers`."""
