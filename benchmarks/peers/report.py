@@ -6,6 +6,7 @@ import datetime as dt
 import os
 import platform
 import statistics
+import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -76,14 +77,18 @@ def note(environments: Mapping[str, Environment], versions: Mapping[str, str], t
     """Return what it takes to check the table: what was measured, where, when, with which versions."""
     kernel = environments[BARE].packages
     tools = {**versions, **{name: kernel[name] for name in ("ipykernel", "ipython")}}
-    return (
-        f"Medians of {times} fresh kernels and {times} openings, by turns, on {dt.datetime.now(dt.UTC):%d %B %Y}: "
-        f"{_machine()}, load {load}, Python {platform.python_version()}, {_listed(tools)}. "
-        f"With {'; '.join(_peer(name, environments[name].packages) for name in ENVIRONMENTS if name != BARE)}.\n"
-        f"Pictures: from running the cell until its picture was sent to the notebook, beyond the {LATENCY:g} s in "
-        f"which the server answered. Memory (USS), packages and disk: beyond those of a kernel alone. Reopened: "
-        f"trusted, in a JupyterLab already on the screen, until the last picture was painted."
+    peers = "; ".join(_peer(name, environments[name].packages) for name in ENVIRONMENTS if name != BARE)
+    conditions = (
+        f"Medians of {times} fresh kernels and as many openings, by turns, on {dt.datetime.now(dt.UTC):%d %B %Y}: "
+        f"{_machine()}, load {load}, Python {platform.python_version()}, {_listed(tools)}. With {peers}."
     )
+    meaning = (
+        f"Pictures: from running the cell until its picture was sent to the notebook, beyond the {LATENCY:g} s in "
+        "which the server answered. Memory (USS), packages and disk: beyond those of a kernel alone. Reopened: "
+        "trusted, in a JupyterLab already on the screen, until the last picture was painted. The least of each column "
+        "is bold."
+    )
+    return "\n\n".join(textwrap.fill(each, 120, break_on_hyphens=False) for each in (conditions, meaning))
 
 
 def load_average() -> str:

@@ -97,8 +97,10 @@ def serving() -> Iterator[str]:
     """Serve both in a process of its own for the length of a block; gives the URL."""
     with subprocess.Popen([sys.executable, "-m", __name__], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None  # noqa: S101 - it was asked for
-        yield process.stdout.readline().strip()
-        process.terminate()
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.terminate()
 
 
 def _serve() -> None:

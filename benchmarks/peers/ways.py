@@ -43,6 +43,7 @@ link = reply.raise_for_status().json()["images"][0]
 display(Image(httpx.get(link).raise_for_status().content))"""
 
 DALLE_CELL = f"%%dalle -m {MODEL} -s 2048x2048 --no_clipboard"
+"""It copies each picture to the clipboard unless told not to, and fails where there is none, as on a server."""
 
 
 @dataclass(frozen=True, kw_only=True)
