@@ -232,8 +232,7 @@ def submit(  # noqa: PLR0913 - the options of the cell magic, by their long name
     return session.start(prompt, values=values, once=once, save=save, timeout=timeout, **options)
 
 
-# Said once, shown by both.
-_told = (generate.__doc__ or "").partition("Args:")[2].partition("Returns:")[0].rstrip()
+_told = (generate.__doc__ or "").partition("Args:")[2].partition("Returns:")[0].rstrip()  # said once, shown by both
 submit.__doc__ = (submit.__doc__ or "").replace("Args: those of `generate`.", f"Args:{_told}")
 
 
@@ -254,9 +253,11 @@ def configure(**settings: object) -> None:
 
 
 def panel() -> Panel:
-    """Return a panel for the end of a cell: form, reference images, queue and history, live."""
+    """Return a panel for a cell's end: form, references, queue, history, live; IPython in a terminal is refused one."""
+    from seedream_nb.notebook.surroundings import refuse_in_terminal
     from seedream_nb.widgets import Panel
 
+    refuse_in_terminal()
     return Panel()
 
 

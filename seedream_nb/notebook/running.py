@@ -6,6 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING, TypeVar
 
 from seedream_nb.errors import SeedreamError, StillGeneratingError, StoppedError
+from seedream_nb.notebook import terminal
 from seedream_nb.notebook.shown import shown_by
 from seedream_nb.notebook.surroundings import in_kernel, show_request
 
@@ -62,7 +63,7 @@ def keep(ip: InteractiveShell, name: str | None, value: Value) -> Value:
 
 def _wait(ip: InteractiveShell, session: Session, job: Job, out: str | None) -> Generation:
     try:
-        generation = _wait_in_view(ip, session, job) if in_kernel(ip) else job.result()
+        generation = _wait_in_view(ip, session, job) if in_kernel(ip) else terminal.wait(job)
     except (StoppedError, StillGeneratingError):
         _keep_what_comes(ip, out, job)
         raise

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seedream_nb.errors import Problem
+from seedream_nb.errors import Problem, SeedreamError
 from seedream_nb.process import PROCESS
 
 if TYPE_CHECKING:
@@ -147,6 +147,18 @@ def frontend(ip: InteractiveShell) -> str:
 def in_kernel(ip: InteractiveShell) -> bool:
     """Return whether outputs can be updated: in a kernel they can, in a terminal they can't."""
     return getattr(ip, "kernel", None) is not None
+
+
+def refuse_in_terminal() -> None:
+    """Refuse a panel where it would be shown as text.
+
+    Raises:
+        SeedreamError: this is IPython in a terminal.
+    """
+    ip = current_shell()
+    if ip is not None and not in_kernel(ip):
+        told = "A panel needs a notebook, such as JupyterLab, and this is a terminal."
+        raise SeedreamError(told, hint="Here, write %%seedream cells; %seedream history lists what was made.")
 
 
 def show_request(request: ImageRequest, session: Session) -> None:
