@@ -1,0 +1,125 @@
+"""A notebook as a page of its own, by Voila: results and the panel are there, the cells' sources are not."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.panel import notebook
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Browser, Page, Route
+
+CELLS = (
+    "%load_ext seedream_nb\nimport seedream_nb as sd\nsd.configure(backend='sandbox')",
+    "%%seedream --size 1K\na fox in the snow",
+    "sd.panel()",
+)
+# The colours of the panel and of the page around it, as light from 0 to 255.
+LIGHT = """() => {
+  const light = colour => colour.match(/[0-9.]+/g).slice(0, 3).reduce((sum, part) => sum + Number(part), 0) / 3
+  const panel = getComputedStyle(document.querySelector("[role=region][aria-label=Seedream], .sd-panel"))
+  return [light(panel.backgroundColor), light(panel.color), light(getComputedStyle(document.body).backgroundColor)]
+}"""
+
+
+def here_only(route: Route) -> None:
+    """Let nothing leave this machine: Voila's own template asks for icons from elsewhere."""
+    if urllib.parse.urlsplit(route.request.url).hostname in {None, "127.0.0.1"}:
+        route.fallback()
+    else:
+        route.abort()
+
+
+@contextlib.contextmanager
+def served(folder: Path, theme: str) -> Iterator[str]:
+    """Serve the notebook app.ipynb of a folder; give the address."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    options = (f"--port={port}", "--Voila.ip=127.0.0.1", "--no-browser", f"--theme={theme}")
+    with (folder / "voila.log").open("w") as log:
+        command = [sys.executable, "-m", "voila", "app.ipynb", *options]
+        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=subprocess.STDOUT)
+    try:
+        wait_for(process, port, folder / "voila.log")
+        yield f"http://127.0.0.1:{port}/"
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def wait_for(process: subprocess.Popen[bytes], port: int, log: Path, seconds: float = 60) -> None:
+    """Wait until the server listens; whoever asks for a page gets a notebook that runs, so nobody asks."""
+    deadline = time.monotonic() + seconds
+    while True:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 5):
+            return
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"Voila did not start:\n{log.read_text()[-3000:]}")
+        time.sleep(0.1)
+
+
+@pytest.fixture
+def show(tmp_path: Path, browser: Browser) -> Iterator[Callable[[str], Page]]:
+    """Give a function that opens the notebook by Voila in a theme."""
+    notebook(tmp_path / "app.ipynb", *CELLS)
+    with contextlib.ExitStack() as stack:
+
+        def open_in(theme: str) -> Page:
+            address = stack.enter_context(served(tmp_path, theme))
+            page = browser.new_page(viewport={"width": 1400, "height": 1400})
+            stack.callback(page.close)
+            page.route("**/*", here_only)
+            page.goto(address, timeout=60_000)
+            expect(page.get_by_role("button", name="Generate")).to_be_visible(timeout=60_000)
+            return page
+
+        yield open_in
+
+
+def test_the_panel_makes_a_picture(show: Callable[[str], Page], tmp_path: Path) -> None:
+    """A click on Generate: the picture is in the history of the page, and on disk."""
+    panel = show("light").get_by_role("region", name="Seedream")
+    panel.get_by_role("textbox", name="Prompt").fill("a lighthouse")
+    panel.get_by_role("button", name="Generate").click()
+
+    made = panel.get_by_role("list", name="History").get_by_role("listitem", name="a lighthouse")
+
+    expect(made.get_by_role("button", name="View @2")).to_be_enabled(timeout=20_000)
+    assert (tmp_path / "seedream" / "0002-1-a-lighthouse.jpg").is_file()
+
+
+def test_the_result_of_a_cell_is_there_without_its_source(show: Callable[[str], Page]) -> None:
+    """The picture that a cell made is shown and can be seen; what the cell says is not on the page."""
+    page = show("light")
+
+    picture = page.get_by_role("img", name="a fox in the snow (@1.1) (sandbox)").first
+
+    expect(picture).to_be_visible()
+    assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") == 1024
+    assert "%%seedream" not in page.content()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_panel_has_the_colours_of_the_page(show: Callable[[str], Page], theme: str) -> None:
+    """Dark on light, or light on dark, as Voila is told."""
+    back, text, around = show(theme).evaluate(LIGHT)
+
+    assert (back < 128, text < 128, around < 128) == ((theme == "dark"), (theme == "light"), (theme == "dark"))
