@@ -1,4 +1,4 @@
-"""Hosts that run a notebook with nobody there: papermill and nbclient, and what nbconvert makes of the outcome."""
+"""Hosts with nobody at the page: papermill, nbconvert, and Python in a browser, which has no threads."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from tests.faults.server import FaultServer
 
-pytestmark = [pytest.mark.kernel, pytest.mark.slow]
+# Each starts programs that import much, which takes minutes where much else runs.
+pytestmark = [pytest.mark.kernel, pytest.mark.slow, pytest.mark.timeout(400)]
 
 SANDBOX = "%load_ext seedream_nb\n%seedream config backend=sandbox"
 PANEL = "import seedream_nb as sd\nsd.panel()"
@@ -35,7 +36,7 @@ def written(folder: Path, *cells: str) -> None:
 def ran(folder: Path, module: str, *words: str) -> subprocess.CompletedProcess[str]:
     """Run a Jupyter program in a folder, and return what it told."""
     command = [sys.executable, "-m", module, *words]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=100)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=300)
 
 
 def outputs(folder: Path, name: str = "out.ipynb") -> list[nbformat.NotebookNode]:
@@ -107,3 +108,23 @@ def test_nbconvert_has_the_panels_summary(tmp_path: Path) -> None:
     shown = (tmp_path / "page.html").read_text("utf-8").partition(SUMMARY)[2]
     assert "run this cell again" in shown
     assert 'alt="a fox (@1.1) (sandbox)"' in shown
+
+
+BROWSER = """
+import sys
+import seedream_nb as sd
+sys.platform = "emscripten"
+try:
+    sd.generate("a fox")
+except sd.SettingsError as error:
+    print(error)
+"""
+
+
+def test_python_in_a_browser_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    """Where there are no threads (JupyterLite), the first request says so, and where it works; nothing is written."""
+    told = subprocess.run([sys.executable, "-c", BROWSER], cwd=tmp_path, capture_output=True, text=True, check=True)
+
+    assert told.stdout.startswith("Python in the browser (JupyterLite) has no threads")
+    assert "Binder, or Colab" in told.stdout
+    assert not list(tmp_path.iterdir())

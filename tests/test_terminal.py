@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from tests.faults.server import FaultServer
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 IPYTHON = [sys.executable, "-m", "IPython", "--no-banner", "--no-confirm-exit", "--colors=NoColor"]
 SANDBOX = "%load_ext seedream_nb\n%seedream config backend=sandbox\n"
@@ -94,7 +94,9 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
 def script(folder: Path, *lines: str) -> subprocess.CompletedProcess[str]:
     """Run a script of IPython's, nobody watching."""
     (folder / "script.ipy").write_text(SANDBOX + "\n".join(lines), "utf-8")
-    return subprocess.run([*IPYTHON, "script.ipy"], cwd=folder, capture_output=True, text=True, check=False, timeout=90)
+    return subprocess.run(
+        [*IPYTHON, "script.ipy"], cwd=folder, capture_output=True, text=True, check=False, timeout=200
+    )
 
 
 def test_a_result_is_a_few_lines_with_the_path(terminal: Terminal, tmp_path: Path) -> None:

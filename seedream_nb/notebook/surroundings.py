@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seedream_nb.errors import Problem, SeedreamError
+from seedream_nb.errors import Problem, SeedreamError, SettingsError
 from seedream_nb.process import PROCESS
 
 if TYPE_CHECKING:
@@ -88,7 +88,12 @@ class NotebookScope:
 
 
 def new_session() -> Session:
-    """Return a session for the notebook, or the script, around us."""
+    """Return a session for the notebook, or the script, around us.
+
+    Raises:
+        SettingsError: this is a place where none can work.
+    """
+    refuse_in_browser(sys.platform)
     from seedream_nb.session import Session
     from seedream_nb.settings import Settings
     from seedream_nb.view import bundle
@@ -147,6 +152,17 @@ def frontend(ip: InteractiveShell) -> str:
 def in_kernel(ip: InteractiveShell) -> bool:
     """Return whether outputs can be updated: in a kernel they can, in a terminal they can't."""
     return getattr(ip, "kernel", None) is not None
+
+
+def refuse_in_browser(platform: str) -> None:
+    """Refuse what could only end in a traceback of threads or sockets.
+
+    Raises:
+        SettingsError: this Python runs in a browser: https://pyodide.org/en/stable/usage/wasm-constraints.html.
+    """
+    if platform == "emscripten":
+        told = "Python in the browser (JupyterLite) has no threads and no connections, and this needs both."
+        raise SettingsError(told, hint="Use a Jupyter with a kernel: on your machine, on Binder, or Colab.")
 
 
 def refuse_in_terminal() -> None:

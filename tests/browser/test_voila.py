@@ -7,9 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.parse
-import urllib.request
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,6 +20,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from playwright.sync_api import Browser, Page, Route
+
+# Each starts a server, a kernel and a page, which takes ten seconds, and minutes where much else runs.
+pytestmark = pytest.mark.timeout(400)
 
 CELLS = (
     "%load_ext seedream_nb\nimport seedream_nb as sd\nsd.configure(backend='sandbox')",
@@ -65,7 +66,7 @@ def served(folder: Path, theme: str) -> Iterator[str]:
             process.wait()
 
 
-def wait_for(process: subprocess.Popen[bytes], port: int, log: Path, seconds: float = 60) -> None:
+def wait_for(process: subprocess.Popen[bytes], port: int, log: Path, seconds: float = 120) -> None:
     """Wait until the server listens; whoever asks for a page gets a notebook that runs, so nobody asks."""
     deadline = time.monotonic() + seconds
     while True:
@@ -87,8 +88,8 @@ def show(tmp_path: Path, browser: Browser) -> Iterator[Callable[[str], Page]]:
             page = browser.new_page(viewport={"width": 1400, "height": 1400})
             stack.callback(page.close)
             page.route("**/*", here_only)
-            page.goto(address, timeout=60_000)
-            expect(page.get_by_role("button", name="Generate")).to_be_visible(timeout=60_000)
+            page.goto(address, timeout=120_000)
+            expect(page.get_by_role("button", name="Generate")).to_be_visible(timeout=120_000)
             return page
 
         yield open_in
