@@ -69,26 +69,32 @@ def until_there(file: Path, seconds: float = 60) -> None:
         time.sleep(0.05)
 
 
-@pytest.fixture
-def terminal(tmp_path: Path) -> Iterator[Terminal]:
-    """Start IPython in a terminal of 100 columns, with our extension."""
+@contextlib.contextmanager
+def started(folder: Path, *options: str, kind: str) -> Iterator[Terminal]:
+    """Start IPython in a terminal of this kind and of 100 columns."""
     pty = pytest.importorskip("pty", reason="Windows has no pseudo-terminals")
     process, screen = pty.fork()
     if process == 0:
         with contextlib.suppress(BaseException):
-            os.environ.update(TERM="dumb", COLUMNS="100", LINES="40", NOVITA_API_KEY="sk_test")
-            os.chdir(tmp_path)
-            os.execv(IPYTHON[0], [*IPYTHON, "--simple-prompt"])  # noqa: S606 - nothing for a shell to do
+            os.environ.update(TERM=kind, COLUMNS="100", LINES="40", PROMPT_TOOLKIT_NO_CPR="1", NOVITA_API_KEY="sk_test")
+            os.chdir(folder)
+            os.execv(IPYTHON[0], [*IPYTHON, *options])  # noqa: S606 - nothing for a shell to do
         os._exit(1)
     try:
-        begun = Terminal(process, screen)
-        begun.until(PROMPT)
-        begun.run("%load_ext seedream_nb")
-        yield begun
+        yield Terminal(process, screen)
     finally:
         os.kill(process, signal.SIGKILL)
         os.waitpid(process, 0)
         os.close(screen)
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Iterator[Terminal]:
+    """Start IPython with our extension in a terminal that can do little, so that what is shown can be read."""
+    with started(tmp_path, "--simple-prompt", kind="dumb") as begun:
+        begun.until(PROMPT)
+        begun.run("%load_ext seedream_nb")
+        yield begun
 
 
 def script(folder: Path, *lines: str) -> subprocess.CompletedProcess[str]:
@@ -142,6 +148,18 @@ def test_ctrl_c_frees_the_terminal(terminal: Terminal, fault_server: FaultServer
     assert 2 <= len(told) <= 4
     assert "Traceback" not in shown
     until_there(tmp_path / "seedream" / "0001-1-a-fox.jpg")
+
+
+def test_tab_completes_an_option(tmp_path: Path) -> None:
+    """In a terminal that can do more, Tab makes `--size` of `--si`."""
+    with started(tmp_path, "--ext=seedream_nb", kind="xterm") as terminal:
+        terminal.until("In [")
+        terminal.press("%%seedream --si")
+        terminal.until("--si")
+
+        terminal.press("\t")
+
+        terminal.until("ze")
 
 
 @pytest.mark.parametrize("asked", ["%seedream panel", "import seedream_nb as sd; sd.panel()"])
