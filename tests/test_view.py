@@ -25,7 +25,21 @@ if TYPE_CHECKING:
 
 TAGS = {"a", "bdi", "div", "em", "img", "pre", "progress", "span", "strong", "table", "tbody", "td", "tr"}
 ATTRIBUTES = {
-    *("align", "alt", "aria-label", "border", "cellpadding", "class", "dir", "href", "rel", "role", "src", "style"),
+    *(
+        "align",
+        "alt",
+        "aria-label",
+        "border",
+        "cellpadding",
+        "class",
+        "data-seedream",
+        "dir",
+        "href",
+        "rel",
+        "role",
+        "src",
+        "style",
+    ),
     *("target", "title", "valign", "value", "width"),
 }
 

@@ -5,18 +5,16 @@ from __future__ import annotations
 import threading
 import time
 from io import BytesIO
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from PIL import Image
 
-from seedream_nb.errors import ReferenceImageError, SeedreamError
+from seedream_nb.errors import SeedreamError
 from seedream_nb.widgets.gallery import Gallery
 from seedream_nb.widgets.messages import MOST_ANSWERS, Answer, Asked, Desk, field_of
 from seedream_nb.widgets.panel import Form, Panel, Queue
 from seedream_nb.widgets.state import FORM, SIZES, State
-from seedream_nb.widgets.tray import CHUNK_BYTES, MOST_BYTES, ReferenceTray, Tray
 from tests.faults.script import POST, Links, Reply
 
 if TYPE_CHECKING:
@@ -26,10 +24,6 @@ if TYPE_CHECKING:
     from seedream_nb.widgets.piece import Piece
     from tests.conftest import NewSession
     from tests.faults.server import FaultServer
-
-PICTURE = BytesIO()
-Image.new("RGB", (64, 48), "teal").save(PICTURE, "PNG")
-CONTENT = PICTURE.getvalue()
 
 
 def ask(piece: Piece, what: str, buffers: Sequence[bytes] = (), **fields: Any) -> dict[str, Any]:  # noqa: ANN401
@@ -180,73 +174,6 @@ def test_earlier_prompts_come_newest_first_and_once(state: State, fault_server: 
     for prompt in ("first", "second", "first"):
         state.session.submit(state.session.compose(prompt)).result()
     assert ask(Form("prompt", state), "prompts")["ok"] == {"prompts": ["first", "second"]}
-
-
-# -- the tray ------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def tray(session: Session) -> Tray:
-    """Give an empty tray."""
-    return Tray(session, lambda: None)
-
-
-def test_a_file_in_pieces_arrives_whole_in_any_order(tray: Tray) -> None:
-    """Byte for byte."""
-    noise = BytesIO()
-    Image.effect_noise((1800, 1400), 80).convert("RGB").save(noise, "PNG", compress_level=0)
-    content = noise.getvalue()
-    starts = list(range(0, len(content), CHUNK_BYTES))
-    assert len(starts) > 1
-    done = [tray.receive("k", "n.png", len(content), at, content[at : at + CHUNK_BYTES]) for at in reversed(starts)]
-    assert done == [False] * (len(starts) - 1) + [True]
-    source = tray.held()[0].source
-    assert isinstance(source, Path)
-    assert source.read_bytes() == content
-
-
-def test_a_file_keeps_its_own_name(tray: Tray) -> None:
-    """Not that of the folder where it lies meanwhile."""
-    tray.receive("k", "my photo.png", len(CONTENT), 0, CONTENT)
-    assert [each["name"] for each in tray.shown()] == ["my photo.png"]
-
-
-@pytest.mark.parametrize("name", ["../../evil.png", "/etc/passwd.png", "a\x00b.png", "..", ""])
-def test_a_name_from_the_page_leads_nowhere(tray: Tray, name: str) -> None:
-    """A file is written within the tray's own folder alone."""
-    tray.receive("k", name, len(CONTENT), 0, CONTENT)
-    source = tray.held()[0].source
-    assert isinstance(source, Path)
-    assert source.resolve().is_relative_to(tray._own_folder().resolve())  # noqa: SLF001
-
-
-def test_a_file_that_is_too_large_is_refused_before_it_is_sent(tray: Tray) -> None:
-    """With the limit and what to do."""
-    with pytest.raises(ReferenceImageError, match="up to 100 MB"):
-        tray.receive("k", "n.png", MOST_BYTES + 1, 0, b"x")
-
-
-@pytest.mark.parametrize(("offset", "length"), [(6, 5), (0, 0), (CHUNK_BYTES, 5), (0, 50)])
-def test_a_piece_that_does_not_fit_is_refused(tray: Tray, offset: int, length: int) -> None:
-    """And nothing is held."""
-    with pytest.raises(SeedreamError, match="does not fit"):
-        tray.receive("k", "n.png", 10, offset, b"x" * length)
-    assert tray.held() == []
-
-
-def test_the_same_picture_is_held_once(tray: Tray) -> None:
-    """It says so."""
-    tray.receive("a", "a.png", len(CONTENT), 0, CONTENT)
-    with pytest.raises(SeedreamError, match="there already"):
-        tray.receive("b", "b.png", len(CONTENT), 0, CONTENT)
-    assert len(tray.held()) == 1
-
-
-def test_no_bytes_are_in_synchronised_state(session: Session) -> None:
-    """A notebook saves that state: it has only code and styles."""
-    piece = ReferenceTray(State(session))
-    piece._tray.receive("a", "a.png", len(CONTENT), 0, CONTENT)  # noqa: SLF001
-    assert not any(isinstance(value, bytes | memoryview) for value in piece.get_state().values())
 
 
 # -- the queue -----------------------------------------------------------------------------------------

@@ -50,18 +50,20 @@ def cell(  # noqa: PLR0913 - what stands in it
 def image(picture: Picture, side: int, alternative: str) -> str:
     """Return the preview of a picture, or why there is none."""
     try:
-        return jpeg(preview(picture.path, side), alternative, shown_width(picture, side))
+        # Dragged into the panel it is the picture in full size: its mark says which.
+        whole = f'data-seedream="{text(f"{picture.mark} {picture.path.name}")}" '
+        return jpeg(preview(picture.path, side), alternative, shown_width(picture, side), whole)
     except FileNotFoundError:
         return f"<em>{isolated(alternative)}: the file is not there any more</em>"
     except (OSError, ValueError):
         return f"<em>{isolated(alternative)}: the file can’t be read</em>"
 
 
-def jpeg(data: bytes, alternative: str, width: int) -> str:
-    """Return a JPEG as a part of the page, so many pixels wide where there is room."""
+def jpeg(data: bytes, alternative: str, width: int, attributes: str = "") -> str:
+    """Return a JPEG as a part of the page, so many pixels wide where there is room, with more attributes or none."""
     look = "max-width:100%;height:auto;margin:0;vertical-align:bottom"
     source = f"data:image/jpeg;base64,{_base64(data)}"
-    return f'<img src="{source}" alt="{text(alternative)}" width="{width}" style="{look}">'
+    return f'<img {attributes}src="{source}" alt="{text(alternative)}" width="{width}" style="{look}">'
 
 
 def shown_width(picture: Picture, side: int) -> int:

@@ -15,14 +15,18 @@ if TYPE_CHECKING:
     from seedream_nb.widgets.messages import Answer, Asked
 
 
+PARTS = {"tray.js": ("incoming.js", "references.js", "names.js")}
+"""Modules in several files, each short enough to read."""
+
+
 def static(name: str) -> str:
     """Return the text of a file that the page gets."""
     return files("seedream_nb.widgets").joinpath("static", name).read_text("utf-8")
 
 
 def module(name: str) -> str:
-    """Return a module for the page, with what all modules share before it: one from a blob can't import another."""
-    return f"{static('common.js')}\n{static(name)}"
+    """Return a module for the page, with what it needs before it: one from a blob can't import another."""
+    return "\n".join(static(each) for each in ("common.js", *PARTS.get(name, ()), name))
 
 
 class Piece(anywidget.AnyWidget):

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import threading
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seedream_nb.background import at_exit
-from seedream_nb.errors import ReferenceImageError, RequestError, SeedreamError, plain
+from seedream_nb.errors import Problem, ReferenceImageError, RequestError, SeedreamError, plain, refused
 from seedream_nb.options import MOST_REFERENCES
-from seedream_nb.preview import cheap_preview
+from seedream_nb.preview import MOST_PIXELS, cheap_preview, preview
 from seedream_nb.process import PROCESS
+from seedream_nb.widgets.arriving import Arriving
 from seedream_nb.widgets.messages import Answer, BadMessageError
 from seedream_nb.widgets.piece import Piece, module, static
 
@@ -25,13 +23,10 @@ if TYPE_CHECKING:
     from seedream_nb.widgets.messages import Asked
     from seedream_nb.widgets.state import State
 
-MOST_BYTES = 100_000_000
-"""The largest file that the page may hand over: a photo of 100 megapixels has less."""
-CHUNK_BYTES = 4_000_000
-"""The largest piece of a file: one message over 10 MiB closes the connection without a word."""
 THUMBNAIL = 160
 MOST_OFFERS = 30
 _NAME = 60
+_FULL = f"{MOST_REFERENCES} references are the most. Remove one first."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,18 +35,6 @@ class Held:
 
     number: int
     reference: Reference
-
-
-@dataclass
-class Arriving:
-    """A file of which pieces are still to come."""
-
-    name: str
-    size_bytes: int
-    path: Path
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    pieces: dict[int, int] = field(default_factory=dict)
-    """How many bytes came, by where they begin."""
 
 
 class Tray:
@@ -63,8 +46,8 @@ class Tray:
         self._lock = threading.RLock()
         self._held: list[Held] = []
         self._number = 0
-        self._arriving: dict[str, Arriving] = {}
-        self._folder: Path | None = None
+        self.arriving = Arriving()
+        """The files that the page is handing over."""
 
     # -- what is in it -----------------------------------------------------------------------------
 
@@ -81,15 +64,37 @@ class Tray:
         self._change()
 
     def add(self, written: object, name: str | None = None) -> None:
-        """Add what was written, or a value, under its own name or this one; raises RequestError."""
-        request = self._session.compose("-", images=[*self.held(), written], typed=True, defaults=False)
+        """Add what was written, or a value, under its own name or this one; raises SeedreamError."""
+        held = self.held()
+        request = self._session.compose("-", images=[*held, written], typed=True, defaults=False)
+        called = name or plain(str(written), _NAME)
+        new = [each if name is None else replace(each, name=name) for each in _others(request.images, held)]
+        for each in new:
+            _check(each)
         with self._lock:
-            there = {each.reference.identity for each in self._held}
-            new = [each for each in request.images if each.identity not in there]
+            new = _others(new, self.held())  # another view may have been faster
             if not new:
-                raise SeedreamError(f"{name or plain(str(written), _NAME)}: this picture is there already.")
-            self._take(new if name is None else [replace(each, name=name) for each in new])
+                raise SeedreamError(f"{called}: this picture is there already.")
+            if len(self._held) + len(new) > MOST_REFERENCES:
+                raise ReferenceImageError(f"{called}: {_FULL}")
+            self._take(new)
         self._change()
+
+    def add_shown(self, mark: str, file: str) -> None:
+        """Add a picture of the history that a cell shows; raises SeedreamError if this history has another there.
+
+        Args:
+            mark: the mark that stands below it.
+            file: the name of its file: the cell may be of a time when the pictures went to another folder.
+        """
+        try:
+            here = self._session.history.marked(mark)[0].path.name
+        except Problem as problem:
+            raise refused([problem]) from None
+        if here != file:
+            told = f"{mark}: in this history that is another picture, {here}."
+            raise SeedreamError(told, hint=f"Add {plain(file, _NAME)} by its path.")
+        self.add(mark)
 
     def _take(self, references: Iterable[Reference]) -> None:
         for each in references:
@@ -113,6 +118,7 @@ class Tray:
 
     def shown(self) -> list[dict[str, Any]]:
         """Return the references as the page shows them."""
+        self.arriving.sweep()
         with self._lock:
             return [
                 {
@@ -129,10 +135,8 @@ class Tray:
         """Return a small JPEG of a reference; nothing where there can't be one (a URL is not fetched for it)."""
         with self._lock:
             found = [each.reference for each in self._held if each.number == number]
-        if not found or found[0].source is None:
-            return b""
         try:
-            return cheap_preview(found[0].source, THUMBNAIL) or b""
+            return _small(found[0]) if found else b""
         except ValueError:
             return b""
 
@@ -142,55 +146,55 @@ class Tray:
         """Keep a piece of a file; return whether the file is whole now and in the tray.
 
         Raises:
-            RequestError: it is too large, there is no place left, or it is no picture that can be used.
+            SeedreamError: it is too large, there is no place left, it broke off, or it is no picture that can be used.
         """
         name = plain(Path(name).name, _NAME) or "picture"
-        if size_bytes > MOST_BYTES:
-            raise ReferenceImageError(
-                f"{name}: has {size_bytes / 1e6:.0f} MB; the panel takes up to {MOST_BYTES / 1e6:.0f} MB. "
-                "Make it smaller, or name its path below."
-            )
         if len(self.held()) >= MOST_REFERENCES:
-            raise ReferenceImageError(f"{name}: {MOST_REFERENCES} references are the most. Remove one first.")
-        arriving = self._begin(key, name, size_bytes)
-        if not 0 < len(piece) <= CHUNK_BYTES or offset + len(piece) > size_bytes:
-            raise BadMessageError(f"{name}: a piece of it came that does not fit. Add it once more.")
-        with arriving.lock:
-            with arriving.path.open("r+b") as file:
-                file.seek(offset)
-                file.write(piece)
-            arriving.pieces[offset] = len(piece)
-            if sum(arriving.pieces.values()) < size_bytes:
-                return False
-        del self._arriving[key]
-        self._add_file(arriving.path, arriving.name)
-        return True
-
-    def _begin(self, key: str, name: str, size_bytes: int) -> Arriving:
-        with self._lock:
-            if key not in self._arriving:
-                # A name that the page gives leads nowhere: it is only shown.
-                path = Path(tempfile.mkdtemp(dir=self._own_folder())) / "picture"
-                path.touch(mode=0o600)
-                self._arriving[key] = Arriving(name=name, size_bytes=size_bytes, path=path)
-            return self._arriving[key]
-
-    def _add_file(self, path: Path, name: str) -> None:
+            self.arriving.forget(key)
+            raise ReferenceImageError(f"{name}: {_FULL}")
+        path = self.arriving.receive(key, name, size_bytes, offset, piece)
+        if path is None:
+            return False
         try:
             self.add(path, name)
-        except RequestError as error:
+        except SeedreamError as error:
             path.unlink(missing_ok=True)
-            # Where it lies meanwhile is nothing that a person knows of.
-            told = [problem.replace(str(path), name) for problem in error.problems]
-            raise type(error)(told) from None
+            raise _renamed(error, path, name) from None
+        return True
 
-    def _own_folder(self) -> Path:
-        """Return a folder for what the page hands over; it goes with the process."""
-        if self._folder is None:
-            self._folder = Path(tempfile.mkdtemp(prefix="seedream-"))
-            folder = self._folder
-            at_exit(lambda: shutil.rmtree(folder, ignore_errors=True))
-        return self._folder
+
+def _others(references: Iterable[Reference], held: Iterable[Reference]) -> list[Reference]:
+    there = {each.identity for each in held}
+    return [each for each in references if each.identity not in there]
+
+
+def _small(reference: Reference) -> bytes:
+    """Return a small JPEG of a reference, empty where there is none; raises ValueError if the picture is damaged."""
+    source = reference.source
+    if source is None or (reference.width or 0) * (reference.height or 0) > MOST_PIXELS:
+        return b""
+    try:
+        # What takes long is a large PNG or WebP: of a file it is kept.
+        return cheap_preview(source, THUMBNAIL) or (preview(source, THUMBNAIL) if isinstance(source, Path) else b"")
+    except OSError:
+        return b""
+
+
+def _check(reference: Reference) -> None:
+    """Raise ReferenceImageError for a picture that ends in the middle: its header alone was read so far."""
+    try:
+        _small(reference)
+    except ValueError as error:
+        why = str(error).partition(": ")[2]
+        told = f"{reference.name}: is damaged ({why}). Save it once more, or take another."
+        raise ReferenceImageError(told) from error
+
+
+def _renamed(error: SeedreamError, path: Path, name: str) -> SeedreamError:
+    """Return an error that speaks of a file by its own name: where it lies meanwhile is nothing that a person knows."""
+    if not isinstance(error, RequestError):
+        return error
+    return type(error)([problem.replace(str(path), name) for problem in error.problems])
 
 
 class ReferenceTray(Piece):
@@ -212,7 +216,9 @@ class ReferenceTray(Piece):
             {
                 "offers": lambda asked: Answer(values={"offers": self._offers(asked.text("word", 1000))}),
                 "add": lambda asked: self._tray.add(asked.text("written")),
+                "shown": lambda asked: self._tray.add_shown(asked.text("mark", 30), asked.text("file", 1000)),
                 "file": self._receive,
+                "forget": lambda asked: self._tray.arriving.forget(asked.text("key", 64)),
                 "remove": lambda asked: self._tray.remove(asked.number("number")),
                 "move": lambda asked: self._tray.move(asked.number("number"), asked.number("place")),
                 "thumbnail": lambda asked: Answer(buffers=[self._tray.thumbnail(asked.number("number"))]),

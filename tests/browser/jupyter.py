@@ -21,11 +21,11 @@ import sys
 import time
 import urllib.parse
 import urllib.request
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from playwright.sync_api import Browser, Locator, Page, Request, Route
 
@@ -144,14 +144,16 @@ class Server:
         self.opened: list[Notebook] = []
 
     def open(self, notebook: Path, *, width: int = 1400, height: int = 1000) -> Notebook:
-        """Copy a notebook into the server's folder and open it there, ready to run."""
-        if notebook.parent != self.root:
-            shutil.copy(notebook, self.root)
+        """Open a notebook, ready to run; one that isn't in the server's folder is copied there."""
+        if not notebook.is_relative_to(self.root):
+            notebook = Path(shutil.copy(notebook, self.root))
         opened = Notebook(self.browser.new_page(viewport={"width": width, "height": height}))
         self.opened.append(opened)
         tree = "lab/tree" if self.host == "lab" else "notebooks"
         reset = "&reset" if self.host == "lab" else ""
-        opened.page.goto(f"{self.address}/{tree}/{notebook.name}?token={self.token}{reset}")
+        opened.page.goto(
+            f"{self.address}/{tree}/{notebook.relative_to(self.root).as_posix()}?token={self.token}{reset}"
+        )
         opened.ready()
         return opened
 

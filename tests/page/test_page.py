@@ -6,14 +6,16 @@ import json
 import os
 import shutil
 import subprocess
+from itertools import chain
 from pathlib import Path
 
 import pytest
 
-from seedream_nb.widgets.piece import module, static
+from seedream_nb.widgets.piece import PARTS, module, static
 from tests.page import tools
 
 MODULES = ("form.js", "tray.js", "queue.js", "gallery.js")
+FILES = (*MODULES, "common.js", *chain.from_iterable(PARTS.values()))
 MOST_LINES = 700
 STRICT = {
     "allowJs": True, "checkJs": True, "noEmit": True, "strict": True, "target": "es2023",
@@ -49,17 +51,19 @@ def test_the_modules_hold_their_types(node: str, tmp_path: Path) -> None:
 def test_the_pure_functions_do_what_they_say(node: str, tmp_path: Path) -> None:
     """In node's own test runner."""
     (tmp_path / "common.mjs").write_text(static("common.js"), "utf-8")
-    shutil.copy(Path(__file__).with_name("common.test.mjs"), tmp_path)
-    assert "# fail 0" in run([node, "--test", "--test-reporter=tap", "common.test.mjs"], tmp_path)
+    (tmp_path / "tray.mjs").write_text(module("tray.js"), "utf-8")
+    for name in ("common.test.mjs", "tray.test.mjs"):
+        shutil.copy(Path(__file__).with_name(name), tmp_path)
+    assert "# fail 0" in run([node, "--test", "--test-reporter=tap", "common.test.mjs", "tray.test.mjs"], tmp_path)
 
 
-@pytest.mark.parametrize("name", [*MODULES, "common.js"])
+@pytest.mark.parametrize("name", FILES)
 def test_a_module_is_short_enough_to_read(name: str) -> None:
     """No bundler stands between a checkout and a running panel, so what is written is what is read."""
     assert len(static(name).splitlines()) <= MOST_LINES
 
 
-@pytest.mark.parametrize("name", [*MODULES, "common.js", "panel.css"])
+@pytest.mark.parametrize("name", [*FILES, "panel.css"])
 def test_nothing_is_fetched_from_anywhere(name: str) -> None:
     """No address stands in what the page gets, but for the name of SVG."""
     text = static(name).replace("http://www.w3.org/2000/svg", "")
