@@ -56,6 +56,7 @@ def tall(page: Notebook) -> Iterator[None]:
 
 def drag(source: Locator, target: Locator, share: float = 0.5) -> None:
     """Press the mouse on the middle of one thing, and move it over another: to this share of its width."""
+    target.scroll_into_view_if_needed()
     mouse = source.page.mouse
     x, y = _point(source, 0.5)
     mouse.move(x, y)
