@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import time
 from functools import partial
 from io import BytesIO
@@ -177,121 +176,6 @@ def test_pressed_twice_it_is_sent_once_for_each(show: Open) -> None:
     expect(panel.history).to_have_count(1)
     time.sleep(0.5)
     expect(panel.history).to_have_count(1)
-
-
-# -- the tray ------------------------------------------------------------------------------------------
-
-
-def test_a_dropped_file_becomes_a_reference(show: Open) -> None:
-    """By its own name, with its number."""
-    panel = show()
-    panel.drop("teal.png", encoded())
-    expect(panel.references).to_have_count(1)
-    assert panel.references.first.get_attribute("aria-label") == "image 1: teal.png"
-    expect(panel.references.first.locator("img")).to_be_visible()
-
-
-def test_a_pasted_picture_becomes_a_reference(show: Open) -> None:
-    """Wherever in the tray the focus is."""
-    panel = show()
-    carried = panel.page.evaluate_handle(
-        "text => { const carried = new DataTransfer();"
-        " const bytes = Uint8Array.from(atob(text), character => character.charCodeAt(0));"
-        " carried.items.add(new File([bytes], 'image.png', {type: 'image/png'})); return carried }",
-        encoded(),
-    )
-    panel.name.focus()
-    panel.page.evaluate(
-        "carried => document.activeElement.dispatchEvent("
-        "new ClipboardEvent('paste', {clipboardData: carried, bubbles: true, cancelable: true}))",
-        carried,
-    )
-    expect(panel.references).to_have_count(1)
-
-
-def test_a_large_photo_arrives_whole(show: Open, tmp_path: Path) -> None:
-    """40 MB, byte for byte: the file it was is the file it is."""
-    photo = tmp_path / "photo.png"
-    Image.merge("RGB", [Image.effect_noise((4200, 3300), 90 + band) for band in range(3)]).save(photo, compress_level=0)
-    assert photo.stat().st_size > 40_000_000
-    panel = show("tray = panel.children[1].children[0].children[1]\ntray.value[0].sha256")
-    with panel.page.expect_file_chooser() as chosen:
-        panel.button("Add images").click()
-    chosen.value.set_files(photo)
-    expect(panel.references).to_have_count(1, timeout=60_000)
-    assert panel.notebook.run(2)[0]["data"]["text/plain"].strip("'") == hashlib.sha256(photo.read_bytes()).hexdigest()
-
-
-def test_a_text_file_is_told_and_the_tray_stays(show: Open) -> None:
-    """By the name that the person knows."""
-    panel = show()
-    panel.drop("teal.png", encoded())
-    panel.drop("notes.png", base64.b64encode(b"hello").decode())
-    panel.said("notes.png")
-    expect(panel.references).to_have_count(1)
-
-
-def test_an_eleventh_reference_is_told(show: Open) -> None:
-    """Ten stay."""
-    panel = show()
-    for number in range(10):
-        panel.drop(f"{number}.png", encoded(300 + number))
-        expect(panel.references).to_have_count(number + 1)
-    panel.drop("eleventh.png", encoded(500))
-    panel.said("10 references are the most")
-
-
-def test_a_variable_becomes_a_reference_by_its_name(show: Open) -> None:
-    """And what does not exist is told at the tray."""
-    panel = show(before="from PIL import Image\nphoto = Image.new('RGB', (400, 300), 'navy')")
-    panel.add("photo")
-    expect(panel.references).to_have_count(1)
-    expect(panel.references.first.locator("img")).to_be_visible()
-    panel.add("foto")
-    panel.said("foto")
-    expect(panel.name).to_have_value("foto")
-
-
-def test_names_are_completed(show: Open) -> None:
-    """Variables that hold pictures, marks and files; a click adds one."""
-    panel = show("%load_ext seedream_nb", before="from PIL import Image\nphoto = Image.new('RGB', (400, 300), 'navy')")
-    panel.name.press_sequentially("pho")
-    panel.region.get_by_role("group", name="Suggestions").get_by_role("button", name="photo", exact=True).click()
-    expect(panel.references).to_have_count(1)
-
-
-def test_references_are_moved_and_removed_by_keyboard(show: Open) -> None:
-    """The focus stays on the one that is moved."""
-    panel = show()
-    for colour in ("teal", "navy"):
-        panel.drop(f"{colour}.png", encoded(colour=colour))
-        expect(panel.references.filter(has_text=colour)).to_have_count(1)
-    panel.button("Move navy.png").focus()
-    panel.page.keyboard.press("ArrowLeft")
-    expect(panel.references.first).to_have_attribute("aria-label", "image 1: navy.png")
-    expect(panel.button("Move navy.png")).to_be_focused()
-    panel.button("Remove teal.png").press("Enter")
-    expect(panel.references).to_have_count(1)
-
-
-def test_a_click_writes_the_number_into_the_prompt(show: Open) -> None:
-    """At the cursor, as the prompt will say it."""
-    panel = show()
-    panel.drop("teal.png", encoded())
-    panel.prompt.fill("Make brighter")
-    panel.prompt.press("Home")
-    for _ in range(5):
-        panel.prompt.press("ArrowRight")
-    panel.references.first.get_by_role("button", name="Insert").click()
-    expect(panel.prompt).to_have_value("Make image 1 brighter")
-
-
-def test_the_counter_follows_tray_and_form(show: Open) -> None:
-    """References and pictures together are at most 15."""
-    panel = show()
-    panel.drop("teal.png", encoded())
-    panel.region.get_by_role("spinbutton", name="Max images").fill("4")
-    expect(panel.region.get_by_text("1 of 10 · 1 + 4 pictures of 15")).to_be_visible()
 
 
 # -- the queue -----------------------------------------------------------------------------------------

@@ -73,7 +73,7 @@ function references(kernel, told, fallback) {
       items.get(number)?.element.classList.add("sd-dragged")
     },
     drop() {
-      mark(-1)
+      mark()
       list.querySelector(".sd-dragged")?.classList.remove("sd-dragged")
       dragged = null
     },
@@ -140,20 +140,21 @@ function references(kernel, told, fallback) {
     const made = await kernel.ask("thumbnail", { number }).catch(() => null)
     if (made?.buffers[0]?.byteLength && !isClosed) items.get(number)?.picture(made.buffers[0])
   }
-  /** Before which reference the pointer is, as long as that would change anything. @param {DragEvent} event */
+  /** Before which reference the pointer is, as long as that would change anything; and beside which this is shown.
+   * @param {DragEvent} event */
   function gap(event) {
     const boxes = [...list.children].map(each => each.getBoundingClientRect())
-    const found = gapAt(boxes, event.clientX, event.clientY)
+    const at = gapAt(boxes, event.clientX, event.clientY)
     const from = dragged === null ? -1 : place(dragged)
-    return from < 0 || placeAfter(from, found) === from ? -1 : found
+    if (from < 0 || placeAfter(from, at) === from) return null
+    // At the end of a row it is shown there, not where the next one begins.
+    const isAfter = at > 0 && event.clientY <= boxes[at - 1].bottom
+    return { at, beside: isAfter ? at - 1 : at, side: isAfter ? "after" : "before" }
   }
-  /** Show where it would come to. @param {number} at */
-  function mark(at) {
-    ;[...list.children].forEach((each, index) => {
-      const side = index === at ? "before" : index === at - 1 && at === held.length ? "after" : ""
-      each.toggleAttribute("data-gap", false)
-      if (side) each.setAttribute("data-gap", side)
-    })
+  /** Show where it would come to. @param {ReturnType<typeof gap>} [found] */
+  function mark(found) {
+    for (const each of list.children) each.removeAttribute("data-gap")
+    if (found) (list.children[found.beside] ?? list.lastElementChild).setAttribute("data-gap", found.beside < held.length ? found.side : "after")
   }
   /** @param {DragEvent} event */
   function over(event) {
@@ -165,12 +166,12 @@ function references(kernel, told, fallback) {
   function drop(event) {
     if (dragged === null) return
     event.preventDefault()
-    const at = gap(event)
-    if (at >= 0) move(dragged, placeAfter(place(dragged), at))
+    const found = gap(event)
+    if (found) move(dragged, placeAfter(place(dragged), found.at))
   }
   return {
     list, show, label, over, drop,
-    out: () => mark(-1),
+    out: () => mark(),
     held: () => held,
     isMoving: () => dragged !== null,
     close() {
