@@ -30,9 +30,10 @@ function byName(kernel, incoming, told) {
   }
   /** @param {string[]} words */
   function show(words) {
+    const before = list.children[chosen]?.textContent ?? ""
     list.replaceChildren(...words.map(option))
     list.hidden = !words.length
-    choose(-1)
+    choose(words.indexOf(before)) // what was chosen meanwhile stays so
     told.announce(words.length ? `${words.length} ${words.length === 1 ? "suggestion" : "suggestions"}.` : "")
   }
   function close() {

@@ -21,48 +21,64 @@ export default {
       zone, names.element, picker, told.element)
     el.replaceChildren(section)
 
-    /** @type {Function[]} */
-    const leave = []
-    let store = shared("alone")
-    let known = ""
-    let isWired = false
-    let isClosed = false
-    function wire() {
-      if (isClosed) return
-      if (!el.isConnected) return requestAnimationFrame(wire)
-      leave.push(dropsOn(el.closest(".sd-panel") ?? section, zone, section, shelf, incoming))
-    }
-    function tally() {
-      const made = counter(shelf.held().length, store.draft?.max_images ?? 1)
-      // Used alone it has no form: nobody knows how many pictures are to come.
-      count.textContent = store.draft ? made.text : made.text.split(" · ")[0]
-      count.classList.toggle("sd-wrong", made.over)
-      shelf.label()
-    }
-    kernel.onSnapshot(snapshot => {
-      if (!isWired) {
-        isWired = true
-        store = shared(snapshot.panel)
-        leave.push(store.listen("draft", tally), store.listen("filled", tally))
-        wire()
-      }
-      store.tray = snapshot.tray
-      shelf.show(snapshot.tray, store)
-      incoming.room = MOST_REFERENCES - snapshot.tray.length
-      zone.classList.toggle("sd-empty", snapshot.tray.length === 0)
-      tally()
-      if (known === (known = JSON.stringify(snapshot.tray))) return
-      store.change("tray")
-    })
+    const leave = follow(kernel, { el, section, zone, count, shelf, incoming })
     kernel.onLate(late => told.late(late))
-    kernel.onGone(() => incoming.breakOff(!store.draft))
     kernel.ask("snapshot").catch(() => {})
     return () => {
-      isClosed = true
       incoming.close()
       shelf.close()
       kernel.close()
-      leave.forEach(leaves => leaves())
+      leave()
     }
   },
+}
+
+/** Show what the kernel says, and count it; returns what ends that.
+ * @param {Kernel} kernel
+ * @param {{el: HTMLElement, section: HTMLElement, zone: HTMLElement, count: HTMLElement, shelf: Shelf, incoming: Arrivals}} parts */
+function follow(kernel, { el, section, zone, count, shelf, incoming }) {
+  /** @type {Function[]} */
+  const leave = []
+  let store = shared("alone")
+  let known = ""
+  let isWired = false
+  let isClosed = false
+
+  /** @param {string} panel */
+  function wire(panel) {
+    if (isWired) return
+    isWired = true
+    store = shared(panel)
+    leave.push(store.listen("draft", tally), store.listen("filled", tally))
+    listen()
+  }
+  function listen() {
+    if (isClosed) return
+    if (!el.isConnected) return requestAnimationFrame(listen)
+    leave.push(dropsOn(el.closest(".sd-panel") ?? section, zone, section, shelf, incoming))
+  }
+  function tally() {
+    const made = counter(shelf.held().length, store.draft?.max_images ?? 1)
+    // Used alone it has no form: nobody knows how many pictures are to come.
+    count.textContent = store.draft ? made.text : made.text.split(" · ")[0]
+    count.classList.toggle("sd-wrong", made.over)
+    shelf.label()
+  }
+  kernel.onSnapshot(snapshot => {
+    wire(snapshot.panel)
+    store.tray = snapshot.tray
+    shelf.show(snapshot.tray, store)
+    incoming.room = MOST_REFERENCES - snapshot.tray.length
+    zone.classList.toggle("sd-empty", snapshot.tray.length === 0)
+    tally()
+    const now = JSON.stringify(snapshot.tray)
+    if (now === known) return
+    known = now
+    store.change("tray")
+  })
+  kernel.onGone(() => incoming.breakOff(!store.draft))
+  return () => {
+    isClosed = true
+    leave.forEach(each => each())
+  }
 }
