@@ -41,6 +41,11 @@ SPARSE = """() => {
   carried.items.add(new File(Array(20).fill(piece), "huge.tif", {type: "image/tiff"}))
   return carried
 }"""
+# JupyterLab itself goes to the notebook's folder, at some time after the notebook is ready.
+ROOT = """async name => {
+  await window.jupyterapp.commands.execute('filebrowser:go-to-path', {path: '/'})
+  return [...document.querySelectorAll('.jp-DirListing-item')].some(item => item.title.includes(name))
+}"""
 BAR = "item => getComputedStyle(item, '::before').width"
 
 
@@ -226,7 +231,7 @@ def test_a_file_is_dragged_from_the_file_browser(shared_lab: Server, tmp_path: P
     Image.new("RGB", (320, 240), "navy").save(shared_lab.root / "print('é #1%').png")
     opened = shared_lab.open(notebook(deep / "deep.ipynb", "", "", "", ""))
     panel = fill(opened, tmp_path)
-    opened.page.evaluate("() => window.jupyterapp.commands.execute('filebrowser:go-to-path', {path: '/'})")
+    opened.page.wait_for_function(ROOT, arg="print(", polling=500)
     drag(opened.page.get_by_role("listitem", name="print('é #1%').png"), panel.zone)
     expect(panel.zone).to_have_css("border-top-style", "solid")
     opened.page.mouse.up()
