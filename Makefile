@@ -1,7 +1,7 @@
 # Every command sets up what it needs in .venv, once, and again when pyproject.toml changes.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test check bench clean
+.PHONY: help demo lab test test-colab check bench clean
 MAKEFLAGS += --no-print-directory
 
 VENV := .venv
@@ -19,6 +19,7 @@ help:
 	@echo "make lab     open JupyterLab on the tutorials"
 	@echo "make check   lint, types and quick tests"
 	@echo "make test    all tests, those in a real browser too"
+	@echo "make test-colab    the tests with the versions that Google Colab has"
 	@echo "make bench   measure speed, memory and size"
 	@echo "make clean   remove what these have made"
 
@@ -37,11 +38,21 @@ check: $(VENV)/dev.done
 test: $(VENV)/dev.done $(VENV)/values.done $(VENV)/browser.done $(VENV)/kernels.done $(VENV)/page.done
 	@$(PY) -m pytest -n $(WORKERS) --dist loadgroup
 
+# Colab's Python, else the newest for which its libraries were made.
+COLAB := .venv-colab
+COLAB_PYTHON ?= $(shell for python in python3.13 $(HOME)/.pyenv/versions/3.13*/bin/python3.13 python3.12 python3.11 $(PYTHON); do \
+  $$python -c "import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))" >/dev/null 2>&1 \
+  && echo $$python && break; done)
+
+test-colab:
+	@$(COLAB_PYTHON) -m tests.colab.environment $(COLAB)
+	@$(COLAB)/$(notdir $(patsubst %/,%,$(dir $(PY))))/python -P -m pytest --import-mode=append -p tests.colab.plugin -n $(WORKERS) --dist loadgroup -m "not slow"
+
 bench: $(VENV)/dev.done
 	@$(PY) -m benchmarks
 
 clean:
-	rm -rf $(VENV) demo dist .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(COLAB) demo dist .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/python.done:

@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import functools
 import importlib
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
+from seedream_nb.needs import need  # first: it says in a sentence that this Python is too old
 from seedream_nb.process import PROCESS
 
 if TYPE_CHECKING:
@@ -69,8 +70,7 @@ if TYPE_CHECKING:
         timeout: float | None
 
 
-_Arguments = ParamSpec("_Arguments")
-_Returned = TypeVar("_Returned")
+_Function = TypeVar("_Function", bound="Callable[..., Any]")
 
 __version__ = "0.1.0"
 
@@ -117,11 +117,11 @@ _HOMES = {
 """Where each public class is defined: it is loaded when it is first asked for, so that importing stays free."""
 
 
-def _names_the_nearest(function: Callable[_Arguments, _Returned]) -> Callable[_Arguments, _Returned]:
+def _names_the_nearest(function: _Function) -> _Function:
     """Let a function that gets an option it does not have name the nearest that it has."""
 
     @functools.wraps(function)
-    def checked(*args: _Arguments.args, **options: _Arguments.kwargs) -> _Returned:
+    def checked(*args: object, **options: object) -> object:
         known = {"prompt", *(function.__kwdefaults__ or {})}
         if not known.issuperset(options):
             from seedream_nb.options import check_options
@@ -129,7 +129,7 @@ def _names_the_nearest(function: Callable[_Arguments, _Returned]) -> Callable[_A
             check_options(function.__name__, options, known)
         return function(*args, **options)
 
-    return checked
+    return cast("_Function", checked)
 
 
 # fmt: off
@@ -263,6 +263,7 @@ def panel() -> Panel:
 
 def load_ipython_extension(ip: InteractiveShell) -> None:
     """Register `%%seedream` and `%seedream`: what `%load_ext seedream_nb` does."""
+    need("IPython")
     from seedream_nb.notebook.magic import load
 
     PROCESS.extended_here()

@@ -11,6 +11,16 @@ _INSIDE = ("localhost", "local", "internal", "home.arpa", "localdomain")
 _NUMERIC = re.compile(r"[0-9a-fx.]+", re.IGNORECASE)
 
 
+def is_loopback(host: str) -> bool:
+    """Return whether a host, as written, is this machine; no name is looked up."""
+    if host.lower().rstrip(".") == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def leads_inside(host: str) -> bool:
     """Return whether a host is loopback, private or link-local, in any spelling that network programs understand."""
     bare = _bare(host)

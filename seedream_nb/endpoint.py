@@ -48,12 +48,13 @@ def find_endpoint(settings: Settings, *, login: Login, environ: Mapping[str, str
         folder=settings.folder,
         login=login,
         host=host_of(base_url),
+        colab=lambda: settings.colab.key(settings.changes),
     )
     if found is not None:
         return Endpoint(backend="novita", base_url=base_url, found=found)
     if backend == "auto":
         return IN_THE_SANDBOX
-    raise no_key()
+    raise settings.colab.no_key() or no_key()
 
 
 def for_links(backend: str) -> Endpoint:

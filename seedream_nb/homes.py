@@ -56,8 +56,10 @@ class Homes:
         """The folder in force; nothing is written to it by asking."""
         return self._home(self._settings.get("home"))
 
-    def open(self) -> str | None:
+    def open(self, *, first_paid: bool = False) -> tuple[str, ...]:
         """Make the folder ready for writing, or fall back to the user's own if nobody chose it; return what to tell.
+
+        With the first picture that is paid for, that includes whether it will stay.
 
         Raises:
             SettingsError: a folder that was chosen can't be written; nothing was sent.
@@ -70,7 +72,8 @@ class Homes:
             self._fall_back(error.message)
             self.current.store.open()
         notice, self._notice = self._notice, None
-        return notice
+        warning = self._settings.colab.warning(self._settings.get("home")) if first_paid else None
+        return tuple(filter(None, (notice, warning)))
 
     def usage(self) -> Usage:
         """Return what this session asked for, and what came of it, in all of the folders."""

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import re
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
@@ -93,7 +92,7 @@ class Unseen(Mapping[str, str]):
         return "<environment>"
 
 
-_IN_ENVIRONMENT, _IN_FILE, _LOGIN, _IN_COLAB = "the environment", "the file", "the stored login", "Colab's secret"
+_IN_ENVIRONMENT, _IN_FILE, _LOGIN, IN_COLAB = "the environment", "the file", "the stored login", "Colab's secret"
 CONFIGURED = "configure()"
 
 
@@ -105,8 +104,8 @@ def remedy(source: str) -> str:
         return "Correct or unset it there: it goes before a key that %seedream login stores."
     if source.startswith(_LOGIN):
         return "Store the right one: %seedream login"
-    if source.startswith(_IN_COLAB):
-        return "Correct it there, or store another, which goes first: %seedream login"
+    if source.startswith(IN_COLAB):
+        return "Correct it there and restart the session, or store another, which goes first: %seedream login"
     return f"Get one at {WHERE_TO_GET_ONE}, then run: %seedream login"
 
 
@@ -164,10 +163,16 @@ class Login:
             raise SettingsError(f"The login could not be stored in {self.path.parent}: {reason}.") from error
 
 
-def find_key(
-    *, configured: Key | None, environ: Mapping[str, str], folder: Path, login: Login, host: str
+def find_key(  # noqa: PLR0913 - the places
+    *,
+    configured: Key | None,
+    environ: Mapping[str, str],
+    folder: Path,
+    login: Login,
+    host: str,
+    colab: Callable[[], Key | None] = lambda: None,
 ) -> FoundKey | None:
-    """Return the first key found: configured, environment, `.env` in `folder`, login for `host`, Colab's secret.
+    """Return the first key found: configured, environment, `.env` in `folder`, login for `host`, `colab`'s secret.
 
     A place whose key is exactly empty counts as one without.
 
@@ -180,13 +185,12 @@ def find_key(
         (f"{_IN_ENVIRONMENT} ({VARIABLE})", lambda: environ.get(VARIABLE)),
         (f"{_IN_FILE} {plain(str(folder / '.env'))}", lambda: _from_dotenv(folder / ".env")),
         (stored_login(host), lambda: login.key_for(host)),
-        (f"{_IN_COLAB} {VARIABLE}", _from_colab),
     )
     for source, look in places:
         # In no variable of this frame: a verbose traceback would show it.
-        if (key := _key_of(look(), source)) is not None:
+        if (key := key_of(look(), source)) is not None:
             return FoundKey(key=key, source=source)
-    return None
+    return None if (key := colab()) is None else FoundKey(key=key, source=key.source)
 
 
 def stored_login(host: str) -> str:
@@ -194,7 +198,12 @@ def stored_login(host: str) -> str:
     return f"{_LOGIN} for {host}"
 
 
-def _key_of(text: str | None, source: str) -> Key | None:
+def key_of(text: str | None, source: str) -> Key | None:
+    """Return what a place has as its key; None where it has none.
+
+    Raises:
+        SettingsError: it is only white space, or what can't be a key.
+    """
     # Exactly empty is how a missing secret looks; white space is a slip, and told.
     try:
         return Key(text, source=source) if text else None
@@ -233,15 +242,3 @@ def _unquoted(value: str) -> str:
     if quoted := _QUOTED.fullmatch(value):
         return quoted[2]
     return _COMMENT.split(value, maxsplit=1)[0]
-
-
-def _from_colab() -> str | None:
-    if "google.colab" not in sys.modules:
-        return None
-    from google.colab import userdata
-
-    try:
-        secret = userdata.get(VARIABLE)
-    except Exception:  # noqa: BLE001 - not found, no access or no page: there is no key here, whatever the reason
-        return None
-    return secret if isinstance(secret, str) else None

@@ -103,7 +103,8 @@ class Session:
         folder = writable_folder(save) if save is not None else None
         timeout = self.settings.get("timeout") if timeout is None else read_setting("timeout", timeout)
         once = self.settings.get("once") if once is None else read_setting("once", once)
-        notice = self._homes.open()
+        bought = self.budget.spent or self.budget.reserved
+        notices = self._homes.open(first_paid=endpoint.backend != "sandbox" and not bought)
         tools = self._tools(endpoint)
         others = self.jobs.under_way(tools.store.home)
         need_room(tools.store, request, others, folder)
@@ -118,7 +119,7 @@ class Session:
             home=tools.store.home,
             template=template,
             notebook=self._notebook(),
-            notices=(notice,) if notice else (),
+            notices=notices,
         )
         self.jobs.add(job)
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import math
 import os
 import sys
@@ -11,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from seedream_nb.addresses import is_loopback
+from seedream_nb.colab import Colab
 from seedream_nb.errors import Problem, SettingsError, did_you_mean, plain
 from seedream_nb.keys import CONFIGURED, Key, Unseen, may_hold_key
 from seedream_nb.sizes import spell_size
@@ -38,19 +39,23 @@ class Setting:
 class Settings:
     """The settings in force: what `change` was told, else the environment, else the defaults."""
 
-    def __init__(self, *, environ: Mapping[str, str], folder: Path, home: str | None = None) -> None:
+    def __init__(
+        self, *, environ: Mapping[str, str], folder: Path, home: str | None = None, colab: Colab | None = None
+    ) -> None:
         """Begin with what the environment says.
 
         Args:
             environ: the environment, read live but for `SEEDREAM_HOME`.
             folder: relative paths are meant from here, and `.env` is looked for here.
             home: `SEEDREAM_HOME` as it was when the package was loaded; None: as it is now.
+            colab: Colab around this kernel; None: this is elsewhere.
         """
         self.folder, self._environ = folder, Unseen(environ)
         self._given: dict[str, Any] = {}
+        self.colab, self.changes = colab or Colab(), 0
         self._home_variable = (environ.get("SEEDREAM_HOME", "") if home is None else home).strip()
         # Resolved now: neither a change of folders nor one of HOME may move the pictures later.
-        self._home = _resolved(self._home_variable, folder)
+        self._home = _resolved(self._home_variable or self.colab.home, folder)
 
     def get(self, name: str) -> Any:  # noqa: ANN401 - each setting has its own type
         """Return the value in force.
@@ -88,6 +93,7 @@ class Settings:
         problems += self._clash(fresh)
         if problems:
             raise SettingsError("\n".join(problems), hint="No setting was changed.")
+        self.changes += 1
         for name, value in fresh.items():
             self._set(name, value)
 
@@ -122,7 +128,7 @@ class Settings:
         else:
             self._given[name] = value
         if name == "home":
-            self._home = _resolved(str(value or self._home_variable), self.folder)
+            self._home = _resolved(str(value or self._home_variable or self.colab.home), self.folder)
 
     def _clash(self, fresh: Mapping[str, Any]) -> list[str]:
         """Return what is wrong with `size` and `aspect` together, as they would then be in force."""
@@ -178,7 +184,7 @@ def _shown(value: object) -> str:
 def _resolved(home: str, folder: Path) -> Path | str:
     """Return the folder that `home` means, seen from `folder`; or what is wrong with it."""
     try:
-        return Path(os.path.normpath(folder / (_path(home) if home else "seedream")))
+        return Path(os.path.normpath(folder / _path(home)))
     except ValueError as error:
         return str(error)
 
@@ -244,16 +250,6 @@ def _base_url(value: object) -> str:
     if url.endswith(_PATH):
         raise ValueError(f"must be written without the path: {url.removesuffix(_PATH)}")
     return url
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether a host, as written, is this machine; no name is looked up."""
-    if host.lower().rstrip(".") == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _spelled(*, aspect: bool) -> Callable[[object], str]:

@@ -28,8 +28,9 @@ ROWS = (
     ("request",),
     ("endpoint", "picture", "store"),
     ("settings", "options"),
+    ("colab",),
     ("addresses", "keys", "sizes", "scope", "words"),
-    ("errors", "background"),
+    ("errors", "background", "needs"),
 )
 RANK = {room: len(ROWS) - number for number, row in enumerate(ROWS) for room in row}
 
@@ -43,7 +44,7 @@ FOREIGN = {
     "IPython": {"__init__", "notebook"},
     "PIL": {"picture", "preview", "references", "request", "sandbox"},
     "anywidget": {"widgets"},
-    "google": {"keys"},
+    "google": {"colab"},
     "httpcore": {"client"},
     "httpx": {"client", "sandbox"},
     "ipywidgets": {"widgets"},

@@ -7,6 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
+import IPython
 import pytest
 
 from tests import kernels
@@ -67,7 +68,7 @@ def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     env = kernels.environment(request.param) if is_old else {}
     with Kernel(tmp_path_factory.mktemp("notebook"), env) as kernel:
         told = kernel.execute("import IPython\nprint(IPython.__version__)").printed.strip()
-        assert (told == kernels.OLD_IPYTHON) == is_old
+        assert told == (kernels.OLD_IPYTHON if is_old else IPython.__version__)
         yield kernel
 
 

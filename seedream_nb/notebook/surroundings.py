@@ -94,11 +94,12 @@ def new_session() -> Session:
         SettingsError: this is a place where none can work.
     """
     refuse_in_browser(sys.platform)
+    from seedream_nb.colab import Colab
     from seedream_nb.session import Session
     from seedream_nb.settings import Settings
     from seedream_nb.view import bundle
 
-    settings = Settings(environ=os.environ, folder=PROCESS.folder, home=PROCESS.home)
+    settings = Settings(environ=os.environ, folder=PROCESS.folder, home=PROCESS.home, colab=Colab.around())
     # What is shown links to files as seen from the notebook, wherever the kernel has gone meanwhile.
     return Session(settings=settings, bundle=functools.partial(bundle, folder=settings.folder), **surroundings())
 

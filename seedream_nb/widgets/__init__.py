@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from seedream_nb.widgets.gallery import Gallery
-from seedream_nb.widgets.panel import Panel
-from seedream_nb.widgets.tray import ReferenceTray
+from seedream_nb.needs import need
+
+need("ipywidgets")
+need("anywidget")
+
+from seedream_nb.widgets.gallery import Gallery  # noqa: E402 - older ones may lack what these import
+from seedream_nb.widgets.panel import Panel  # noqa: E402
+from seedream_nb.widgets.tray import ReferenceTray  # noqa: E402
 
 __all__ = ["Gallery", "Panel", "ReferenceTray"]

@@ -136,10 +136,12 @@ class Panel(VBox):  # type: ignore[misc]
         self._state = state
         state.watch()
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> Any:  # noqa: ANN401 - ipywidgets' own
-        made = super()._repr_mimebundle_(**kwargs)
-        data = made[0] if isinstance(made, tuple) else made
-        return {**(data or {}), **self._summary()}, (made[1] if isinstance(made, tuple) else {})
+    # ipywidgets 7 shows itself by this method, in which there is no place for a summary.
+    _ipython_display_ = None
+
+    def _repr_mimebundle_(self, **_: object) -> tuple[dict[str, Any], dict[str, Any]]:
+        view = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
+        return {"application/vnd.jupyter.widget-view+json": view, **self._summary()}, {}
 
     def _summary(self) -> dict[str, str]:
         """Return what stands in the panel's place where there is no kernel."""

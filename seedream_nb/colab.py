@@ -1,0 +1,142 @@
+"""What is particular to Google Colab: a secret for the key, a page that must be asked for it, files that vanish."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seedream_nb.errors import SettingsError
+from seedream_nb.keys import IN_COLAB, VARIABLE, WHERE_TO_GET_ONE, key_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from seedream_nb.keys import Key
+
+CONTENT = Path("/content")
+"""Where a kernel of Colab begins; it is gone with the runtime, but for what is mounted below it."""
+_KEY_SYMBOL = "Click the key symbol at the left edge of the page"
+_WITHOUT = "Or try without one, with:  %seedream config backend=sandbox"
+
+
+class Colab:
+    """Colab around this kernel, or its absence: then there is no secret, and files stay where they are."""
+
+    def __init__(
+        self,
+        *,
+        here: Callable[[], bool] = lambda: False,
+        content: Path = CONTENT,
+        ask: Callable[[str], object] | None = None,
+    ) -> None:
+        """Look at nothing yet.
+
+        Args:
+            here: tells whether this kernel is Colab's.
+            content: the folder that is gone with the runtime.
+            ask: gives a secret by its name, or raises the errors of Colab's `userdata`.
+        """
+        self._here, self._content, self._ask = here, content, ask or _ask
+        self._lock = threading.Lock()
+        self._key: Key | None = None
+        self._trouble: str | None = None
+        self._changes = -1
+
+    @classmethod
+    def around(cls) -> Colab:
+        """Return the Colab around this process: its kernel has imported it before any cell runs."""
+        return cls(here=lambda: "google.colab" in sys.modules)
+
+    # -- the key -----------------------------------------------------------------------------------
+
+    def key(self, changes: int) -> Key | None:
+        """Return the key from Colab's secrets, asked for once.
+
+        Where there was none, the page is asked again when that was told (`no_key`) or a setting was changed: both
+        are followed by a person who has done something about it.
+
+        Args:
+            changes: how often settings were changed.
+
+        Raises:
+            SettingsError: the secret is white space, or what can't be a key.
+        """
+        # The page answers the main thread only; another one makes do with what is known.
+        if self._here() and threading.current_thread() is threading.main_thread():
+            with self._lock:
+                if self._key is None and self._changes != changes:
+                    self._look()
+                    self._changes = changes
+        return self._key
+
+    def no_key(self) -> SettingsError | None:
+        """Return the error for a missing key, with what to click; None where the page was not asked."""
+        with self._lock:
+            trouble, self._trouble, self._changes = self._trouble, None, -1
+        return None if trouble is None else SettingsError(_TOLD.get(trouble, _NO_PAGE).format(trouble=trouble))
+
+    def _look(self) -> None:
+        self._trouble = "SecretNotFoundError"
+        try:
+            self._key = key_of(_text(self._ask(VARIABLE)), f"{IN_COLAB} {VARIABLE}")
+        except SettingsError:
+            raise
+        except Exception as error:  # noqa: BLE001 - not found, no access or no page: each is told in words
+            self._trouble = type(error).__name__
+
+    # -- the files ---------------------------------------------------------------------------------
+
+    @property
+    def home(self) -> str:
+        """Where pictures and history live unless somebody chooses: on Drive where it is mounted."""
+        return str(self._kept) if self._here() and self._drive.is_dir() else "seedream"
+
+    def warning(self, home: Path) -> str | None:
+        """Return in a line that what is in `home` will be gone, and how to keep it; None where it stays."""
+        if not self._here() or self._content not in home.parents or self._drive in home.parents:
+            return None
+        mount = f'from google.colab import drive; drive.mount("{self._drive.parent}"), then: '
+        first = "" if self._drive.is_dir() else mount
+        told = "Colab deletes these files with its runtime. To keep them on Drive:"
+        return f"{told} {first}%seedream config home={self._kept}"
+
+    @property
+    def _drive(self) -> Path:
+        return self._content / "drive" / "MyDrive"
+
+    @property
+    def _kept(self) -> Path:
+        return self._drive / "seedream"
+
+
+_TOLD = {
+    "SecretNotFoundError": (
+        f"There is no key. Get one at {WHERE_TO_GET_ONE}\n"
+        f"{_KEY_SYMBOL}, then Add new secret: name {VARIABLE}, value your key.\n"
+        'Switch on "Notebook access" beside it, and run this cell again.\n'
+        f"{_WITHOUT}"
+    ),
+    "NotebookAccessError": (
+        f"There is no key: this notebook may not read Colab's secret {VARIABLE}.\n"
+        f'{_KEY_SYMBOL}, switch on "Notebook access" beside {VARIABLE}, and run this cell again.\n'
+        f"{_WITHOUT}"
+    ),
+}
+_NO_PAGE = (
+    "There is no key: Colab's secrets are told in Colab's own page only, and it did not answer ({trouble}).\n"
+    "Open this notebook there, at https://colab.research.google.com, and run this cell again.\n"
+    "Or give the key, unseen, with:  %seedream login\n"
+    f"{_WITHOUT}"
+)
+
+
+def _text(secret: object) -> str | None:
+    return secret if isinstance(secret, str) else None
+
+
+def _ask(name: str) -> object:
+    from google.colab import userdata
+
+    return userdata.get(name)

@@ -1,0 +1,44 @@
+"""Runs the suite as Colab can: loaded with `-p tests.colab.plugin` in the environment of `make test-colab`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests import kernels
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+LEFT_OUT = ("browser", "page", "test_complete*.py")
+"""What takes a browser or the developers' tools, and what Tab offers: IPython 7.34 has no matchers for that."""
+OTHERS = {*kernels.OLDER, kernels.OLD_IPYTHON}
+"""Kernels beside the one installed: here that one is what is tested."""
+OLD = ("IPython", "ipykernel", "ipywidgets", "jupyter_client", "traitlets")
+"""Of Colab's age: they use what later versions of Python and of traitlets discourage."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let old packages warn of their age; what warns of ours is an error, as everywhere."""
+    for package in OLD:
+        config.addinivalue_line("filterwarnings", rf"ignore::DeprecationWarning:{package}(\..*)?")
+    # Said of a line in jupyter_client by a module of Python's own.
+    config.addinivalue_line("filterwarnings", "ignore:Parsing dates involving a day of month:DeprecationWarning")
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Leave out what can't be run there."""
+    return any(collection_path.match(pattern) for pattern in LEFT_OUT) or None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is tested with other kernels."""
+    others = [item for item in items if OTHERS & set(_parameters(item))]
+    config.hook.pytest_deselected(items=others)
+    items[:] = [item for item in items if item not in others]
+
+
+def _parameters(item: pytest.Item) -> list[str]:
+    call = getattr(item, "callspec", None)
+    return [] if call is None else [value for value in call.params.values() if isinstance(value, str)]

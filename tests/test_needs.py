@@ -1,0 +1,91 @@
+"""Too old a Python, IPython, ipywidgets or anywidget is said in one sentence."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from seedream_nb.needs import LEAST, TooOldError, need
+from tests.kernel import Kernel
+
+ROOT = Path(__file__).parents[1]
+HOME = Path.home()
+"""Asked now: a test has a home of its own."""
+
+
+@pytest.mark.parametrize("name", LEAST)
+def test_the_oldest_is_enough(name: str) -> None:
+    """The version that is named as the oldest does."""
+    need(name, ".".join(map(str, LEAST[name])))
+
+
+@pytest.mark.parametrize(
+    ("name", "version"),
+    [
+        ("Python", "3.10.13"),
+        ("IPython", "7.33.0"),
+        ("ipywidgets", "7.7.0"),
+        ("ipywidgets", "7.6"),
+        ("anywidget", "0.8.1"),
+    ],
+)
+def test_an_older_one_is_a_sentence(name: str, version: str) -> None:
+    """It names what is needed, what is there and what to do, in one line."""
+    with pytest.raises(TooOldError, match=rf"needs {name} [\d.]+ or later, and this is {name} {version}\. ") as caught:
+        need(name, version)
+    assert "\n" not in str(caught.value)
+
+
+def test_they_are_those_of_the_package() -> None:
+    """What is checked at load is what an installer is told."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    told = [f"Python{project['requires-python']}", *project["dependencies"]]
+    least = dict(re.findall(r"^(\w+)>=([\d.]+)", "\n".join(told), re.MULTILINE))
+    assert {name: ".".join(map(str, LEAST[name])) for name in LEAST} == {
+        name: least[name if name == "Python" else name.lower()] for name in LEAST
+    }
+
+
+def older_python(version: str) -> str | None:
+    """Return an older Python of this machine, if it has one that runs."""
+    places = [*HOME.glob(f".pyenv/versions/{version}.*/bin/python"), shutil.which(f"python{version}")]
+    for each in [str(place) for place in places if place]:
+        told = subprocess.run([each, "--version"], capture_output=True, text=True, check=False).stdout
+        if told.startswith(f"Python {version}."):
+            return each
+    return None
+
+
+@pytest.mark.parametrize("version", ["3.8", "3.9", "3.10"])
+def test_a_python_too_old_to_read_us_says_so(version: str, tmp_path: Path) -> None:
+    """A checkout that an older Python imports is no syntax error, but the sentence."""
+    python = older_python(version)
+    if python is None:
+        pytest.skip(f"there is no Python {version} on this machine")
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ran = subprocess.run(
+        [python, "-B", "-c", "import seedream_nb"], cwd=tmp_path, env=env, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 1
+    assert f"TooOldError: seedream_nb needs Python 3.11 or later, and this is Python {version}." in ran.stderr
+
+
+@pytest.mark.kernel
+def test_in_a_notebook_it_is_all_that_is_shown(tmp_path: Path) -> None:
+    """An old IPython fails `%load_ext`, old widgets fail the panel, each with the sentence alone."""
+    with Kernel(tmp_path) as kernel:
+        kernel.execute("import IPython, ipywidgets\nnow = IPython.__version__\nIPython.__version__ = '7.20.0'")
+        loading = kernel.execute("%load_ext seedream_nb").error
+        kernel.execute("IPython.__version__ = now\nipywidgets.__version__ = '7.6.3'")
+        assert kernel.execute("%load_ext seedream_nb").error is None
+        panel = kernel.execute("%seedream panel").error
+    told = [[] if each is None else each["traceback"] for each in (loading, panel)]
+    assert [len(lines) for lines in told] == [1, 1]
+    assert "needs IPython 7.34 or later, and this is IPython 7.20.0." in told[0][0]
+    assert "needs ipywidgets 7.7.1 or later, and this is ipywidgets 7.6.3." in told[1][0]
