@@ -13,6 +13,15 @@ if TYPE_CHECKING:
 
 LEFT_OUT = ("browser", "page", "test_complete*.py")
 """What takes a browser or the developers' tools, and what Tab offers: IPython 7.34 has no matchers for that."""
+SAME_EVERYWHERE = (
+    "test_archive_model.py",
+    "test_guard.py",
+    "test_layers.py",
+    "test_private_files.py",
+    "test_reference_pages.py",
+    "test_strip.py",
+)
+"""What takes long and hangs on no version of Colab's."""
 OTHERS = {*kernels.OLDER, kernels.OLD_IPYTHON}
 """Kernels beside the one installed: here that one is what is tested."""
 OLD = ("IPython", "ipykernel", "ipywidgets", "jupyter_client", "traitlets")
@@ -29,7 +38,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
     """Leave out what can't be run there."""
-    return any(collection_path.match(pattern) for pattern in LEFT_OUT) or None
+    return any(collection_path.match(pattern) for pattern in (*LEFT_OUT, *SAME_EVERYWHERE)) or None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

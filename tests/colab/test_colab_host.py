@@ -17,7 +17,7 @@ from nbclient import NotebookClient
 import seedream_nb
 from tests.colab.environment import FREEZE, REPORT, ROOT
 from tests.kernel import Kernel, Ran
-from tests.pictures import png
+from tests.pictures import encoded, gradient
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -163,7 +163,7 @@ def test_the_panel_answers_its_page(notebook: Kernel) -> None:
 
 def test_bytes_from_the_page_become_a_reference(notebook: Kernel) -> None:
     """A file that is dropped arrives beside its message, byte for byte."""
-    page, content = Page(notebook, "p"), png(60, 50)
+    page, content = Page(notebook, "p"), encoded(gradient(60, 50), "PNG")
     said = page.ask(
         TRAY, "file", key="k", name="a.png", size_bytes=len(content), offset=0, buffers=(content,),
     )  # fmt: skip
