@@ -296,8 +296,7 @@ def test_who_watches_is_told_of_what_another_door_did(filled: State) -> None:
 
 def test_reopened_without_a_kernel_it_is_a_summary(filled: State) -> None:
     """Plain HTML with previews beside the widget."""
-    made = Panel(filled.session)._repr_mimebundle_()
-    data = made[0] if isinstance(made, tuple) else made
+    data, _ = Panel(filled.session)._repr_mimebundle_()
     assert "needs a running kernel" in data["text/html"]
     assert "a red kite" in data["text/plain"]
     assert "application/vnd.jupyter.widget-view+json" in data

@@ -87,7 +87,10 @@ def test_refusals(  # noqa: PLR0913, PLR0917 - a row of the table
         ("the environment (NOVITA_API_KEY)", "Correct or unset it there: it goes before"),
         ("the file /home/ada/.env", "Correct or unset it there: it goes before"),
         ("the stored login for api.novita.ai", "Store the right one: %seedream login"),
-        ("Colab's secret NOVITA_API_KEY", "Correct it there and restart the session, or store another, which goes first: %seedream login"),
+        (
+            "Colab's secret NOVITA_API_KEY",
+            "Correct it there and restart the session, or store another, which goes first: %seedream login",
+        ),
     ],
 )
 def test_a_wrong_key_is_told_by_its_source(source: str, remedy: str) -> None:
