@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def ask(piece: Piece, what: str, buffers: Sequence[bytes] = (), **fields: Any) -> dict[str, Any]:  # noqa: ANN401
     """Ask a piece as its page does, and return the reply."""
     ask.number += 1  # type: ignore[attr-defined]
-    reply, along = piece._desk.hear({"id": f"t-{ask.number}", "ask": what, **fields}, list(buffers))  # type: ignore[attr-defined]  # noqa: SLF001
+    reply, along = piece._desk.hear({"id": f"t-{ask.number}", "ask": what, "view": "t", **fields}, list(buffers))  # type: ignore[attr-defined]  # noqa: SLF001
     return {**reply, "buffers": along}
 
 
@@ -80,6 +80,31 @@ def test_answers_that_are_kept_are_bounded() -> None:
     for number in range(2 * MOST_ANSWERS):
         desk.hear({"id": str(number), "ask": "click"}, [])
     assert len(desk._given) == MOST_ANSWERS  # noqa: SLF001
+
+
+def test_a_question_that_is_still_acted_on_is_not_acted_on_again() -> None:
+    """Whatever thread it comes on: the first that came is answered."""
+    begun, go, clicks = threading.Event(), threading.Event(), []
+
+    def click(_: Asked) -> None:
+        clicks.append(1)
+        begun.set()
+        go.wait(10)
+
+    desk = Desk({"click": click})
+    first = threading.Thread(target=desk.hear, args=({"id": "1", "ask": "click"}, []))
+    first.start()
+    assert begun.wait(10)
+    assert desk.hear({"id": "1", "ask": "click"}, []) == ({}, ())
+    go.set()
+    first.join()
+    assert clicks == [1]
+
+
+def test_bytes_are_sent_again_to_who_asks_again() -> None:
+    """They are not kept, so the question is acted on anew."""
+    desk = Desk({"see": lambda _: Answer(buffers=[b"picture"])})
+    assert [desk.hear({"id": "1", "ask": "see"}, [])[1] for _ in range(2)] == [[b"picture"], [b"picture"]]
 
 
 @pytest.mark.parametrize(
@@ -286,12 +311,10 @@ def test_edit_fills_form_and_tray_and_undo_brings_them_back(filled: State) -> No
 
 def test_who_watches_is_told_of_what_another_door_did(filled: State) -> None:
     """Within moments, on a thread of its own."""
-    told = threading.Event()
-    filled.watch()
-    time.sleep(0.3)
-    filled.listen(told.set)
+    before = filled.stamp
+    ask(Queue(filled), "snapshot")
     filled.session.submit(filled.session.compose("another")).result()
-    assert told.wait(5)
+    until(lambda: filled.stamp > before + 1)
 
 
 def test_reopened_without_a_kernel_it_is_a_summary(filled: State) -> None:

@@ -46,6 +46,11 @@ class Generations(Sequence[Generation]):
             raise IndexError(f"Generation {self._ids[place]} can't be read: the journal is damaged there.")
         return generation
 
+    @property
+    def ids(self) -> Sequence[int]:
+        """Their ids, oldest first."""
+        return tuple(self._ids)
+
     def before(self, number: int) -> Generations:
         """Return those with a smaller id."""
         return Generations(self._ids[: bisect.bisect_left(self._ids, number)], self._ledger, self.none)

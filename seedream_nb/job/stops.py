@@ -17,6 +17,13 @@ def withdrawn(job: Job) -> StoppedError:
     return StoppedError(words.REFUSED if refused else words.WITHDRAWN.format(phase=job.phase))
 
 
+def stopped(job: Job) -> StoppedError | None:
+    """Return what `result()` raises since somebody stopped the job, whether its work goes on or not; else None."""
+    ending = job._future  # noqa: SLF001 - of this room
+    error = ending.exception() if ending.done() else None
+    return error if isinstance(error, StoppedError) else None
+
+
 def going_on(job: Job) -> StoppedError:
     """Return the error for a request that was sent: the work goes on."""
     text = _said(job, words.GOING_ON if job.expected is None else words.FETCHING)

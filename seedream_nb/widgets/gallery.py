@@ -14,7 +14,7 @@ from seedream_nb.widgets.piece import Piece, module, static
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from seedream_nb.archive import History
+    from seedream_nb.archive import Generations, History
     from seedream_nb.generation import Generation
     from seedream_nb.picture import Picture
     from seedream_nb.widgets.messages import Asked
@@ -40,11 +40,12 @@ class Gallery(Piece):
             from seedream_nb.widgets.state import State
 
             state = State(PROCESS.the_session())
-            state.watch()
-        self._state, self._history = state, history
+        self._history = history
         super().__init__(
+            state,
             {
                 "entries": self._entries,
+                "changes": self._changes,
                 "thumbnails": self._thumbnails,
                 "picture": self._picture,
                 "use": lambda asked: state.tray.add(asked.text("mark", 40)),
@@ -52,9 +53,8 @@ class Gallery(Piece):
                 "edit": self._edit,
                 "code": self._code,
                 "star": self._star,
-            }
+            },
         )
-        state.listen(self.refresh)
 
     @property
     def history(self) -> History:
@@ -63,34 +63,48 @@ class Gallery(Piece):
 
     def shown(self) -> Mapping[str, Any]:
         """Return what says whether the history has changed: its pages are asked for."""
-        snapshot = self._state.snapshot()
-        return {name: snapshot[name] for name in ("version", "panel", "history")}
+        return {"version": self._state.version, "panel": self._state.name, "history": self._state.stamp}
 
     def _entries(self, asked: Asked) -> Answer:
         """Return a page of the history, newest first: what comes before an id, and has all the words."""
-        before, words, stars = asked.maybe("before"), asked.text("words", 1000), asked.truth("stars")
-        found = self.history.search(words) if words.strip() else self.history[:]
-        found = found if before is None else found.before(before)
-        starred = {each.id for each in self.history.starred()}
+        before = asked.maybe("before")
+        found, starred = self._found(asked)
+        older = found if before is None else found.before(before)
         entries: list[dict[str, Any]] = []
-        for each in reversed(found):
-            if stars and each.id not in starred:
+        for each in reversed(older):
+            if asked.truth("stars") and each.id not in starred:
                 continue
             if len(entries) == PAGE:
                 break
             entries.append(_entry(each))
-        return Answer(values={"entries": entries, "whole": len(entries) < PAGE, "starred": len(starred)})
+        values = {"entries": entries, "whole": len(entries) < PAGE, "starred": len(starred)}
+        return Answer(values=values, is_kept=False)
+
+    def _changes(self, asked: Asked) -> Answer:
+        """Return what a page needs to bring what it shows up to date, down to its oldest entry."""
+        oldest = asked.number("oldest")
+        found, starred = self._found(asked)
+        ids = [each for each in found.ids if each >= oldest and (not asked.truth("stars") or each in starred)]
+        newest = [_entry(self.history[each]) for each in reversed(ids[-PAGE:])]
+        values = {"entries": newest, "ids": ids[::-1], "stars": sorted(starred), "starred": len(starred)}
+        return Answer(values=values, is_kept=False)
+
+    def _found(self, asked: Asked) -> tuple[Generations, set[int]]:
+        """Return what has all the words, and the ids of what has a star."""
+        words = asked.text("words", 1000)
+        found = self.history.search(words) if words.strip() else self.history[:]
+        return found, set(self.history.starred().ids)
 
     def _thumbnails(self, asked: Asked) -> Answer:
         marks = asked.texts("marks", MOST_THUMBNAILS)
         made = {mark: self._thumbnail(mark) for mark in marks}
         there = [mark for mark, small in made.items() if small]
-        return Answer(values={"marks": there}, buffers=[made[mark] for mark in there])
+        return Answer(values={"marks": there}, buffers=[made[mark] for mark in there], is_kept=False)
 
     def _thumbnail(self, mark: str) -> bytes:
         try:
             return preview(self._marked(mark).path, THUMBNAIL)
-        except (OSError, ValueError, SeedreamError):
+        except (OSError, ValueError, SeedreamError):  # gone or damaged: the page says that it has none
             return b""
 
     def _picture(self, asked: Asked) -> Answer:
@@ -98,25 +112,26 @@ class Gallery(Piece):
         try:
             content = picture.to_bytes()
         except OSError as error:
-            raise SeedreamError(f"{picture.mark}: its file can't be read ({plain(str(error))}).") from None
+            why = plain(error.strerror or str(error))
+            raise SeedreamError(f"{picture.mark}: its file {picture.path.name} can't be read: {why}.") from None
         return Answer(values={"media_type": picture.media_type, "name": picture.path.name}, buffers=[content])
 
     def _rerun(self, asked: Asked) -> Answer:
         from seedream_nb.compose import options_of
 
-        session, generation = self._state.session, self.history[asked.number("generation")]
+        session, generation = self._state.session, self._generation(asked)
         session.submit(session.compose(**options_of(generation.request), defaults=False), once=False)
         self._state.change()
         return Answer()
 
     def _edit(self, asked: Asked) -> None:
-        generation = self.history[asked.number("generation")]
+        generation = self._generation(asked)
         if asked.has("form"):  # what is being typed there may not have come yet, and `undo` must bring it back
             self._state.keep(asked.inner("form"))
         self._state.fill(generation)
 
     def _star(self, asked: Asked) -> None:
-        generation = self.history[asked.number("generation")]
+        generation = self._generation(asked)
         try:
             self._state.session.star(generation.id, on=asked.truth("on"))
         except OSError as error:
@@ -124,7 +139,15 @@ class Gallery(Piece):
         self._state.look()
 
     def _code(self, asked: Asked) -> Answer:
-        return Answer(values={"cell": cell_of(self.history[asked.number("generation")], self._state.session)})
+        cell = cell_of(self._generation(asked), self._state.session)
+        return Answer(values={"cell": cell}, is_kept=False)
+
+    def _generation(self, asked: Asked) -> Generation:
+        number = asked.number("generation")
+        try:
+            return self.history[number]
+        except IndexError:
+            raise SeedreamError(f"@{number} is not in the history any more: its record was removed.") from None
 
     def _marked(self, mark: str) -> Picture:
         return self.history.marked(mark)[0]

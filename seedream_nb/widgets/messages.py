@@ -2,16 +2,18 @@
 
 The page asks: `{"id": text, "ask": name, …}`, with buffers where bytes go along. It is always answered:
 `{"id": the same, "ok": {…}}`, or `{"id": the same, "error": {"told": [lines], "fields": {field: [problems]}}}`.
+A question that comes twice, for a page asks again after its connection broke, is acted on once.
 Unasked, the kernel sends `{"snapshot": {…}}`: the whole of what a piece shows, with a version that only grows.
 """
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from seedream_nb.errors import RequestError, SeedreamError, plain
+from seedream_nb.errors import Problem, RequestError, SeedreamError, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -50,6 +52,8 @@ class Answer:
 
     values: Mapping[str, Any] = field(default_factory=dict)
     buffers: Sequence[bytes] = ()
+    is_kept: bool = True
+    """Whether it is remembered. What only looks, and answers at length, is rather looked at again; so are bytes."""
 
 
 class Asked:
@@ -105,41 +109,54 @@ class Asked:
 
 
 class Desk:
-    """Answers the questions of one piece, each once, whatever happens."""
+    """Answers the questions of one piece, each once, whatever happens and whatever threads they come on."""
 
     def __init__(self, answers: Mapping[str, Callable[[Asked], Answer | None]]) -> None:
         """Answer questions of these names with these functions."""
         self._answers = answers
-        self._given: OrderedDict[str, tuple[dict[str, Any], Sequence[bytes]]] = OrderedDict()
+        self._lock = threading.Lock()
+        self._given: OrderedDict[str, dict[str, Any] | None] = OrderedDict()
+        """The replies by their ids; None: it is being acted on."""
 
     def hear(self, content: object, buffers: Sequence[bytes | memoryview]) -> tuple[dict[str, Any], Sequence[bytes]]:
-        """Return the reply to a message, and the bytes that go along; a message heard before is not acted on again."""
+        """Return the reply to a message, and the bytes that go along.
+
+        A message heard before is not acted on again. While it is still acted on there is nothing to say, and the
+        reply is empty: the first that came is answered.
+        """
         fields = content if isinstance(content, dict) else {}
         number = str(fields.get("id", ""))[:MOST_ID]
-        if number in self._given:
-            return self._given[number]
-        said, bytes_along = self._act(fields, buffers)
+        with self._lock:
+            if number in self._given:
+                return self._given[number] or {}, ()
+            self._given[number] = None
+            while len(self._given) > MOST_ANSWERS:
+                self._given.popitem(last=False)
+        said, answer = self._act(fields, buffers)
         reply = {"id": number, **said}
-        self._given[number] = reply, ()  # bytes are not kept: who asks again for a picture uses another number
-        while len(self._given) > MOST_ANSWERS:
-            self._given.popitem(last=False)
-        return reply, bytes_along
+        with self._lock:
+            if number and answer.is_kept and not answer.buffers:
+                self._given[number] = reply
+            else:
+                self._given.pop(number, None)
+        return reply, answer.buffers
 
-    def _act(
-        self, fields: Mapping[str, Any], buffers: Sequence[bytes | memoryview]
-    ) -> tuple[dict[str, Any], Sequence[bytes]]:
+    def _act(self, fields: Mapping[str, Any], buffers: Sequence[bytes | memoryview]) -> tuple[dict[str, Any], Answer]:
         try:
             answer = self._answers.get(str(fields.get("ask")), _unknown)(Asked(fields, buffers)) or Answer()
         except RefusedError as refused:
-            return {"error": {**told(refused.error), **refused.offered}}, ()
+            return {"error": {**told(refused.error), **refused.offered}}, Answer()
         except SeedreamError as error:
-            return {"error": told(error)}, ()
+            return {"error": told(error)}, Answer()
+        except Problem as problem:
+            return {"error": {"told": list(problem.texts), "fields": {}}}, Answer()
         except KeyboardInterrupt:
-            return {"error": {"told": ["Stopped. Nothing was sent."], "fields": {}}}, ()
+            line = "Interrupted. What was sent all the same stands in the queue."
+            return {"error": {"told": [line], "fields": {}}}, Answer()
         except Exception as error:  # noqa: BLE001 - the page waits for an answer, whatever our fault
             line = f"seedream_nb failed in itself: {type(error).__name__}: {plain(str(error))}"
-            return {"error": {"told": [line, "Please report this."], "fields": {}}}, ()
-        return {"ok": dict(answer.values)}, answer.buffers
+            return {"error": {"told": [line, "Please report this."], "fields": {}}}, Answer()
+        return {"ok": dict(answer.values)}, answer
 
 
 def _unknown(_: Asked) -> Answer:

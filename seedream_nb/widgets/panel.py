@@ -36,25 +36,20 @@ class Form(Piece):
 
     def __init__(self, part: str, state: State) -> None:
         """Show this part; the parts share a draft on the page, so that typing never waits on the kernel."""
-        self._state = state
         super().__init__(
+            state,
             {
                 "part": lambda _: Answer(values={"part": part, "panel": state.name}),
-                "draft": self._keep,
                 "check": self._check,
                 "generate": self._generate,
                 "prompts": self._prompts,
                 "undo": lambda _: state.undo(),
-            }
+            },
         )
-        state.listen(self.refresh)
 
     def shown(self) -> Mapping[str, Any]:
         """Return all that the panel shows."""
         return self._state.snapshot()
-
-    def _keep(self, asked: Asked) -> None:
-        self._state.keep(asked.inner("form"))
 
     def _check(self, asked: Asked) -> Answer:
         """Say what is wrong, in the words of the cell; no expression is evaluated, for nobody has pressed anything."""
@@ -72,6 +67,9 @@ class Form(Piece):
             request = session.compose(
                 **_options(form), images=self._state.tray.held(), scope=session.scope, typed=True, defaults=False
             )
+        trouble = session.budget.trouble_with(request, _price(session))
+        if trouble is not None and not session.settings.get("once"):  # which may cost nothing
+            raise trouble  # beside the button, and not only in the queue
         session.submit(request, template=form["prompt"].strip())
         self._state.change()
         return Answer()
@@ -83,7 +81,7 @@ class Form(Piece):
             prompts.setdefault(each.template or each.prompt)
             if len(prompts) == PROMPTS:
                 break
-        return Answer(values={"prompts": list(prompts)})
+        return Answer(values={"prompts": list(prompts)}, is_kept=False)
 
 
 class Queue(Piece):
@@ -94,31 +92,34 @@ class Queue(Piece):
 
     def __init__(self, state: State) -> None:
         """Show the jobs of this session, whichever door they came through."""
-        self._state = state
         super().__init__(
-            {
-                "cancel": self._cancel,
-                "again": self._again,
-                "dismiss": lambda asked: state.dismiss(int(asked.text("number", 30))),
-            }
+            state, {"cancel": self._cancel, "again": self._again, "dismiss": self._dismiss}
         )
-        state.listen(self.refresh)
 
     def shown(self) -> Mapping[str, Any]:
         """Return the jobs."""
-        snapshot = self._state.snapshot()
-        return {name: snapshot[name] for name in ("version", "jobs")}
+        return {"version": self._state.version, "jobs": self._state.rows.shown()}
 
     def _cancel(self, asked: Asked) -> None:
-        self._state.job(int(asked.text("number", 30))).cancel()
+        self._state.rows.job(asked.number("number")).cancel()
+        self._state.change()
+
+    def _dismiss(self, asked: Asked) -> None:
+        self._state.rows.take(asked.number("number"))
         self._state.change()
 
     def _again(self, asked: Asked) -> None:
-        number = int(asked.text("number", 30))
-        job, session = self._state.job(number), self._state.session
-        request = session.compose(**options_of(job.request), defaults=False)
-        session.submit(request, template=job.template, once=False)
-        self._state.dismiss(number)
+        """Send it again; the row is taken first, so that two who press at once have one request."""
+        rows, session = self._state.rows, self._state.session
+        job = rows.take(asked.number("number"))
+        try:
+            request = session.compose(**options_of(job.request), defaults=False)
+            session.submit(request, template=job.template, once=False)
+        except BaseException:
+            rows.put_back(job)
+            raise
+        finally:
+            self._state.change()
 
 
 class Panel(VBox):  # type: ignore[misc]
@@ -134,7 +135,6 @@ class Panel(VBox):  # type: ignore[misc]
             box.add_class(f"sd-{name}")
         super().__init__([Form("head", state), body])
         self._state = state
-        state.watch()
 
     # ipywidgets 7 shows itself by this method, in which there is no place for a summary.
     _ipython_display_ = None
@@ -165,6 +165,10 @@ def _nearest_offered(form: dict[str, Any]) -> Iterator[None]:
         if form["size"] == "Custom" and any(field_of(problem) == "size" for problem in error.problems):
             raise RefusedError(error, nearest=nearest_shape(form["width"], form["height"])) from None
         raise
+
+
+def _price(session: Session) -> float:
+    return 0.0 if session.backend == "sandbox" else session.budget.price
 
 
 def _options(form: dict[str, Any]) -> dict[str, Any]:

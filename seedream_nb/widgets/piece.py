@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import time
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import anywidget
 
-from seedream_nb.widgets.messages import Desk
+from seedream_nb.widgets.messages import MOST_ID, Answer, Desk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from seedream_nb.widgets.messages import Answer, Asked
+    from seedream_nb.widgets.messages import Asked
+    from seedream_nb.widgets.state import State
+
+SILENT_SECONDS = 600.0
+"""A page says every minute that it is there; where a browser lets it sleep, or a cell keeps the kernel, more seldom."""
 
 
-PARTS = {"tray.js": ("incoming.js", "references.js", "names.js")}
+SHARED = ("common.js", "line.js")
+PARTS = {"tray.js": ("incoming.js", "references.js", "names.js"), "gallery.js": ("card.js", "view.js")}
 """Modules in several files, each short enough to read."""
 
 
@@ -26,39 +32,71 @@ def static(name: str) -> str:
 
 def module(name: str) -> str:
     """Return a module for the page, with what it needs before it: one from a blob can't import another."""
-    return "\n".join(static(each) for each in ("common.js", *PARTS.get(name, ()), name))
+    return "\n".join(static(each) for each in (*SHARED, *PARTS.get(name, ()), name))
 
 
 class Piece(anywidget.AnyWidget):
     """A widget that answers its page; no bytes are in its synchronised state, which notebooks save."""
 
-    def __init__(self, answers: Mapping[str, Callable[[Asked], Answer | None]], **traits: Any) -> None:  # noqa: ANN401
-        """Answer the page's questions with these functions."""
+    def __init__(
+        self,
+        state: State,
+        answers: Mapping[str, Callable[[Asked], Answer | None]],
+        **traits: Any,  # noqa: ANN401 - a widget's own
+    ) -> None:
+        """Answer the page's questions with these functions, and show what this state holds."""
         super().__init__(**traits)
-        self._views = 0
-        self._desk = Desk({"snapshot": self._enter, "leave": self._leave, **answers})
+        self._state = state
+        self._views: dict[str, float] = {}
+        self._desk = Desk({"snapshot": self._enter, "here": self._stay, "leave": self._leave, **answers})
         self.on_msg(self._hear)
         _answer_at_once(self.comm)
+        state.listen(self)
 
     def shown(self) -> Mapping[str, Any]:
         """Return what the piece shows now; each kind has its own."""
         raise NotImplementedError
 
+    @property
+    def in_sight(self) -> bool:
+        """Whether a page shows it. One that is closed says no goodbye: it is forgotten when it was silent for long."""
+        silent = time.monotonic() - SILENT_SECONDS
+        return any(heard > silent for heard in list(self._views.values()))
+
     def refresh(self) -> None:
         """Send what it shows to where it is in sight; a cell that is run again leaves pieces behind that are not."""
-        if self._views > 0:
+        if self.in_sight:
             self.send({"snapshot": dict(self.shown())})
 
-    def _enter(self, _: Asked) -> None:
-        self._views += 1
-        self.refresh()
+    def close(self) -> None:
+        """Close the widget: nobody is told any more."""
+        self._views.clear()
+        super().close()
 
-    def _leave(self, _: Asked) -> None:
-        self._views -= 1
+    def _enter(self, asked: Asked) -> Answer:
+        """Show it to a view that is new, or has missed something."""
+        self._note(asked)
+        self.refresh()
+        return Answer(is_kept=False)
+
+    def _stay(self, asked: Asked) -> Answer:
+        """Hear that a view is still there; it learns whether it has missed something."""
+        self._note(asked)
+        return Answer(values={"version": self._state.version}, is_kept=False)
+
+    def _note(self, asked: Asked) -> None:
+        silent = time.monotonic() - SILENT_SECONDS
+        there = {view: heard for view, heard in list(self._views.items()) if heard > silent}
+        self._views = {**there, asked.text("view", MOST_ID): time.monotonic()}
+        self._state.watch()
+
+    def _leave(self, asked: Asked) -> None:
+        self._views.pop(asked.text("view", MOST_ID), None)
 
     def _hear(self, _: object, content: object, buffers: list[memoryview]) -> None:
         reply, bytes_along = self._desk.hear(content, buffers)
-        self.send(reply, buffers=list(bytes_along))
+        if reply:
+            self.send(reply, buffers=list(bytes_along))
 
 
 def _answer_at_once(comm: Any) -> None:  # noqa: ANN401 - ipykernel's, or a host's own

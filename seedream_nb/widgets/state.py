@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-import time
 import uuid
 from typing import TYPE_CHECKING, Any
 
 from seedream_nb.compose import is_tier
-from seedream_nb.errors import SeedreamError, plain
+from seedream_nb.errors import SeedreamError
 from seedream_nb.sizes import RATIO_SIZES, TIERS, shape_of, spell_size
-from seedream_nb.view import progress
+from seedream_nb.widgets.rows import Rows
 from seedream_nb.widgets.tray import Tray
 from seedream_nb.widgets.watching import watch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from seedream_nb.generation import Generation
-    from seedream_nb.job import Job
     from seedream_nb.session import Session
     from seedream_nb.widgets.messages import Asked
+    from seedream_nb.widgets.piece import Piece
 
 FORM = {"prompt": "", "size": "2K", "aspect": "1:1", "width": 2048, "height": 2048, "max_images": 1, "watermark": True}
 MOST_NUMBER = 10**9
-_PROMPT_CHARACTERS = 300
 
 
 class State:
-    """The state of one panel: the form's draft, the tray, the jobs that it follows; and who is told of changes."""
+    """The state of one panel: the form's draft, the tray, the rows of the queue; and where it is shown."""
 
     def __init__(self, session: Session) -> None:
         """Show this session."""
@@ -39,34 +36,48 @@ class State:
         self.form: dict[str, Any] = {**FORM, **_defaults(session)}
         self.form_number = 0
         self._before: tuple[dict[str, Any], list[Any]] | None = None
-        self._jobs: dict[int, Job] = {}
-        self._dismissed: set[int] = set()
+        self.rows = Rows(session)
         self._version = 0
         self._stamp = 0
-        self._listeners: list[Callable[[], None]] = []
+        self._pieces: list[Piece] = []
 
     # -- telling -----------------------------------------------------------------------------------
 
-    def listen(self, listener: Callable[[], None]) -> None:
-        """Call `listener`, on any thread, whenever something has changed."""
-        self._listeners.append(listener)
+    def listen(self, piece: Piece) -> None:
+        """Have a piece refreshed, on any thread, whenever something has changed."""
+        self._pieces.append(piece)
+
+    @property
+    def version(self) -> int:
+        """A number that grows with every change."""
+        return self._version
+
+    @property
+    def stamp(self) -> int:
+        """A number that is another when the history is."""
+        return self._stamp
 
     def change(self) -> None:
-        """Note a change and tell everybody."""
-        self.jobs()  # so that none is missed that fails while nobody looks
+        """Note a change and show it wherever the panel is in sight."""
         with self.lock:
             self._version += 1
-        for listener in self._listeners:
-            listener()
+        for piece in self._pieces:
+            # What can't be shown here is shown at the next look; who asked for the change must not fail for it.
+            with contextlib.suppress(Exception):
+                piece.refresh()
+
+    @property
+    def is_awake(self) -> bool:
+        """Whether a page shows any of it, or a job runs whose failure must not be missed."""
+        return any(piece.in_sight for piece in self._pieces) or self.rows.are_moving
 
     def watch(self) -> None:
-        """Have it told of what other doors do, from now on."""
+        """Have it told of what other doors do, for as long as it is awake."""
         watch(self)
 
     def look(self) -> None:
         """Have the history looked at anew, whatever seems to have changed in it."""
-        with self.lock:
-            self._stamp += 1
+        self.past_changed()
         self.change()
 
     def past_changed(self) -> None:
@@ -117,35 +128,6 @@ class State:
             self.form_number += 1
         self.tray.hold(references)
 
-    # -- the jobs ----------------------------------------------------------------------------------
-
-    def jobs(self) -> list[tuple[int, Job]]:
-        """Return the jobs that run, and those that failed and were not dismissed, oldest first, with their numbers."""
-        with self.lock:
-            for job in self.session.jobs:
-                self._jobs.setdefault(id(job), job)
-            gone = [number for number, job in self._jobs.items() if job.over and not self._is_to_be_seen(number, job)]
-            for number in gone:
-                del self._jobs[number]
-            self._dismissed &= {id(job) for job in self.session.jobs}
-            return list(self._jobs.items())
-
-    def _is_to_be_seen(self, number: int, job: Job) -> bool:
-        return job.error is not None and number not in self._dismissed
-
-    def job(self, number: int) -> Job:
-        """Return a job by its number; raises SeedreamError."""
-        found = dict(self.jobs()).get(number)
-        if found is None:
-            raise SeedreamError("That request is over; its pictures are in the history.")
-        return found
-
-    def dismiss(self, number: int) -> None:
-        """Show a job that is over no more."""
-        with self.lock:
-            self._dismissed.add(number)
-        self.change()
-
     # -- the snapshot ------------------------------------------------------------------------------
 
     def snapshot(self) -> dict[str, Any]:
@@ -167,14 +149,17 @@ class State:
             "price": budget.price,
             "spent": _spent(session),
             "tray": self.tray.shown(),
-            "jobs": [_shown(key, job) for key, job in self.jobs()],
+            "jobs": self.rows.shown(),
             "history": self._stamp,
         }
 
 
 def _spent(session: Session) -> dict[str, Any]:
-    used = session.history.usage(own=True)
-    return {"pictures": used.pictures, "dollars": session.budget.spent}
+    try:
+        pictures = session.history.usage(own=True).pictures
+    except (OSError, SeedreamError):  # the folder can't be read: the gallery tells
+        pictures = 0
+    return {"pictures": pictures, "dollars": session.budget.spent}
 
 
 def _sizes() -> dict[str, dict[str, str]]:
@@ -215,29 +200,3 @@ def _shape_fields(spelt: str) -> dict[str, Any]:
                 return {"size": tier, "aspect": ratio}
     width, height = shape_of(spelt) or (FORM["width"], FORM["height"])
     return {"size": "Custom", "width": width, "height": height}
-
-
-def _shown(number: int, job: Job) -> dict[str, Any]:
-    """Return a job as the page shows it."""
-    since = job.sent if job.sent is not None else job.started
-    return {
-        "number": str(number),
-        "mark": "" if job.id is None else job.mark,
-        "phase": job.phase,
-        "told": progress(job),
-        "prompt": plain(job.request.prompt, _PROMPT_CHARACTERS),
-        "seconds": time.monotonic() - since,
-        "over": job.over,
-        "sent": job.committed,
-        "share": _share(job),
-        "error": None if job.error is None else [plain(line) for line in job.error.lines()],
-    }
-
-
-def _share(job: Job) -> float | None:
-    """Return how much of an upload or of the downloads is done; None while it can't be known."""
-    if job.phase == "uploading" and job.upload_bytes:
-        return job.uploaded_bytes / job.upload_bytes
-    if job.phase == "downloading" and job.expected:
-        return len(job.pictures) / job.expected
-    return None

@@ -209,10 +209,9 @@ class ReferenceTray(Piece):
             from seedream_nb.widgets.state import State
 
             state = State(PROCESS.the_session())
-            state.watch()
-        self._state = state
         self._tray = state.tray
         super().__init__(
+            state,
             {
                 "offers": lambda asked: Answer(values={"offers": self._offers(asked.text("word", 1000))}),
                 "add": lambda asked: self._tray.add(asked.text("written")),
@@ -225,7 +224,6 @@ class ReferenceTray(Piece):
                 "undo": lambda _: state.undo(),
             }
         )
-        state.listen(self.refresh)
 
     @property
     def value(self) -> Sequence[Reference]:

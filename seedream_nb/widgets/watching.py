@@ -25,6 +25,10 @@ class Watcher(Protocol):
 
     session: Session
 
+    @property
+    def is_awake(self) -> bool:
+        """Whether there is anybody to tell, or something that must not be missed."""
+
     def change(self) -> None:
         """Hear that something has changed."""
 
@@ -37,43 +41,59 @@ _lock = threading.Lock()
 
 
 def watch(watcher: Watcher) -> None:
-    """Tell somebody of changes in their session, for as long as they are there."""
+    """Tell somebody of changes in their session, for as long as they are awake; then it is to be said anew."""
     with _lock:
         there = _watched.get(watcher.session)
         if there is not None:
             there.add(watcher)
             return
-        _watched[watcher.session] = watchers = weakref.WeakSet((watcher,))
-    look = _Look(watcher.session, watchers)
-    threading.Thread(target=look.on, name="seedream panel", daemon=True).start()
+        _watched[watcher.session] = weakref.WeakSet((watcher,))
+    threading.Thread(target=_Look(watcher.session).on, name="seedream panel", daemon=True).start()
+
+
+def _awake(session: Session) -> list[Watcher]:
+    """Return who is to be told; with nobody awake, note that nobody looks any more."""
+    with _lock:
+        awake = [each for each in _watched.get(session, ()) if each.is_awake]
+        if not awake:
+            _watched.pop(session, None)
+        return awake
 
 
 class _Look:
     """What was seen of a session at the last look."""
 
-    def __init__(self, session: Session, watchers: weakref.WeakSet[Watcher]) -> None:
+    def __init__(self, session: Session) -> None:
         self._session = weakref.ref(session)
-        self._watchers = watchers
-        self._jobs: tuple[tuple[int, int, bool], ...] = ()
+        self._jobs: list[tuple[int, int, bool]] = []
+        self._landed: list[tuple[int, int | None, int, bool]] = []
         self._past: object = None
         self._looked = 0.0
 
     def on(self) -> None:
-        """Look, again and again, until the session is gone."""
-        while self._once():
-            time.sleep(BUSY_SECONDS if any(not over for *_, over in self._jobs) else LOOK_SECONDS)
+        """Look, again and again, until the session is gone or nobody wants to know."""
+        try:
+            while self._once():
+                time.sleep(BUSY_SECONDS if any(not over for *_, over in self._jobs) else LOOK_SECONDS)
+        except BaseException:  # a fault of ours: the next page that asks starts another
+            with _lock:
+                _watched.pop(self._session(), None)  # type: ignore[arg-type]
+            raise
 
     def _once(self) -> bool:
         session = self._session()
-        if session is None:
+        if session is None or not (watchers := _awake(session)):
             return False
-        jobs = tuple((id(job), job.version, job.over) for job in session.jobs)
-        if jobs == self._jobs and time.monotonic() - self._looked < HISTORY_SECONDS:
-            return True
-        self._looked, past = time.monotonic(), _past(session)
-        if (jobs, past) != (self._jobs, self._past):
-            is_new, self._jobs, self._past = past != self._past, jobs, past
-            for watcher in list(self._watchers):
+        running = list(session.jobs)
+        jobs = [(id(job), job.version, job.over) for job in running]
+        landed = [(id(job), job.id, len(job.pictures), job.over) for job in running]
+        is_new = False
+        if landed != self._landed or time.monotonic() - self._looked >= HISTORY_SECONDS:
+            self._looked, past = time.monotonic(), _past(session)
+            is_new, self._past = past != self._past, past
+        if is_new or jobs != self._jobs:
+            self._jobs, self._landed = jobs, landed
+            for watcher in watchers:
                 if is_new:
                     watcher.past_changed()
                 watcher.change()
@@ -84,6 +104,7 @@ def _past(session: Session) -> object:
     """Return what changes when the history does, without reading all of it."""
     try:
         history = session.history
-        return history.home, len(history), [(each.id, each.status, len(each)) for each in history[-LATEST:]]
+        latest = [(each.id, each.status, len(each)) for each in history[-LATEST:]]
+        return history.home, len(history), latest, [each.id for each in history.starred()]
     except (OSError, SeedreamError):
         return None

@@ -11,7 +11,8 @@ export const MOST_REFERENCES = 10
 export const MOST_IMAGES = 15
 /** One message over 10 MiB closes JupyterLab's connection without a word; Colab is said to fail from 1 MB. */
 export const CHUNK_BYTES = "google" in globalThis ? 500_000 : 4_000_000
-const QUEUED_AFTER = 1200
+/** Milliseconds in which a second press is no press of its own, but a double click, a tremor, a key held down. */
+const AGAIN_AFTER = 600
 
 // -- pure functions -------------------------------------------------------------------------------
 
@@ -84,6 +85,36 @@ export function counted(prompt) {
   return told.join(" + ")
 }
 
+/** Tells presses that are meant from the rest of a double click and from a key held down: pictures cost money.
+ * @param {() => number} [now] milliseconds
+ * @returns {(event?: any) => boolean} */
+export function deliberate(now = () => performance.now()) {
+  let last = -Infinity
+  return event => {
+    const at = now()
+    const since = at - last
+    last = at
+    return since >= AGAIN_AFTER && !event?.repeat && !(event?.detail > 1)
+  }
+}
+
+/** What an entry's picture is called among those of its series; nothing where it is alone.
+ * @param {number} place @param {number} count */
+export function ofSeries(place, count) {
+  return count > 1 ? `${place + 1} of ${count}` : ""
+}
+
+/** How the entries that a page shows become those that there are: which go, which are new, and whether too many are new
+ * to be put there one by one.
+ * @param {number[]} shown ids, newest first @param {{ids: number[], entries: {id: number}[]}} found */
+export function changed(shown, found) {
+  const there = new Set(found.ids)
+  const known = new Set(shown)
+  const fresh = found.ids.filter(id => !known.has(id))
+  const sent = new Set(found.entries.map(each => each.id))
+  return { gone: shown.filter(id => !there.has(id)), fresh, anew: fresh.some(id => !sent.has(id)) }
+}
+
 // -- the page -------------------------------------------------------------------------------------
 
 /** An element with its attributes and what is in it; `on…` are listeners, `null` and false leave an attribute out.
@@ -129,74 +160,6 @@ export function iconButton(name, label, act) {
  * @param {any} bytes @param {string} type */
 export function address(bytes, type) {
   return URL.createObjectURL(new Blob([bytes], { type }))
-}
-
-/** The line between the page and the kernel: questions with answers, and snapshots.
- * @param {Model} model */
-export function line(model) {
-  /** @type {Map<string, {resolve: Function, reject: Function, timer: any}>} */
-  const open = new Map()
-  /** @type {((waiting: boolean) => void)[]} */
-  const queued = []
-  /** @type {((snapshot: any) => void)[]} */
-  const shown = []
-  let number = 0
-  let version = -1
-  const page = Math.random().toString(36).slice(2)
-  const waiting = () => queued.forEach(each => each([...open.values()].some(one => one.timer === 0)))
-
-  /** @type {(() => void)[]} */
-  const gone = []
-  const watchStatus = (/** @type {any} */ _, /** @type {string} */ status) => {
-    if (["restarting", "autorestarting", "terminating", "dead"].includes(status)) gone.forEach(each => each())
-  }
-  const signal = model.widget_manager?.kernel?.statusChanged
-  signal?.connect?.(watchStatus)
-
-  const hear = (/** @type {any} */ content, /** @type {any[]} */ buffers) => {
-    if (content.snapshot) {
-      if (content.snapshot.version < version) return
-      version = content.snapshot.version
-      shown.forEach(each => each(content.snapshot))
-      return
-    }
-    const one = open.get(content.id)
-    if (!one) return
-    open.delete(content.id)
-    clearTimeout(one.timer)
-    waiting()
-    if (content.error) one.reject(content.error)
-    else one.resolve({ ...content.ok, buffers })
-  }
-  model.on("msg:custom", hear)
-
-  return {
-    /** Ask the kernel; the promise is kept with its answer, or broken with `{told, fields}`.
-     * @param {string} what @param {object} [fields] @param {any[]} [buffers] @returns {Promise<any>} */
-    ask(what, fields = {}, buffers = []) {
-      const id = `${page}-${++number}`
-      return new Promise((resolve, reject) => {
-        const one = { resolve, reject, timer: /** @type {any} */ (undefined) }
-        one.timer = setTimeout(() => { one.timer = 0; waiting() }, QUEUED_AFTER)
-        open.set(id, one)
-        model.send({ ...fields, id, ask: what }, undefined, buffers)
-      })
-    },
-    /** Call a function with each snapshot. @param {(snapshot: any) => void} show */
-    onSnapshot(show) { shown.push(show) },
-    /** Call a function when answers begin to be late, and when they have come. @param {(late: boolean) => void} tell */
-    onLate(tell) { queued.push(tell) },
-    /** Call a function when the kernel that answers was restarted or has died. @param {() => void} tell */
-    onGone(tell) { gone.push(tell) },
-    close() {
-      signal?.disconnect?.(watchStatus)
-      model.off("msg:custom", hear)
-      try {
-        model.send({ id: `${page}-${++number}`, ask: "leave" })
-      } catch { /* the kernel is gone: nobody to tell */ }
-      open.forEach(one => clearTimeout(one.timer))
-    },
-  }
 }
 
 /** What the pieces of one panel share on the page: the draft that is being typed, and the tray as it is known.

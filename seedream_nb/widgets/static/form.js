@@ -1,6 +1,6 @@
 // The form: the head of the panel, the prompt, and the options with the Generate button.
 // @ts-check
-/* global h, line, shared, icon, estimate, counter, counted, inserted, alarm */
+/* global h, line, shared, estimate, counted, inserted, alarm, deliberate */
 
 const EMPTY = { prompt: "", size: "2K", aspect: "1:1", width: 2048, height: 2048, max_images: 1, watermark: true }
 const CHECK_AFTER = 300
@@ -16,8 +16,8 @@ export default {
       const store = shared(panel)
       const parts = new Map([["head", head], ["prompt", prompt], ["options", options]])
       el.replaceChildren(parts.get(part)?.({ kernel, store, leave }))
-      kernel.ask("snapshot").catch(() => {})
-    })
+      return kernel.ask("snapshot")
+    }).catch(error => el.append(alarm(error.told)))
     return () => {
       kernel.close()
       leave.forEach(each => each())
@@ -39,7 +39,7 @@ function adopt(store, snapshot) {
 }
 
 /** @param {Context} context */
-function head({ kernel, store }) {
+function head({ kernel }) {
   const where = h("span", { class: "sd-where" })
   const spent = h("span", { class: "sd-spent" })
   const element = h("header", { class: "sd-head" }, h("strong", {}, "Seedream"), where, spent)
@@ -66,7 +66,7 @@ function prompt({ kernel, store, leave }) {
   const id = `sd-${Math.random().toString(36).slice(2)}`
   const problem = h("div", { class: "sd-problem", id: `${id}-problem`, role: "alert" })
   const words = h("span", {})
-  const undo = h("button", { type: "button", class: "sd-link", hidden: true, onclick: () => kernel.ask("undo") }, "Undo")
+  const undo = h("button", { type: "button", class: "sd-link", hidden: true, onclick: () => kernel.ask("undo").catch(() => {}) }, "Undo")
   const field = h("textarea", {
     id, rows: 4, class: "sd-input", spellcheck: "true", placeholder: "What should the picture show?",
     "aria-describedby": `${id}-hint ${id}-problem`, oninput: typed, onkeydown: key,
@@ -91,7 +91,7 @@ function prompt({ kernel, store, leave }) {
     event.stopPropagation()
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
       event.preventDefault()
-      store.change("generate")
+      store.change("generate", event)
     } else if (event.altKey && (event.key === "ArrowUp" || event.key === "ArrowDown")) {
       event.preventDefault()
       walk(event.key === "ArrowUp" ? 1 : -1)
@@ -99,7 +99,11 @@ function prompt({ kernel, store, leave }) {
   }
   /** @param {number} step */
   async function walk(step) {
-    if (earlier === null || place === -1) earlier = (await kernel.ask("prompts")).prompts
+    if (earlier === null || place === -1) {
+      const found = await kernel.ask("prompts").catch(() => null)
+      if (!found) return
+      earlier = found.prompts
+    }
     if (place === -1) own = field.value
     place = Math.max(-1, Math.min((earlier || []).length - 1, place + step))
     store.draft.prompt = place === -1 ? own : (earlier || [])[place]
@@ -147,8 +151,10 @@ function options({ kernel, store, leave }) {
   const offer = h("button", { type: "button", class: "sd-button", hidden: true })
   const said = h("div", {})
   const late = h("div", { class: "sd-hint", role: "status" })
+  const isMeant = deliberate()
   /** @type {any} */
   let timer
+  let checks = 0
   let busy = false
 
   /** @param {Record<string, any>} changes */
@@ -173,8 +179,10 @@ function options({ kernel, store, leave }) {
     bill.textContent = `· ${estimate(draft.max_images, price, free)}`
   }
   function check() {
+    const asked = ++checks
+    const heard = (/** @type {Partial<Refusal>} */ refusal) => { if (asked === checks) tell(refusal.fields || {}, refusal.nearest) }
     clearTimeout(timer)
-    timer = setTimeout(() => kernel.ask("check", { form: store.draft }).then(() => tell({}), error => tell(error.fields, error.nearest)), CHECK_AFTER)
+    timer = setTimeout(() => kernel.ask("check", { form: store.draft }).then(() => heard({}), heard), CHECK_AFTER)
   }
   /** @param {Record<string, string[]>} fields @param {number[]} [nearest] */
   function tell(fields, nearest) {
@@ -187,9 +195,12 @@ function options({ kernel, store, leave }) {
       element.replaceChildren(...(fields[name] || []).map(text => h("div", {}, text)))
     store.change("problems", fields)
   }
-  async function generate() {
-    if (busy) return
+  /** Each press that is meant is one request; the rest of a double click buys nothing.
+   * @param {Event} event */
+  async function generate(event) {
+    if (!isMeant(event) || busy || button.disabled) return
     busy = true
+    checks++
     button.setAttribute("aria-busy", "true")
     said.replaceChildren()
     clearTimeout(timer)
@@ -199,9 +210,9 @@ function options({ kernel, store, leave }) {
     } catch (reason) {
       const error = /** @type {Refusal} */ (reason)
       tell(error.fields, error.nearest)
-      const placed = Object.values(error.fields).flat()
+      const placed = ["prompt", "size", "max_images"].flatMap(name => error.fields[name] || [])
       const rest = error.told.filter(each => !placed.includes(each))
-      said.replaceChildren(alarm(rest))
+      said.replaceChildren(...(rest.length ? [alarm(rest)] : []))
     } finally {
       busy = false
       button.removeAttribute("aria-busy")
@@ -219,9 +230,9 @@ function options({ kernel, store, leave }) {
     adopt(store, snapshot)
     show()
   })
-  kernel.onGone(() => {
+  kernel.onGone(told => {
     button.disabled = true
-    said.replaceChildren(alarm(["The kernel was restarted, so nothing here is connected any more.", "Run this cell again; what you have made is in the history. Copy your prompt first."]))
+    said.replaceChildren(alarm(told))
   })
   kernel.onLate(isLate => { late.textContent = isLate && busy ? "Queued until the running cell ends." : "" })
   return h("section", { class: "sd-options" },
@@ -256,9 +267,16 @@ function shape(ratio) {
 
 /** @param {string} label @param {number} least @param {number} most @param {(value: number) => void} act */
 function number(label, least, most, act) {
+  let held = least
   const element = h("input", {
     type: "number", class: "sd-input sd-number", min: least, max: most, step: 1, "aria-label": label,
     oninput: () => { if (/^-?\d{1,9}$/.test(element.value)) act(Number(element.value)) },
+    onblur: () => { element.value = String(held) }, // what is no number was not taken
   })
-  return { element, show: (/** @type {number} */ value) => { if (document.activeElement !== element || Number(element.value) !== value) element.value = String(value) } }
+  /** @param {number} value */
+  function show(value) {
+    held = value
+    if (document.activeElement !== element || (element.value && Number(element.value) !== value)) element.value = String(value)
+  }
+  return { element, show }
 }

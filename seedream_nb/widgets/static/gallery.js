@@ -1,45 +1,52 @@
-// The gallery: the history as a wall of pictures, a full-size view, and what can be done with each.
+// The gallery: the history as a wall of pictures, searched, and kept up to date.
 // @ts-check
-/* global h, line, shared, iconButton, icon, address, alarm */
+/* global h, line, shared, icon, address, alarm, card, view, changed */
 
 const SEARCH_AFTER = 150
+/** Thumbnails that are asked for at once: a screen's, so that the first are not kept waiting by the last. */
+const THUMBNAILS = 12
+const LATE = "Queued until the running cell ends."
 
 export default {
   /** @param {{model: any, el: HTMLElement}} context */
   async render({ model, el }) {
     const kernel = line(model)
     el.classList.add("sd-piece")
-    /** @type {Map<string, string>} */
-    const thumbnails = new Map()
     const search = h("input", { type: "search", class: "sd-input", "aria-label": "Search history", placeholder: "Search history", oninput: sought, onkeydown: (/** @type {Event} */ event) => event.stopPropagation() })
     const stars = h("button", { type: "button", class: "sd-button sd-stars", "aria-pressed": "false", "aria-label": "Only with a star", title: "Only with a star", onclick: () => { onlyStars = !onlyStars; stars.setAttribute("aria-pressed", String(onlyStars)); restart() } })
     const list = h("ul", { class: "sd-wall", "aria-label": "History" })
     const empty = h("div", { class: "sd-nothing" })
     const end = h("div", { class: "sd-end" })
     const said = h("div", {})
+    const late = h("div", { class: "sd-hint" })
     const spoken = h("div", { role: "status", class: "sd-spoken" })
     el.replaceChildren(h("section", {},
-      h("div", { class: "sd-row sd-find" }, h("div", { class: "sd-label", "aria-hidden": "true" }, "History"), search, stars), said, spoken, list, empty, end))
+      h("div", { class: "sd-row sd-find" }, h("div", { class: "sd-label", "aria-hidden": "true" }, "History"), search, stars), said, late, spoken, list, empty, end))
+    /** The thumbnails by mark: an address; null where there is none; nothing while it is not known. @type {Map<string, string | null>} */
+    const thumbnails = new Map()
+    /** @type {Map<number, Card>} */
+    const cards = new Map()
     /** @type {any[]} */
     let entries = []
     let whole = false
     let loading = false
-    let stamp = -2
-    let asked = 0
+    let stamp = -1
     let panel = ""
     let onlyStars = false
+    let acting = 0
+    /** Another search makes the answers to the one before stale. */
+    let epoch = 0
     /** @type {any} */
     let timer
-    /** @type {Set<string>} */
-    const wanted = new Set()
+    /** @type {(() => void) | null} */
+    let closeView = null
 
     const inSight = new IntersectionObserver(seen => {
       for (const each of seen) if (each.isIntersecting) {
-        const mark = each.target.getAttribute("data-mark")
-        if (mark && !thumbnails.has(mark)) wanted.add(mark)
         inSight.unobserve(each.target)
+        const mark = each.target.querySelector("img")?.getAttribute("data-picture")
+        if (mark) want(mark)
       }
-      fetchThumbnails()
     }, { rootMargin: "300px" })
     const atEnd = new IntersectionObserver(seen => { if (seen.some(each => each.isIntersecting)) more() }, { rootMargin: "600px" })
     atEnd.observe(end)
@@ -48,60 +55,132 @@ export default {
       panel = snapshot.panel
       if (snapshot.history === stamp) return
       stamp = snapshot.history
-      newest()
+      update()
     })
-    kernel.ask("snapshot").catch(() => {})
+    kernel.onLate(isLate => { late.textContent = isLate && acting ? LATE : "" })
+    kernel.ask("snapshot").catch(fail)
 
+    /** Ask for something that a person wants, who is told if it has to wait. @param {string} what @param {object} fields */
+    async function ask(what, fields) {
+      acting++
+      try {
+        return await kernel.ask(what, fields)
+      } finally {
+        acting--
+        if (!acting) late.textContent = ""
+      }
+    }
+    /** @type {Wall & Around} */
+    const wall = {
+      ask, copy, download, more, want,
+      small: mark => thumbnails.get(mark),
+      draft: () => shared(panel).draft,
+      speak: text => { spoken.textContent = text },
+      entries: () => entries,
+      view: (entry, place) => { closeView = view(el, entry, place, wall) },
+      closed: entry => { closeView = null; (cards.get(entry.id)?.face || search).focus() },
+    }
+
+    // -- what is shown ----------------------------------------------------------------------------
+
+    const filter = () => ({ words: search.value, stars: onlyStars })
     function sought() {
       clearTimeout(timer)
       timer = setTimeout(restart, SEARCH_AFTER)
     }
     async function restart() {
+      epoch++
       entries = []
-      whole = false
+      cards.clear()
       list.replaceChildren()
-      loading = false
+      whole = loading = false
       await more()
       spoken.textContent = search.value ? `${entries.length}${whole ? "" : " or more"} found` : ""
     }
     /** Fetch the next page of what is older. */
     async function more() {
-      if (whole || loading || stamp === -2) return
+      if (whole || loading || stamp === -1) return
+      const now = epoch
       loading = true
-      const number = ++asked
-      const page = await kernel.ask("entries", { before: entries.at(-1)?.id ?? null, words: search.value, stars: onlyStars }).catch(fail)
-      if (number !== asked || !page) return
+      const page = await kernel.ask("entries", { before: entries.at(-1)?.id ?? null, ...filter() }).catch(fail)
+      if (now !== epoch) return
       loading = false
-      count(page)
+      if (!page) return
+      said.replaceChildren()
       whole = page.whole
       entries.push(...page.entries)
-      list.append(...page.entries.map(card))
-      tellIfEmpty()
+      list.append(...page.entries.map((/** @type {any} */ each) => made(each).element))
+      count(page.starred)
+      atEnd.unobserve(end) // it says so again if the end is in sight still
+      atEnd.observe(end)
     }
-    /** Fetch what is new, and put it first without moving what has the focus. */
-    async function newest() {
-      if (!entries.length) { whole = false; return more() }
-      const page = await kernel.ask("entries", { before: null, words: search.value, stars: onlyStars }).catch(fail)
-      if (!page) return
-      count(page)
-      const first = entries[0].id
-      const fresh = page.entries.filter((/** @type {any} */ each) => each.id > first)
-      const changed = page.entries.filter((/** @type {any} */ each) => entries.some(old => old.id === each.id && JSON.stringify(old) !== JSON.stringify(each)))
-      for (const each of changed) {
-        const place = entries.findIndex(old => old.id === each.id)
-        entries[place] = each
-        list.children[place].replaceWith(card(each))
+    let updating = false
+    let isStale = false
+    /** Bring what is shown up to date, without moving what has the focus. */
+    async function update() {
+      if (!entries.length) {
+        whole = false
+        return more()
       }
-      entries.unshift(...fresh)
-      list.prepend(...fresh.map(card))
-      tellIfEmpty()
+      if (updating) { isStale = true; return }
+      updating = true
+      const now = epoch
+      const oldest = entries[entries.length - 1].id
+      const found = await kernel.ask("changes", { oldest: whole ? 0 : oldest, ...filter() }).catch(fail)
+      updating = false
+      if (found && now === epoch) take(found, entries.filter(each => each.id >= oldest).map(each => each.id))
+      if (isStale) { isStale = false; update() }
     }
-    /** @param {any} page */
-    function count(page) {
-      stars.replaceChildren(icon("star"), ` ${page.starred}`)
-      stars.hidden = !page.starred && !onlyStars
+    /** @param {any} found @param {number[]} shown ids */
+    function take(found, shown) {
+      const { gone, fresh, anew } = changed(shown, found)
+      if (anew) return restart()
+      gone.forEach(drop)
+      const starred = new Set(found.stars)
+      cards.forEach((each, id) => { if (each.entry.starred !== starred.has(id)) each.star(starred.has(id)) })
+      for (const each of found.entries) {
+        if (fresh.includes(each.id)) put(each)
+        else if (JSON.stringify(each) !== JSON.stringify(cards.get(each.id)?.entry)) replace(each)
+      }
+      count(found.starred)
     }
-    function tellIfEmpty() {
+    /** @param {any} entry @param {number} [place] */
+    function made(entry, place) {
+      const one = card(entry, wall, place)
+      cards.set(entry.id, one)
+      if (entry.pictures.length) inSight.observe(one.face)
+      return one
+    }
+    /** @param {any} entry */
+    function put(entry) {
+      const place = entries.findIndex(each => each.id < entry.id)
+      const at = place < 0 ? entries.length : place
+      entries.splice(at, 0, entry)
+      list.insertBefore(made(entry).element, list.children[at] || null)
+    }
+    /** @param {any} entry */
+    function replace(entry) {
+      const old = cards.get(entry.id)
+      if (!old) return
+      const focused = old.element.contains(document.activeElement) ? document.activeElement?.getAttribute("aria-label") : null
+      const fresh = made(entry, old.place)
+      entries[entries.findIndex(each => each.id === entry.id)] = entry
+      old.element.replaceWith(fresh.element)
+      if (focused) (/** @type {any} */ (fresh.element.querySelector(`[aria-label="${CSS.escape(focused)}"]`)) || fresh.face).focus()
+    }
+    /** @param {number} id */
+    function drop(id) {
+      const old = cards.get(id)
+      const next = old?.element.contains(document.activeElement) ? old.element.nextElementSibling || old.element.previousElementSibling : null
+      entries = entries.filter(each => each.id !== id)
+      cards.delete(id)
+      old?.element.remove()
+      if (next) next.querySelector("button")?.focus()
+    }
+    /** @param {number} starred */
+    function count(starred) {
+      stars.replaceChildren(icon("star"), ` ${starred}`)
+      stars.hidden = !starred && !onlyStars
       const words = search.value.trim()
       empty.replaceChildren(...(entries.length ? [] : onlyStars ? [h("p", {}, "Nothing has a star here.")] : words
         ? [h("p", {}, `Nothing has all of these words: ${words}`)]
@@ -111,57 +190,53 @@ export default {
     function fail(error) {
       said.replaceChildren(alarm(error.told))
     }
-    /** @param {any} entry */
-    function card(entry) {
-      const first = entry.pictures[0]
-      const face = h("button", { type: "button", class: "sd-face", "data-mark": first?.mark ?? null, disabled: !first, "aria-label": first ? `View ${entry.mark}` : `${entry.mark}: ${entry.status}`, onclick: () => first && view(entry, 0) },
-        first ? picture(first.mark) : h("span", { class: "sd-noimage" }, entry.status))
-      if (first) inSight.observe(face)
-      const several = entry.pictures.length > 1 ? ` · ${entry.pictures.length}` : ""
-      const act = (/** @type {string} */ what, /** @type {object} */ fields) => kernel.ask(what, fields).catch(fail)
-      const star = iconButton("star", "Star", () => act("star", { generation: entry.id, on: !entry.starred }))
-      star.setAttribute("aria-pressed", String(entry.starred))
-      const actions = h("div", { class: "sd-actions" },
-        first && iconButton("use", "Use as reference", () => act("use", { mark: first.mark })),
-        iconButton("again", "Run again", () => act("rerun", { generation: entry.id })),
-        iconButton("edit", "Edit request", () => act("edit", { generation: entry.id, form: shared(panel).draft })),
-        iconButton("code", "Copy as cell", () => copy(entry)),
-        star,
-        first && iconButton("download", "Download", () => download(first.mark)))
-      const from = entry.sources.length ? h("span", { class: "sd-from" }, ` from ${entry.sources.join(", ")}`) : null
-      return h("li", { class: "sd-card", "aria-label": entry.prompt },
-        face, h("span", { class: "sd-mark" }, `${entry.mark}${several}`), entry.sandbox && h("span", { class: "sd-mark sd-badge" }, "sandbox"),
-        h("div", { class: "sd-caption", title: entry.prompt }, entry.prompt, from),
-        h("div", { class: "sd-meta" }, h("span", {}, entry.size || entry.status), h("span", {}, entry.seconds === null ? "" : `${entry.seconds.toFixed(entry.seconds < 10 ? 1 : 0)} s`)),
-        actions)
-    }
+
+    // -- thumbnails -------------------------------------------------------------------------------
+
+    /** The last that came into sight first: who scrolls on does not wait for what was passed. @type {string[]} */
+    let wanted = []
+    let fetching = false
     /** @param {string} mark */
-    function picture(mark) {
-      return h("img", { alt: "", src: thumbnails.get(mark) ?? null, "data-picture": mark, draggable: "true", ondragstart: (/** @type {DragEvent} */ event) => event.dataTransfer?.setData("text/html", `<img data-seedream="${mark}">`) })
+    function want(mark) {
+      if (thumbnails.has(mark) || wanted.includes(mark)) return cards.get(idOf(mark))?.draw()
+      wanted.push(mark)
+      if (!fetching) fetch()
     }
-    async function fetchThumbnails() {
-      const marks = [...wanted].slice(0, 24)
-      if (!marks.length) return
-      marks.forEach(mark => { wanted.delete(mark); thumbnails.set(mark, "") })
-      const page = await kernel.ask("thumbnails", { marks }).catch(() => null)
-      page?.marks.forEach((/** @type {string} */ mark, /** @type {number} */ place) => {
-        thumbnails.set(mark, address(page.buffers[place], "image/jpeg"))
-        list.querySelectorAll(`img[data-picture="${mark}"]`).forEach((/** @type {any} */ image) => { image.src = thumbnails.get(mark) })
-      })
-      fetchThumbnails()
+    async function fetch() {
+      fetching = true
+      await null // for the others that came into sight with it
+      while (wanted.length) {
+        const marks = wanted.splice(-THUMBNAILS)
+        const page = await kernel.ask("thumbnails", { marks }).catch(() => null)
+        if (!page) break
+        marks.forEach(mark => thumbnails.set(mark, null))
+        page.marks.forEach((/** @type {string} */ mark, /** @type {number} */ place) => thumbnails.set(mark, address(page.buffers[place], "image/jpeg")))
+        marks.forEach(mark => cards.get(idOf(mark))?.draw())
+      }
+      fetching = false
     }
-    /** @param {any} entry */
+    const idOf = (/** @type {string} */ mark) => Number(mark.slice(1).split(".")[0])
+
+    // -- what is done with a picture or a request -------------------------------------------------
+
+    /** @param {any} entry @returns {Promise<string>} */
     async function copy(entry) {
-      const made = await kernel.ask("code", { generation: entry.id }).catch(fail)
-      if (!made) return
+      const found = await ask("code", { generation: entry.id })
       const notebook = model.widget_manager?.context?.model?.sharedModel
       if (notebook?.insertCell) {
-        notebook.insertCell(below(notebook), { cell_type: "code", source: made.cell, metadata: {} })
-        spoken.textContent = "The cell is below."
-        return
+        notebook.insertCell(below(notebook), { cell_type: "code", source: found.cell, metadata: {} })
+        return "The cell is below."
       }
-      await navigator.clipboard.writeText(made.cell)
-      said.replaceChildren(h("div", { class: "sd-hint", role: "status" }, `The cell that makes ${entry.mark} is on the clipboard.`))
+      try {
+        await navigator.clipboard.writeText(found.cell)
+      } catch { // no leave, or a page that is not served safely: then by hand
+        const text = h("textarea", { class: "sd-input", rows: 4, readonly: true, "aria-label": "The cell" })
+        text.value = found.cell
+        said.replaceChildren(h("div", { class: "sd-hint" }, "Copy this into a cell:"), text)
+        text.select()
+        return "The cell is above the history, to be copied."
+      }
+      return `The cell that makes ${entry.mark} is on the clipboard.`
     }
     /** The place below the cell that the panel is in. @param {any} notebook */
     function below(notebook) {
@@ -171,62 +246,14 @@ export default {
     }
     /** @param {string} mark */
     async function download(mark) {
-      const made = await kernel.ask("picture", { mark }).catch(fail)
-      if (!made) return
-      const link = h("a", { href: address(made.buffers[0], made.media_type), download: made.name })
+      const found = await ask("picture", { mark })
+      const link = h("a", { href: address(found.buffers[0], found.media_type), download: found.name })
       link.click()
       setTimeout(() => URL.revokeObjectURL(link.href), 60_000)
     }
-    /** The full-size view. @param {any} entry @param {number} place */
-    function view(entry, place) {
-      let at = { entry, place }
-      const image = h("img", { class: "sd-full", alt: entry.prompt, onclick: zoom })
-      const title = h("div", { class: "sd-title" })
-      const bar = h("div", { class: "sd-row sd-viewbar" }, title,
-        h("button", { type: "button", class: "sd-button", onclick: use }, "Use as reference"),
-        h("button", { type: "button", class: "sd-button", onclick: () => download(at.entry.pictures[at.place].mark) }, "Download"),
-        iconButton("close", "Close", () => dialog.close()))
-      const previous = iconButton("left", "Previous", () => step(-1))
-      const next = iconButton("right", "Next", () => step(1))
-      const stage = h("div", { class: "sd-stage", tabindex: "0", "aria-label": "Picture; Enter zooms" }, image)
-      const dialog = h("dialog", { class: "sd-view", "aria-label": "Picture", onkeydown: key, onclose: () => { release(); dialog.remove(); face()?.focus() } }, bar, previous, stage, next)
-      let source = ""
-      const face = () => /** @type {any} */ (list.querySelector(`[data-mark="${at.entry.pictures[0].mark}"]`))
-      const release = () => { if (source) URL.revokeObjectURL(source); source = "" }
-      function zoom() { stage.classList.toggle("sd-zoomed") }
-      function use() {
-        kernel.ask("use", { mark: at.entry.pictures[at.place].mark }).then(() => dialog.close(), fail)
-      }
-      /** @param {KeyboardEvent} event */
-      function key(event) {
-        event.stopPropagation()
-        if (event.key === "ArrowLeft" || event.key === "ArrowRight") { event.preventDefault(); step(event.key === "ArrowLeft" ? -1 : 1) }
-        if (event.key === "Enter" && event.target === stage) zoom()
-      }
-      /** @param {number} way */
-      function step(way) {
-        const all = entries.flatMap(each => each.pictures.map((/** @type {any} */ _, /** @type {number} */ index) => ({ entry: each, place: index })))
-        const now = all.findIndex(each => each.entry.id === at.entry.id && each.place === at.place)
-        const to = all[now + way]
-        if (to) { at = to; show() }
-      }
-      async function show() {
-        const { mark, width, height } = at.entry.pictures[at.place]
-        title.textContent = `${mark} · ${width}×${height} · ${at.entry.prompt}`
-        image.alt = at.entry.prompt
-        image.src = thumbnails.get(mark) || ""
-        stage.classList.remove("sd-zoomed")
-        const made = await kernel.ask("picture", { mark }).catch(fail)
-        if (!made || at.entry.pictures[at.place].mark !== mark) return
-        release()
-        source = image.src = address(made.buffers[0], made.media_type)
-      }
-      el.append(dialog)
-      dialog.showModal()
-      stage.focus()
-      show()
-    }
     return () => {
+      clearTimeout(timer)
+      closeView?.()
       inSight.disconnect()
       atEnd.disconnect()
       kernel.close()
