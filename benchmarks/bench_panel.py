@@ -31,6 +31,9 @@ SHOW = """async () => {
   while (!shown()) await new Promise(requestAnimationFrame)
   return performance.now() - began
 }"""
+RESTART = "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
+TWICE = 700
+"""Milliseconds after which Generate takes a press for one that is meant, not for the rest of a double click."""
 CLEAR = "() => window.jupyterapp.commands.execute('notebook:clear-cell-output').then(() => null)"
 SCROLL = """async count => {
   const scroller = document.querySelector(".jp-WindowedPanel-outer")
@@ -99,19 +102,24 @@ def _shown(opened: jupyter.Notebook, home: Path, *, write: bool) -> float:
 
 
 def _received(opened: jupyter.Notebook) -> int:
-    """Return how many bytes the page gets from the kernel for a panel: a page of its own is loaded for that."""
+    """Return how many bytes the page gets from the kernel for a panel; page and kernel begin anew for that.
+
+    Else the page would get, with its first look at the kernel, all the panels that were shown and cleared before.
+    """
     received: list[int] = []
 
     def count(socket: Any) -> None:  # noqa: ANN401 - Playwright's
         socket.on("framereceived", lambda frame: received.append(len(frame)))
 
     opened.page.on("websocket", count)
+    opened.page.evaluate(CLEAR)
     opened.command("docmanager:save")
+    opened.page.evaluate(RESTART)
     opened.page.reload()
     opened.ready()
+    opened.run(0)
     opened.select(1)
     before = sum(received)
-    opened.page.evaluate(CLEAR)
     opened.page.evaluate(SHOW)
     opened.page.wait_for_timeout(2000)
     return sum(received) - before
@@ -120,6 +128,7 @@ def _received(opened: jupyter.Notebook) -> int:
 def _late(page: Page, home: Path) -> float:
     """Return how many milliseconds after its file was whole a picture is in sight."""
     page.locator(".sd-piece textarea").fill("a fox")
+    page.wait_for_timeout(TWICE)
     shown = page.evaluate(MAKE)
     newest = max(home.glob("*-1-a-fox*"), key=os.path.getmtime)
     return float(shown - 1000 * newest.stat().st_mtime)

@@ -92,9 +92,7 @@ class Queue(Piece):
 
     def __init__(self, state: State) -> None:
         """Show the jobs of this session, whichever door they came through."""
-        super().__init__(
-            state, {"cancel": self._cancel, "again": self._again, "dismiss": self._dismiss}
-        )
+        super().__init__(state, {"cancel": self._cancel, "again": self._again, "dismiss": self._dismiss})
 
     def shown(self) -> Mapping[str, Any]:
         """Return the jobs."""

@@ -16,11 +16,8 @@ if TYPE_CHECKING:
     from seedream_nb.widgets.messages import Asked
     from seedream_nb.widgets.state import State
 
-SILENT_SECONDS = 600.0
-"""A page says every minute that it is there; where a browser lets it sleep, or a cell keeps the kernel, more seldom."""
-
-
 SHARED = ("common.js", "line.js")
+"""What stands before each module."""
 PARTS = {"tray.js": ("incoming.js", "references.js", "names.js"), "gallery.js": ("card.js", "view.js")}
 """Modules in several files, each short enough to read."""
 
@@ -37,6 +34,10 @@ def module(name: str) -> str:
 
 class Piece(anywidget.AnyWidget):
     """A widget that answers its page; no bytes are in its synchronised state, which notebooks save."""
+
+    silent_seconds = 600.0
+    """How long a page may say nothing: it says every minute that it is there, but more seldom where a browser lets it
+    sleep or a cell keeps the kernel."""
 
     def __init__(
         self,
@@ -60,7 +61,7 @@ class Piece(anywidget.AnyWidget):
     @property
     def in_sight(self) -> bool:
         """Whether a page shows it. One that is closed says no goodbye: it is forgotten when it was silent for long."""
-        silent = time.monotonic() - SILENT_SECONDS
+        silent = time.monotonic() - self.silent_seconds
         return any(heard > silent for heard in list(self._views.values()))
 
     def refresh(self) -> None:
@@ -85,7 +86,7 @@ class Piece(anywidget.AnyWidget):
         return Answer(values={"version": self._state.version}, is_kept=False)
 
     def _note(self, asked: Asked) -> None:
-        silent = time.monotonic() - SILENT_SECONDS
+        silent = time.monotonic() - self.silent_seconds
         there = {view: heard for view, heard in list(self._views.items()) if heard > silent}
         self._views = {**there, asked.text("view", MOST_ID): time.monotonic()}
         self._state.watch()

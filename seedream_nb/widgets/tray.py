@@ -222,7 +222,7 @@ class ReferenceTray(Piece):
                 "move": lambda asked: self._tray.move(asked.number("number"), asked.number("place")),
                 "thumbnail": lambda asked: Answer(buffers=[self._tray.thumbnail(asked.number("number"))]),
                 "undo": lambda _: state.undo(),
-            }
+            },
         )
 
     @property

@@ -168,29 +168,6 @@ def test_alt_up_walks_through_earlier_prompts(show: Open) -> None:
         expect(panel.prompt).to_have_value(text)
 
 
-def test_pressed_twice_it_is_sent_once_for_each(show: Open) -> None:
-    """Two clicks one after the other are two requests; a double click while the first is on its way is one."""
-    panel = show()
-    panel.prompt.fill("a fox")
-    panel.generate.dblclick()
-    expect(panel.history).to_have_count(1)
-    time.sleep(0.5)
-    expect(panel.history).to_have_count(1)
-
-
-# -- the queue -----------------------------------------------------------------------------------------
-
-
-def test_several_requests_run_and_one_is_stopped(show: Open) -> None:
-    """It says that it was sent, so that it goes on; its picture still comes."""
-    panel = show(before="import os")
-    panel.prompt.fill("a fox")
-    panel.region.get_by_role("radio", name="4K").check()
-    panel.generate.click()
-    panel.region.get_by_role("button", name="Cancel").first.click()
-    expect(panel.history).to_have_count(1)
-
-
 # -- the history ---------------------------------------------------------------------------------------
 
 

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict"
 import { test } from "node:test"
-import { counted, counter, elapsed, estimate, inserted, money, pieces, spoken } from "./common.mjs"
+import { changed, counted, counter, deliberate, elapsed, estimate, inserted, money, ofSeries, pieces, spoken } from "./common.mjs"
 
 test("seconds are read as seconds, then as minutes", () => {
   assert.deepEqual([0, 59.9, 60, 65, 600].map(elapsed), ["0 s", "59 s", "1:00 min", "1:05 min", "10:00 min"])
@@ -52,4 +52,26 @@ test("words are counted as words, Han characters one by one", () => {
   assert.equal(counted(""), "0 words")
   assert.equal(counted("一只狐狸"), "4 characters")
   assert.equal(counted("一只 fox"), "1 word + 2 characters")
+})
+
+test("a press that is meant is told from a double click, a tremor and a key held down", () => {
+  let now = 0
+  const isMeant = deliberate(() => now)
+  const press = (at, event) => { now = at; return isMeant(event) }
+  assert.deepEqual([press(0), press(100), press(500), press(900)], [true, false, false, false])
+  assert.equal(press(1500), true)
+  assert.equal(press(3000, { detail: 2 }), false)
+  assert.equal(press(5000, { repeat: true }), false)
+  assert.equal(press(7000, { detail: 1 }), true)
+})
+
+test("a picture of a series is numbered among them, one alone is not", () => {
+  assert.deepEqual([ofSeries(1, 15), ofSeries(0, 1)], ["2 of 15", ""])
+})
+
+test("what a page shows becomes what there is", () => {
+  const entries = [{ id: 9 }, { id: 8 }]
+  assert.deepEqual(changed([8, 7, 5], { ids: [9, 8, 5], entries }), { gone: [7], fresh: [9], anew: false })
+  assert.equal(changed([5], { ids: [9, 8, 6, 5], entries }).anew, true)
+  assert.deepEqual(changed([8], { ids: [8], entries: [{ id: 8 }] }), { gone: [], fresh: [], anew: false })
 })

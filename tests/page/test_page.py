@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from seedream_nb.widgets.piece import PARTS, module, static
+from seedream_nb.widgets.piece import PARTS, SHARED, module, static
 from tests.page import tools
 
 MODULES = ("form.js", "tray.js", "queue.js", "gallery.js")
-FILES = (*MODULES, "common.js", *chain.from_iterable(PARTS.values()))
-MOST_LINES = 700
+FILES = (*MODULES, *SHARED, *chain.from_iterable(PARTS.values()))
+MOST_LINES = 300
 STRICT = {
     "allowJs": True, "checkJs": True, "noEmit": True, "strict": True, "target": "es2023",
     "lib": ["es2023", "dom", "dom.iterable"], "module": "esnext", "moduleResolution": "bundler", "types": [],
@@ -50,11 +50,13 @@ def test_the_modules_hold_their_types(node: str, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_pure_functions_do_what_they_say(node: str, tmp_path: Path) -> None:
     """In node's own test runner."""
-    (tmp_path / "common.mjs").write_text(static("common.js"), "utf-8")
-    (tmp_path / "tray.mjs").write_text(module("tray.js"), "utf-8")
-    for name in ("common.test.mjs", "tray.test.mjs"):
-        shutil.copy(Path(__file__).with_name(name), tmp_path)
-    assert "# fail 0" in run([node, "--test", "--test-reporter=tap", "common.test.mjs", "tray.test.mjs"], tmp_path)
+    tests = sorted(Path(__file__).parent.glob("*.test.mjs"))
+    for each in tests:
+        name = each.name.removesuffix(".test.mjs")
+        text = module(f"{name}.js") if f"{name}.js" in MODULES else static(f"{name}.js")
+        (tmp_path / f"{name}.mjs").write_text(text, "utf-8")
+        shutil.copy(each, tmp_path)
+    assert "# fail 0" in run([node, "--test", "--test-reporter=tap", *(each.name for each in tests)], tmp_path)
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -157,6 +157,7 @@ export default {
       const at = place < 0 ? entries.length : place
       entries.splice(at, 0, entry)
       list.insertBefore(made(entry).element, list.children[at] || null)
+      if (entry.pictures.length) want(entry.pictures[0].mark) // at once: it is what the person waits for
     }
     /** @param {any} entry */
     function replace(entry) {
@@ -166,6 +167,7 @@ export default {
       const fresh = made(entry, old.place)
       entries[entries.findIndex(each => each.id === entry.id)] = entry
       old.element.replaceWith(fresh.element)
+      if (entry.pictures.length) want(entry.pictures[fresh.place].mark)
       if (focused) (/** @type {any} */ (fresh.element.querySelector(`[aria-label="${CSS.escape(focused)}"]`)) || fresh.face).focus()
     }
     /** @param {number} id */

@@ -1,0 +1,153 @@
+"""The history in a real JupyterLab: choosing a picture of a series, what other doors made, what is gone from disk."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import opened
+from tests.browser.panel import COUNT, fill, notebook
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Browser
+
+    from tests.browser.jupyter import Notebook, Server
+    from tests.browser.panel import Panel
+
+    Open = Callable[..., Panel]
+
+SERIES = "sd.generate('three foxes', size='1K', max_images=3)"
+ELSEWHERE = """import subprocess, sys
+code = '''
+import sys
+import seedream_nb as sd
+sd.configure(backend="sandbox", home=sys.argv[1])
+sd.generate("from another kernel", size="1K")
+'''
+_ = subprocess.run([sys.executable, "-c", code, str(sd.history.home)], check=True)"""
+GONE = "[each.unlink() for each in sd.history.home.glob('*.jpg')]"
+
+
+@pytest.fixture(scope="module")
+def shared_lab(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Server]:
+    """Start one JupyterLab for all tests here."""
+    yield from opened("lab", tmp_path_factory.mktemp("lab"), browser)
+
+
+@pytest.fixture(scope="module")
+def page(shared_lab: Server) -> Notebook:
+    """Open one notebook for all tests."""
+    return shared_lab.open(notebook(shared_lab.root / "history.ipynb", "", "", "", ""))
+
+
+@pytest.fixture
+def show(page: Notebook, tmp_path: Path) -> Iterator[Open]:
+    """Give a function that shows a new panel there, with a home of its own."""
+    page.problems.clear()
+    yield partial(fill, page, tmp_path)
+    assert page.problems == []
+
+
+def test_each_picture_of_a_series_can_be_taken_from_its_card(show: Open, tmp_path: Path) -> None:
+    """The card says which it shows; what is done with a picture is done with that one."""
+    panel = show(before=SERIES)
+    card = panel.history.first
+    expect(card.get_by_text("1 of 3")).to_be_visible()
+    card.get_by_role("button", name="Next picture").click()
+    expect(card.get_by_text("2 of 3")).to_be_visible()
+    expect(card.get_by_text("@1.2", exact=True)).to_be_visible()
+    card.get_by_role("button", name="Use as reference").click()
+    expect(panel.references.first).to_have_attribute("aria-label", "image 1: @1.2")
+    card.get_by_role("button", name="Next picture").press("ArrowRight")
+    expect(card.get_by_text("3 of 3")).to_be_visible()
+    with panel.page.expect_download() as downloading:
+        card.get_by_role("button", name="Download").click()
+    original = next((tmp_path / "home").glob("0001-3-*"))
+    assert downloading.value.suggested_filename == original.name
+    assert downloading.value.path().read_bytes() == original.read_bytes()
+
+
+def test_each_picture_of_a_series_can_be_taken_in_full_size(show: Open) -> None:
+    """By keyboard: from the card's picture through the others; Zoom and Escape; the focus comes back."""
+    panel = show(before=SERIES)
+    card = panel.history.first
+    card.get_by_role("button", name="Next picture").click()
+    card.get_by_role("button", name="View @1.2").press("Enter")
+    view = panel.page.get_by_role("dialog", name="Picture")
+    expect(view.get_by_text("@1.2 · 2 of 3")).to_be_visible()
+    panel.page.keyboard.press("ArrowRight")
+    expect(view.get_by_text("@1.3 · 3 of 3")).to_be_visible()
+    expect(view.get_by_role("img")).to_have_js_property("naturalWidth", 1024)
+    panel.page.keyboard.press("Enter")
+    expect(view.get_by_role("button", name="Zoom")).to_have_attribute("aria-pressed", "true")
+    with panel.page.expect_download() as downloading:
+        view.get_by_role("button", name="Download").click()
+    assert downloading.value.suggested_filename.startswith("0001-3-")
+    view.get_by_role("button", name="Use as reference").click()
+    expect(view).to_have_count(0)
+    expect(panel.references.first).to_have_attribute("aria-label", "image 1: @1.3")
+    expect(card.get_by_role("button", name="View @1.2")).to_be_focused()
+
+
+def test_prompts_of_other_kernels_are_walked_through_too(show: Open) -> None:
+    """Of all sessions in this home; their pictures are in the history."""
+    panel = show(before=ELSEWHERE)
+    expect(panel.history).to_have_count(1)
+    panel.prompt.fill("mine")
+    panel.prompt.press("Alt+ArrowUp")
+    expect(panel.prompt).to_have_value("from another kernel")
+    panel.prompt.press("Alt+ArrowDown")
+    expect(panel.prompt).to_have_value("mine")
+
+
+def test_what_another_kernel_makes_appears(show: Open) -> None:
+    """While the panel is open."""
+    panel = show(ELSEWHERE)
+    expect(panel.history).to_have_count(0)
+    panel.notebook.run(2)
+    expect(panel.history.first).to_have_attribute("aria-label", "from another kernel")
+
+
+def test_typing_does_not_wait_for_the_kernel(show: Open) -> None:
+    """While a cell keeps its main thread, what is typed is there, counted, and in the estimate."""
+    panel = show("import time; time.sleep(15)")
+    panel.notebook.select(2)
+    panel.page.evaluate("void window.jupyterapp.commands.execute('notebook:run-cell')")
+    panel.prompt.press_sequentially("three red foxes")
+    panel.region.get_by_role("spinbutton", name="Max images").fill("4")
+    panel.region.get_by_role("radio", name="4K").check()
+    expect(panel.region.get_by_text("3 words")).to_be_visible()
+    expect(panel.generate).to_contain_text("up to 4 pictures")
+    expect(panel.region.get_by_text("4096 × 4096")).to_be_visible()
+    assert panel.page.evaluate(COUNT, 2) is None  # it runs still
+
+
+def test_a_picture_whose_file_is_gone_says_so(show: Open) -> None:
+    """On its card and in full size; the request can still be made again."""
+    panel = show(before=f"sd.generate('a fox', size='1K')\n{GONE}")
+    card = panel.history.first
+    expect(card.get_by_text("its file is gone")).to_be_visible()
+    card.get_by_role("button", name="Download").click()
+    expect(card.get_by_role("alert")).to_contain_text("can't be read")
+    card.get_by_role("button", name="View @1").click()
+    view = panel.page.get_by_role("dialog", name="Picture")
+    expect(view.get_by_role("alert")).to_contain_text("can't be read")
+    panel.page.keyboard.press("Escape")
+    card.get_by_role("button", name="Run again").dblclick()
+    expect(panel.history).to_have_count(2)
+    expect(panel.history.first.get_by_role("button", name="View @2")).to_be_enabled()
+
+
+def test_an_entry_whose_record_is_gone_leaves_the_wall(show: Open) -> None:
+    """Without the page being loaded again."""
+    panel = show("import shutil; shutil.rmtree(sd.history.home / 'journal')", before="sd.generate('a fox', size='1K')")
+    expect(panel.history).to_have_count(1)
+    panel.notebook.run(2)
+    expect(panel.history).to_have_count(0)
+    expect(panel.region.get_by_text("Your pictures will be here.")).to_be_visible()

@@ -1,0 +1,214 @@
+"""What is under way, in a real JupyterLab with a service that holds it back: stopping, trying again, coming back."""
+
+from __future__ import annotations
+
+import threading
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import opened
+from tests.browser.panel import SET_SOURCE, Panel, fill, notebook, open_panel
+from tests.faults.script import POST, Links, OnceRead, Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Browser, Locator
+
+    from tests.browser.jupyter import Notebook, Server
+    from tests.faults.server import FaultServer
+
+    Open = Callable[..., Panel]
+
+SERVICE = "sd.configure(backend='novita', api_key='sk_test', base_url={url!r}, concurrency=1)"
+
+
+@pytest.fixture(scope="module")
+def shared_lab(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Server]:
+    """Start one JupyterLab for all tests here."""
+    yield from opened("lab", tmp_path_factory.mktemp("lab"), browser)
+
+
+@pytest.fixture(scope="module")
+def page(shared_lab: Server) -> Notebook:
+    """Open one notebook for the tests that neither leave nor reload it."""
+    return shared_lab.open(notebook(shared_lab.root / "queue.ipynb", "", "", "", ""))
+
+
+@pytest.fixture
+def go(fault_server: FaultServer) -> Iterator[threading.Event]:
+    """Hold every request back at the service, which has read it, until this is set."""
+    free = threading.Event()
+
+    def answer(_: object) -> Links:
+        free.wait(120)
+        return Links(width=1024, height=1024)
+
+    fault_server.on(POST, OnceRead(answer))
+    yield free
+    free.set()
+
+
+@pytest.fixture
+def show(page: Notebook, tmp_path: Path, fault_server: FaultServer) -> Iterator[Open]:
+    """Give a function that shows a new panel there, whose service is the fault server."""
+    page.problems.clear()
+    yield partial(fill, page, tmp_path, before=SERVICE.format(url=fault_server.url))
+    assert page.problems == []
+
+
+@pytest.fixture
+def show_alone(shared_lab: Server, tmp_path: Path, fault_server: FaultServer) -> Open:
+    """Give a function that shows a panel on a page and in a kernel of its own."""
+    return partial(open_panel, shared_lab, tmp_path, before=SERVICE.format(url=fault_server.url))
+
+
+def ask_for(panel: Panel, prompt: str) -> Locator:
+    """Generate, and return the row of the queue when it is there."""
+    panel.prompt.fill(prompt)
+    expect(panel.generate).not_to_have_attribute("aria-busy", "true")
+    panel.page.wait_for_timeout(700)  # else it could be taken for the second half of a double click
+    panel.generate.click()
+    row = panel.region.get_by_role("region", name=prompt)
+    expect(row).to_be_visible()
+    return row
+
+
+def test_what_waits_can_be_withdrawn(show: Open, fault_server: FaultServer, go: threading.Event) -> None:
+    """With one place, the second and third wait; stopped there, they never reach the service and cost nothing."""
+    panel = show()
+    first, second, third = (ask_for(panel, prompt) for prompt in ("first", "second", "third"))
+    expect(first.get_by_text("Generating")).to_be_visible()
+    for row in (second, third):
+        expect(row.get_by_text("Waiting", exact=True)).to_be_visible()
+        row.get_by_role("button", name="Cancel").click()
+        expect(row.get_by_text("Stopped", exact=True)).to_be_visible()
+        expect(row.get_by_text("Nothing was billed")).to_be_visible()
+    go.set()
+    expect(panel.history).to_have_count(1)
+    expect(first).to_have_count(0)
+    assert [post.json()["prompt"] for post in fault_server.posts] == ["first"]
+    for row in (second, third):
+        row.get_by_role("button", name="Dismiss").click()
+        expect(row).to_have_count(0)
+
+
+def test_what_was_sent_goes_on_and_says_so(show: Open, fault_server: FaultServer, go: threading.Event) -> None:
+    """After Cancel it says that it may be billed, offers no second Cancel, and its picture comes."""
+    panel = show()
+    row = ask_for(panel, "a fox")
+    expect(row.get_by_text("Generating")).to_be_visible()
+    row.get_by_role("button", name="Cancel").click()
+    expect(row.get_by_text("can't be taken back")).to_be_visible()
+    expect(row.get_by_role("button", name="Cancel")).to_have_count(0)
+    go.set()
+    expect(panel.history.first.get_by_role("button", name="View @1")).to_be_enabled()
+    expect(row).to_have_count(0)
+    assert len(fault_server.posts) == 1
+
+
+def test_a_failed_request_says_why_and_is_tried_again(show: Open, fault_server: FaultServer) -> None:
+    """In the words of the error; the second time it comes."""
+    fault_server.on(POST, Reply(status=500), Links(width=1024, height=1024))
+    panel = show()
+    row = ask_for(panel, "a fox")
+    expect(row.get_by_text("Failed", exact=True)).to_be_visible()
+    expect(row.get_by_text("500")).to_be_visible()
+    row.get_by_role("button", name="Try again").dblclick()
+    expect(panel.history).to_have_count(2)
+    expect(panel.history.first.get_by_role("button", name="View @2")).to_be_enabled()
+    assert len(fault_server.posts) == 2
+
+
+def test_a_budget_is_told_beside_generate(show: Open, fault_server: FaultServer) -> None:
+    """Nothing is sent, and the form stays."""
+    panel = show()
+    panel.page.evaluate(SET_SOURCE, [0, "sd.configure(budget=0.01, price=0.03)"])
+    panel.notebook.run(0)
+    panel.prompt.fill("a fox")
+    panel.generate.click()
+    panel.said("budget")
+    assert panel.prompt.input_value() == "a fox"
+    panel.page.evaluate(SET_SOURCE, [0, "sd.configure(budget=None)"])
+    panel.notebook.run(0)
+    assert fault_server.posts == []
+
+
+def test_a_double_click_buys_once(show: Open, fault_server: FaultServer, go: threading.Event) -> None:
+    """Its second half is no press of its own, however soon the first was answered; nor is a key held down."""
+    panel = show()
+    row = ask_for(panel, "a fox")
+    panel.generate.dispatch_event("click", {"detail": 2})
+    panel.prompt.dispatch_event("keydown", {"key": "Enter", "ctrlKey": True, "repeat": True})
+    go.set()
+    expect(panel.history.first.get_by_role("button", name="View @1")).to_be_enabled()
+    expect(row).to_have_count(0)
+    assert len(fault_server.posts) == 1
+    ask_for(panel, "a hare")
+    expect(panel.history).to_have_count(2)
+
+
+def test_it_is_still_there_when_its_view_is_opened_again(show: Open, go: threading.Event) -> None:
+    """What was typed and what runs."""
+    panel = show("panel")
+    row = ask_for(panel, "a fox")
+    panel.prompt.fill("half a thought")
+    panel.notebook.select(1)
+    panel.notebook.command("notebook:clear-cell-output")
+    expect(panel.region).to_have_count(0)
+    panel.notebook.run(2)
+    expect(panel.prompt).to_have_value("half a thought")
+    expect(row.get_by_text("Generating")).to_be_visible()
+    go.set()
+    expect(panel.history.first.get_by_role("button", name="View @1")).to_be_enabled()
+
+
+def test_it_is_still_there_when_the_page_is_loaded_again(show_alone: Open, go: threading.Event) -> None:
+    """Row, phase and seconds; then the picture."""
+    panel = show_alone()
+    row = ask_for(panel, "a fox")
+    panel.notebook.command("docmanager:save")
+    panel.page.reload()
+    panel.notebook.ready()
+    expect(row.get_by_text("Generating")).to_be_visible()
+    go.set()
+    expect(panel.history.first.get_by_role("button", name="View @1")).to_be_enabled()
+
+
+def test_a_page_that_is_closed_meanwhile_finds_the_picture_in_the_history(
+    show_alone: Open, shared_lab: Server, tmp_path: Path, go: threading.Event
+) -> None:
+    """Nobody is there when it lands, and nothing is raised in the kernel."""
+    panel = show_alone("import threading\nraised = []\nthreading.excepthook = raised.append")
+    panel.notebook.run(2)
+    ask_for(panel, "a fox")
+    panel.page.evaluate(SET_SOURCE, [2, "raised, [(g.status, len(g)) for g in sd.history]"])
+    panel.notebook.command("docmanager:save")
+    panel.page.close()
+    shared_lab.opened.remove(panel.notebook)
+    go.set()
+    home = tmp_path / "home"
+    deadline = time.monotonic() + 30
+    while not list(home.glob("0001-1-*.jpg")):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    again = shared_lab.open(shared_lab.root / f"{tmp_path.name}.ipynb")
+    reopened = Panel(again)
+    expect(reopened.history.first.get_by_role("button", name="View @1")).to_be_enabled()
+    assert again.run(2)[0]["data"]["text/plain"] == "([], [('done', 1)])"
+
+
+def test_a_kernel_that_died_is_told(show_alone: Open) -> None:
+    """With what to do; what was typed can be copied, and no button pretends to work."""
+    panel = show_alone("import os; os._exit(1)")
+    panel.prompt.fill("half a thought")
+    panel.notebook.select(2)
+    panel.page.evaluate("void window.jupyterapp.commands.execute('notebook:run-cell')")
+    panel.said("The kernel was restarted")
+    expect(panel.prompt).to_have_value("half a thought")
+    expect(panel.generate).to_be_disabled()

@@ -1,0 +1,78 @@
+// The line between page and kernel, with a kernel that answers as it is told. Run by test_page.py.
+
+import assert from "node:assert/strict"
+import { afterEach, test } from "node:test"
+import { line } from "./line.mjs"
+
+/** A signal as JupyterLab's are. */
+function signal() {
+  const heard = new Set()
+  return { connect: act => heard.add(act), disconnect: act => heard.delete(act), emit: value => heard.forEach(act => act(null, value)), heard }
+}
+/** A widget's model; `sent` is what the page sent. */
+function fake() {
+  const sent = []
+  const heard = new Set()
+  const kernel = { statusChanged: signal(), connectionStatusChanged: signal() }
+  return {
+    sent, kernel, heard,
+    widget_manager: { kernel },
+    on: (_, act) => heard.add(act),
+    off: (_, act) => heard.delete(act),
+    send: message => sent.push(message),
+    say: (content, buffers = []) => heard.forEach(act => act(content, buffers)),
+  }
+}
+/** @type {{close: () => void}[]} */
+const lines = []
+const begin = model => { const made = line(model); lines.push(made); return made }
+afterEach(() => lines.splice(0).forEach(each => each.close()))
+
+test("an answer comes to its own question", async () => {
+  const model = fake()
+  const asked = begin(model).ask("double", { it: 4 })
+  model.say({ id: "another", ok: {} })
+  model.say({ id: model.sent[0].id, ok: { twice: 8 } })
+  assert.deepEqual(await asked, { twice: 8, buffers: [] })
+})
+
+test("what is open when the connection comes back is asked again, as the same question", async () => {
+  const model = fake()
+  const asked = begin(model).ask("generate")
+  model.kernel.connectionStatusChanged.emit("connecting")
+  assert.equal(model.sent.length, 1)
+  model.kernel.connectionStatusChanged.emit("connected")
+  assert.deepEqual(model.sent.map(each => each.ask), ["generate", "generate", "snapshot"])
+  assert.equal(model.sent[0].id, model.sent[1].id)
+  model.say({ id: model.sent[0].id, ok: {} })
+  await asked
+})
+
+test("an older snapshot than the last is left out", () => {
+  const model = fake()
+  const seen = []
+  begin(model).onSnapshot(snapshot => seen.push(snapshot.version))
+  for (const version of [3, 2, 3, 4]) model.say({ snapshot: { version } })
+  assert.deepEqual(seen, [3, 3, 4])
+})
+
+test("when the kernel has ended, what is open and what is asked later is refused with what to do", async () => {
+  const model = fake()
+  const kernel = begin(model)
+  const told = []
+  kernel.onGone(lines => told.push(...lines))
+  const asked = kernel.ask("generate")
+  model.kernel.statusChanged.emit("busy")
+  model.kernel.statusChanged.emit("autorestarting")
+  await assert.rejects(asked, error => error.told[0].startsWith("The kernel was restarted"))
+  await assert.rejects(kernel.ask("more"), error => error.told[1].startsWith("Run this cell again"))
+  assert.equal(told.length, 2)
+  assert.equal(model.sent.length, 1)
+})
+
+test("a line that is closed says so, and listens no more", () => {
+  const model = fake()
+  begin(model).close()
+  assert.deepEqual(model.sent.map(each => each.ask), ["leave"])
+  assert.equal(model.heard.size + model.kernel.statusChanged.heard.size + model.kernel.connectionStatusChanged.heard.size, 0)
+})

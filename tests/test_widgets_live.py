@@ -1,0 +1,268 @@
+"""What goes on behind a panel: who is told of what, for how long, and what is left when all have gone."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from seedream_nb.errors import BudgetError, SeedreamError
+from seedream_nb.widgets.gallery import PAGE, Gallery
+from seedream_nb.widgets.panel import Form, Queue
+from seedream_nb.widgets.rows import MOST_OVER
+from seedream_nb.widgets.state import FORM, State
+from tests.faults.script import POST, Links, OnceRead, Reply
+from tests.test_widgets import ask, until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from seedream_nb.session import Session
+    from tests.conftest import NewSession
+    from tests.faults.server import FaultServer
+
+
+@pytest.fixture
+def session(new_session: NewSession) -> Session:
+    """Give a session whose service is the fault server."""
+    return new_session()
+
+
+@pytest.fixture
+def state(session: Session) -> State:
+    """Give the state of a panel."""
+    return State(session)
+
+
+@pytest.fixture
+def held(fault_server: FaultServer) -> Iterator[threading.Event]:
+    """Hold every request back at the service, which has read it, until this is set."""
+    go = threading.Event()
+
+    def answer(_: object) -> Links:
+        go.wait(60)
+        return Links()
+
+    fault_server.on(POST, OnceRead(answer))
+    yield go
+    go.set()
+
+
+class Heard(Queue):
+    """A queue that keeps what it sends."""
+
+    def __init__(self, state: State) -> None:
+        """Send to nobody."""
+        self.sent: list[Any] = []
+        super().__init__(state)
+
+    def send(self, content: object, buffers: object = None) -> None:  # noqa: ARG002 - a widget's own
+        """Keep what would be sent."""
+        self.sent.append(content)
+
+
+def looking() -> set[threading.Thread]:
+    """Return the threads that look at sessions."""
+    return {thread for thread in threading.enumerate() if thread.name == "seedream panel"}
+
+
+# -- views ---------------------------------------------------------------------------------------------
+
+
+def test_a_piece_that_nobody_looks_at_sends_nothing(state: State) -> None:
+    """A cell that is run again leaves panels behind."""
+    piece = Heard(state)
+    state.change()
+    assert piece.sent == []
+
+
+def test_a_view_that_asks_twice_is_one_view(state: State) -> None:
+    """After its connection broke; when it leaves, nobody looks."""
+    piece = Heard(state)
+    for _ in range(2):
+        ask(piece, "snapshot")
+    ask(piece, "leave")
+    assert not piece.in_sight
+
+
+def test_a_page_that_was_closed_is_forgotten(state: State) -> None:
+    """It said no goodbye, and is silent."""
+
+    class Impatient(Heard):
+        silent_seconds = 0.0
+
+    piece = Impatient(state)
+    ask(piece, "snapshot")
+    assert not piece.in_sight
+
+
+def test_a_view_that_is_there_hears_whether_it_missed_something(state: State) -> None:
+    """By the number of the last change; one that was forgotten is known again."""
+    piece = Heard(state)
+    state.change()
+    assert ask(piece, "here")["ok"] == {"version": state.version}
+    assert piece.in_sight
+
+
+def test_the_thread_that_looks_ends_when_nobody_wants_to_know(state: State) -> None:
+    """And begins anew with the next view."""
+    before = looking()
+    piece = Heard(state)
+    for leave in (lambda: ask(piece, "leave"), piece.close):
+        ask(piece, "snapshot")
+        (mine,) = looking() - before
+        leave()
+        mine.join(10)
+        assert not mine.is_alive()
+
+
+def test_a_piece_that_can_not_be_shown_keeps_nobody_from_being_told(state: State) -> None:
+    """Nor does what was sent look refused."""
+
+    class Broken(Heard):
+        def shown(self) -> Any:  # noqa: ANN401 - nothing
+            raise RuntimeError
+
+    ask(broken := Broken(state), "here")
+    ask(piece := Heard(state), "here")
+    state.change()
+    assert broken.in_sight
+    assert "snapshot" in piece.sent[-1]
+
+
+# -- the queue -----------------------------------------------------------------------------------------
+
+
+def test_what_was_sent_goes_on_after_cancel_and_says_so(
+    state: State, fault_server: FaultServer, held: threading.Event
+) -> None:
+    """It may be billed, and its picture comes."""
+    job = state.session.submit(state.session.compose("a fox"))
+    until(lambda: fault_server.posts and job.committed)
+    (row,) = state.snapshot()["jobs"]
+    assert row["stopped"] is None
+    assert "ok" in ask(Queue(state), "cancel", number=row["number"])
+    (row,) = state.snapshot()["jobs"]
+    assert "can't be taken back" in row["stopped"][0]
+    assert (row["over"], row["phase"]) == (False, "generating")
+    held.set()
+    until(lambda: job.over)
+    assert state.snapshot()["jobs"] == []
+    assert state.session.history[-1].status == "done"
+
+
+def test_who_cancels_what_waits_is_told_that_nothing_was_billed(
+    state: State, fault_server: FaultServer, held: threading.Event
+) -> None:
+    """And it can be tried again, or dismissed."""
+    state.session.settings.change(concurrency=1)
+    jobs = [state.session.submit(state.session.compose(f"fox {number}")) for number in range(3)]
+    until(lambda: len(fault_server.posts) == 1 and [job.phase for job in jobs[1:]] == ["waiting"] * 2)
+    for row in state.snapshot()["jobs"][1:]:
+        ask(Queue(state), "cancel", number=row["number"])
+    until(lambda: jobs[1].over and jobs[2].over)
+    rows = state.snapshot()["jobs"]
+    assert [row["phase"] for row in rows] == ["generating", "stopped", "stopped"]
+    assert all("Nothing was billed" in row["error"][0] for row in rows[1:])
+    held.set()
+    until(lambda: jobs[0].over)
+    assert len(fault_server.posts) == 1
+
+
+def test_two_who_press_try_again_at_once_have_one_request(state: State, fault_server: FaultServer) -> None:
+    """The second hears that it is over."""
+    fault_server.on(POST, Reply(status=500), Links())
+    with pytest.raises(SeedreamError):
+        state.session.submit(state.session.compose("a fox")).result()
+    number = state.snapshot()["jobs"][0]["number"]
+    replies = [ask(Queue(state), "again", number=number) for _ in range(2)]
+    assert ["ok" in reply for reply in replies] == [True, False]
+    until(lambda: all(job.over for job in state.session.jobs))
+    assert len(fault_server.posts) == 2
+
+
+def test_what_can_not_be_tried_again_stays(state: State, fault_server: FaultServer) -> None:
+    """With what is wrong now."""
+    fault_server.on(POST, Reply(status=500))
+    with pytest.raises(SeedreamError):
+        state.session.submit(state.session.compose("a fox")).result()
+    number = state.snapshot()["jobs"][0]["number"]
+    state.session.settings.change(api_key=None)
+    assert "key" in " ".join(ask(Queue(state), "again", number=number)["error"]["told"])
+    assert [row["number"] for row in state.snapshot()["jobs"]] == [number]
+
+
+def test_failures_that_are_shown_are_bounded(state: State, fault_server: FaultServer) -> None:
+    """Of more than a person reads, the oldest go."""
+    fault_server.on(POST, Reply(status=500))
+    for number in range(MOST_OVER + 2):
+        with pytest.raises(SeedreamError):
+            state.session.submit(state.session.compose(f"fox {number}")).result()
+        state.rows.jobs()
+    rows = state.snapshot()["jobs"]
+    assert (len(rows), rows[0]["prompt"]) == (MOST_OVER, "fox 2")
+
+
+def test_a_budget_is_told_beside_the_button(state: State, fault_server: FaultServer) -> None:
+    """Before anything is sent or queued."""
+    state.session.settings.change(budget=0.01, price=0.03)
+    error = ask(Form("options", state), "generate", form={**FORM, "prompt": "a fox"})["error"]
+    assert error["kind"] == BudgetError.__name__
+    assert (fault_server.posts, state.snapshot()["jobs"]) == ([], [])
+
+
+# -- the history ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def filled(state: State, fault_server: FaultServer) -> State:
+    """Have some more generations than one page in the history."""
+    fault_server.on(POST, Links())
+    jobs = [state.session.submit(state.session.compose(f"fox {number}")) for number in range(PAGE + 3)]
+    for job in jobs:
+        job.result()
+    return state
+
+
+def test_changes_bring_a_page_up_to_date(filled: State) -> None:
+    """All ids down to its oldest, all stars, and the newest entries themselves."""
+    piece = Gallery(state=filled)
+    ask(piece, "star", generation=2, on=True)
+    found = ask(piece, "changes", oldest=2, words="", stars=False)["ok"]
+    assert found["ids"] == list(range(PAGE + 3, 1, -1))
+    assert [entry["id"] for entry in found["entries"]] == found["ids"][:PAGE]
+    assert found["stars"] == [2]
+
+
+def test_changes_keep_to_what_is_sought(filled: State) -> None:
+    """Words and stars."""
+    piece = Gallery(state=filled)
+    ask(piece, "star", generation=2, on=True)
+    assert ask(piece, "changes", oldest=0, words="", stars=True)["ok"]["ids"] == [2]
+    assert ask(piece, "changes", oldest=0, words="hare", stars=False)["ok"]["ids"] == []
+
+
+@pytest.mark.parametrize("what", ["rerun", "edit", "code", "star"])
+def test_an_entry_whose_record_is_gone_is_told(filled: State, what: str) -> None:
+    """In words for a person, whatever is asked of it."""
+    piece = Gallery(state=filled)
+    shutil.rmtree(filled.session.history.home / "journal")
+    told = ask(piece, what, generation=1, on=True)["error"]["told"]
+    assert told == ["@1 is not in the history any more: its record was removed."]
+    assert ask(piece, "changes", oldest=1, words="", stars=False)["ok"]["ids"] == []
+
+
+def test_a_picture_whose_record_is_gone_is_told(filled: State) -> None:
+    """Its mark names nothing."""
+    assert "there is no such" in ask(Gallery(state=filled), "picture", mark="@999.1")["error"]["told"][0]
+
+
+def test_a_star_of_another_panel_is_seen(filled: State) -> None:
+    """Of an old generation too."""
+    ask(Queue(filled), "here")
+    until(lambda: filled.stamp > 0)
+    before = filled.stamp
+    filled.session.star(1, on=True)
+    until(lambda: filled.stamp > before)
