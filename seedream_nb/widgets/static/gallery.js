@@ -5,7 +5,15 @@
 const SEARCH_AFTER = 150
 /** Thumbnails that are asked for at once: a screen's, so that the first are not kept waiting by the last. */
 const THUMBNAILS = 12
+/** Cards that are put on the wall in one frame: more of them would be seen to hold up the scrolling. */
+const AT_ONCE = 6
 const LATE = "Queued until the running cell ends."
+
+/** Look so many pixels beyond the edge, that of the notebook's own scroller too, where the browser can.
+ * @param {number} pixels */
+function ahead(pixels) {
+  return /** @type {any} */ ({ rootMargin: `${pixels}px`, scrollMargin: `${pixels}px` })
+}
 
 export default {
   /** @param {{model: any, el: HTMLElement}} context */
@@ -47,8 +55,8 @@ export default {
         const mark = each.target.querySelector("img")?.getAttribute("data-picture")
         if (mark) want(mark)
       }
-    }, { rootMargin: "300px" })
-    const atEnd = new IntersectionObserver(seen => { if (seen.some(each => each.isIntersecting)) more() }, { rootMargin: "600px" })
+    }, ahead(300))
+    const atEnd = new IntersectionObserver(seen => { if (seen.some(each => each.isIntersecting)) more() }, ahead(1200))
     atEnd.observe(end)
 
     kernel.onSnapshot(snapshot => {
@@ -104,12 +112,20 @@ export default {
       loading = true
       const page = await kernel.ask("entries", { before: entries.at(-1)?.id ?? null, ...filter() }).catch(fail)
       if (now !== epoch) return
-      loading = false
-      if (!page) return
+      if (!page) {
+        loading = false
+        return
+      }
       said.replaceChildren()
+      for (let place = 0; place < page.entries.length; place += AT_ONCE) {
+        if (place) await new Promise(requestAnimationFrame)
+        if (now !== epoch) return
+        const some = page.entries.slice(place, place + AT_ONCE)
+        entries.push(...some)
+        list.append(...some.map((/** @type {any} */ each) => made(each).element))
+      }
       whole = page.whole
-      entries.push(...page.entries)
-      list.append(...page.entries.map((/** @type {any} */ each) => made(each).element))
+      loading = false
       count(page.starred)
       atEnd.unobserve(end) // it says so again if the end is in sight still
       atEnd.observe(end)
