@@ -21,6 +21,7 @@ MOST_OVER = 20
 _PROMPT_CHARACTERS = 300
 GOING_ON = "It was sent already and can't be taken back, so it may be billed."
 FETCHING = "The service has answered already, so it is paid for."
+IN_THE_SANDBOX = "It was sent already and can't be taken back. The sandbox bills nothing."
 COMES = "It goes on, and its pictures come into the history here."
 
 
@@ -90,6 +91,7 @@ def _row(number: int, job: Job) -> dict[str, Any]:
         "seconds": time.monotonic() - since,
         "over": job.over,
         "sent": job.committed,
+        "free": job.backend == "sandbox",
         "share": _share(job),
         "stopped": _stopped(job),
         "error": None if job.error is None else [plain(line) for line in job.error.lines()],
@@ -103,6 +105,8 @@ def _stopped(job: Job) -> list[str] | None:
         return None
     if not job.committed:
         return [plain(told.lines()[0])]
+    if job.backend == "sandbox":
+        return [IN_THE_SANDBOX, COMES]
     return [FETCHING if job.expected is not None else GOING_ON, COMES]
 
 

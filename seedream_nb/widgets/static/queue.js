@@ -7,7 +7,8 @@ const WORDS = {
   preparing: "Preparing", waiting: "Waiting", uploading: "Uploading", generating: "Generating", downloading: "Downloading",
   stopped: "Stopped", unknown: "Outcome unknown", partial: "Pictures are missing",
 }
-const SENT = "It was sent: it can't be taken back, may be billed, and goes on"
+const SENT = "It was sent: it can't be taken back, and goes on"
+const BILLED = "It was sent: it can't be taken back, may be billed, and goes on"
 const UNSENT = "It was not sent yet: nothing is billed"
 const LATE = "Queued until the running cell ends."
 
@@ -120,7 +121,7 @@ function rowOf(first, kernel) {
       element.classList.toggle("sd-failed", over && job.phase !== "stopped")
       phase.textContent = named(job)
       cancel.hidden = over || job.stopped !== null
-      cancel.title = job.sent ? SENT : UNSENT
+      cancel.title = !job.sent ? UNSENT : job.free ? SENT : BILLED
       again.hidden = dismiss.hidden = !over
       seconds.hidden = over
       track.hidden = over
