@@ -84,6 +84,9 @@ def test_each_picture_of_a_series_can_be_taken_in_full_size(show: Open) -> None:
     panel.page.keyboard.press("ArrowRight")
     expect(view.get_by_text("@1.3 · 3 of 3")).to_be_visible()
     expect(view.get_by_role("img")).to_have_js_property("naturalWidth", 1024)
+    box = view.get_by_role("img").bounding_box()
+    assert box is not None
+    assert box["y"] + box["height"] <= 1000  # all of it is in sight
     panel.page.keyboard.press("Enter")
     expect(view.get_by_role("button", name="Zoom")).to_have_attribute("aria-pressed", "true")
     with panel.page.expect_download() as downloading:
