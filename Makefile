@@ -1,7 +1,7 @@
 # Every command sets up what it needs in .venv, once, and again when pyproject.toml changes.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test test-colab check bench clean
+.PHONY: help demo lab notebooks test test-colab check bench clean
 MAKEFLAGS += --no-print-directory
 
 VENV := .venv
@@ -13,21 +13,26 @@ PYTHON ?= $(shell for python in python3.14 python3.13 python3.12 python3.11 pyth
 # How many tests run at once.
 WORKERS ?= 2
 LAB ?=
+BACKEND ?= sandbox
 
 help:
-	@echo "make demo    run the first tutorial without a key, and say where its pictures are"
-	@echo "make lab     open JupyterLab on the tutorials"
-	@echo "make check   lint, types and quick tests"
-	@echo "make test    all tests, those in a real browser too"
-	@echo "make test-colab    the tests with the versions that Google Colab has"
-	@echo "make bench   measure speed, memory and size"
-	@echo "make clean   remove what these have made"
+	@echo "make demo         run the first tutorial without a key, and say where its pictures are"
+	@echo "make lab          open JupyterLab on the tutorials"
+	@echo "make check        lint, types and quick tests"
+	@echo "make test         all tests, those in a real browser too"
+	@echo "make test-colab   the tests with the versions that Google Colab has"
+	@echo "make notebooks    run all tutorials, and keep their outputs (BACKEND=auto: with your key, into demo/with-key)"
+	@echo "make bench        measure speed, memory and size"
+	@echo "make clean        remove what these have made"
 
 demo: $(VENV)/demo.done
 	@$(PY) notebooks/run.py notebooks/01-first-picture.ipynb demo
 
 lab: $(VENV)/lab.done
 	@$(PY) -m jupyterlab $(if $(filter 0,$(shell id -u)),--allow-root) --ServerApp.root_dir=notebooks $(LAB)
+
+notebooks: $(VENV)/lab.done
+	@$(PY) notebooks/run.py all $(if $(filter auto,$(BACKEND)),demo/with-key)
 
 check: $(VENV)/dev.done
 	@$(PY) -m ruff check
