@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from seedream_nb.addresses import is_loopback
+from seedream_nb.binder import on_binder
 from seedream_nb.colab import Colab
 from seedream_nb.errors import Problem, SettingsError, did_you_mean, plain
 from seedream_nb.keys import CONFIGURED, Key, Unseen, may_hold_key
@@ -54,8 +55,7 @@ class Settings:
         self._given: dict[str, Any] = {}
         self.colab, self.changes = colab or Colab(), 0
         self._home_variable = (environ.get("SEEDREAM_HOME", "") if home is None else home).strip()
-        # Resolved now: neither a change of folders nor one of HOME may move the pictures later.
-        self._home = _resolved(self._home_variable or self.colab.home, folder)
+        self._home = _resolved(self._home_variable or self.colab.home, folder)  # now: later folder and HOME may change
 
     def get(self, name: str) -> Any:  # noqa: ANN401 - each setting has its own type
         """Return the value in force.
@@ -70,7 +70,7 @@ class Settings:
             return self._given[name]
         text = self._environ.get(setting.environment, "") if setting.environment and name != "api_key" else ""
         if not text.strip():
-            return setting.default
+            return "sandbox" if name == "backend" and self.on_binder else setting.default
         try:
             return setting.read(text.strip())
         except ValueError as error:
@@ -105,6 +105,11 @@ class Settings:
         text = self._environ.get(setting.environment, "") if setting.environment else ""
         text = self._home_variable if name == "home" else text
         return str(setting.environment) if text.strip() else "default"
+
+    @property
+    def on_binder(self) -> bool:
+        """Whether this is a Binder: no place for a key, so that requests go to the sandbox if nothing else is said."""
+        return on_binder(self._environ)
 
     @property
     def unread(self) -> list[str]:

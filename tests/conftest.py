@@ -37,7 +37,7 @@ PLACES = (
 )
 """Where programs of the various systems look for a person's files."""
 
-OURS = ("SEEDREAM_", "NOVITA_", "JUPYTER", "JPY_", "IPYTHON", "COLAB_", "VSCODE_")
+OURS = ("SEEDREAM_", "NOVITA_", "BINDER_", "JUPYTER", "JPY_", "IPYTHON", "COLAB_", "VSCODE_")
 CERTIFICATES = {"SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"}
 FOR_THE_TESTS = {"SEEDREAM_CHROMIUM", "SEEDREAM_SCREENSHOTS"}
 

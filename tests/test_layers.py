@@ -29,7 +29,7 @@ ROWS = (
     ("endpoint", "picture", "store"),
     ("settings", "options"),
     ("colab",),
-    ("addresses", "keys", "sizes", "scope", "words"),
+    ("addresses", "binder", "keys", "sizes", "scope", "words"),
     ("errors", "background", "needs"),
 )
 RANK = {room: len(ROWS) - number for number, row in enumerate(ROWS) for room in row}

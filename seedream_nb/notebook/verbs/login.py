@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 from typing import TYPE_CHECKING
 
+from seedream_nb.binder import no_login
 from seedream_nb.errors import SettingsError, StoppedError
 from seedream_nb.keys import CONFIGURED, Key, stored_login
 from seedream_nb.notebook.verbs import no_words
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 def login(_rest: str, session: Session, _ip: InteractiveShell) -> None:
     """Ask for the key, unseen, and store it for the service's host, readable by you alone."""
+    if session.settings.on_binder:
+        raise no_login()
     host = session.service_host
     try:
         # Never in a variable: a verbose traceback would show it.
