@@ -94,13 +94,15 @@ def regenerate(notebook: Path) -> None:
 
 def run_all(folder: Path | None) -> None:
     """Run every notebook: for the outputs that are committed, or with a key into a folder that is kept."""
-    shutil.copyfile(PANEL, HERE / PANEL.name)
+    if folder is None:
+        shutil.copyfile(PANEL, HERE / PANEL.name)
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
     for notebook in sorted(HERE.glob("*.ipynb")):
         if folder is None:
             regenerate(notebook)
         else:
-            folder.mkdir(parents=True, exist_ok=True)
-            print(f"{execute(notebook, folder)}", flush=True)
+            print(execute(notebook, folder), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,13 @@
-"""The tables of the README, from the tables of the package: `python -m tests.docs` writes them anew."""
+"""What the README takes from elsewhere: tables, badges, the tutorials. `python -m tests.docs` writes it anew."""
 
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import nbformat
 
 from seedream_nb.notebook.verbs import VERBS
 from seedream_nb.options import OPTIONS
@@ -16,11 +19,16 @@ if TYPE_CHECKING:
     from seedream_nb.options import Option
 
 README = Path(__file__).parents[1] / "README.md"
+NOTEBOOKS = README.parent / "notebooks"
+BINDER, COLAB = "https://mybinder.org", "https://colab.research.google.com"
+OPENED, IN_COLAB = "notebooks/01-first-picture.ipynb", "notebooks/colab.ipynb"
 
 
 def tables() -> dict[str, str]:
-    """Return each table of the README by its name."""
+    """Return each part of the README that is written here, by its name."""
     return {
+        "badges": badges(repository()),
+        "tutorials": " ·\n".join(map(_linked, sorted(NOTEBOOKS.glob("[0-9][0-9]-*.ipynb")))) + "\n",
         "options": _table(("option", "value", "what it does"), map(_option_row, OPTIONS)),
         "verbs": _table(
             ("in a line of its own", "what it does"),
@@ -34,6 +42,28 @@ def tables() -> dict[str, str]:
             ),
         ),
     }
+
+
+def repository() -> str:
+    """Return the project's `owner/name` on GitHub, from the one URL in pyproject.toml."""
+    project = tomllib.loads((README.parent / "pyproject.toml").read_text("utf-8"))["project"]
+    return str(project["urls"]["Homepage"]).removeprefix("https://github.com/")
+
+
+def badges(of: str) -> str:
+    """Return the badges that open a tutorial of a repository on other people's computers."""
+    at_binder = f"{BINDER}/v2/gh/{of}/main?urlpath=lab/tree/{OPENED}"
+    at_colab = f"{COLAB}/github/{of}/blob/main/{IN_COLAB}"
+    return (
+        f"[![Open in Binder]({BINDER}/badge_logo.svg)]({at_binder})\n"
+        f"[![Open in Colab]({COLAB}/assets/colab-badge.svg)]({at_colab})\n"
+    )
+
+
+def title(notebook: Path) -> str:
+    """Return the heading that a notebook begins with."""
+    first = nbformat.read(notebook, as_version=4).cells[0].source
+    return str(first).splitlines()[0].removeprefix("# ")
 
 
 def found(text: str, name: str) -> str:
@@ -54,6 +84,10 @@ def _parts(text: str, name: str) -> tuple[str, str, str]:
     match = re.search(rf"<!-- {name}: [^\n]* -->\n(.*?)<!-- end -->", text, re.DOTALL)
     assert match is not None, f"the README has no place for the table {name}"
     return text[: match.start(1)], match[1], text[match.end(1) :]
+
+
+def _linked(notebook: Path) -> str:
+    return f"[{title(notebook)}](notebooks/{notebook.name})"
 
 
 def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

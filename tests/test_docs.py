@@ -15,7 +15,7 @@ import pytest
 
 import seedream_nb
 from seedream_nb.notebook.verbs import VERBS
-from tests.docs import README, found, tables
+from tests.docs import IN_COLAB, OPENED, README, badges, found, tables
 from tests.kernel import Kernel
 from tests.pictures import encoded, gradient
 
@@ -36,10 +36,17 @@ NEEDS_A_PERSON = {"login", "logout"}
 # -- what is written -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["options", "verbs", "settings"])
+@pytest.mark.parametrize("name", ["badges", "tutorials", "options", "verbs", "settings"])
 def test_a_table_is_fresh(name: str) -> None:
     """Else: `python -m tests.docs`, which writes it anew."""
     assert found(TEXT, name) == tables()[name]
+
+
+def test_the_badges_follow_the_project() -> None:
+    """Whoever takes the project elsewhere changes its URL in pyproject.toml, and the badges lead there."""
+    elsewhere = badges("somebody/pictures")
+    assert f"https://mybinder.org/v2/gh/somebody/pictures/main?urlpath=lab/tree/{OPENED}" in elsewhere
+    assert f"https://colab.research.google.com/github/somebody/pictures/blob/main/{IN_COLAB}" in elsewhere
 
 
 def test_every_error_is_told() -> None:

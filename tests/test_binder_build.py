@@ -1,0 +1,72 @@
+"""What a public Binder builds runs every tutorial: an environment from `binder/` alone, with nothing of this one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+
+from tests.test_docs import CHECKOUT
+
+BINDERS = {"BINDER_LAUNCH_HOST": "https://mybinder.org/"}
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.kernel,
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(sys.platform == "win32", reason="a Binder is a Linux machine"),
+]
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Do what repo2docker does, in a copy of the project: install, then run `postBuild`; return the copy."""
+    project = tmp_path_factory.mktemp("binder") / "project"
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=CHECKOUT, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    for name in [name for name in listed.split("\0") if (CHECKOUT / name).is_file()]:
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(CHECKOUT / name, project / name)
+    venv.create(project.parent / "venv", with_pip=True)
+    in_there(project, "python", "-m", "pip", "install", "-q", "-r", "binder/requirements.txt")
+    in_there(project, "./binder/postBuild")
+    return project
+
+
+def in_there(project: Path, *command: str) -> str:
+    """Run a command at the top of the project as a Binder would; return what it printed."""
+    commands = project.parent / "venv" / "bin"
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environment = {**kept, **BINDERS, "PATH": f"{commands}{os.pathsep}{os.environ['PATH']}"}
+    program = str(commands / command[0]) if (commands / command[0]).exists() else command[0]
+    ran = subprocess.run(
+        [program, *command[1:]], cwd=project, env=environment, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return ran.stdout
+
+
+NAMES = sorted(path.name for path in (CHECKOUT / "notebooks").glob("[0-9][0-9]-*.ipynb"))
+
+
+@pytest.mark.xdist_group("binder")
+@pytest.mark.parametrize("name", NAMES)
+def test_a_tutorial_runs_there(built: Path, tmp_path: Path, name: str) -> None:
+    """Each tutorial runs top to bottom with what `binder/` installs, and makes its pictures."""
+    told = in_there(built, "python", "notebooks/run.py", f"notebooks/{name}", str(tmp_path / "out"))
+    assert "The executed notebook:" in told
+    assert list((tmp_path / "out" / "seedream").rglob("0001-1-*.jpg"))
+
+
+@pytest.mark.xdist_group("binder")
+def test_it_is_this_package_that_is_installed_there(built: Path) -> None:
+    """The dot in `binder/requirements.txt` is the project itself, installed and not only lying beside."""
+    where = in_there(built, "python", "-P", "-c", "import seedream_nb; print(seedream_nb.__file__)")
+    assert Path(where.strip()).is_relative_to(built.parent / "venv")
