@@ -22,7 +22,7 @@ METADATA = {
 }
 WIDGET = "application/vnd.jupyter.widget-view+json"
 QUALITY = 60
-_PICTURE = re.compile(r'<img src="data:image/jpeg;base64,([^"]+)"([^>]*? width="([0-9]+)")')
+_PICTURE = re.compile(r'(<img [^>]*?src="data:image/jpeg;base64,)([^"]+)("[^>]*? width="([0-9]+)")')
 _TIMES = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}|[0-9]+(\.[0-9]+)? (s|min)\b")
 _NUMBERS = re.compile(r"@[0-9]+\b|\b[0-9]{4}-(?=[0-9]+-[a-z])")
 """Requests that are sent side by side get their numbers in the order in which they happen to be ready."""
@@ -80,11 +80,11 @@ def _smaller(match: re.Match[str]) -> str:
     """Return an `<img>` with no more pixels than its width asks for."""
     from PIL import Image
 
-    encoded, rest, width = match[1], match[2], int(match[3])
+    encoded, width = match[2], int(match[4])
     made = BytesIO()
     with Image.open(BytesIO(base64.b64decode(encoded))) as picture:
         small = picture.resize((width, max(1, round(picture.height * width / picture.width))))
         if small.width < picture.width:
             small.save(made, "JPEG", quality=QUALITY, optimize=True)
             encoded = base64.b64encode(made.getvalue()).decode()
-    return f'<img src="data:image/jpeg;base64,{encoded}"{rest}'
+    return f"{match[1]}{encoded}{match[3]}"
