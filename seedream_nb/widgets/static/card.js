@@ -29,6 +29,10 @@ export function card(entry, wall, start = 0) {
     iconButton("edit", "Edit request", () => act(wall.ask("edit", { generation: entry.id, form: wall.draft() }))),
     iconButton("code", "Copy as cell", () => act(wall.copy(entry), told => told)),
     star, save)
+  for (const each of /** @type {any} */ (actions.children)) { // the name is shown on the card, at once, for the keyboard too
+    each.dataset.tip = each.title
+    each.removeAttribute("title")
+  }
   const turn = pictures.length < 2 ? null : h("div", { class: "sd-turn", role: "group", "aria-label": `Pictures of ${entry.mark}`, onkeydown: key },
     iconButton("left", "Previous picture", () => go(-1)), series, iconButton("right", "Next picture", () => go(1)))
   const from = entry.sources.length ? h("span", { class: "sd-from" }, ` from ${entry.sources.join(", ")}`) : null
@@ -47,14 +51,14 @@ export function card(entry, wall, start = 0) {
     const small = now && wall.small(now.mark)
     mark.textContent = now && pictures.length > 1 ? now.mark : entry.mark
     series.textContent = ofSeries(made.place, pictures.length)
-    size.textContent = now ? `${now.width}×${now.height}` : entry.status
+    size.textContent = now ? `${now.width}×${now.height}` : entry.error && entry.status
     face.setAttribute("aria-label", now ? `View ${pictures.length > 1 ? now.mark : entry.mark}` : `${entry.mark}: ${entry.status}`)
-    none.textContent = !now ? entry.status : small === null ? "its file is gone, or damaged" : ""
+    none.textContent = !now ? entry.error || entry.status : small === null ? "its file is gone, or damaged" : ""
     image.toggleAttribute("hidden", !now || small === null)
     if (now) image.setAttribute("data-picture", now.mark)
     if (small) image.src = small
     else image.removeAttribute("src")
-    if (pictures.length > 1) for (const each of [use, save]) each.title = `${each.getAttribute("aria-label")}: ${now.mark}`
+    if (pictures.length > 1) for (const each of [use, save]) each.dataset.tip = `${each.getAttribute("aria-label")}: ${now.mark}`
   }
   /** @param {number} way */
   function go(way) {

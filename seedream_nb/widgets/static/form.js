@@ -47,7 +47,7 @@ function head({ kernel }) {
     where.textContent = snapshot.host
     where.classList.toggle("sd-badge", snapshot.free)
     const { pictures, dollars } = snapshot.spent
-    spent.textContent = `this session ${pictures} ${pictures === 1 ? "picture" : "pictures"} · ${snapshot.free ? "free" : money(dollars)}`
+    spent.replaceChildren(h("span", { class: "sd-long" }, "this session "), `${pictures} ${pictures === 1 ? "picture" : "pictures"} · ${snapshot.free ? "free" : money(dollars)}`)
     name(element)
   })
   requestAnimationFrame(() => name(element))
@@ -202,6 +202,7 @@ function options({ kernel, store, leave }) {
     busy = true
     checks++
     button.setAttribute("aria-busy", "true")
+    button.setAttribute("aria-disabled", "true") // until it is known what came of this one, another is not taken
     said.replaceChildren()
     clearTimeout(timer)
     try {
@@ -216,6 +217,7 @@ function options({ kernel, store, leave }) {
     } finally {
       busy = false
       button.removeAttribute("aria-busy")
+      button.removeAttribute("aria-disabled")
     }
   }
   /** @type {any} */

@@ -3,13 +3,14 @@
 /* global h, line, shared, icon, address, alarm, card, view, changed */
 
 const SEARCH_AFTER = 150
+const EXAMPLES = ["A lighthouse at dusk, oil on canvas", "Product photo of a red mug, studio light", "A fox in the snow, ink wash", "一只狐狸在雪地里，水墨画"]
 /** Thumbnails that are asked for at once: a screen's, so that the first are not kept waiting by the last. */
 const THUMBNAILS = 12
 /** Cards that are put on the wall in one frame: more of them would be seen to hold up the scrolling. */
 const AT_ONCE = 6
 const LATE = "Queued until the running cell ends."
 
-/** Look so many pixels beyond the edge, that of the notebook's own scroller too, where the browser can.
+/** Look so many pixels beyond the edge, that of the wall's own scroller too, where the browser can.
  * @param {number} pixels */
 function ahead(pixels) {
   return /** @type {any} */ ({ rootMargin: `${pixels}px`, scrollMargin: `${pixels}px` })
@@ -25,11 +26,12 @@ export default {
     const list = h("ul", { class: "sd-wall", "aria-label": "History" })
     const empty = h("div", { class: "sd-nothing" })
     const end = h("div", { class: "sd-end" })
+    const scroll = h("div", { class: "sd-scroll" }, list, empty, end)
     const said = h("div", {})
     const late = h("div", { class: "sd-hint" })
     const spoken = h("div", { role: "status", class: "sd-spoken" })
-    el.replaceChildren(h("section", {},
-      h("div", { class: "sd-row sd-find" }, h("div", { class: "sd-label", "aria-hidden": "true" }, "History"), search, stars), said, late, spoken, list, empty, end))
+    el.replaceChildren(h("section", { class: "sd-gallery" },
+      h("div", { class: "sd-row sd-find" }, h("div", { class: "sd-label", "aria-hidden": "true" }, "History"), search, stars), said, late, spoken, scroll))
     /** The thumbnails by mark: an address; null where there is none; nothing while it is not known. @type {Map<string, string | null>} */
     const thumbnails = new Map()
     /** @type {Map<number, Card>} */
@@ -202,7 +204,7 @@ export default {
       const words = search.value.trim()
       empty.replaceChildren(...(entries.length ? [] : onlyStars ? [h("p", {}, "Nothing has a star here.")] : words
         ? [h("p", {}, `Nothing has all of these words: ${words}`)]
-        : [h("p", { class: "sd-lead" }, "Your pictures will be here."), h("p", {}, "Write what the picture should show, and press Generate.")]))
+        : invitation(shared(panel))))
     }
     /** @param {any} error */
     function fail(error) {
@@ -278,4 +280,20 @@ export default {
       thumbnails.forEach(each => each && URL.revokeObjectURL(each))
     }
   },
+}
+
+/** What stands where the pictures will be: how to begin, beside a form with examples to begin with. @param {any} store */
+function invitation(store) {
+  /** @param {string} text */
+  function begin(text) {
+    if (EXAMPLES.includes(store.draft.prompt.trim())) {
+      store.draft.prompt = ""
+      store.change("draft")
+    }
+    store.change("insert", text)
+  }
+  const chips = EXAMPLES.map(text => h("button", { type: "button", class: "sd-chip", onclick: () => begin(text) }, text))
+  return [icon("picture"), h("p", { class: "sd-lead" }, "Your pictures will be here."),
+    h("p", {}, "Write what the picture should show, and press Generate."),
+    store.draft && h("div", { class: "sd-examples", role: "group", "aria-label": "Examples" }, h("span", {}, "Or begin with one of these:"), chips)].filter(Boolean)
 }
