@@ -53,10 +53,10 @@ def run() -> list[Row]:
         ]
 
 
-def write(home: Path) -> None:
+def write(home: Path, generations: int = GENERATIONS) -> None:
     """Write journal files as kernels do, and (empty) pictures; not by a journal, which waits for the disk each time."""
     (home / "journal").mkdir()
-    for first in range(1, GENERATIONS + 1, A_KERNEL):
+    for first in range(1, generations + 1, A_KERNEL):
         numbers = range(first, first + A_KERNEL)
         text = "".join(_lines(home, number) for number in numbers)
         (home / "journal" / f"20260101-000000-{first:05}.jsonl").write_text(text, "utf-8")

@@ -36,7 +36,7 @@ TWICE = 700
 """Milliseconds after which Generate takes a press for one that is meant, not for the rest of a double click."""
 CLEAR = "() => window.jupyterapp.commands.execute('notebook:clear-cell-output').then(() => null)"
 SCROLL = """async count => {
-  const scroller = document.querySelector(".jp-WindowedPanel-outer")
+  const scroller = document.querySelector(".sd-scroll")
   let slowest = 0, last = performance.now(), still = 0
   while (document.querySelectorAll(".sd-card").length < count || still < 30) {
     const before = scroller.scrollTop
@@ -137,9 +137,7 @@ def _late(page: Page, home: Path) -> float:
 def _fill(home: Path) -> None:
     """Write the journal of many generations, and a real picture for each."""
     home.mkdir()
-    whole, bench_history.GENERATIONS = bench_history.GENERATIONS, GENERATIONS
-    bench_history.write(home)
-    bench_history.GENERATIONS = whole
+    bench_history.write(home, GENERATIONS)
     picture = home.parent / "picture.jpg"
     Image.effect_noise((96, 96), 60).convert("RGB").resize((2048, 2048), Image.Resampling.BICUBIC).save(picture)
     for path in home.glob("*.jpg"):
