@@ -1,72 +1,44 @@
-"""The panel's main states at three widths, light and dark: no violation of WCAG 2.2 AA, nothing wider than its place.
+"""The panel's main states at three widths, light and dark: no violation of WCAG 2.2 AA, and everything in its place.
 
 The screenshots are in the folder that SEEDREAM_SCREENSHOTS names, if it names one.
 """
 
 from __future__ import annotations
 
+import json
 import os
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+import shutil
+from typing import TYPE_CHECKING
 
 import pytest
+from PIL import Image
 from playwright.sync_api import expect
 
+from benchmarks import bench_history
 from tests.browser.conftest import opened
-from tests.browser.panel import SET_SOURCE, Panel, fill, notebook
-from tests.page import tools
+from tests.browser.looks import PICTURES, look, picture_of, resize, restart, use_service
+from tests.browser.panel import Panel, fill, notebook, open_panel
+from tests.faults.script import POST, Links, Reply
+from tests.faults.server import FaultServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from playwright.sync_api import Browser
 
     from tests.browser.jupyter import Notebook, Server
 
-WIDTHS = {"wide": 1400, "middle": 860, "narrow": 500}
-"""Of the page; the panel has some 1 240, 700 and 360 of it: what is beside the notebook is folded away."""
-THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
-TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
-# Without the first line axe skips colour contrast without a word, for the page's body can't scroll.
-AXE = """async ([place, tags]) => {
-  document.body.style.overflow = "visible"
-  const found = await axe.run(place, {runOnly: tags})
-  return {
-    wrong: found.violations.map(({id, nodes}) => [id, nodes.map(node => [node.target.join(" "), node.failureSummary])]),
-    contrast: found.passes.concat(found.violations).some(each => each.id === "color-contrast"),
-  }
-}"""
-SPILLED = """() => {
-  const panel = document.querySelector(".sd-panel").getBoundingClientRect()
-  return [...document.querySelectorAll(".sd-panel button, .sd-panel input, .sd-panel textarea, .sd-panel li")]
-    .filter(each => each.getClientRects().length && !each.closest("dialog"))
-    .filter(each => each.getBoundingClientRect().right > panel.right + 1)
-    .map(each => each.outerHTML.slice(0, 120))
-}"""
-SMALL = """() => [...document.querySelectorAll(".sd-panel button, .sd-panel input:not([type=radio], [type=checkbox])")]
-  .filter(each => each.getClientRects().length)
-  .filter(each => each.getBoundingClientRect().height < 31.5 || each.getBoundingClientRect().width < 31.5)
-  .map(each => each.outerHTML.slice(0, 120))"""
-HISTORY = """
-prompts = ["a lighthouse at dusk, oil on canvas", "一只狐狸在雪地里，水墨画，远山如黛，近处有一株老梅",
-           "the sea and the hills and the wind " * 40, "product photo of a red mug, studio light"]
-if not len(sd.history):
-    for prompt, size in zip(prompts, ["1536x864", "864x1536", "1568x672", "1024x1024"]):
-        sd.generate(prompt, size=size)
-    sd.generate("fifteen views of a fox", size="1024x1024", max_images=15)
-"""
-NOBODY = "sd.configure(backend='novita', api_key='sk_none', base_url='http://127.0.0.1:9')"
-SILENT = """import socket
-silent = socket.create_server(("127.0.0.1", 0))
-address = f"http://127.0.0.1:{silent.getsockname()[1]}"
-sd.configure(backend="novita", api_key="sk_none", base_url=address)"""
-SPOKEN = """import time
-silent.close()
-while not all(job.over for job in sd._default_session().jobs):
-    time.sleep(0.05)
-sd.configure(backend="sandbox", base_url=None)
-sd.generate("a fox", size="1K");"""
-STATES = ("empty", "filled", "problem", "refused", "search", "view", "queue")
+pytestmark = pytest.mark.timeout(300)
+REFUSED = {
+    "code": 400,
+    "reason": "INVALID_REQUEST_BODY",
+    "message": "The request failed because the output image may contain sensitive information.",
+    "metadata": {},
+}
+MANY = 1000
+AS_A_PERSON = 700
+"""Milliseconds between two presses that are meant: what comes sooner is the rest of a double click."""
 
 
 @pytest.fixture(scope="module")
@@ -78,90 +50,157 @@ def lab_server(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> It
 @pytest.fixture(scope="module")
 def page(lab_server: Server) -> Notebook:
     """Open one notebook for all looks."""
-    opened = lab_server.open(notebook(lab_server.root / "looks.ipynb", "", "", "", ""))
+    opened = lab_server.open(notebook(lab_server.root / "looks.ipynb", *[""] * 4))
     opened.command("application:toggle-left-area")
     return opened
 
 
-@pytest.fixture
-def made(tmp_path: Path) -> Path:
-    """Give a folder for the home of all states but the empty one."""
-    return tmp_path
-
-
 @pytest.fixture(scope="module")
-def axe() -> str:
-    """Return axe-core; without it, fail on a machine that is there for tests (CI), and skip elsewhere."""
-    if not tools.is_installed():
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(tools.ABSENT)
-    return tools.axe().read_text("utf-8")
+def made(page: Notebook, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a home with pictures, once."""
+    folder = tmp_path_factory.mktemp("made")
+    fill(page, folder, before=PICTURES)
+    return folder
 
 
-def into(state: str, panel: Panel) -> None:
-    """Bring the panel into a state."""
-    if state == "filled":
-        panel.prompt.fill("Dress the person in image 1 with the jacket from image 2.")
-        for number, words in enumerate(["fifteen views", "product photo"], start=1):
-            panel.history.filter(has_text=words).get_by_role("button", name="Use as reference").click()
-            expect(panel.references).to_have_count(number)
-        panel.region.get_by_role("spinbutton", name="Max images").fill("4")
-        panel.generate.focus()
-    if state == "queue":
-        panel.page.evaluate(SET_SOURCE, [2, SILENT])
-        panel.notebook.run(2)
-        panel.prompt.fill("a fox that takes its time")
-        for number in range(3):
-            panel.generate.click()
-            expect(panel.region.get_by_role("button", name="Cancel")).to_have_count(number + 1)
-    if state == "problem":
-        panel.region.get_by_role("radio", name="Custom").check()
-        panel.region.get_by_role("spinbutton", name="Width").fill("100")
-        panel.add("nothing.png")
-        panel.said("size:")
-        panel.said("nothing.png")
-    if state == "refused":
-        panel.page.evaluate(SET_SOURCE, [2, NOBODY])
-        panel.notebook.run(2)
-        panel.prompt.fill("a fox that nobody makes")
+@pytest.fixture
+def panel(page: Notebook, made: Path, tmp_path: Path) -> Panel:
+    """Show a panel whose home has pictures, a home of its own."""
+    shutil.copytree(made / "home", tmp_path / "home")
+    shown = fill(page, tmp_path)
+    expect(shown.history).to_have_count(5)
+    return shown
+
+
+@pytest.fixture
+def service(page: Notebook) -> Iterator[FaultServer]:
+    """Start a service that answers as it is told; what was asked of it is gone afterwards."""
+    with FaultServer() as server:
+        yield server
+    restart(page)
+
+
+def test_empty(page: Notebook, tmp_path: Path) -> None:
+    """With nothing made yet, the panel invites to begin."""
+    panel = fill(page, tmp_path)
+    expect(panel.region.get_by_role("group", name="Examples")).to_be_visible()
+    assert look(panel, "empty") == {}
+
+
+def test_an_example_fills_the_prompt(page: Notebook, tmp_path: Path) -> None:
+    """Another takes its place, and what is pressed next generates."""
+    panel = fill(page, tmp_path)
+    panel.button("A fox in the snow, ink wash").click()
+    panel.button("A lighthouse at dusk, oil on canvas").click()
+    expect(panel.prompt).to_have_value("A lighthouse at dusk, oil on canvas")
+    expect(panel.prompt).to_be_focused()
+
+
+def test_filled(panel: Panel) -> None:
+    """A prompt, two references, four pictures asked for."""
+    panel.prompt.fill(
+        "Dress the person in image 1 with the jacket from image 2. Keep the pose and the light of image 1."
+    )
+    for number, words in enumerate(["fifteen views", "product photo"], start=1):
+        panel.history.filter(has_text=words).get_by_role("button", name="Use as reference").click()
+        expect(panel.references).to_have_count(number)
+    panel.region.get_by_role("spinbutton", name="Max images").fill("4")
+    panel.region.get_by_role("radio", name="16:9").check()
+    assert look(panel, "filled") == {}
+
+
+def test_a_problem_at_a_field(panel: Panel) -> None:
+    """A size that the service doesn't make, and a reference that doesn't exist."""
+    panel.region.get_by_role("radio", name="Custom").check()
+    panel.region.get_by_role("spinbutton", name="Width").fill("100")
+    panel.add("nothing.png")
+    panel.said("size:")
+    panel.said("nothing.png")
+    assert look(panel, "problem") == {}
+
+
+def test_requests_that_fail_run_and_wait(panel: Panel, service: FaultServer) -> None:
+    """What the service refused, with its reason; then one that is generated; then three."""
+    refused = Reply(status=400, body=json.dumps(REFUSED).encode(), headers={"Content-Type": "application/json"})
+    service.on(POST, refused, *[Links(delay=600)] * 3)
+    use_service(panel, service.url)
+    panel.prompt.fill("a fox that the service does not want to paint")
+    panel.generate.click()
+    expect(panel.button("Try again")).to_be_visible()
+    expect(panel.region).to_contain_text("safety check refused")
+    assert look(panel, "refused") == {}
+    panel.button("Dismiss").click()
+    expect(panel.button("Dismiss")).to_have_count(0)
+    cancel = panel.region.get_by_role("button", name="Cancel")
+    for number, prompt in enumerate(["a fox that takes its time", "一只狐狸在雪地里", "the sea and the hills " * 9]):
+        panel.page.wait_for_timeout(AS_A_PERSON)
+        panel.prompt.fill(prompt)
         panel.generate.click()
-        expect(panel.button("Try again").first).to_be_visible(timeout=30_000)
-    if state == "search":
-        panel.region.get_by_role("searchbox", name="Search history").fill("mug")
-        expect(panel.history).to_have_count(1)
-    if state == "view":
-        panel.history.filter(has_text="product photo").get_by_role("button", name="View @").click()
-        expect(panel.page.get_by_role("dialog", name="Picture").get_by_role("img")).to_be_visible()
+        expect(cancel).to_have_count(number + 1)
+        if number == 0:
+            expect(panel.region).to_contain_text("Generating")
+            assert look(panel, "running") == {}
+    assert look(panel, "queue") == {}
 
 
-def check(panel: Panel, axe: str, name: str) -> None:
-    """Take a picture of a state, and let axe-core look at it."""
-    panel.region.locator(".sd-head").scroll_into_view_if_needed()
-    panel.page.wait_for_timeout(400)
-    if folder := os.environ.get("SEEDREAM_SCREENSHOTS"):
-        panel.page.screenshot(path=Path(folder) / f"{name}.png")
-    panel.page.evaluate(axe)
-    place = "dialog.sd-view" if name.startswith("view") else ".sd-panel"
-    found: dict[str, Any] = panel.page.evaluate(AXE, [place, TAGS])
-    assert found["wrong"] == []
-    # Within a dialog, which lies above the page, axe finds no background to compare with.
-    assert found["contrast"] or name.startswith("view")
-    assert panel.page.evaluate(SPILLED) == []
-    assert panel.page.evaluate(SMALL) == []
+def test_fifteen_results(panel: Panel) -> None:
+    """A series of fifteen, of which the last is chosen, and made a reference from its card."""
+    card = panel.history.filter(has_text="fifteen views")
+    card.get_by_role("button", name="Previous picture").click()
+    expect(card).to_contain_text("15 of 15")
+    card.get_by_role("button", name="Star").click()
+    card.get_by_role("button", name="Use as reference").hover()
+    assert look(panel, "fifteen") == {}
 
 
-@pytest.mark.timeout(300)
-@pytest.mark.parametrize("theme", THEMES)
-@pytest.mark.parametrize("width", WIDTHS)
-def test_every_state_is_for_everyone(page: Notebook, made: Path, axe: str, width: str, theme: str) -> None:
-    """Names, roles, contrast; targets of at least 32 pixels; nothing beyond the panel's edge."""
-    page.page.set_viewport_size({"width": WIDTHS[width], "height": 1300})
-    page.theme(THEMES[theme])  # type: ignore[arg-type]
-    for state in STATES:
-        panel = fill(page, made / "none") if state == "empty" else fill(page, made, before=HISTORY)
-        into(state, panel)
-        check(panel, axe, f"{state}-{width}-{theme}")
-        if state == "view":
-            panel.page.keyboard.press("Escape")
-        if state == "queue":
-            panel.page.evaluate(SET_SOURCE, [2, SPOKEN])
-            panel.notebook.run(2)
+def test_search(panel: Panel) -> None:
+    """Only what has the words."""
+    panel.region.get_by_role("searchbox", name="Search history").fill("mug")
+    expect(panel.history).to_have_count(1)
+    assert look(panel, "search") == {}
+
+
+def test_the_full_size_view(panel: Panel) -> None:
+    """A picture as large as the page, with nothing else beside it."""
+    panel.history.filter(has_text="product photo").get_by_role("button", name="View @").click()
+    dialog = panel.page.get_by_role("dialog", name="Picture")
+    expect(dialog.get_by_role("img")).to_be_visible()
+    assert look(panel, "view", "dialog.sd-view") == {}
+    panel.page.keyboard.press("Escape")
+
+
+def many(home: Path) -> None:
+    """Write a home with a thousand generations, all of the same picture."""
+    home.mkdir()
+    bench_history.write(home, MANY)
+    picture = home.parent / "picture.jpg"
+    Image.radial_gradient("L").convert("RGB").resize((1024, 768)).save(picture)
+    for path in home.glob("*-1-*.jpg"):
+        path.unlink()
+        os.link(picture, path)
+
+
+def test_a_thousand_in_the_history(page: Notebook, tmp_path: Path) -> None:
+    """The panel is as high as ever, and what is older comes as one scrolls."""
+    many(tmp_path / "home")
+    resize(page.page, "wide")
+    panel = fill(page, tmp_path)
+    panel.history.nth(20).scroll_into_view_if_needed()
+    expect(panel.history.nth(30)).to_be_attached()
+    height = panel.region.bounding_box()
+    assert height is not None
+    assert height["height"] < 1100
+    assert look(panel, "thousand") == {}
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_notebook_7(browser: Browser, tmp_path: Path, theme: str, made: Path) -> None:
+    """The panel takes its colours from Notebook 7 too."""
+    shutil.copytree(made / "home", tmp_path / "looks7" / "home")
+    for server in opened("notebook", tmp_path, browser):
+        panel = open_panel(server, tmp_path / "looks7")
+        expect(panel.history).to_have_count(5)
+        panel.notebook.theme("JupyterLab Dark" if theme == "dark" else "JupyterLab Light")
+        back = panel.region.evaluate("each => getComputedStyle(each).backgroundColor")
+        assert (back == "rgb(255, 255, 255)") == (theme == "light")
+        picture_of(panel.page, f"notebook7-{theme}")
