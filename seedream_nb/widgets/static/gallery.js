@@ -87,7 +87,7 @@ export default {
       draft: () => shared(panel).draft,
       speak: text => { spoken.textContent = text },
       entries: () => entries,
-      view: (entry, place) => { closeView = view(el, entry, place, wall) },
+      view: (entry, place) => { closeView = view(entry, place, wall) },
       closed: entry => { closeView = null; (cards.get(entry.id)?.face || search).focus() },
     }
 
@@ -199,7 +199,8 @@ export default {
     }
     /** @param {number} starred */
     function count(starred) {
-      stars.replaceChildren(icon("star"), ` ${starred}`)
+      stars.replaceChildren(icon("star"))
+      stars.dataset.count = String(starred)
       stars.hidden = !starred && !onlyStars
       const words = search.value.trim()
       empty.replaceChildren(...(entries.length ? [] : onlyStars ? [h("p", {}, "Nothing has a star here.")] : words

@@ -9,8 +9,8 @@
  * }} Around */
 
 /** Show the picture at this place of an entry; returns what closes the view.
- * @param {HTMLElement} el where it is put @param {any} first @param {number} start @param {Around} around */
-export function view(el, first, start, around) {
+ * @param {any} first @param {number} start @param {Around} around */
+export function view(first, start, around) {
   let at = { entry: first, place: start }
   let source = ""
   const image = h("img", { class: "sd-full", decoding: "async", draggable: "true", onclick: zoom })
@@ -24,7 +24,7 @@ export function view(el, first, start, around) {
   const previous = iconButton("left", "Previous", () => step(-1))
   const next = iconButton("right", "Next", () => step(1))
   const stage = h("div", { class: "sd-stage", tabindex: "0", role: "group", "aria-label": "Picture" }, image, said)
-  const dialog = h("dialog", { class: "sd-view", "aria-label": "Picture", onkeydown: key, onclose: closed }, bar, previous, stage, next)
+  const dialog = h("dialog", { class: "sd-piece sd-view", "aria-label": "Picture", onkeydown: key, onclose: closed }, bar, previous, stage, next)
 
   const shown = () => at.entry.pictures[at.place]
   function release() {
@@ -93,7 +93,7 @@ export function view(el, first, start, around) {
     release()
     source = image.src = address(made.buffers[0], made.media_type)
   }
-  el.append(dialog)
+  document.body.append(dialog) // where nothing around it can cut it off, or hide it from a tool that checks its colours
   dialog.showModal()
   stage.focus()
   show()
