@@ -52,7 +52,7 @@ export function card(entry, wall, start = 0) {
     mark.textContent = now && pictures.length > 1 ? now.mark : entry.mark
     series.textContent = ofSeries(made.place, pictures.length)
     size.textContent = now ? `${now.width}×${now.height}` : entry.error && entry.status
-    face.setAttribute("aria-label", now ? `View ${pictures.length > 1 ? now.mark : entry.mark}` : `${entry.mark}: ${entry.status}`)
+    face.setAttribute("aria-label", now ? `View ${pictures.length > 1 ? now.mark : entry.mark}` : `${entry.mark}: ${entry.error || entry.status}`)
     none.textContent = !now ? entry.error || entry.status : small === null ? "its file is gone, or damaged" : ""
     image.toggleAttribute("hidden", !now || small === null)
     if (now) image.setAttribute("data-picture", now.mark)
