@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import hypothesis
@@ -51,7 +52,9 @@ def leads_astray(name: str) -> bool:
 @pytest.fixture(autouse=True)
 def clean(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Give each test an empty environment, `tmp_path` as its folder, and a home elsewhere."""
-    home = tmp_path_factory.mktemp("home")
+    # Not `mktemp`, which reads the folder of all tests each time, to number this one.
+    home = tmp_path_factory.getbasetemp() / "homes" / uuid.uuid4().hex
+    home.mkdir(parents=True)
     with pytest.MonkeyPatch.context() as patch:
         for name in filter(leads_astray, list(os.environ)):
             patch.delenv(name)

@@ -10,6 +10,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
@@ -353,6 +354,6 @@ def _index(mark: str) -> int:
     return int(mark.rpartition(".")[2])
 
 
-TestHomeOfManyKernels = HomeOfManyKernels.TestCase
+TestHomeOfManyKernels = pytest.mark.slow(HomeOfManyKernels.TestCase)
 # Not made shorter when it fails: that would take longer than a test may.
 TestHomeOfManyKernels.settings = settings(max_examples=60, stateful_step_count=30, phases=[Phase.generate])

@@ -264,6 +264,7 @@ print(max(late))
 """
 
 
+@pytest.mark.slow
 def test_first_use_does_not_hold_the_loop(fault_server: FaultServer) -> None:
     """What is imported at first use is imported by a thread: the loop is not held for 20 ms."""
     ways = [sys.executable, "-c", FIRST_USE, fault_server.url, fault_server.picture(64, 64)]

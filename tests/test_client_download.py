@@ -254,6 +254,7 @@ def test_packed(fault_server: FaultServer, tmp_path: Path, packing: str, pack: C
 
 
 @pytest.mark.parametrize("packing", ["gzip", "gzip, gzip"])
+@pytest.mark.slow
 def test_a_bomb(fault_server: FaultServer, tmp_path: Path, packing: str) -> None:
     """A few kB that unpack to a GB are no picture, and never stand in memory as a whole."""
     bomb = gzip.compress(gzip.compress(bytes(1_000_000)) * 1000 if "," in packing else bytes(200_000_000))

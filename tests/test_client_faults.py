@@ -112,6 +112,7 @@ def test_a_connection_that_is_never_taken() -> None:
 
 
 @pytest.mark.parametrize("cut", [1, 2, 3])
+@pytest.mark.slow
 def test_each_pause_before_another_try_is_told_and_kept(
     tls_fault_server: Tls, monkeypatch: pytest.MonkeyPatch, cut: int
 ) -> None:
@@ -251,6 +252,7 @@ print(post(sys.argv[1], patience=Patience(silence=1.0)).content.decode())
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows stops no process")
+@pytest.mark.slow
 def test_an_answer_that_came_while_this_process_stood_still(fault_server: FaultServer) -> None:
     """However long a closed lid or a debugger stops it, what came meanwhile is read, not given up as silence."""
     fault_server.on(POST, faults.Reply(body=b"paid for", delay=0.5))

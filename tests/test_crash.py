@@ -269,6 +269,7 @@ def test_ids_go_on_after_a_crash(
     [((2, "before"), ("unknown", None)), ((2, "after"), ("stopped", 0.0)), ((3, "before"), ("stopped", 0.0)),
      ((3, "after"), ("unknown", None)), ((4, "after"), ("stopped", 0.0))],
 )  # fmt: skip
+@pytest.mark.slow
 def test_what_was_surely_refused_is_not_billed(  # noqa: PLR0913 - where it dies, and what is told
     fault_server: FaultServer,
     doomed: Doomed,

@@ -98,6 +98,7 @@ def test_a_rate_limit_is_waited_for(
 
 
 @pytest.mark.parametrize("own", ["Fri, 20 Nov 1998 12:00:00 GMT", "Fri, 20 Nov 2099 12:00:00 GMT"])
+@pytest.mark.slow
 def test_a_clock_that_is_wrong_changes_no_wait(procedure: Procedure, fault_server: FaultServer, own: str) -> None:
     """A date in `Retry-After` is a second ahead by the server's clock: a second is waited, whatever ours shows."""
     waits = {"Retry-After": own.replace("12:00:00", "12:00:01"), "Date": own}
@@ -203,6 +204,7 @@ def test_a_wait_beyond_the_timeout_is_not_begun(
     assert procedure.budget.reserved == 0
 
 
+@pytest.mark.slow
 def test_waiting_ends_with_the_timeout(procedure: Procedure, fault_server: FaultServer) -> None:
     """A rate limit that never ends is told when `timeout` has passed since it was first sent, with the tries."""
     fault_server.on(POST, LIMITED)

@@ -108,6 +108,7 @@ def deliver(server: FaultServer, fault: Step) -> None:
 
 
 @pytest.mark.parametrize("name", ROWS)
+@pytest.mark.slow
 def test_a_picture_that_does_not_come(
     procedure: Procedure, fault_server: FaultServer, tmp_path: Path, name: str
 ) -> None:
@@ -202,6 +203,7 @@ def in_another_kernel(server: FaultServer, folder: Path, *, size_limit: int = 0)
 
 
 @pytest.mark.parametrize("first", [PICTURE, bytes(300_000)], ids=["same file", "another file"])
+@pytest.mark.slow
 def test_recover_goes_on_from_where_it_stopped(
     fault_server: FaultServer, tmp_path: Path, new_session: NewSession, first: bytes
 ) -> None:
@@ -216,6 +218,7 @@ def test_recover_goes_on_from_where_it_stopped(
     assert asked[4:] == ["bytes=100000-", *([None] if first != PICTURE else [])]
 
 
+@pytest.mark.slow
 def test_a_picture_that_drips(fault_server: FaultServer, tmp_path: Path) -> None:
     """A download that never falls silent and never ends is given up; what arrived is kept, and gone on with."""
 

@@ -48,6 +48,7 @@ def stopped(job: Job) -> str:
 # -- stopped, phase by phase -----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_while_preparing(new_session: NewSession, fault_server: FaultServer) -> None:
     """Stopped while a reference is made to fit: nothing was sent or billed, and nothing stands in the history."""
     session = new_session()
@@ -72,6 +73,7 @@ def test_while_waiting(new_session: NewSession, fault_server: FaultServer) -> No
     assert len(fault_server.posts) == 1
 
 
+@pytest.mark.slow
 def test_while_uploading(new_session: NewSession, fault_server: FaultServer) -> None:
     """Stopped before the last byte went out: not billed, and the history says so."""
     fault_server.on(POST, Stall(when="headers", read=False, seconds=60))
@@ -119,6 +121,7 @@ def held(gate: threading.Event) -> Callable[[Seen], Links]:
 # -- late ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_every_late_reply_is_kept(new_session: NewSession, fault_server: FaultServer) -> None:
     """A hundred callers that waited in vain are free; a hundred of a hundred late replies are kept."""
     session = new_session()
@@ -312,6 +315,7 @@ def test_a_disk_that_fills_up(fault_server: FaultServer, tmp_path: Path) -> None
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork")
 @pytest.mark.parametrize("concurrency", [4, 1])
+@pytest.mark.slow
 def test_a_fork(fault_server: FaultServer, tmp_path: Path, concurrency: int) -> None:
     """A forked child can ask for pictures of its own, and is told that the parent's request goes on there.
 
@@ -336,6 +340,7 @@ def test_a_fork(fault_server: FaultServer, tmp_path: Path, concurrency: int) -> 
 
 
 @pytest.mark.parametrize("concurrency", [4, 1])
+@pytest.mark.slow
 def test_a_thread_that_dies(fault_server: FaultServer, tmp_path: Path, concurrency: int) -> None:
     """Who waits, in whatever way, is told that it may have been billed, in place of waiting for ever."""
     fault_server.on(POST, Stall(when="body"))

@@ -202,6 +202,7 @@ def test_floats_are_fractions_or_bytes(value: float, expected: int, tmp_path: Pa
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L"])
+@pytest.mark.slow
 def test_what_is_over_ten_megabytes_is_made_to_fit(mode: str, tmp_path: Path) -> None:
     """With alpha it stays a PNG; the note tells the sizes."""
     sent = fitted(
@@ -239,6 +240,7 @@ def of_size(form: str, size_bytes: int) -> bytes:
     return content[:2] + b"".join(parts) + content[2:]
 
 
+@pytest.mark.slow
 def test_what_is_over_36_million_pixels_is_scaled_down(tmp_path: Path) -> None:
     """And the note says from what to what."""
     sent = fitted(encoded(Image.new("L", (9000, 4500), 99), "PNG"), tmp_path, "plan.png")

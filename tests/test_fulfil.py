@@ -147,6 +147,7 @@ def test_a_broken_connection_after_sending_is_never_sent_again(session: Session,
     assert session.budget.may_have_been_billed == pytest.approx(0.03)
 
 
+@pytest.mark.slow
 def test_a_service_that_is_not_there_costs_nothing(session: Session, fault_server: FaultServer) -> None:
     """A refused connection is told as not billed and leaves nothing reserved."""
     fault_server.close()

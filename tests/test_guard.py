@@ -82,6 +82,7 @@ def complaints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("name", ATTEMPTS)
+@pytest.mark.slow
 def test_leaving_fails(complaints: dict[str, str], name: str, place: str) -> None:
     """A test fails that connects, sends or looks up a name: itself, in a thread, or in a child process."""
     complaint = complaints[f"test_{name}_{place}"]

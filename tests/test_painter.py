@@ -29,6 +29,7 @@ def mean(picture: Image.Image, box: tuple[int, int, int, int] | None = None) -> 
 
 @pytest.mark.parametrize("size", [(640, 480), (481, 1013), (1600, 100), (100, 1600), (1024, 1024)])
 @pytest.mark.parametrize("words", SCENES, ids=lambda words: words.partition(" ")[0] if isinstance(words, str) else None)
+@pytest.mark.slow
 def test_every_scene_fills_every_shape(words: str, size: tuple[int, int]) -> None:
     """Each scene is painted in exactly the size asked for, from 1:16 to 16:1."""
     picture = painted(words.split(maxsplit=1)[0], size)

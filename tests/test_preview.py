@@ -199,6 +199,7 @@ def test_a_cheap_preview_of_any_format(tmp_path: Path, form: str) -> None:
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "P", "1", "I;16", "F", "CMYK"])
+@pytest.mark.slow
 def test_a_cheap_preview_of_an_image(mode: str) -> None:
     """An image in memory, however large, has one too, and stays what it was."""
     source = gradient(3000, 2000).convert("L").convert(mode) if mode != "I;16" else Image.new(mode, (3000, 2000))

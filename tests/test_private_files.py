@@ -141,6 +141,7 @@ NAMES = [
 
 
 @pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))
+@pytest.mark.slow
 def test_no_prompt_leads_out_of_home(session: Session, fault_server: FaultServer, tmp_path: Path, name: str) -> None:
     """Whatever the prompt and the link's name are, one picture comes, in `home`, with a name that any system takes."""
     link = fault_server.picture(64, 64, name="x.jpg")
@@ -156,6 +157,7 @@ def test_no_prompt_leads_out_of_home(session: Session, fault_server: FaultServer
 
 
 @pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))
+@pytest.mark.slow
 def test_copies_stay_in_the_folder_that_was_named(session: Session, tmp_path: Path, name: str) -> None:
     """A folder to save to is taken as it is written, or refused before anything is sent; a copy never leaves it."""
     inside = tmp_path / "copies"
@@ -309,6 +311,7 @@ def fetched(server: FaultServer, files: dict[str, bytes]) -> dict[str, tuple[str
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the most memory that was used is read there")
+@pytest.mark.slow
 def test_no_file_fills_the_memory(fault_server: FaultServer) -> None:
     """What is too large, in pixels or bytes, packed or not, is refused with less than 100 MB of memory."""
     found = fetched(fault_server, bombs())
@@ -317,6 +320,7 @@ def test_no_file_fills_the_memory(fault_server: FaultServer) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the most memory that was used is read there")
+@pytest.mark.slow
 def test_no_picture_that_the_service_can_not_make_is_unpacked(fault_server: FaultServer) -> None:
     """More pixels than 4096 by 4096, by a good margin, and animations are refused as well, with as little memory."""
     larger = {

@@ -330,6 +330,7 @@ def test_an_escaped_template_gives_itself_back(trailers: str, end: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["{a(" * 2000, "{a:" * 5000, "{" * 20_000, "\\a" * 5000 + "{a}", "{a['" * 1000])
+@pytest.mark.slow
 def test_odd_prompts_take_no_long_time(text: str) -> None:
     """Looking for the end of an expression is bounded."""
     assert sum(len(part) if isinstance(part, str) else len(part.written) for part in parts_of(text)) == len(text)

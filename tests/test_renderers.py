@@ -224,6 +224,7 @@ def test_latex_with_words_around(session: Session) -> None:
     assert len(files) == 1
 
 
+@pytest.mark.slow
 def test_a_terminal_is_told_everything(session: Session) -> None:
     """Plain text says what was made, where each file is, by which mark, and that it is an imitation."""
     generation = mixed(session)

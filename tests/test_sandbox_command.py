@@ -40,6 +40,7 @@ def check_the_end(sandbox: Served, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.slow
 def test_end_at_rest(tmp_path: Path, number: signal.Signals) -> None:
     """After its work it ends with 0, silent, its port free and its folder of pictures, private till then, gone."""
     with served(tmp_path, "--api-key", KEY) as sandbox:
@@ -93,6 +94,7 @@ def test_a_port_that_is_taken() -> None:
      ("--latency", "soon"), ("--port", "x")],
     ids=range(7),
 )  # fmt: skip
+@pytest.mark.slow
 def test_bad_options(options: tuple[str, str]) -> None:
     """An option that makes no sense ends it with 2 and words that name it, and no traceback."""
     done = run("--port", "0", *options)

@@ -111,6 +111,7 @@ VALUES = st.one_of(
 @example(field="max_images", value=4.0)
 @example(field="size", value="2048x2048\n")
 @example(field="sequential_image_generation", value=True)
+@pytest.mark.slow
 def test_the_same_values_are_refused(field: str, value: object) -> None:
     """A value of a field is a 400 that names the field exactly where the description does not allow it."""
     assume(field != "images" or not isinstance(value, list) or problems("Request", {**BASIC, field: value}))

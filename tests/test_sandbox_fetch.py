@@ -167,6 +167,7 @@ PRIVATE = """
 """
 
 
+@pytest.mark.slow
 def test_private_hosts_are_out_of_reach(world: Proxy) -> None:
     """This machine and private networks are refused however they are written, with a proxy too."""
 

@@ -64,6 +64,7 @@ def test_a_script_makes_pictures(fault_server: FaultServer, tmp_path: Path) -> N
     (3, 12) <= sys.version_info < (3, 12, 3),
     reason="starts no thread any more when a script ends: https://github.com/python/cpython/issues/113964",
 )
+@pytest.mark.slow
 def test_a_script_that_ends_waits_for_what_it_has_sent(fault_server: FaultServer, tmp_path: Path) -> None:
     """A request that is on its way when the script ends is waited for, said so, and its picture kept."""
     # A name that has to be looked up: asyncio does that in threads, which end early when the interpreter does.
@@ -110,6 +111,7 @@ else:
     (3, 12) <= sys.version_info < (3, 12, 3),
     reason="starts no thread any more when a script ends: https://github.com/python/cpython/issues/113964",
 )
+@pytest.mark.slow
 def test_a_forked_child_leaves_the_parents_requests_alone(fault_server: FaultServer, tmp_path: Path) -> None:
     """It can't stop them, says nothing of them when it ends, and does not wait for them; the parent does."""
     fault_server.on(POST, Links(delay=1.0))

@@ -69,6 +69,7 @@ IDS = [*(f"jpeg-{name}" for name in JPEGS), *(f"png-{name}" for name in PNGS)]
 
 @pytest.mark.parametrize(("media_type", "content"), FILES, ids=IDS)
 @pytest.mark.parametrize("most", [1, 7, 1000, PIECE_BYTES])
+@pytest.mark.slow
 def test_a_clean_file_stays_byte_for_byte(media_type: str, content: bytes, most: int) -> None:
     """However it is read."""
     if most == 1 and len(content) > 100_000:

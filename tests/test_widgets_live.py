@@ -245,6 +245,7 @@ def test_changes_keep_to_what_is_sought(filled: State) -> None:
 
 
 @pytest.mark.parametrize("what", ["rerun", "edit", "code", "star"])
+@pytest.mark.slow
 def test_an_entry_whose_record_is_gone_is_told(filled: State, what: str) -> None:
     """In words for a person, whatever is asked of it."""
     piece = Gallery(state=filled)
@@ -259,6 +260,7 @@ def test_a_picture_whose_record_is_gone_is_told(filled: State) -> None:
     assert "there is no such" in ask(Gallery(state=filled), "picture", mark="@999.1")["error"]["told"][0]
 
 
+@pytest.mark.slow
 def test_a_star_of_another_panel_is_seen(filled: State) -> None:
     """Of an old generation too."""
     ask(Queue(filled), "here")
