@@ -21,7 +21,7 @@ METADATA = {
     "language_info": {"name": "python"},
 }
 WIDGET = "application/vnd.jupyter.widget-view+json"
-QUALITY = 60
+QUALITY = 45
 _PICTURE = re.compile(r'(<img [^>]*?src="data:image/jpeg;base64,)([^"]+)("[^>]*? width="([0-9]+)")')
 _TIMES = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}|[0-9]+(\.[0-9]+)? (s|min)\b")
 _NUMBERS = re.compile(r"@[0-9]+\b|\b[0-9]{4}-(?=[0-9]+-[a-z])")
