@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from seedream_nb.errors import SeedreamError, plain
+from seedream_nb.generation.folding import ENDS
 from seedream_nb.preview import preview
 from seedream_nb.process import PROCESS
 from seedream_nb.view.cells import cell_of
@@ -34,7 +35,13 @@ class Gallery(Piece):
     _esm = module("gallery.js")
     _css = static("panel.css")
 
-    def __init__(self, history: History | None = None, *, state: State | None = None) -> None:
+    def __init__(
+        self,
+        history: History | None = None,
+        *,
+        state: State | None = None,
+        **traits: Any,  # noqa: ANN401 - a widget's own
+    ) -> None:
         """Show the history of this session."""
         if state is None:
             from seedream_nb.widgets.state import State
@@ -54,6 +61,7 @@ class Gallery(Piece):
                 "code": self._code,
                 "star": self._star,
             },
+            **traits,
         )
 
     @property
@@ -161,6 +169,7 @@ def _entry(generation: Generation) -> dict[str, Any]:
         "mark": generation.mark,
         "prompt": plain(generation.prompt, _PROMPT_CHARACTERS),
         "status": generation.status,
+        "runs": generation.status not in ENDS,
         "error": plain(generation.error or "") if not generation.images else "",
         "seconds": generation.seconds,
         "starred": generation.starred,

@@ -6,7 +6,7 @@ import contextlib
 import html
 from typing import TYPE_CHECKING, Any
 
-from ipywidgets import Box, VBox
+from ipywidgets import Box, Layout, VBox
 
 from seedream_nb.compose import options_of
 from seedream_nb.errors import RequestError, SeedreamError
@@ -34,7 +34,7 @@ class Form(Piece):
     _esm = module("form.js")
     _css = static("panel.css")
 
-    def __init__(self, part: str, state: State) -> None:
+    def __init__(self, part: str, state: State, **traits: Any) -> None:  # noqa: ANN401 - a widget's own
         """Show this part; the parts share a draft on the page, so that typing never waits on the kernel."""
         super().__init__(
             state,
@@ -45,6 +45,7 @@ class Form(Piece):
                 "prompts": self._prompts,
                 "undo": lambda _: state.undo(),
             },
+            **traits,
         )
 
     def shown(self) -> Mapping[str, Any]:
@@ -90,9 +91,9 @@ class Queue(Piece):
     _esm = module("queue.js")
     _css = static("panel.css")
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, **traits: Any) -> None:  # noqa: ANN401 - a widget's own
         """Show the jobs of this session, whichever door they came through."""
-        super().__init__(state, {"cancel": self._cancel, "again": self._again, "dismiss": self._dismiss})
+        super().__init__(state, {"cancel": self._cancel, "again": self._again, "dismiss": self._dismiss}, **traits)
 
     def shown(self) -> Mapping[str, Any]:
         """Return the jobs."""
@@ -126,12 +127,18 @@ class Panel(VBox):  # type: ignore[misc]
     def __init__(self, session: Session | None = None) -> None:
         """Show a session, the one of this process if none is given."""
         state = State(session or PROCESS.the_session())
-        left = VBox([Form("prompt", state), ReferenceTray(state), Form("options", state)])
-        right = VBox([Queue(state), Gallery(state=state)])
-        body = Box([left, right])
-        for box, name in ((left, "form"), (right, "results"), (body, "body"), (self, "panel")):
-            box.add_class(f"sd-{name}")
-        super().__init__([Form("head", state), body])
+        same = {"layout": Layout()}
+        head = Form("head", state, **same)
+        # Sent once: each style sheet that a page gets makes it look at all of its elements anew.
+        more = {**same, "_css": ""}
+        left = VBox(
+            [Form("prompt", state, **more), ReferenceTray(state, **more), Form("options", state, **more)],
+            _dom_classes=("sd-form",),
+            **same,
+        )
+        right = VBox([Queue(state, **more), Gallery(state=state, **more)], _dom_classes=("sd-results",), **same)
+        body = Box([left, right], _dom_classes=("sd-body",), **same)
+        super().__init__([head, body], _dom_classes=("sd-panel",))
         self._state = state
 
     # ipywidgets 7 shows itself by this method, in which there is no place for a summary.

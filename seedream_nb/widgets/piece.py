@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 SHARED = ("common.js", "line.js")
 """What stands before each module."""
-PARTS = {"tray.js": ("incoming.js", "references.js", "names.js"), "gallery.js": ("card.js", "view.js")}
+PARTS = {
+    "tray.js": ("incoming.js", "references.js", "names.js"),
+    "gallery.js": ("card.js", "wall.js", "view.js", "invitation.js"),
+}
 """Modules in several files, each short enough to read."""
 
 

@@ -203,7 +203,7 @@ class ReferenceTray(Piece):
     _esm = module("tray.js")
     _css = static("panel.css")
 
-    def __init__(self, state: State | None = None) -> None:
+    def __init__(self, state: State | None = None, **traits: Any) -> None:  # noqa: ANN401 - a widget's own
         """Show the tray of a panel, or one of its own."""
         if state is None:
             from seedream_nb.widgets.state import State
@@ -223,6 +223,7 @@ class ReferenceTray(Piece):
                 "thumbnail": lambda asked: Answer(buffers=[self._tray.thumbnail(asked.number("number"))]),
                 "undo": lambda _: state.undo(),
             },
+            **traits,
         )
 
     @property

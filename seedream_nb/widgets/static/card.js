@@ -2,6 +2,9 @@
 // @ts-check
 /* global h, iconButton, deliberate, ofSeries, alarm */
 
+/** Milliseconds that a card says what was done; a screen reader has said it at once. */
+const SAID_FOR = 6000
+
 /** What a card asks of the wall that it is on.
  * @typedef {{
  *   ask: (what: string, fields: object) => Promise<any>,
@@ -14,7 +17,7 @@
 export function card(entry, wall, start = 0) {
   const { pictures } = entry
   const image = h("img", { alt: "", decoding: "async", draggable: "true", ondragstart: carry })
-  const none = h("span", { class: "sd-noimage" })
+  const none = h("span", { class: entry.runs ? "sd-noimage sd-soon" : "sd-noimage" })
   const face = h("button", { type: "button", class: "sd-face", disabled: !pictures.length, onclick: () => wall.view(entry, made.place) }, image, none)
   const mark = h("span", { class: "sd-mark" })
   const series = h("span", { class: "sd-series" })
@@ -25,7 +28,7 @@ export function card(entry, wall, start = 0) {
   const save = pictures.length ? iconButton("download", "Download", () => act(wall.download(chosen().mark))) : null
   const star = iconButton("star", "Star", () => act(wall.ask("star", { generation: entry.id, on: !entry.starred })))
   const actions = h("div", { class: "sd-actions" }, use,
-    iconButton("again", "Run again", event => isMeant(event) && act(wall.ask("rerun", { generation: entry.id }), () => "It is in the queue.")),
+    entry.runs ? null : iconButton("again", "Run again", event => isMeant(event) && act(wall.ask("rerun", { generation: entry.id }), () => "It is in the queue.")),
     iconButton("edit", "Edit request", () => act(wall.ask("edit", { generation: entry.id, form: wall.draft() }))),
     iconButton("code", "Copy as cell", () => act(wall.copy(entry), told => told)),
     star, save)
@@ -38,10 +41,10 @@ export function card(entry, wall, start = 0) {
   const from = entry.sources.length ? h("span", { class: "sd-from" }, ` from ${entry.sources.join(", ")}`) : null
   const seconds = entry.seconds === null ? "" : `${entry.seconds.toFixed(entry.seconds < 10 ? 1 : 0)} s`
 
-  const element = h("li", { class: "sd-card", "aria-label": entry.prompt },
-    face, mark, entry.sandbox && h("span", { class: "sd-mark sd-badge" }, "sandbox"), turn,
+  const element = h("div", { class: "sd-card", role: "listitem", "aria-label": entry.prompt, "aria-busy": entry.runs ? "true" : null },
+    face, said, mark, entry.sandbox && h("span", { class: "sd-mark sd-badge" }, "sandbox"), turn,
     h("div", { class: "sd-caption", title: entry.prompt }, entry.prompt, from),
-    h("div", { class: "sd-meta" }, size, h("span", {}, seconds)), actions, said)
+    h("div", { class: "sd-meta" }, size, h("span", {}, seconds)), actions)
   const made = { element, face, entry, place: Math.max(0, Math.min(start, pictures.length - 1)), draw, star: starred }
 
   const chosen = () => pictures[made.place]
@@ -83,15 +86,19 @@ export function card(entry, wall, start = 0) {
     entry.starred = on
     star.setAttribute("aria-pressed", String(on))
   }
-  /** Tell on the card what has become of an action: where the person looks.
+  /** @type {any} */
+  let timer
+  /** Tell over the picture what has become of an action: where the person looks, and where nothing is moved by it.
    * @param {Promise<any>} doing @param {(answer: any) => string} [words] */
   async function act(doing, words) {
+    clearTimeout(timer)
     said.replaceChildren()
     try {
       const text = words?.(await doing)
       if (text) {
         wall.speak(text)
         said.replaceChildren(h("div", { class: "sd-hint" }, text))
+        timer = setTimeout(() => said.replaceChildren(), SAID_FOR)
       } else await doing
     } catch (error) {
       const { told, fields } = /** @type {Refusal} */ (error)

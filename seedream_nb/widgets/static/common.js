@@ -146,9 +146,13 @@ const ICONS = {
   right: "M9 5l7 7-7 7",
 }
 
+/** One of each, of which copies are shown: a history has thousands. @type {Map<string, any>} */
+const DRAWN = new Map()
+
 /** @param {keyof typeof ICONS} name */
 export function icon(name) {
-  return h("svg", { viewBox: "0 0 24 24", "aria-hidden": "true", class: "sd-icon" }, h("path", { d: ICONS[name] }))
+  if (!DRAWN.has(name)) DRAWN.set(name, h("svg", { viewBox: "0 0 24 24", "aria-hidden": "true", class: "sd-icon" }, h("path", { d: ICONS[name] })))
+  return DRAWN.get(name).cloneNode(true)
 }
 
 /** A button with an icon alone; its name is said and shown on hovering.

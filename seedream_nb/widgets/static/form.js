@@ -12,11 +12,12 @@ export default {
     /** @type {Function[]} */
     const leave = []
     el.classList.add("sd-piece")
+    const entered = kernel.ask("snapshot") // along with the first question, which would only be another way there and back
     kernel.ask("part").then(({ part, panel }) => {
       const store = shared(panel)
       const parts = new Map([["head", head], ["prompt", prompt], ["options", options]])
       el.replaceChildren(parts.get(part)?.({ kernel, store, leave }))
-      return kernel.ask("snapshot")
+      return entered
     }).catch(error => el.append(alarm(error.told)))
     return () => {
       kernel.close()

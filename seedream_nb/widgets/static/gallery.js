@@ -1,9 +1,8 @@
 // The gallery: the history as a wall of pictures, searched, and kept up to date.
 // @ts-check
-/* global h, line, shared, icon, address, alarm, card, view, changed */
+/* global h, line, shared, icon, address, alarm, card, view, wall, invitation, changed */
 
 const SEARCH_AFTER = 150
-const EXAMPLES = ["A lighthouse at dusk, oil on canvas", "Product photo of a red mug, studio light", "A fox in the snow, ink wash", "一只狐狸在雪地里，水墨画"]
 /** Thumbnails that are asked for at once: a screen's, so that the first are not kept waiting by the last. */
 const THUMBNAILS = 12
 /** Cards that are put on the wall in one frame: more of them would be seen to hold up the scrolling. */
@@ -23,10 +22,13 @@ export default {
     el.classList.add("sd-piece")
     const search = h("input", { type: "search", class: "sd-input", "aria-label": "Search history", placeholder: "Search history", oninput: sought, onkeydown: (/** @type {Event} */ event) => event.stopPropagation() })
     const stars = h("button", { type: "button", class: "sd-button sd-stars", "aria-pressed": "false", "aria-label": "Only with a star", title: "Only with a star", onclick: () => { onlyStars = !onlyStars; stars.setAttribute("aria-pressed", String(onlyStars)); restart() } })
-    const list = h("ul", { class: "sd-wall", "aria-label": "History" })
+    const list = wall("History", near => near.forEach(each => {
+      const mark = each.querySelector("img")?.getAttribute("data-picture")
+      if (mark) want(mark)
+    }), ahead(300))
     const empty = h("div", { class: "sd-nothing" })
     const end = h("div", { class: "sd-end" })
-    const scroll = h("div", { class: "sd-scroll" }, list, empty, end)
+    const scroll = h("div", { class: "sd-scroll" }, list.element, empty, end)
     const said = h("div", {})
     const late = h("div", { class: "sd-hint" })
     const spoken = h("div", { role: "status", class: "sd-spoken" })
@@ -48,24 +50,21 @@ export default {
     let epoch = 0
     /** @type {any} */
     let timer
-    /** @type {(() => void) | null} */
-    let closeView = null
+    let starred = 0
+    /** @type {{close: () => void, draw: () => void} | null} */
+    let viewed = null
+    /** @type {Function[]} */
+    const leave = []
 
-    const inSight = new IntersectionObserver(seen => {
-      for (const each of seen) if (each.isIntersecting) {
-        inSight.unobserve(each.target)
-        const mark = each.target.querySelector("img")?.getAttribute("data-picture")
-        if (mark) want(mark)
-      }
-    }, ahead(300))
     const atEnd = new IntersectionObserver(seen => { if (seen.some(each => each.isIntersecting)) more() }, ahead(1200))
     atEnd.observe(end)
 
     kernel.onSnapshot(snapshot => {
-      panel = snapshot.panel
+      if (!panel) leave.push(shared(panel = snapshot.panel).listen("filled", () => { if (empty.childElementCount) count(starred) }))
+      const isFirst = stamp === -1
       if (snapshot.history === stamp) return
       stamp = snapshot.history
-      update()
+      if (!isFirst) update()
     })
     kernel.onLate(isLate => { late.textContent = isLate && acting ? LATE : "" })
     kernel.ask("snapshot").catch(fail)
@@ -81,14 +80,14 @@ export default {
       }
     }
     /** @type {Wall & Around} */
-    const wall = {
+    const around = {
       ask, copy, download, more, want,
       small: mark => thumbnails.get(mark),
       draft: () => shared(panel).draft,
       speak: text => { spoken.textContent = text },
       entries: () => entries,
-      view: (entry, place) => { closeView = view(entry, place, wall) },
-      closed: entry => { closeView = null; (cards.get(entry.id)?.face || search).focus() },
+      view: (entry, place) => { viewed = view(entry, place, around) },
+      closed: entry => { viewed = null; (cards.get(entry.id)?.face || search).focus() },
     }
 
     // -- what is shown ----------------------------------------------------------------------------
@@ -102,14 +101,14 @@ export default {
       epoch++
       entries = []
       cards.clear()
-      list.replaceChildren()
+      list.clear()
       whole = loading = false
       await more()
       spoken.textContent = search.value ? `${entries.length}${whole ? "" : " or more"} found` : ""
     }
     /** Fetch the next page of what is older. */
     async function more() {
-      if (whole || loading || stamp === -1) return
+      if (whole || loading) return
       const now = epoch
       loading = true
       const page = await kernel.ask("entries", { before: entries.at(-1)?.id ?? null, ...filter() }).catch(fail)
@@ -124,30 +123,36 @@ export default {
         if (now !== epoch) return
         const some = page.entries.slice(place, place + AT_ONCE)
         entries.push(...some)
-        list.append(...some.map((/** @type {any} */ each) => made(each).element))
+        list.append(some.map((/** @type {any} */ each) => made(each).element))
       }
       whole = page.whole
       loading = false
       count(page.starred)
       atEnd.unobserve(end) // it says so again if the end is in sight still
       atEnd.observe(end)
+      again()
     }
     let updating = false
     let isStale = false
     /** Bring what is shown up to date, without moving what has the focus. */
     async function update() {
+      if (updating || (loading && !entries.length)) { isStale = true; return }
       if (!entries.length) {
         whole = false
         return more()
       }
-      if (updating) { isStale = true; return }
       updating = true
       const now = epoch
       const oldest = entries[entries.length - 1].id
       const found = await kernel.ask("changes", { oldest: whole ? 0 : oldest, ...filter() }).catch(fail)
       updating = false
       if (found && now === epoch) take(found, entries.filter(each => each.id >= oldest).map(each => each.id))
-      if (isStale) { isStale = false; update() }
+      again()
+    }
+    function again() {
+      if (!isStale || updating) return
+      isStale = false
+      update()
     }
     /** @param {any} found @param {number[]} shown ids */
     function take(found, shown) {
@@ -160,21 +165,21 @@ export default {
         if (fresh.includes(each.id)) put(each)
         else if (JSON.stringify(each) !== JSON.stringify(cards.get(each.id)?.entry)) replace(each)
       }
+      if (gone.length || fresh.length) list.settle()
       count(found.starred)
     }
     /** @param {any} entry @param {number} [place] */
     function made(entry, place) {
-      const one = card(entry, wall, place)
+      const one = card(entry, around, place)
       cards.set(entry.id, one)
-      if (entry.pictures.length) inSight.observe(one.face)
       return one
     }
     /** @param {any} entry */
     function put(entry) {
       const place = entries.findIndex(each => each.id < entry.id)
       const at = place < 0 ? entries.length : place
+      list.put(made(entry).element, cards.get(entries[at]?.id)?.element)
       entries.splice(at, 0, entry)
-      list.insertBefore(made(entry).element, list.children[at] || null)
       if (entry.pictures.length) want(entry.pictures[0].mark) // at once: it is what the person waits for
     }
     /** @param {any} entry */
@@ -191,14 +196,15 @@ export default {
     /** @param {number} id */
     function drop(id) {
       const old = cards.get(id)
-      const next = old?.element.contains(document.activeElement) ? old.element.nextElementSibling || old.element.previousElementSibling : null
+      const next = old?.element.contains(document.activeElement) ? list.beside(old.element) : null
       entries = entries.filter(each => each.id !== id)
       cards.delete(id)
       old?.element.remove()
       if (next) next.querySelector("button")?.focus()
     }
-    /** @param {number} starred */
-    function count(starred) {
+    /** @param {number} now how many have a star */
+    function count(now) {
+      starred = now
       stars.replaceChildren(icon("star"))
       stars.dataset.count = String(starred)
       stars.hidden = !starred && !onlyStars
@@ -233,6 +239,7 @@ export default {
         marks.forEach(mark => thumbnails.set(mark, null))
         page.marks.forEach((/** @type {string} */ mark, /** @type {number} */ place) => thumbnails.set(mark, address(page.buffers[place], "image/jpeg")))
         marks.forEach(mark => cards.get(idOf(mark))?.draw())
+        viewed?.draw()
       }
       fetching = false
     }
@@ -272,29 +279,15 @@ export default {
       link.click()
       setTimeout(() => URL.revokeObjectURL(link.href), 60_000)
     }
+    more() // not after the snapshot has come: that would be another way there and back
     return () => {
       clearTimeout(timer)
-      closeView?.()
-      inSight.disconnect()
+      viewed?.close()
+      list.clear()
+      leave.forEach(each => each())
       atEnd.disconnect()
       kernel.close()
       thumbnails.forEach(each => each && URL.revokeObjectURL(each))
     }
   },
-}
-
-/** What stands where the pictures will be: how to begin, beside a form with examples to begin with. @param {any} store */
-function invitation(store) {
-  /** @param {string} text */
-  function begin(text) {
-    if (EXAMPLES.includes(store.draft.prompt.trim())) {
-      store.draft.prompt = ""
-      store.change("draft")
-    }
-    store.change("insert", text)
-  }
-  const chips = EXAMPLES.map(text => h("button", { type: "button", class: "sd-chip", onclick: () => begin(text) }, text))
-  return [icon("picture"), h("p", { class: "sd-lead" }, "Your pictures will be here."),
-    h("p", {}, "Write what the picture should show, and press Generate."),
-    store.draft && h("div", { class: "sd-examples", role: "group", "aria-label": "Examples" }, h("span", {}, "Or begin with one of these:"), chips)].filter(Boolean)
 }

@@ -28,6 +28,8 @@ export function line(model) {
   let ended = null
   let number = 0
   let version = -1
+  /** The newest snapshot, for who listens only from now on. @type {any} */
+  let last = null
   let pinging = false
 
   const waiting = () => late.forEach(each => each([...open.values()].some(one => one.timer === 0)))
@@ -37,6 +39,7 @@ export function line(model) {
     if (content.snapshot) {
       if (content.snapshot.version < version) return
       version = content.snapshot.version
+      last = content.snapshot
       shown.forEach(each => each(content.snapshot))
       return
     }
@@ -93,8 +96,12 @@ export function line(model) {
   return {
     /** Ask the kernel; the promise is kept with its answer, or broken with `{told, fields}`. */
     ask,
-    /** Call a function with each snapshot. @param {(snapshot: any) => void} show */
-    onSnapshot(show) { shown.push(show) },
+    /** Call a function with each snapshot, and soon with the last there was. @param {(snapshot: any) => void} show */
+    onSnapshot(show) {
+      shown.push(show)
+      const known = last
+      if (known) queueMicrotask(() => { if (last === known) show(known) })
+    },
     /** Call a function when answers begin to be late, and when they have come. @param {(late: boolean) => void} tell */
     onLate(tell) { late.push(tell) },
     /** Call a function when the kernel that answers has ended, with what to say. @param {(told: string[]) => void} tell */

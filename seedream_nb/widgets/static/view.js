@@ -2,13 +2,15 @@
 // @ts-check
 /* global h, iconButton, address, alarm, ofSeries */
 
+/** @typedef {{element: HTMLElement, show: (entry: any, place: number) => void, draw: () => void}} Strip */
+
 /** What the view asks of the wall that it is opened from.
  * @typedef {{
  *   ask: (what: string, fields: object) => Promise<any>, download: (mark: string) => Promise<any>,
- *   small: (mark: string) => string | null | undefined, entries: () => any[], more: () => Promise<any>, closed: (entry: any) => void,
+ *   small: (mark: string) => string | null | undefined, want: (mark: string) => void, entries: () => any[], more: () => Promise<any>, closed: (entry: any) => void,
  * }} Around */
 
-/** Show the picture at this place of an entry; returns what closes the view.
+/** Show the picture at this place of an entry; returns what closes the view, and what draws small pictures that have come.
  * @param {any} first @param {number} start @param {Around} around */
 export function view(first, start, around) {
   let at = { entry: first, place: start }
@@ -23,8 +25,9 @@ export function view(first, start, around) {
     iconButton("close", "Close", () => dialog.close()))
   const previous = iconButton("left", "Previous", () => step(-1))
   const next = iconButton("right", "Next", () => step(1))
+  const film = strip(around, place => { at = { entry: at.entry, place }; show() })
   const stage = h("div", { class: "sd-stage", tabindex: "0", role: "group", "aria-label": "Picture" }, image, said)
-  const dialog = h("dialog", { class: "sd-piece sd-view", "aria-label": "Picture", onkeydown: key, onclose: closed }, bar, previous, stage, next)
+  const dialog = h("dialog", { class: "sd-piece sd-view", "aria-label": "Picture", onkeydown: key, onclose: closed }, bar, previous, stage, next, film.element)
 
   const shown = () => at.entry.pictures[at.place]
   function release() {
@@ -88,6 +91,7 @@ export function view(first, start, around) {
     stage.classList.remove("sd-zoomed")
     larger.setAttribute("aria-pressed", "false")
     said.replaceChildren()
+    film.show(at.entry, at.place)
     const made = await around.ask("picture", { mark }).catch(error => { if (shown().mark === mark) fail(error) })
     if (!made || shown().mark !== mark || !dialog.isConnected) return
     release()
@@ -97,5 +101,49 @@ export function view(first, start, around) {
   dialog.showModal()
   stage.focus()
   show()
-  return () => dialog.close()
+  return { close: () => dialog.close(), draw: film.draw }
+}
+
+/** The pictures of a series, small, beside each other; nothing where there is only one.
+ * @param {Around} around @param {(place: number) => void} choose @returns {Strip} */
+function strip(around, choose) {
+  const element = h("div", { class: "sd-strip", role: "group", hidden: true })
+  /** @type {any} */
+  let shown = null
+  /** @param {any} entry */
+  function fill(entry) {
+    shown = entry
+    element.setAttribute("aria-label", `Pictures of ${entry.mark}`)
+    element.hidden = entry.pictures.length < 2
+    const count = entry.pictures.length
+    element.replaceChildren(...(count < 2 ? [] : entry.pictures.map((/** @type {any} */ { mark }, /** @type {number} */ place) =>
+      h("button", { type: "button", class: "sd-frame", "aria-label": `${mark}, ${ofSeries(place, count)}`, onclick: () => choose(place) },
+        h("img", { alt: "", hidden: true }), h("span", { "aria-hidden": "true" }, place + 1)))))
+    if (count > 1) entry.pictures.forEach((/** @type {any} */ { mark }) => around.want(mark))
+    draw()
+  }
+  function draw() {
+    for (const [place, { mark }] of (shown?.pictures ?? []).entries()) {
+      const small = around.small(mark)
+      const image = element.children[place]?.querySelector("img")
+      if (!small || !image || image.getAttribute("src")) continue
+      image.src = small
+      image.hidden = false
+    }
+  }
+  /** Mark the picture that is shown; only that one is reached by Tab, the others by the arrows.
+   * @param {any} entry @param {number} place */
+  function show(entry, place) {
+    if (shown !== entry) fill(entry)
+    const isWithin = element.contains(document.activeElement)
+    for (const [at, each] of /** @type {any} */ ([...element.children].entries())) {
+      each.toggleAttribute("aria-current", false)
+      each.tabIndex = at === place ? 0 : -1
+      if (at !== place) continue
+      each.setAttribute("aria-current", "true")
+      if (isWithin) each.focus()
+      each.scrollIntoView({ block: "nearest", inline: "nearest" })
+    }
+  }
+  return { element, show, draw }
 }

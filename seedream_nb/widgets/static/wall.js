@@ -1,0 +1,71 @@
+// The wall: all cards of the history, in groups that the browser lays out and paints only while they are near.
+// @ts-check
+/* global h */
+
+/** Cards of a group: whole rows of 1, 2, 3, 4, 6 and 12 cards, the numbers of columns that the style sheet knows.
+ * One grid of all cards, or a card that is skipped by itself, costs more in each frame the longer the history is. */
+const GROUP = 12
+
+/** A list of cards. `near` is called with the cards of a group that comes near to what is in sight.
+ * @param {string} name @param {(cards: Element[]) => void} near @param {IntersectionObserverInit} margin */
+export function wall(name, near, margin) {
+  const element = h("div", { class: "sd-wall", role: "list", "aria-label": name })
+  const watch = new IntersectionObserver(seen => {
+    for (const each of seen) if (each.isIntersecting) near([...each.target.children])
+  }, margin)
+  const groups = () => /** @type {HTMLElement[]} */ ([...element.children])
+
+  function begin() {
+    const group = h("div", { class: "sd-group", role: "presentation" })
+    element.append(group)
+    watch.observe(group)
+    return group
+  }
+  /** Put these after all others. @param {Element[]} cards */
+  function append(cards) {
+    let group = element.lastElementChild
+    for (const each of cards) {
+      if (!group || group.children.length >= GROUP) group = begin()
+      group.append(each)
+    }
+  }
+  /** Put one before another, or at the end; `settle` is called when all are there.
+   * @param {Element} card @param {Element | undefined} other */
+  function put(card, other) {
+    if (other) other.before(card)
+    else append([card])
+  }
+  /** Make each group as large as it should be again; what has the focus keeps it. */
+  function settle() {
+    const focused = element.contains(document.activeElement) ? /** @type {HTMLElement} */ (document.activeElement) : null
+    const all = groups()
+    all.forEach((group, place) => {
+      while (group.children.length > GROUP) (all[place + 1] ??= begin()).prepend(/** @type {Element} */ (group.lastElementChild))
+      for (let from = place + 1; group.children.length < GROUP && from < all.length;) {
+        const first = all[from].firstElementChild
+        if (first) group.append(first)
+        else from++
+      }
+      if (!group.children.length) {
+        watch.unobserve(group)
+        group.remove()
+      }
+    })
+    for (const group of groups()) { // it says anew what is near: another card may be in it now
+      watch.unobserve(group)
+      watch.observe(group)
+    }
+    if (focused && focused !== document.activeElement) focused.focus({ preventScroll: true })
+  }
+  /** The card after this one, or before it where it is the last. @param {Element} card */
+  function beside(card) {
+    const cards = groups().flatMap(group => [...group.children])
+    const place = cards.indexOf(card)
+    return cards[place + 1] ?? cards[place - 1]
+  }
+  function clear() {
+    watch.disconnect()
+    element.replaceChildren()
+  }
+  return { element, append, put, settle, beside, clear }
+}
