@@ -253,12 +253,19 @@ def configure(**settings: object) -> None:
 
 
 def panel() -> Panel:
-    """Return a panel for a cell's end: form, references, queue, history, live; IPython in a terminal is refused one."""
-    from seedream_nb.notebook.surroundings import refuse_in_terminal
+    """Return a panel for a cell's end: form, references, queue, history, live; IPython in a terminal is refused one.
+
+    In a notebook it registers the magics as `%load_ext seedream_nb` does: they are in the cells that the panel writes,
+    and in its advice.
+    """
+    from seedream_nb.notebook.surroundings import current_shell, refuse_in_terminal
     from seedream_nb.widgets import Panel
 
     refuse_in_terminal()
-    return Panel()
+    shown = Panel()
+    if (ip := current_shell()) is not None:
+        load_ipython_extension(ip)
+    return shown
 
 
 def load_ipython_extension(ip: InteractiveShell) -> None:

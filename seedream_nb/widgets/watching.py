@@ -68,6 +68,7 @@ class _Look:
         self._jobs: list[tuple[int, int, bool]] = []
         self._landed: list[tuple[int, int | None, int, bool]] = []
         self._past: object = None
+        self._where: object = None
         self._looked = 0.0
 
     def on(self) -> None:
@@ -87,17 +88,25 @@ class _Look:
         running = list(session.jobs)
         jobs = [(id(job), job.version, job.over) for job in running]
         landed = [(id(job), job.id, len(job.pictures), job.over) for job in running]
-        is_new = False
+        where, is_new = _where(session), False
         if landed != self._landed or time.monotonic() - self._looked >= HISTORY_SECONDS:
             self._looked, past = time.monotonic(), _past(session)
             is_new, self._past = past != self._past, past
-        if is_new or jobs != self._jobs:
-            self._jobs, self._landed = jobs, landed
+        if is_new or (jobs, where) != (self._jobs, self._where):
+            self._jobs, self._landed, self._where = jobs, landed, where
             for watcher in watchers:
                 if is_new:
                     watcher.past_changed()
                 watcher.change()
         return True
+
+
+def _where(session: Session) -> object:
+    """Return where a request would go and what it would cost: a cell may have changed that, or a login."""
+    try:
+        return session.backend, session.service_host, session.budget.price
+    except SeedreamError:
+        return None
 
 
 def _past(session: Session) -> object:

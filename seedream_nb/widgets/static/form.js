@@ -55,11 +55,11 @@ function head({ kernel }) {
   return element
 }
 
-/** Make the panel a region that a screen reader can jump to. @param {HTMLElement} element */
+/** Make the panel a region that a screen reader can jump to. A click between its controls gives it the focus, and not
+ * the cell: else `dd` typed then deletes that. @param {HTMLElement} element */
 function name(element) {
-  const region = element.closest(".sd-panel")
-  region?.setAttribute("role", "region")
-  region?.setAttribute("aria-label", "Seedream")
+  const attributes = { role: "region", "aria-label": "Seedream", tabindex: "-1", "data-lm-suppress-shortcuts": "true" }
+  for (const [name, value] of Object.entries(attributes)) element.closest(".sd-panel")?.setAttribute(name, value)
 }
 
 /** @param {Context} context */
@@ -67,7 +67,7 @@ function prompt({ kernel, store, leave }) {
   const id = `sd-${Math.random().toString(36).slice(2)}`
   const problem = h("div", { class: "sd-problem", id: `${id}-problem`, role: "alert" })
   const words = h("span", {})
-  const undo = h("button", { type: "button", class: "sd-link", hidden: true, onclick: () => kernel.ask("undo").catch(() => {}) }, "Undo")
+  const undo = h("button", { type: "button", class: "sd-link", hidden: true, onclick: back }, "Undo")
   const field = h("textarea", {
     id, rows: 4, class: "sd-input", spellcheck: "true", placeholder: "What should the picture show?",
     "aria-describedby": `${id}-hint ${id}-problem`, oninput: typed, onkeydown: key,
@@ -77,6 +77,10 @@ function prompt({ kernel, store, leave }) {
   let place = -1
   let own = ""
 
+  function back() {
+    field.focus() // for there is no button any more then
+    kernel.ask("undo").catch(() => {})
+  }
   function show() {
     if (field.value !== store.draft.prompt) field.value = store.draft.prompt
     words.textContent = counted(field.value)
@@ -190,7 +194,10 @@ function options({ kernel, store, leave }) {
     offer.hidden = !nearest
     if (nearest) {
       offer.textContent = `Use ${nearest[0]} × ${nearest[1]}`
-      offer.onclick = () => set({ width: nearest[0], height: nearest[1] })
+      offer.onclick = () => {
+        width.element.focus() // for there is nothing to offer any more then
+        set({ width: nearest[0], height: nearest[1] })
+      }
     }
     for (const [name, element] of Object.entries(problems))
       element.replaceChildren(...(fields[name] || []).map(text => h("div", {}, text)))
@@ -221,15 +228,24 @@ function options({ kernel, store, leave }) {
       button.removeAttribute("aria-disabled")
     }
   }
+  /** What was said of a press holds no longer than what was pressed for. */
+  function changed() {
+    if (!button.disabled) said.replaceChildren()
+    show()
+    check()
+  }
   /** @type {any} */
   let chosen = null
+  let where = ""
   const aspects = h("div", { class: "sd-field" }, h("div", { class: "sd-label", "aria-hidden": "true" }, "Aspect ratio"), ratios)
-  leave.push(store.listen("filled", () => { show(); check() }), store.listen("draft", () => { show(); check() }), store.listen("tray", check), store.listen("generate", generate), store.listen("snapshot", show))
+  leave.push(store.listen("filled", changed), store.listen("draft", changed), store.listen("tray", changed), store.listen("generate", generate), store.listen("snapshot", show))
   kernel.onSnapshot(snapshot => {
     if (!chosen) {
       chosen = radios("Aspect ratio", "sd-ratios", `${group}-ratio`, snapshot.ratios, shape, value => set({ aspect: value }))
       ratios.replaceChildren(chosen.element)
     }
+    if (where !== snapshot.host) said.replaceChildren() // there was no key, perhaps
+    where = snapshot.host
     adopt(store, snapshot)
     show()
   })

@@ -47,12 +47,15 @@ export default {
       rows.append(row.element)
       return row
     }
-    /** Take a row away; the focus, if it is there, goes to the next. @param {HTMLElement} row */
+    /** Take a row away; the focus, if it is there, goes to the next, or to the history below.
+     * @param {HTMLElement} row */
     function leave(row) {
-      const next = row.contains(document.activeElement) ? row.nextElementSibling || row.previousElementSibling : null
+      const isHere = row.contains(document.activeElement)
+      const next = row.nextElementSibling || row.previousElementSibling
       row.remove()
-      const button = /** @type {HTMLElement | null | undefined} */ (next?.querySelector("button:not([hidden])"))
-      button?.focus()
+      if (!isHere) return
+      const to = next?.querySelector("button:not([hidden])") ?? el.closest(".sd-results")?.querySelector("input")
+      if (to instanceof HTMLElement) to.focus()
     }
     const ticking = setInterval(() => shown.forEach(row => row.tick()), 1000)
     kernel.ask("snapshot").catch(error => el.replaceChildren(alarm(error.told)))
@@ -77,7 +80,7 @@ function rowOf(first, kernel) {
   const again = h("button", { type: "button", class: "sd-button", onclick: (/** @type {Event} */ event) => isMeant(event) && act("again") }, "Try again")
   const dismiss = iconButton("close", "Dismiss", () => act("dismiss"))
   const buttons = [cancel, again, dismiss]
-  const element = h("section", { class: "sd-job", "aria-label": first.prompt },
+  const element = h("section", { class: "sd-job", "aria-label": first.prompt, tabindex: "-1" },
     h("div", { class: "sd-row" }, phase, about, seconds, cancel, again, dismiss), track, told, late)
   let began = 0
   let over = false
@@ -120,9 +123,11 @@ function rowOf(first, kernel) {
       began = performance.now() - 1000 * job.seconds
       element.classList.toggle("sd-failed", over && job.phase !== "stopped")
       phase.textContent = named(job)
+      const hadFocus = document.activeElement === cancel && (over || job.stopped !== null)
       cancel.hidden = over || job.stopped !== null
       cancel.title = !job.sent ? UNSENT : job.free ? SENT : BILLED
       again.hidden = dismiss.hidden = !over
+      if (hadFocus) element.focus() // and not what buys another: it may be pressed twice
       seconds.hidden = over
       track.hidden = over
       track.classList.toggle("sd-moving", job.share === null && job.phase !== "waiting")
