@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 SHARED = ("common.js", "line.js")
 """What stands before each module."""
 PARTS = {
+    "form.js": ("fields.js",),
     "tray.js": ("incoming.js", "references.js", "names.js"),
     "gallery.js": ("card.js", "wall.js", "view.js", "invitation.js"),
 }

@@ -221,7 +221,6 @@ class ReferenceTray(Piece):
                 "remove": lambda asked: self._tray.remove(asked.number("number")),
                 "move": lambda asked: self._tray.move(asked.number("number"), asked.number("place")),
                 "thumbnail": lambda asked: Answer(buffers=[self._tray.thumbnail(asked.number("number"))]),
-                "undo": lambda _: state.undo(),
             },
             **traits,
         )

@@ -156,6 +156,39 @@ def test_a_large_photo_arrives_whole_with_its_progress(show: Open, tmp_path: Pat
     assert value(panel, "tray.value[0].sha256").strip("'") == hashlib.sha256(photo.read_bytes()).hexdigest()
 
 
+def photo_on_its_way(panel: Panel, photo: Path) -> None:
+    """Pick a large file, and wait until a part of it was sent."""
+    with panel.page.expect_file_chooser() as chosen:
+        panel.button("Add images").click()
+    chosen.value.set_files(photo)
+    expect(panel.region.get_by_role("progressbar", name="Sending photo.png")).to_be_visible()
+
+
+def test_generate_waits_for_what_is_on_its_way(show: Open, tmp_path: Path) -> None:
+    """A request without the photo that was dropped is not what was meant, and would cost money."""
+    photo = tmp_path / "photo.png"
+    Image.effect_noise((6000, 6000), 90).save(photo, compress_level=0)
+    panel = show("sd.history[-1].request.images[0].name")
+    panel.prompt.fill("image 1 at night")
+    photo_on_its_way(panel, photo)
+    panel.generate.click()
+    expect(panel.history).to_have_count(1)
+    assert panel.notebook.run(2)[0]["data"]["text/plain"] == "'photo.png'"
+
+
+def test_generate_sends_nothing_when_a_reference_can_not_come(show: Open, tmp_path: Path) -> None:
+    """It says so beside the button, and the tray says why."""
+    photo = tmp_path / "photo.png"
+    photo.write_bytes(bytes(60_000_000))
+    panel = show("len(sd.history)")
+    panel.prompt.fill("image 1 at night")
+    photo_on_its_way(panel, photo)
+    panel.generate.click()
+    panel.said("A reference image did not come")
+    panel.said("photo.png")
+    assert panel.notebook.run(2)[0]["data"]["text/plain"] == "0"
+
+
 def test_a_view_that_is_closed_while_it_sends_leaves_nothing_behind(show: Open, tmp_path: Path) -> None:
     """The half of the file that has come goes from the kernel."""
     photo = tmp_path / "photo.png"

@@ -1,6 +1,6 @@
 // The form: the head of the panel, the prompt, and the options with the Generate button.
 // @ts-check
-/* global h, line, shared, estimate, counted, inserted, alarm, deliberate */
+/* global h, line, shared, estimate, counted, inserted, alarm, deliberate, money, radios, shape, number */
 
 const EMPTY = { prompt: "", size: "2K", aspect: "1:1", width: 2048, height: 2048, max_images: 1, watermark: true }
 const CHECK_AFTER = 300
@@ -161,6 +161,7 @@ function options({ kernel, store, leave }) {
   let timer
   let checks = 0
   let busy = false
+  let waits = ""
 
   /** @param {Record<string, any>} changes */
   function set(changes) {
@@ -214,7 +215,9 @@ function options({ kernel, store, leave }) {
     said.replaceChildren()
     clearTimeout(timer)
     try {
-      await kernel.ask("generate", { form: store.draft })
+      const form = { ...store.draft }
+      await arrived()
+      await kernel.ask("generate", { form })
       tell({})
     } catch (reason) {
       const error = /** @type {Refusal} */ (reason)
@@ -227,6 +230,15 @@ function options({ kernel, store, leave }) {
       button.removeAttribute("aria-busy")
       button.removeAttribute("aria-disabled")
     }
+  }
+  /** Wait for the references that are on their way: a request without them is not what was meant. */
+  async function arrived() {
+    const coming = [...(store.arrivals ?? [])].map(each => each()).filter(Boolean)
+    if (!coming.length) return
+    late.textContent = waits = "Waiting for the reference images."
+    const came = await Promise.all(coming)
+    late.textContent = waits = ""
+    if (!came.every(Boolean)) throw { told: ["A reference image did not come: see there. Nothing was sent, nothing was billed."], fields: {} }
   }
   /** What was said of a press holds no longer than what was pressed for. */
   function changed() {
@@ -253,7 +265,7 @@ function options({ kernel, store, leave }) {
     button.disabled = true
     said.replaceChildren(alarm(told))
   })
-  kernel.onLate(isLate => { late.textContent = isLate && busy ? "Queued until the running cell ends." : "" })
+  kernel.onLate(isLate => { late.textContent = isLate && busy ? "Queued until the running cell ends." : waits })
   return h("section", { class: "sd-options" },
     h("div", { class: "sd-field" }, h("div", { class: "sd-label", "aria-hidden": "true" }, "Size"), h("div", { class: "sd-row" }, sizes.element, custom, pixels), problems.size, offer),
     aspects,
@@ -261,41 +273,4 @@ function options({ kernel, store, leave }) {
       h("div", { class: "sd-field" }, h("div", { class: "sd-label", "aria-hidden": "true" }, "Max images"), count.element),
       h("div", { class: "sd-check" }, watermark, h("label", { for: `${group}-mark` }, "Watermark"), h("span", { class: "sd-hint" }, "“AI generated” in the corner"))),
     problems.max_images, button, late, said)
-}
-
-/** @param {string} label @param {string} look @param {string} group @param {string[]} values @param {(value: string) => any[]} draw @param {(value: string) => void} act */
-function radios(label, look, group, values, draw, act) {
-  const inputs = values.map(value => h("input", { type: "radio", name: group, value, "aria-label": value, onchange: () => act(value) }))
-  const element = h("div", { role: "radiogroup", "aria-label": label, class: look },
-    inputs.map((input, index) => h("label", {}, input, draw(values[index]))))
-  return {
-    element,
-    /** @param {string} value */
-    choose(value) { inputs.forEach(input => { input.checked = input.value === value }) },
-  }
-}
-
-/** The shape of a ratio, drawn. @param {string} ratio */
-function shape(ratio) {
-  const [wide, high] = ratio.split(":").map(Number)
-  const scale = Math.min(34 / wide, 26 / high, Math.sqrt(420 / (wide * high)))
-  const [width, height] = [Math.round(wide * scale), Math.round(high * scale)]
-  const box = h("svg", { width: width + 2, height: height + 2, "aria-hidden": "true" }, h("rect", { x: 1, y: 1, width, height, rx: 2 }))
-  return [h("span", { class: "sd-shape" }, box), h("span", {}, ratio)]
-}
-
-/** @param {string} label @param {number} least @param {number} most @param {(value: number) => void} act */
-function number(label, least, most, act) {
-  let held = least
-  const element = h("input", {
-    type: "number", class: "sd-input sd-number", min: least, max: most, step: 1, "aria-label": label,
-    oninput: () => { if (/^-?\d{1,9}$/.test(element.value)) act(Number(element.value)) },
-    onblur: () => { element.value = String(held) }, // what is no number was not taken
-  })
-  /** @param {number} value */
-  function show(value) {
-    held = value
-    if (document.activeElement !== element || (element.value && Number(element.value) !== value)) element.value = String(value)
-  }
-  return { element, show }
 }

@@ -67,13 +67,21 @@ function telling() {
 function arrivals(kernel, told, resolver) {
   let last = Promise.resolve()
   let waiting = 0
+  /** Whether all has come of what is on its way. */
+  let whole = Promise.resolve(true)
+  let end = () => {}
+  const closed = new Promise(resolve => { end = () => resolve(false) })
   /** @type {string | null} */
   let sending = null
 
   /** Let these come; kept with whether all did. @param {Arrival[]} all @returns {Promise<boolean>} */
   function take(all) {
-    if (waiting++ === 0) told.clear()
+    if (waiting++ === 0) {
+      told.clear()
+      whole = Promise.resolve(true)
+    }
     const taken = last.then(() => comeEach(all))
+    whole = Promise.all([whole, taken]).then(each => each.every(Boolean))
     last = taken.then(() => { waiting-- })
     return taken
   }
@@ -125,6 +133,8 @@ function arrivals(kernel, told, resolver) {
     /** How many more references fit, as far as is known. */
     room: MOST_REFERENCES,
     take,
+    /** Whether all comes of what is on its way; null if nothing is. */
+    arrived: () => (waiting ? Promise.race([whole, closed]) : null),
     /** @param {File[]} files */
     files: files => take(files.map(file => ({ name: file.name, come: () => send(file) }))),
     /** What a person typed. @param {string} written */
@@ -153,7 +163,10 @@ function arrivals(kernel, told, resolver) {
       else if (isAlone) told.problems(["The kernel was restarted. Run this cell again."])
     },
     /** What is only half there must not stay in the kernel. */
-    close() { if (sending) kernel.ask("forget", { key: sending }).catch(() => {}) },
+    close() {
+      end()
+      if (sending) kernel.ask("forget", { key: sending }).catch(() => {})
+    },
   }
   /** A picture that we made, by its mark: what is dragged is but its preview. @param {HTMLImageElement | null} image @returns {Arrival | null} */
   function ofHistory(image) {

@@ -49,7 +49,9 @@ function follow(kernel, { el, section, zone, count, shelf, incoming }) {
     if (isWired) return
     isWired = true
     store = shared(panel)
-    leave.push(store.listen("draft", tally), store.listen("filled", tally))
+    const arrivals = (store.arrivals ??= new Set()) // for Generate, which waits for what is on its way
+    arrivals.add(incoming.arrived)
+    leave.push(store.listen("draft", tally), store.listen("filled", tally), () => arrivals.delete(incoming.arrived))
     listen()
   }
   function listen() {
