@@ -276,9 +276,9 @@ def test_a_star_of_another_panel_is_seen(filled: State) -> None:
 @pytest.mark.parametrize("setting", [{"backend": "sandbox"}, {"price": 0.5}, {"base_url": "https://elsewhere.example"}])
 def test_who_watches_is_told_of_another_setting(state: State, setting: dict[str, object]) -> None:
     """Where requests go and what they cost stands in the panel, whatever cell has changed it."""
-    ask(piece := Heard(state), "snapshot")
     before = state.version
-    until(lambda: state.version > before)
+    ask(piece := Heard(state), "snapshot")
+    until(lambda: state.version > before)  # the first look
     before = state.version
     state.session.settings.change(**setting)
     until(lambda: state.version > before)
