@@ -122,6 +122,13 @@ def test_a_number_is_a_whole_number(value: object) -> None:
         Asked({"it": value}).number("it")
 
 
+@pytest.mark.parametrize("value", [None, "@1", [1], [None], ["@" * 101], ["@1"] * 101])
+def test_a_list_of_texts_is_short(value: object) -> None:
+    """What a page sends is checked like any input."""
+    with pytest.raises(SeedreamError, match="no usable marks"):
+        Asked({"marks": value}).texts("marks")
+
+
 def test_a_fault_of_ours_is_told() -> None:
     """The page waits for an answer, whatever happens."""
     reply, _ = Desk({"break": lambda _: 1 / 0}).hear({"id": "1", "ask": "break"}, [])  # type: ignore[dict-item, return-value]

@@ -73,7 +73,8 @@ class Arriving:
         if file.received < size_bytes:
             return None
         with self._lock:
-            del self._files[key]
+            if self._files.pop(key, None) is None:  # given up meanwhile, on another thread
+                raise BadMessageError(f"{name}: it broke off on its way here. Add it once more.")
         return file.path
 
     def forget(self, key: str) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 MOST_ANSWERS = 256
 """Answers that are kept, so that a question which comes twice is not acted on twice."""
 MOST_ID = 64
+MOST_SHORT = 100
 _FIELDS = {
     "prompt": "prompt",
     "the prompt": "prompt",
@@ -96,7 +97,9 @@ class Asked:
     def texts(self, name: str, most: int = 100) -> list[str]:
         """Return a short list of short texts; raises BadMessageError."""
         value = self._content.get(name)
-        if not isinstance(value, list) or len(value) > most or not all(isinstance(each, str) for each in value):
+        if not isinstance(value, list) or len(value) > most:
+            raise BadMessageError(f"The page sent no usable {name}. Reload it.")
+        if not all(isinstance(each, str) and len(each) <= MOST_SHORT for each in value):
             raise BadMessageError(f"The page sent no usable {name}. Reload it.")
         return value
 
