@@ -98,6 +98,58 @@ def test_each_picture_of_a_series_can_be_taken_in_full_size(show: Open) -> None:
     expect(card.get_by_role("button", name="View @1.2")).to_be_focused()
 
 
+def test_the_full_size_view_shows_all_pictures_of_a_series(show: Open) -> None:
+    """Small, beside each other; the one that is shown is marked, and a press shows another."""
+    panel = show(before=SERIES)
+    panel.history.first.get_by_role("button", name="View @1.1").click()
+    view = panel.page.get_by_role("dialog", name="Picture")
+    small = view.get_by_role("group", name="Pictures of @1").get_by_role("button")
+    expect(small).to_have_count(3)
+    expect(small.nth(0)).to_have_attribute("aria-current", "true")
+    small.nth(1).click()
+    expect(view.get_by_text("@1.2 · 2 of 3")).to_be_visible()
+    panel.page.keyboard.press("ArrowRight")
+    expect(view.get_by_text("@1.3 · 3 of 3")).to_be_visible()
+    expect(small.nth(2)).to_have_attribute("aria-current", "true")
+    expect(small.nth(2)).to_be_focused()
+    expect(view.locator("[aria-current]")).to_have_count(1)
+
+
+def test_a_picture_that_is_alone_has_no_others_beside_it(show: Open) -> None:
+    """Its view shows no row of small pictures."""
+    panel = show(before="sd.generate('a fox', size='1K')")
+    panel.history.first.get_by_role("button", name="View @1").click()
+    view = panel.page.get_by_role("dialog", name="Picture")
+    expect(view.get_by_text("@1.1 · 1024×1024")).to_be_visible()
+    expect(view.get_by_role("group", name="Pictures of @1")).to_be_hidden()
+
+
+def test_what_a_card_says_makes_it_no_taller(show: Open) -> None:
+    """It is said over the picture, and to a screen reader."""
+    panel = show(before="sd.generate('a fox', size='1K')")
+    card = panel.history.first
+    expect(card.get_by_role("button", name="View @1")).to_be_enabled()
+    before = card.bounding_box()
+    card.get_by_role("button", name="Use as reference").click()
+    expect(card.get_by_text("@1 is a reference now.")).to_be_visible()
+    expect(panel.region.get_by_role("status").filter(has_text="@1 is a reference now.")).to_have_count(1)
+    after = card.bounding_box()
+    assert before is not None
+    assert after is not None
+    assert after["height"] == before["height"]
+
+
+def test_the_history_stays_in_its_order_when_more_is_made(show: Open) -> None:
+    """Newest first, over many rows."""
+    made = "for n in range(14): sd.generate(f'fox {n}', size='1K')"
+    panel = show("for n in range(14, 16): sd.generate(f'fox {n}', size='1K')", before=made)
+    expect(panel.history).to_have_count(14)
+    panel.notebook.run(2)
+    expect(panel.history).to_have_count(16)
+    names = panel.history.evaluate_all("all => all.map(each => each.getAttribute('aria-label'))")
+    assert names == [f"fox {n}" for n in range(15, -1, -1)]
+
+
 def test_prompts_of_other_kernels_are_walked_through_too(show: Open) -> None:
     """Of all sessions in this home; their pictures are in the history."""
     panel = show(before=ELSEWHERE)
