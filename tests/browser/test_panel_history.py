@@ -131,8 +131,8 @@ def test_what_a_card_says_makes_it_no_taller(show: Open) -> None:
     expect(card.get_by_role("button", name="View @1")).to_be_enabled()
     before = card.bounding_box()
     card.get_by_role("button", name="Use as reference").click()
-    expect(card.get_by_text("@1 is a reference now.")).to_be_visible()
-    expect(panel.region.get_by_role("status").filter(has_text="@1 is a reference now.")).to_have_count(1)
+    expect(card.get_by_text("@1.1 is a reference now.")).to_be_visible()
+    expect(panel.region.get_by_role("status").filter(has_text="@1.1 is a reference now.")).to_have_count(1)
     after = card.bounding_box()
     assert before is not None
     assert after is not None
