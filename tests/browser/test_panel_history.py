@@ -206,3 +206,13 @@ def test_an_entry_whose_record_is_gone_leaves_the_wall(show: Open) -> None:
     panel.notebook.run(2)
     expect(panel.history).to_have_count(0)
     expect(panel.region.get_by_text("Your pictures will be here.")).to_be_visible()
+
+
+# -- what it was made from -----------------------------------------------------------------------------
+
+
+def test_an_entry_says_what_it_was_made_from(show: Open) -> None:
+    """By the mark of the picture that it had as a reference."""
+    panel = show(before="g = sd.generate('a fox', size='1K'); g.edit('the fox at night', size='1K')")
+    expect(panel.history.first).to_contain_text("from @1.1")
+    expect(panel.history.last).not_to_contain_text("from")
