@@ -51,13 +51,18 @@ def watch(watcher: Watcher) -> None:
     threading.Thread(target=_Look(watcher.session).on, name="seedream panel", daemon=True).start()
 
 
-def _awake(session: Session) -> list[Watcher]:
-    """Return who is to be told; with nobody awake, note that nobody looks any more."""
+def _is_wanted(session: Session) -> bool:
+    """Return whether anybody is awake; if not, note that nobody looks any more."""
     with _lock:
-        awake = [each for each in _watched.get(session, ()) if each.is_awake]
-        if not awake:
+        wanted = any(each.is_awake for each in _watched.get(session, ()))
+        if not wanted:
             _watched.pop(session, None)
-        return awake
+        return wanted
+
+
+def _watchers(session: Session) -> list[Watcher]:
+    with _lock:
+        return list(_watched.get(session, ()))
 
 
 class _Look:
@@ -83,7 +88,7 @@ class _Look:
 
     def _once(self) -> bool:
         session = self._session()
-        if session is None or not (watchers := _awake(session)):
+        if session is None or not _is_wanted(session):
             return False
         running = list(session.jobs)
         jobs = [(id(job), job.version, job.over) for job in running]
@@ -94,7 +99,8 @@ class _Look:
             is_new, self._past = past != self._past, past
         if is_new or (jobs, where) != (self._jobs, self._where):
             self._jobs, self._landed, self._where = jobs, landed, where
-            for watcher in watchers:
+            # Asked only now: who came while the history was read may have read it before what is new in it.
+            for watcher in _watchers(session):
                 if is_new:
                     watcher.past_changed()
                 watcher.change()
