@@ -43,7 +43,9 @@ function byName(kernel, incoming, told) {
   function option(word, index) {
     return h("div", {
       class: "sd-chip", role: "option", id: `${id}-${index}`, "aria-selected": "false",
-      onmousedown: (/** @type {Event} */ event) => event.preventDefault(), onclick: () => accept(word),
+      // At once, for the list may be renewed before the button comes up; a click without one is a screen reader's.
+      onmousedown: (/** @type {MouseEvent} */ event) => { event.preventDefault(); if (event.button === 0) accept(word) },
+      onclick: (/** @type {MouseEvent} */ event) => { if (event.detail === 0) accept(word) },
     }, word)
   }
   /** @param {number} index */
