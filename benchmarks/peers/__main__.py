@@ -1,7 +1,7 @@
 """Measure all ways and print the README's table: `python -m benchmarks.peers [--times N] [--keep FOLDER]`.
 
 It makes four virtual environments and one for comparison from PyPI, in a folder that goes at the end unless one is
-given to keep them for the next time, and takes a quarter of an hour.
+given to keep them for the next time, and takes ten minutes.
 """
 
 from __future__ import annotations
