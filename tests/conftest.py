@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -49,11 +50,9 @@ def leads_astray(name: str) -> bool:
     return is_network or (name.upper().startswith(OURS) and name not in FOR_THE_TESTS)
 
 
-@pytest.fixture(autouse=True)
-def clean(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Give each test an empty environment, `tmp_path` as its folder, and a home elsewhere."""
-    # Not `mktemp`, which reads the folder of all tests each time, to number this one.
-    home = tmp_path_factory.getbasetemp() / "homes" / uuid.uuid4().hex
+@contextlib.contextmanager
+def empty_environment(home: Path) -> Iterator[pytest.MonkeyPatch]:
+    """Leave nothing in the environment that could change what is tested, and make this folder the user's home."""
     home.mkdir(parents=True)
     with pytest.MonkeyPatch.context() as patch:
         for name in filter(leads_astray, list(os.environ)):
@@ -61,6 +60,15 @@ def clean(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         for name in PLACES:
             patch.setenv(name, str(home))
         patch.setenv("IPYTHONDIR", str(home / "ipython"))
+        yield patch
+
+
+@pytest.fixture(autouse=True)
+def clean(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Give each test an empty environment, `tmp_path` as its folder, and a home elsewhere."""
+    # Not `mktemp`, which reads the folder of all tests each time, to number this one.
+    home = tmp_path_factory.getbasetemp() / "homes" / uuid.uuid4().hex
+    with empty_environment(home) as patch:
         patch.chdir(tmp_path)
         yield
 

@@ -14,6 +14,8 @@ import pytest
 from tests.test_docs import CHECKOUT
 
 BINDERS = {"BINDER_LAUNCH_HOST": "https://mybinder.org/"}
+QUICKER = {"PIP_NO_COMPILE": "1"}
+"""Compiles what the tutorials import as they do, and nothing else."""
 
 pytestmark = [
     pytest.mark.slow,
@@ -44,7 +46,7 @@ def in_there(project: Path, *command: str) -> str:
     """Run a command at the top of the project as a Binder would; return what it printed."""
     commands = project.parent / "venv" / "bin"
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    environment = {**kept, **BINDERS, "PATH": f"{commands}{os.pathsep}{os.environ['PATH']}"}
+    environment = {**kept, **BINDERS, **QUICKER, "PATH": f"{commands}{os.pathsep}{os.environ['PATH']}"}
     program = str(commands / command[0]) if (commands / command[0]).exists() else command[0]
     ran = subprocess.run(
         [program, *command[1:]], cwd=project, env=environment, capture_output=True, text=True, check=False

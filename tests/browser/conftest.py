@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import uuid
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.browser import chromium, jupyter
+from tests.browser.panel import fill, notebook, open_panel
+from tests.conftest import empty_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from playwright.sync_api import Browser
 
+    from tests.browser.panel import Open, Panel
 
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of this folder, and run them one at a time."""
+    """Mark the tests of this folder, and run those of a module one after the other, in one process."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.browser)
-            item.add_marker(pytest.mark.xdist_group("browser"))
+            item.add_marker(pytest.mark.xdist_group(f"browser-{item.path.stem}"))
 
 
 @pytest.fixture(scope="session")
@@ -36,10 +44,10 @@ def executable() -> str:
 
 
 # Not for the whole session: while Playwright is open it keeps an event loop on this thread,
-# and tests of other modules could not run one of their own.
-@pytest.fixture(scope="module")
+# and tests of other folders could not run one of their own.
+@pytest.fixture(scope="package")
 def browser(executable: str) -> Iterator[Browser]:
-    """Start a browser for the tests of a module."""
+    """Start a browser for the tests of this folder."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
@@ -48,6 +56,7 @@ def browser(executable: str) -> Iterator[Browser]:
         launched.close()
 
 
+@contextlib.contextmanager
 def opened(host: jupyter.Host, folder: Path, browser: Browser) -> Iterator[jupyter.Server]:
     """Serve, and fail afterwards if a page wanted anything from another machine."""
     with jupyter.serve(host, folder, browser) as server:
@@ -55,13 +64,89 @@ def opened(host: jupyter.Host, folder: Path, browser: Browser) -> Iterator[jupyt
         assert [url for notebook in server.opened for url in notebook.beyond] == []
 
 
-@pytest.fixture
-def lab(tmp_path: Path, browser: Browser) -> Iterator[jupyter.Server]:
-    """Start a JupyterLab with a folder and settings of its own."""
-    yield from opened("lab", tmp_path, browser)
+def shared(host: jupyter.Host, folder: Path, browser: Browser) -> Iterator[jupyter.Server]:
+    """Serve for more than one test: its environment is as empty as theirs."""
+    with contextlib.ExitStack() as stack:
+        with empty_environment(folder / "home"):
+            server = stack.enter_context(opened(host, folder, browser))
+        yield server
+
+
+def within(server: jupyter.Server) -> Iterator[jupyter.Server]:
+    """Give a new folder of a server; close its notebooks and end its kernels afterwards."""
+    own = server.within(uuid.uuid4().hex[:8])
+    yield own
+    own.close()
+    assert [url for notebook in own.opened for url in notebook.beyond] == []
+
+
+# Starting a JupyterLab, and opening a notebook in it, takes longer than most tests: they share them.
+@pytest.fixture(scope="package")
+def shared_lab(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[jupyter.Server]:
+    """Start one JupyterLab for all."""
+    yield from shared("lab", tmp_path_factory.mktemp("lab"), browser)
+
+
+@pytest.fixture(scope="package")
+def shared_notebook7(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[jupyter.Server]:
+    """Start one Notebook 7 for all."""
+    yield from shared("notebook", tmp_path_factory.mktemp("notebook7"), browser)
+
+
+@pytest.fixture(scope="package")
+def shared_page(shared_lab: jupyter.Server) -> jupyter.Notebook:
+    """Open one notebook, in the server's own folder, for all that fill it anew: see `panel.fill`."""
+    return shared_lab.open(notebook(shared_lab.root / "shared.ipynb", *[""] * 4))
+
+
+@pytest.fixture(scope="module")
+def page(shared_page: jupyter.Notebook) -> Iterator[jupyter.Notebook]:
+    """Give that notebook to a module, with a kernel in which nothing ran."""
+    shared_page.page.set_viewport_size({"width": 1400, "height": 1000})
+    shared_page.restart()
+    yield shared_page
+    shared_page.theme("JupyterLab Light")
+
+
+@pytest.fixture(scope="module")
+def wide_page(page: jupyter.Notebook) -> Iterator[jupyter.Notebook]:
+    """Give it to a module without the file browser at its side."""
+    page.command("application:toggle-left-area")
+    yield page
+    page.command("application:toggle-left-area")
 
 
 @pytest.fixture
-def notebook7(tmp_path: Path, browser: Browser) -> Iterator[jupyter.Server]:
-    """Start a Notebook 7 with a folder and settings of its own."""
-    yield from opened("notebook", tmp_path, browser)
+def lab(shared_lab: jupyter.Server) -> Iterator[jupyter.Server]:
+    """Give a folder of its own in a JupyterLab."""
+    yield from within(shared_lab)
+
+
+@pytest.fixture
+def notebook7(shared_notebook7: jupyter.Server) -> Iterator[jupyter.Server]:
+    """Give a folder of its own in a Notebook 7."""
+    yield from within(shared_notebook7)
+
+
+@pytest.fixture
+def show(page: jupyter.Notebook, tmp_path: Path) -> Iterator[Open]:
+    """Give a function that shows a new panel on the shared page, with a home of its own."""
+    page.problems.clear()
+    yield partial(fill, page, tmp_path)
+    assert page.problems == []
+
+
+@pytest.fixture
+def show_alone(shared_lab: jupyter.Server, tmp_path: Path) -> Iterator[Open]:
+    """Give a function that shows a panel on a page and in a kernel of its own."""
+    shown: list[Panel] = []
+
+    def opens(*more: str, **options: Any) -> Panel:  # noqa: ANN401 - those of `open_panel`
+        shown.append(open_panel(shared_lab, tmp_path, *more, **options))
+        return shown[-1]
+
+    yield opens
+    for panel in shown:
+        assert panel.notebook.problems == []
+        panel.page.close()
+        shared_lab.opened.remove(panel.notebook)

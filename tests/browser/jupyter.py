@@ -68,6 +68,7 @@ SELECT = """async index => {
   code[index].node.dataset.codeCell = index
 }"""
 
+RESTART = "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
 COMMAND = "name => window.jupyterapp.commands.execute(name).then(() => null)"
 THEME = "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme}).then(() => null)"
 
@@ -97,6 +98,11 @@ class Notebook:
         """Wait until the notebook is shown and its kernel can be used."""
         self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=seconds * 1000)
         self.page.wait_for_function(READY, timeout=seconds * 1000)
+
+    def restart(self) -> None:
+        """Restart the kernel: what ran in it is gone."""
+        self.page.evaluate(RESTART)
+        self.ready()
 
     def command(self, name: str) -> None:
         """Execute a JupyterLab command, such as "notebook:run-cell", to its end."""
@@ -138,6 +144,8 @@ class Server:
         """Open notebooks of this running server in this browser."""
         self.host = host
         self.root = root
+        self.top = root
+        """The folder that the server shows; `root` is in it."""
         self.address = address
         self.token = token
         self.browser = browser
@@ -151,11 +159,31 @@ class Server:
         self.opened.append(opened)
         tree = "lab/tree" if self.host == "lab" else "notebooks"
         reset = "&reset" if self.host == "lab" else ""
-        opened.page.goto(
-            f"{self.address}/{tree}/{notebook.relative_to(self.root).as_posix()}?token={self.token}{reset}"
-        )
+        path = notebook.relative_to(self.top).as_posix()
+        opened.page.goto(f"{self.address}/{tree}/{path}?token={self.token}{reset}")
         opened.ready()
         return opened
+
+    def within(self, name: str) -> Server:
+        """Make a folder, and return the same server with that as its root."""
+        own = Server(self.host, self.root / name, self.address, self.token, self.browser)
+        own.root.mkdir()
+        own.top = self.top
+        return own
+
+    def close(self) -> None:
+        """Close the notebooks opened here, and end the kernels of this root."""
+        for opened in self.opened:
+            opened.page.close()
+        below = f"{self.root.relative_to(self.top).as_posix()}/"
+        for session in json.loads(self._ask("GET", "sessions")):
+            if session["path"].startswith(below):
+                self._ask("DELETE", f"sessions/{session['id']}")
+
+    def _ask(self, method: str, what: str) -> bytes:
+        address = f"{self.address}/api/{what}?token={self.token}"
+        with urllib.request.urlopen(urllib.request.Request(address, method=method), timeout=30) as answer:
+            return bytes(answer.read())
 
 
 @contextlib.contextmanager

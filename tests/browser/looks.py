@@ -14,7 +14,6 @@ from tests.page import tools
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-    from tests.browser.jupyter import Notebook
     from tests.browser.panel import Panel
 
 WIDTHS = {"wide": 1560, "middle": 860, "narrow": 520}
@@ -67,7 +66,6 @@ CUT = """() => [...document.querySelectorAll(".sd-panel :is(button, label, stron
   .filter(each => !each.matches(".sd-face, .sd-reference") && each.clientWidth)
   .filter(each => each.scrollWidth > each.clientWidth + 1)
   .map(each => each.outerHTML.slice(0, 120))"""
-RESTART = "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
 
 PICTURES = """
 prompts = ["a lighthouse at dusk, oil on canvas", "一只狐狸在雪地里，水墨画，远山如黛，近处有一株老梅",
@@ -127,12 +125,6 @@ def look(panel: Panel, state: str, place: str = ".sd-panel") -> dict[str, Any]:
             if faults:
                 wrong[f"{state}-{width}-{theme}"] = faults
     return wrong
-
-
-def restart(notebook: Notebook) -> None:
-    """Restart the kernel: what runs in it, or has failed, is gone."""
-    notebook.page.evaluate(RESTART)
-    notebook.ready()
 
 
 def use_service(panel: Panel, address: str) -> None:

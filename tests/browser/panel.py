@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING
 from playwright.sync_api import expect
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from playwright.sync_api import Locator
 
     from tests.browser.jupyter import Notebook, Server
+
+    Open = Callable[..., "Panel"]
+    """Shows a panel: what its notebook's further cells say, then the options of `fill`."""
 
 # A machine that does other things besides may take longer than Playwright's five seconds.
 expect.set_options(timeout=20_000)

@@ -4,63 +4,19 @@ from __future__ import annotations
 
 import base64
 import time
-from functools import partial
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from tests.browser.conftest import opened
-from tests.browser.panel import COUNT, SET_SOURCE, fill, notebook, open_panel
+from tests.browser.panel import COUNT, SET_SOURCE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from playwright.sync_api import Browser
-
-    from tests.browser.jupyter import Notebook, Server
-    from tests.browser.panel import Panel
-
-    Open = Callable[..., Panel]
-
-
-@pytest.fixture(scope="module")
-def shared_lab(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Server]:
-    """Start one JupyterLab; each test has a notebook, a kernel and a home of its own."""
-    yield from opened("lab", tmp_path_factory.mktemp("lab"), browser)
-
-
-@pytest.fixture(scope="module")
-def page(shared_lab: Server) -> Notebook:
-    """Open one notebook for all tests: opening a page takes longer than a test."""
-    return shared_lab.open(notebook(shared_lab.root / "panel.ipynb", "", "", "", ""))
-
-
-@pytest.fixture
-def show(page: Notebook, tmp_path: Path) -> Iterator[Open]:
-    """Give a function that shows a new panel there, with a home of its own."""
-    page.problems.clear()
-    yield partial(fill, page, tmp_path)
-    assert page.problems == []
-
-
-@pytest.fixture
-def show_alone(shared_lab: Server, tmp_path: Path) -> Iterator[Open]:
-    """Give a function that shows a panel on a page and in a kernel of its own."""
-    shown: list[Panel] = []
-
-    def opens(*more: str, **options: Any) -> Panel:  # noqa: ANN401 - those of `open_panel`
-        shown.append(open_panel(shared_lab, tmp_path, *more, **options))
-        return shown[-1]
-
-    yield opens
-    for panel in shown:
-        assert panel.notebook.problems == []
-        panel.page.close()
-        shared_lab.opened.remove(panel.notebook)
+    from tests.browser.panel import Open
 
 
 def encoded(width: int = 300, height: int = 200, colour: str = "teal") -> str:

@@ -7,17 +7,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import opened
-from tests.browser.looks import WIDTHS, misplaced, picture_of, resize, restart, use_service
-from tests.browser.panel import Panel, fill, notebook
+from tests.browser.looks import WIDTHS, misplaced, picture_of, resize, use_service
+from tests.browser.panel import Panel, fill
 from tests.faults.script import POST, Links
 from tests.faults.server import FaultServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    from playwright.sync_api import Browser
 
     from tests.browser.jupyter import Notebook
 
@@ -45,30 +42,21 @@ SHOWN = """() => {
 }"""
 
 
-@pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Notebook]:
-    """Open one notebook for all."""
-    for server in opened("lab", tmp_path_factory.mktemp("lab"), browser):
-        made = server.open(notebook(server.root / "everyone.ipynb", *[""] * 4))
-        made.command("application:toggle-left-area")
-        yield made
-
-
 @pytest.fixture
-def panel(page: Notebook, tmp_path: Path) -> Panel:
+def panel(wide_page: Notebook, tmp_path: Path) -> Panel:
     """Show a panel with one picture."""
-    resize(page.page, "wide", 1000)
-    shown = fill(page, tmp_path, before="sd.generate('a fox', size='1K');")
+    resize(wide_page.page, "wide", 1000)
+    shown = fill(wide_page, tmp_path, before="sd.generate('a fox', size='1K');")
     expect(shown.history).to_have_count(1)
     return shown
 
 
 @pytest.fixture
-def service(page: Notebook) -> Iterator[FaultServer]:
+def service(wide_page: Notebook) -> Iterator[FaultServer]:
     """Start a service that answers as it is told; what was asked of it is gone afterwards."""
     with FaultServer() as server:
         yield server
-    restart(page)
+    wide_page.restart()
 
 
 def walk(panel: Panel) -> list[tuple[str, bool]]:
@@ -135,8 +123,8 @@ def test_nothing_moves_for_who_wants_no_motion(panel: Panel, service: FaultServe
     use_service(panel, service.url)
     panel.prompt.fill("a fox that takes its time")
     panel.generate.click()
-    expect(panel.region).to_contain_text("Generating")
-    assert panel.page.evaluate(MOVING) == 1
+    # The bar of its row, and the place of its picture.
+    panel.page.wait_for_function(f"() => ({MOVING})() === 2")
     panel.page.emulate_media(reduced_motion="reduce")
     assert panel.page.evaluate(MOVING) == 0
     panel.page.emulate_media(reduced_motion="no-preference")

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
-import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import opened
-from tests.browser.panel import COUNT, fill, notebook
+from tests.browser.panel import COUNT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from playwright.sync_api import Browser
-
-    from tests.browser.jupyter import Notebook, Server
-    from tests.browser.panel import Panel
-
-    Open = Callable[..., Panel]
+    from tests.browser.panel import Open
 
 SERIES = "sd.generate('three foxes', size='1K', max_images=3)"
 ELSEWHERE = """import subprocess, sys
@@ -32,26 +23,6 @@ sd.generate("from another kernel", size="1K")
 '''
 _ = subprocess.run([sys.executable, "-c", code, str(sd.history.home)], check=True)"""
 GONE = "[each.unlink() for each in sd.history.home.glob('*.jpg')]"
-
-
-@pytest.fixture(scope="module")
-def shared_lab(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Server]:
-    """Start one JupyterLab for all tests here."""
-    yield from opened("lab", tmp_path_factory.mktemp("lab"), browser)
-
-
-@pytest.fixture(scope="module")
-def page(shared_lab: Server) -> Notebook:
-    """Open one notebook for all tests."""
-    return shared_lab.open(notebook(shared_lab.root / "history.ipynb", "", "", "", ""))
-
-
-@pytest.fixture
-def show(page: Notebook, tmp_path: Path) -> Iterator[Open]:
-    """Give a function that shows a new panel there, with a home of its own."""
-    page.problems.clear()
-    yield partial(fill, page, tmp_path)
-    assert page.problems == []
 
 
 def test_each_picture_of_a_series_can_be_taken_from_its_card(show: Open, tmp_path: Path) -> None:

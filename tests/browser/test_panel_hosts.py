@@ -34,7 +34,8 @@ def older(request: pytest.FixtureRequest, tmp_path: Path, browser: Browser) -> I
     with pytest.MonkeyPatch.context() as patch:
         for name, value in kernels.environment(version).items():
             patch.setenv(name, value)
-        yield from opened("lab", tmp_path, browser)
+        with opened("lab", tmp_path, browser) as server:
+            yield server
 
 
 def press_while_busy(panel: Panel) -> None:

@@ -15,17 +15,14 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from benchmarks import bench_history
-from tests.browser.conftest import opened
-from tests.browser.looks import PICTURES, look, picture_of, resize, restart, use_service
-from tests.browser.panel import Panel, fill, notebook, open_panel
+from tests.browser.looks import PICTURES, THEMES, look, picture_of, resize, use_service
+from tests.browser.panel import Panel, fill, open_panel
 from tests.faults.script import POST, Links, Reply
 from tests.faults.server import FaultServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    from playwright.sync_api import Browser
 
     from tests.browser.jupyter import Notebook, Server
 
@@ -42,54 +39,40 @@ AS_A_PERSON = 700
 
 
 @pytest.fixture(scope="module")
-def lab_server(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Server]:
-    """Start one JupyterLab for all looks."""
-    yield from opened("lab", tmp_path_factory.mktemp("lab"), browser)
-
-
-@pytest.fixture(scope="module")
-def page(lab_server: Server) -> Notebook:
-    """Open one notebook for all looks."""
-    opened = lab_server.open(notebook(lab_server.root / "looks.ipynb", *[""] * 4))
-    opened.command("application:toggle-left-area")
-    return opened
-
-
-@pytest.fixture(scope="module")
-def made(page: Notebook, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(wide_page: Notebook, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make a home with pictures, once."""
     folder = tmp_path_factory.mktemp("made")
-    fill(page, folder, before=PICTURES)
+    fill(wide_page, folder, before=PICTURES)
     return folder
 
 
 @pytest.fixture
-def panel(page: Notebook, made: Path, tmp_path: Path) -> Panel:
+def panel(wide_page: Notebook, made: Path, tmp_path: Path) -> Panel:
     """Show a panel whose home has pictures, a home of its own."""
     shutil.copytree(made / "home", tmp_path / "home")
-    shown = fill(page, tmp_path)
+    shown = fill(wide_page, tmp_path)
     expect(shown.history).to_have_count(5)
     return shown
 
 
 @pytest.fixture
-def service(page: Notebook) -> Iterator[FaultServer]:
+def service(wide_page: Notebook) -> Iterator[FaultServer]:
     """Start a service that answers as it is told; what was asked of it is gone afterwards."""
     with FaultServer() as server:
         yield server
-    restart(page)
+    wide_page.restart()
 
 
-def test_empty(page: Notebook, tmp_path: Path) -> None:
+def test_empty(wide_page: Notebook, tmp_path: Path) -> None:
     """With nothing made yet, the panel invites to begin."""
-    panel = fill(page, tmp_path)
+    panel = fill(wide_page, tmp_path)
     expect(panel.region.get_by_role("group", name="Examples")).to_be_visible()
     assert look(panel, "empty") == {}
 
 
-def test_an_example_fills_the_prompt(page: Notebook, tmp_path: Path) -> None:
+def test_an_example_fills_the_prompt(wide_page: Notebook, tmp_path: Path) -> None:
     """Another takes its place, and what is pressed next generates."""
-    panel = fill(page, tmp_path)
+    panel = fill(wide_page, tmp_path)
     panel.button("A fox in the snow, ink wash").click()
     panel.button("A lighthouse at dusk, oil on canvas").click()
     expect(panel.prompt).to_have_value("A lighthouse at dusk, oil on canvas")
@@ -180,11 +163,11 @@ def many(home: Path) -> None:
         os.link(picture, path)
 
 
-def test_a_thousand_in_the_history(page: Notebook, tmp_path: Path) -> None:
+def test_a_thousand_in_the_history(wide_page: Notebook, tmp_path: Path) -> None:
     """The panel is as high as ever, and what is older comes as one scrolls."""
     many(tmp_path / "home")
-    resize(page.page, "wide")
-    panel = fill(page, tmp_path)
+    resize(wide_page.page, "wide")
+    panel = fill(wide_page, tmp_path)
     panel.history.nth(20).scroll_into_view_if_needed()
     expect(panel.history.nth(30)).to_be_attached()
     height = panel.region.bounding_box()
@@ -193,14 +176,14 @@ def test_a_thousand_in_the_history(page: Notebook, tmp_path: Path) -> None:
     assert look(panel, "thousand") == {}
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_notebook_7(browser: Browser, tmp_path: Path, theme: str, made: Path) -> None:
+def test_notebook_7(notebook7: Server, tmp_path: Path, made: Path) -> None:
     """The panel takes its colours from Notebook 7 too."""
     shutil.copytree(made / "home", tmp_path / "looks7" / "home")
-    for server in opened("notebook", tmp_path, browser):
-        panel = open_panel(server, tmp_path / "looks7")
-        expect(panel.history).to_have_count(5)
-        panel.notebook.theme("JupyterLab Dark" if theme == "dark" else "JupyterLab Light")
+    panel = open_panel(notebook7, tmp_path / "looks7")
+    expect(panel.history).to_have_count(5)
+    for theme, name in THEMES.items():
+        panel.notebook.theme(name)
         back = panel.region.evaluate("each => getComputedStyle(each).backgroundColor")
         assert (back == "rgb(255, 255, 255)") == (theme == "light")
         picture_of(panel.page, f"notebook7-{theme}")
+    panel.notebook.theme(THEMES["light"])

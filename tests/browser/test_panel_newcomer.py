@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import opened
 from tests.browser.panel import SET_SOURCE, Panel, fill, notebook
 from tests.faults.script import POST, Links, Reply
 from tests.faults.server import FaultServer
@@ -16,8 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from playwright.sync_api import Browser
-
     from tests.browser.jupyter import Notebook, Server
 
 FIRST = "import seedream_nb as sd; sd.configure(home={home!r}, backend='novita', api_key=None); sd.panel()"
@@ -25,18 +22,6 @@ HAS = (
     "words => (document.activeElement.getAttribute('aria-label') || document.activeElement.textContent).includes(words)"
 )
 IN_PANEL = "() => !!document.activeElement.closest('.sd-panel')"
-
-
-@pytest.fixture(scope="module")
-def shared_lab(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Server]:
-    """Start one JupyterLab for all tests here."""
-    yield from opened("lab", tmp_path_factory.mktemp("lab"), browser)
-
-
-@pytest.fixture(scope="module")
-def page(shared_lab: Server) -> Notebook:
-    """Open one notebook for the tests that need no kernel of their own."""
-    return shared_lab.open(notebook(shared_lab.root / "newcomer.ipynb", "", "", "", ""))
 
 
 @pytest.fixture

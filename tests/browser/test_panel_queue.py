@@ -10,34 +10,20 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import opened
-from tests.browser.panel import SET_SOURCE, Panel, fill, notebook, open_panel
+from tests.browser.panel import SET_SOURCE, Panel, fill, open_panel
 from tests.faults.script import POST, Links, OnceRead, Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from playwright.sync_api import Browser, Locator
+    from playwright.sync_api import Locator
 
     from tests.browser.jupyter import Notebook, Server
+    from tests.browser.panel import Open
     from tests.faults.server import FaultServer
 
-    Open = Callable[..., Panel]
-
 SERVICE = "sd.configure(backend='novita', api_key='sk_test', base_url={url!r}, concurrency=1)"
-
-
-@pytest.fixture(scope="module")
-def shared_lab(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Server]:
-    """Start one JupyterLab for all tests here."""
-    yield from opened("lab", tmp_path_factory.mktemp("lab"), browser)
-
-
-@pytest.fixture(scope="module")
-def page(shared_lab: Server) -> Notebook:
-    """Open one notebook for the tests that neither leave nor reload it."""
-    return shared_lab.open(notebook(shared_lab.root / "queue.ipynb", "", "", "", ""))
 
 
 @pytest.fixture

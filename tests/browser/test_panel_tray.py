@@ -14,7 +14,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from tests.browser.panel import FILES, SET_SOURCE, fill, notebook
-from tests.browser.test_panel import encoded, page, shared_lab, show, show_alone
+from tests.browser.test_panel import encoded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,10 +23,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Locator
 
     from tests.browser.jupyter import Notebook, Server
-    from tests.browser.panel import Panel
-    from tests.browser.test_panel import Open
-
-__all__ = ["page", "shared_lab", "show", "show_alone"]  # fixtures
+    from tests.browser.panel import Open, Panel
 
 TRAY = "panel.children[1].children[0].children[1]"
 TALL = {"width": 1400, "height": 2600}
