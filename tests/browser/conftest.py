@@ -7,7 +7,7 @@ import os
 import uuid
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser
 
-    from tests.browser.panel import Open, Panel
+    from tests.browser.panel import Open
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
@@ -137,16 +137,7 @@ def show(page: jupyter.Notebook, tmp_path: Path) -> Iterator[Open]:
 
 
 @pytest.fixture
-def show_alone(shared_lab: jupyter.Server, tmp_path: Path) -> Iterator[Open]:
+def show_alone(lab: jupyter.Server, tmp_path: Path) -> Iterator[Open]:
     """Give a function that shows a panel on a page and in a kernel of its own."""
-    shown: list[Panel] = []
-
-    def opens(*more: str, **options: Any) -> Panel:  # noqa: ANN401 - those of `open_panel`
-        shown.append(open_panel(shared_lab, tmp_path, *more, **options))
-        return shown[-1]
-
-    yield opens
-    for panel in shown:
-        assert panel.notebook.problems == []
-        panel.page.close()
-        shared_lab.opened.remove(panel.notebook)
+    yield partial(open_panel, lab, tmp_path)
+    assert [problem for notebook in lab.opened for problem in notebook.problems] == []

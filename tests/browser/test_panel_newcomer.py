@@ -12,7 +12,6 @@ from tests.faults.script import POST, Links, Reply
 from tests.faults.server import FaultServer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.browser.jupyter import Notebook, Server
@@ -25,16 +24,12 @@ IN_PANEL = "() => !!document.activeElement.closest('.sd-panel')"
 
 
 @pytest.fixture
-def first(shared_lab: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Panel]:
+def first(lab: Server, tmp_path: Path) -> Panel:
     """Show a panel where nothing else was ever run, and no key is known."""
-    monkeypatch.delenv("NOVITA_API_KEY", raising=False)
     source = FIRST.format(home=str(tmp_path / "home"))
-    made = shared_lab.open(notebook(shared_lab.root / f"{tmp_path.name}.ipynb", source, ""))
+    made = lab.open(notebook(lab.root / f"{tmp_path.name}.ipynb", source, ""))
     made.run(0)
-    panel = Panel(made)
-    yield panel
-    panel.page.close()
-    shared_lab.opened.remove(made)
+    return Panel(made)
 
 
 def go_to(panel: Panel, words: str, key: str = "Tab") -> None:

@@ -49,9 +49,9 @@ def show(page: Notebook, tmp_path: Path, fault_server: FaultServer) -> Iterator[
 
 
 @pytest.fixture
-def show_alone(shared_lab: Server, tmp_path: Path, fault_server: FaultServer) -> Open:
+def show_alone(lab: Server, tmp_path: Path, fault_server: FaultServer) -> Open:
     """Give a function that shows a panel on a page and in a kernel of its own."""
-    return partial(open_panel, shared_lab, tmp_path, before=SERVICE.format(url=fault_server.url))
+    return partial(open_panel, lab, tmp_path, before=SERVICE.format(url=fault_server.url))
 
 
 def ask_for(panel: Panel, prompt: str) -> Locator:
@@ -167,7 +167,7 @@ def test_it_is_still_there_when_the_page_is_loaded_again(show_alone: Open, go: t
 
 
 def test_a_page_that_is_closed_meanwhile_finds_the_picture_in_the_history(
-    show_alone: Open, shared_lab: Server, tmp_path: Path, go: threading.Event
+    show_alone: Open, lab: Server, tmp_path: Path, go: threading.Event
 ) -> None:
     """Nobody is there when it lands, and nothing is raised in the kernel."""
     panel = show_alone("import threading\nraised = []\nthreading.excepthook = raised.append")
@@ -176,14 +176,14 @@ def test_a_page_that_is_closed_meanwhile_finds_the_picture_in_the_history(
     panel.page.evaluate(SET_SOURCE, [2, "raised, [(g.status, len(g)) for g in sd.history]"])
     panel.notebook.command("docmanager:save")
     panel.page.close()
-    shared_lab.opened.remove(panel.notebook)
+    lab.opened.remove(panel.notebook)
     go.set()
     home = tmp_path / "home"
     deadline = time.monotonic() + 30
     while not list(home.glob("0001-1-*.jpg")):
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    again = shared_lab.open(shared_lab.root / f"{tmp_path.name}.ipynb")
+    again = lab.open(lab.root / f"{tmp_path.name}.ipynb")
     reopened = Panel(again)
     expect(reopened.history.first.get_by_role("button", name="View @1")).to_be_enabled()
     assert again.run(2)[0]["data"]["text/plain"] == "([], [('done', 1)])"
