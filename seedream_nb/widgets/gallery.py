@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from seedream_nb.widgets.messages import Asked
     from seedream_nb.widgets.state import State
 
-PAGE = 24
-"""Entries that are sent at once: a screen or two, so that putting them there holds up no scrolling."""
+PAGE = 48
+"""Entries that are sent at once: a few screens, so that each screen is not a question of its own, after each of which
+JupyterLab shows twice what its kernel does. The page puts them there a few in each frame."""
 THUMBNAIL = 320
 """Pixels of a thumbnail's longest side: sharp at the size it is shown, on fine screens too."""
 MOST_THUMBNAILS = 40

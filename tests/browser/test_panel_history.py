@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
+from PIL import Image
 from playwright.sync_api import expect
 
+from benchmarks import bench_history
+from seedream_nb.widgets.gallery import PAGE
 from tests.browser.panel import COUNT
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.browser.jupyter import Notebook
     from tests.browser.panel import Open
 
 SERIES = "sd.generate('three foxes', size='1K', max_images=3)"
@@ -22,6 +27,31 @@ sd.configure(backend="sandbox", home=sys.argv[1])
 sd.generate("from another kernel", size="1K")
 '''
 _ = subprocess.run([sys.executable, "-c", code, str(sd.history.home)], check=True)"""
+MANY = 120
+LISTEN = """() => {
+  const asked = window.askedFor = { marks: [], open: new Set() }
+  const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel
+  kernel.anyMessage.connect((_, { msg, direction }) => {
+    const said = msg.content.data?.content
+    if (direction === "recv") asked.open.delete(said?.id)
+    else if (said?.ask === "thumbnails") {
+      asked.marks.push(...said.marks)
+      asked.open.add(said.id)
+    }
+  })
+}"""
+"""Note which thumbnails the page asks the kernel for."""
+ASKED_FOR = """async () => {
+  for (let still = 0; still < 30; still++) {
+    await new Promise(requestAnimationFrame)
+    if (window.askedFor.open.size) still = 0
+  }
+  return window.askedFor.marks
+}"""
+"""The marks, once the page has its answers and asks for no more."""
+SHOWS = """() => [...document.querySelectorAll("[role=listitem] img[data-picture]")].slice(0, 12)
+  .every((each, place, all) => all.length === 12 && each.naturalWidth > 0)"""
+"""The first rows have all their pictures."""
 GONE = "[each.unlink() for each in sd.history.home.glob('*.jpg')]"
 
 
@@ -119,6 +149,33 @@ def test_the_history_stays_in_its_order_when_more_is_made(show: Open) -> None:
     expect(panel.history).to_have_count(16)
     names = panel.history.evaluate_all("all => all.map(each => each.getAttribute('aria-label'))")
     assert names == [f"fox {n}" for n in range(15, -1, -1)]
+
+
+def test_thumbnails_are_asked_for_as_they_come_into_sight(show: Open, page: Notebook, tmp_path: Path) -> None:
+    """Of many generations only the first screens' before one scrolls; far below, a card's when it is reached."""
+    home = tmp_path / "home"
+    home.mkdir()
+    bench_history.write(home, MANY)
+    Image.radial_gradient("L").convert("RGB").save(tmp_path / "picture.jpg")
+    for path in home.glob("*-1-*.jpg"):
+        path.unlink()
+        os.link(tmp_path / "picture.jpg", path)
+    page.page.evaluate(LISTEN)
+    panel = show()
+    page.page.wait_for_function(SHOWS)
+    expect(panel.history.nth(PAGE - 1)).to_be_attached()
+    asked = page.page.evaluate(ASKED_FOR)
+    assert f"@{MANY}.1" in asked
+    assert len(asked) < PAGE  # not even all cards that are there already
+    last = panel.history.filter(has_text="number 1,")
+    while (reached := panel.history.count()) < MANY:
+        panel.history.last.scroll_into_view_if_needed()
+        expect(panel.history.nth(reached)).to_be_attached()
+    last.scroll_into_view_if_needed()
+    expect(last.locator("img")).to_have_js_property("naturalWidth", 256)
+    asked = page.page.evaluate(ASKED_FOR)
+    assert "@1.1" in asked
+    assert len(asked) == len(set(asked))
 
 
 def test_prompts_of_other_kernels_are_walked_through_too(show: Open) -> None:

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict"
 import { test } from "node:test"
-import { changed, counted, counter, deliberate, elapsed, estimate, inserted, money, ofSeries, pieces, spoken } from "./common.mjs"
+import { base64, changed, counted, counter, deliberate, elapsed, estimate, inline, inserted, money, ofSeries, pieces, spoken } from "./common.mjs"
 
 test("seconds are read as seconds, then as minutes", () => {
   assert.deepEqual([0, 59.9, 60, 65, 600].map(elapsed), ["0 s", "59 s", "1:00 min", "1:05 min", "10:00 min"])
@@ -74,4 +74,17 @@ test("what a page shows becomes what there is", () => {
   assert.deepEqual(changed([8, 7, 5], { ids: [9, 8, 5], entries }), { gone: [7], fresh: [9], anew: false })
   assert.equal(changed([5], { ids: [9, 8, 6, 5], entries }).anew, true)
   assert.deepEqual(changed([8], { ids: [8], entries: [{ id: 8 }] }), { gone: [], fresh: [], anew: false })
+})
+
+test("a small picture's bytes stand in its address, also where they are a part of a message", () => {
+  const whole = Uint8Array.from({ length: 20_000 }, (_, place) => place % 251)
+  const part = new DataView(whole.buffer, 7, 10_001)
+  const expected = `data:image/jpeg;base64,${Buffer.from(whole.subarray(7, 10_008)).toString("base64")}`
+  assert.equal(inline(part, "image/jpeg"), expected)
+  assert.equal(inline(whole.buffer.slice(7, 10_008), "image/jpeg"), expected)
+})
+
+test("bytes become base64 where the browser can't do that by itself", () => {
+  const bytes = Uint8Array.from({ length: 20_000 }, (_, place) => (place * 7) % 256)
+  assert.equal(base64(bytes), Buffer.from(bytes).toString("base64"))
 })

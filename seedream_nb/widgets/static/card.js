@@ -11,7 +11,7 @@ const SAID_FOR = 6000
  *   view: (entry: any, place: number) => void, copy: (entry: any) => Promise<string>, download: (mark: string) => Promise<any>,
  *   draft: () => any, small: (mark: string) => string | null | undefined, want: (mark: string) => void, speak: (text: string) => void,
  * }} Wall */
-/** @typedef {{element: HTMLElement, face: HTMLElement, entry: any, place: number, draw: () => void, star: (on: boolean) => void}} Card */
+/** @typedef {{element: HTMLElement, face: HTMLElement, entry: any, place: number, picture: () => void, star: (on: boolean) => void}} Card */
 
 /** @param {any} entry @param {Wall} wall @param {number} [start] @returns {Card} */
 export function card(entry, wall, start = 0) {
@@ -45,23 +45,29 @@ export function card(entry, wall, start = 0) {
     face, said, mark, entry.sandbox && h("span", { class: "sd-mark sd-badge" }, "sandbox"), turn,
     h("div", { class: "sd-caption", title: entry.prompt }, entry.prompt, from),
     h("div", { class: "sd-meta" }, size, h("span", {}, seconds)), actions)
-  const made = { element, face, entry, place: Math.max(0, Math.min(start, pictures.length - 1)), draw, star: starred }
+  const made = { element, face, entry, place: Math.max(0, Math.min(start, pictures.length - 1)), picture, star: starred }
 
   const chosen = () => pictures[made.place]
-  /** Show the chosen picture, as far as it is known. */
+  /** Say which picture is chosen, and show it. */
   function draw() {
     const now = chosen()
-    const small = now && wall.small(now.mark)
     mark.textContent = now && pictures.length > 1 ? now.mark : entry.mark
     series.textContent = ofSeries(made.place, pictures.length)
     size.textContent = now ? `${now.width}×${now.height}` : entry.error && entry.status
     face.setAttribute("aria-label", now ? `View ${pictures.length > 1 ? now.mark : entry.mark}` : `${entry.mark}: ${entry.error || entry.status}`)
-    none.textContent = !now ? entry.error || entry.status : small === null ? "its file is gone, or damaged" : ""
-    image.toggleAttribute("hidden", !now || small === null)
     if (now) image.setAttribute("data-picture", now.mark)
-    if (small) image.src = small
-    else image.removeAttribute("src")
     if (pictures.length > 1) for (const each of [use, save]) each.dataset.tip = `${each.getAttribute("aria-label")}: ${now.mark}`
+    picture()
+  }
+  /** Show the chosen picture, as far as it is known; what is shown already is not touched, or it would be laid out anew. */
+  function picture() {
+    const now = chosen()
+    const small = now && wall.small(now.mark)
+    const told = !now ? entry.error || entry.status : small === null ? "its file is gone, or damaged" : ""
+    if (none.textContent !== told) none.textContent = told
+    image.toggleAttribute("hidden", !now || small === null)
+    if (!small) image.removeAttribute("src")
+    else if (image.getAttribute("src") !== small) image.src = small
   }
   /** @param {number} way */
   function go(way) {

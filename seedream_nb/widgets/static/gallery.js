@@ -1,12 +1,8 @@
 // The gallery: the history as a wall of pictures, searched, and kept up to date.
 // @ts-check
-/* global h, line, shared, icon, address, alarm, card, view, wall, invitation, changed */
+/* global h, line, shared, icon, address, alarm, card, view, wall, invitation, changed, thumbnails, unhurried */
 
 const SEARCH_AFTER = 150
-/** Thumbnails that are asked for at once: a screen's, so that the first are not kept waiting by the last. */
-const THUMBNAILS = 12
-/** Cards that are put on the wall in one frame: more of them would be seen to hold up the scrolling. */
-const AT_ONCE = 6
 const LATE = "Queued until the running cell ends."
 
 /** Look so many pixels beyond the edge, that of the wall's own scroller too, where the browser can.
@@ -24,7 +20,7 @@ export default {
     const stars = h("button", { type: "button", class: "sd-button sd-stars", "aria-pressed": "false", "aria-label": "Only with a star", title: "Only with a star", onclick: () => { onlyStars = !onlyStars; stars.setAttribute("aria-pressed", String(onlyStars)); restart() } })
     const list = wall("History", near => near.forEach(each => {
       const mark = each.querySelector("img")?.getAttribute("data-picture")
-      if (mark) want(mark)
+      if (mark) pictures.want(mark)
     }), ahead(300))
     const empty = h("div", { class: "sd-nothing" })
     const end = h("div", { class: "sd-end" })
@@ -34,8 +30,8 @@ export default {
     const spoken = h("div", { role: "status", class: "sd-spoken" })
     el.replaceChildren(h("section", { class: "sd-gallery" },
       h("div", { class: "sd-row sd-find" }, h("div", { class: "sd-label", "aria-hidden": "true" }, "History"), search, stars), said, late, spoken, scroll))
-    /** The thumbnails by mark: an address; null where there is none; nothing while it is not known. @type {Map<string, string | null>} */
-    const thumbnails = new Map()
+    const { later, clear } = unhurried()
+    const pictures = thumbnails(kernel.ask, mark => { cards.get(idOf(mark))?.picture(); viewed?.draw() }, later)
     /** @type {Map<number, Card>} */
     const cards = new Map()
     /** @type {any[]} */
@@ -81,8 +77,7 @@ export default {
     }
     /** @type {Wall & Around} */
     const around = {
-      ask, copy, download, more, want,
-      small: mark => thumbnails.get(mark),
+      ask, copy, download, more, ...pictures,
       draft: () => shared(panel).draft,
       speak: text => { spoken.textContent = text },
       entries: () => entries,
@@ -118,13 +113,12 @@ export default {
         return
       }
       said.replaceChildren()
-      for (let place = 0; place < page.entries.length; place += AT_ONCE) {
-        if (place) await new Promise(requestAnimationFrame)
+      await Promise.all(page.entries.map((/** @type {any} */ each) => later(() => {
         if (now !== epoch) return
-        const some = page.entries.slice(place, place + AT_ONCE)
-        entries.push(...some)
-        list.append(some.map((/** @type {any} */ each) => made(each).element))
-      }
+        entries.push(each)
+        list.append([made(each).element])
+      })))
+      if (now !== epoch) return
       whole = page.whole
       loading = false
       count(page.starred)
@@ -180,7 +174,7 @@ export default {
       const at = place < 0 ? entries.length : place
       list.put(made(entry).element, cards.get(entries[at]?.id)?.element)
       entries.splice(at, 0, entry)
-      if (entry.pictures.length) want(entry.pictures[0].mark) // at once: it is what the person waits for
+      if (entry.pictures.length) pictures.want(entry.pictures[0].mark) // at once: it is what the person waits for
     }
     /** @param {any} entry */
     function replace(entry) {
@@ -190,7 +184,7 @@ export default {
       const fresh = made(entry, old.place)
       entries[entries.findIndex(each => each.id === entry.id)] = entry
       old.element.replaceWith(fresh.element)
-      if (entry.pictures.length) want(entry.pictures[fresh.place].mark)
+      if (entry.pictures.length) pictures.want(entry.pictures[fresh.place].mark)
       if (focused) (/** @type {any} */ (fresh.element.querySelector(`[aria-label="${CSS.escape(focused)}"]`)) || fresh.face).focus()
     }
     /** @param {number} id */
@@ -213,37 +207,11 @@ export default {
         ? [h("p", {}, `Nothing has all of these words: ${words}`)]
         : invitation(shared(panel))))
     }
+    const idOf = (/** @type {string} */ mark) => Number(mark.slice(1).split(".")[0])
     /** @param {any} error */
     function fail(error) {
       said.replaceChildren(alarm(error.told))
     }
-
-    // -- thumbnails -------------------------------------------------------------------------------
-
-    /** The last that came into sight first: who scrolls on does not wait for what was passed. @type {string[]} */
-    let wanted = []
-    let fetching = false
-    /** @param {string} mark */
-    function want(mark) {
-      if (thumbnails.has(mark) || wanted.includes(mark)) return cards.get(idOf(mark))?.draw()
-      wanted.push(mark)
-      if (!fetching) fetch()
-    }
-    async function fetch() {
-      fetching = true
-      await null // for the others that came into sight with it
-      while (wanted.length) {
-        const marks = wanted.splice(-THUMBNAILS)
-        const page = await kernel.ask("thumbnails", { marks }).catch(() => null)
-        if (!page) break
-        marks.forEach(mark => thumbnails.set(mark, null))
-        page.marks.forEach((/** @type {string} */ mark, /** @type {number} */ place) => thumbnails.set(mark, address(page.buffers[place], "image/jpeg")))
-        marks.forEach(mark => cards.get(idOf(mark))?.draw())
-        viewed?.draw()
-      }
-      fetching = false
-    }
-    const idOf = (/** @type {string} */ mark) => Number(mark.slice(1).split(".")[0])
 
     // -- what is done with a picture or a request -------------------------------------------------
 
@@ -287,7 +255,7 @@ export default {
       leave.forEach(each => each())
       atEnd.disconnect()
       kernel.close()
-      thumbnails.forEach(each => each && URL.revokeObjectURL(each))
+      clear()
     }
   },
 }

@@ -21,12 +21,18 @@ export function wall(name, near, margin) {
     watch.observe(group)
     return group
   }
+  /** Let it be said anew whether a group is near: another card is in it now. @param {Element} group */
+  function again(group) {
+    watch.unobserve(group)
+    watch.observe(group)
+  }
   /** Put these after all others. @param {Element[]} cards */
   function append(cards) {
     let group = element.lastElementChild
     for (const each of cards) {
       if (!group || group.children.length >= GROUP) group = begin()
       group.append(each)
+      again(group)
     }
   }
   /** Put one before another, or at the end; `settle` is called when all are there.
@@ -51,10 +57,7 @@ export function wall(name, near, margin) {
         group.remove()
       }
     })
-    for (const group of groups()) { // it says anew what is near: another card may be in it now
-      watch.unobserve(group)
-      watch.observe(group)
-    }
+    groups().forEach(again)
     if (focused && focused !== document.activeElement) focused.focus({ preventScroll: true })
   }
   /** The card after this one, or before it where it is the last. @param {Element} card */

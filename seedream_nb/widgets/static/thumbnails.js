@@ -1,0 +1,49 @@
+// The thumbnails: asked for as their cards come near, and shown a few in each frame.
+// @ts-check
+/* global inline */
+
+/** Thumbnails that are asked for at once: a screen's, so that the first are not kept waiting by the last. */
+const THUMBNAILS = 12
+
+/** @typedef {{small: (mark: string) => string | null | undefined, want: (mark: string) => void}} Thumbnails */
+
+/** `show` is called with a mark when it is known what its thumbnail is, `later` does what can wait.
+ * @param {(what: string, fields: object) => Promise<any>} ask @param {(mark: string) => void} show
+ * @param {(step: () => void) => Promise<void>} later @returns {Thumbnails} */
+export function thumbnails(ask, show, later) {
+  /** By mark: an address; null where there is none; nothing while it is not known. @type {Map<string, string | null>} */
+  const known = new Map()
+  /** The last that came near first: who scrolls on does not wait for what was passed. @type {string[]} */
+  let wanted = []
+  /** What was asked for and is not shown yet. @type {Set<string>} */
+  const coming = new Set()
+  let asking = false
+
+  /** @param {string} mark */
+  function want(mark) {
+    if (known.has(mark)) return show(mark)
+    if (coming.has(mark) || wanted.includes(mark)) return
+    wanted.push(mark)
+    if (!asking) fetch()
+  }
+  async function fetch() {
+    asking = true
+    await null // for the others that came near with it
+    while (wanted.length) {
+      const marks = wanted.splice(-THUMBNAILS)
+      marks.forEach(mark => coming.add(mark))
+      const found = await ask("thumbnails", { marks }).catch(() => null)
+      if (found) marks.forEach(mark => later(() => take(mark, found.buffers[found.marks.indexOf(mark)])))
+      else marks.forEach(mark => coming.delete(mark))
+      if (!found) break
+    }
+    asking = false
+  }
+  /** @param {string} mark @param {any} bytes */
+  function take(mark, bytes) {
+    coming.delete(mark)
+    known.set(mark, bytes ? inline(bytes, "image/jpeg") : null)
+    show(mark)
+  }
+  return { small: mark => known.get(mark), want }
+}
