@@ -16,25 +16,15 @@ KEY_USED = (
     "This is a Binder, whose rules forbid keys, for nothing is private there; yet a key was sent from here. "
     "Delete it in your account, and make a new one."
 )
+KEY_SET = (
+    "This is a Binder, whose rules forbid keys, for nothing is private there; yet there is one. It is not used. "
+    "Delete it in your account, and make a new one."
+)
 
 
 def on_binder(environ: Mapping[str, str]) -> bool:
     """Return whether this environment is one that a BinderHub has started."""
     return any(environ.get(name) for name in VARIABLES)
-
-
-class KeyNotice:
-    """Tells once that a key was used where none may be."""
-
-    def __init__(self) -> None:
-        """Nothing was told yet."""
-        self._told = False
-
-    def lines(self, *, on_binder: bool, has_key: bool) -> tuple[str, ...]:
-        """Return what stands below the first result that was asked for with a key on a Binder."""
-        due = on_binder and has_key and not self._told
-        self._told = self._told or due
-        return (KEY_USED,) if due else ()
 
 
 def no_login() -> SettingsError:

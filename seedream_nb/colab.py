@@ -77,6 +77,13 @@ class Colab:
             trouble, self._trouble, self._changes = self._trouble, None, -1
         return None if trouble is None else SettingsError(_TOLD.get(trouble, _NO_PAGE).format(trouble=trouble))
 
+    def why_not(self) -> tuple[str, ...]:
+        """Return in a line why a secret could not be had, and what to click; nothing where there is none."""
+        with self._lock:
+            if self._key is not None or self._trouble in {None, "SecretNotFoundError"}:
+                return ()
+            return (_REFUSED if self._trouble == "NotebookAccessError" else _UNANSWERED.format(trouble=self._trouble),)
+
     def _look(self) -> None:
         self._trouble = "SecretNotFoundError"
         try:
@@ -129,6 +136,15 @@ _NO_PAGE = (
     "Open this notebook there, at https://colab.research.google.com, and run this cell again.\n"
     "Or give the key, unseen, with:  %seedream login\n"
     f"{_WITHOUT}"
+)
+_REFUSED = (
+    f"Why the sandbox: this notebook may not read Colab's secret {VARIABLE}. {_KEY_SYMBOL}, switch on "
+    f'"Notebook access" beside {VARIABLE}, and run: %seedream config backend=auto'
+)
+_UNANSWERED = (
+    "Why the sandbox: Colab's secrets are told in Colab's own page only, and it did not answer ({trouble}). Give the "
+    "key, unseen, with %seedream login; or open this notebook at https://colab.research.google.com and run: "
+    "%seedream config backend=auto"
 )
 
 

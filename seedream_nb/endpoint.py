@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from seedream_nb.binder import KEY_SET, KEY_USED
+from seedream_nb.errors import SettingsError
 from seedream_nb.keys import Unseen, find_key, no_key
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-    from seedream_nb.keys import FoundKey, Login
+    from seedream_nb.keys import FoundKey, Key, Login
     from seedream_nb.settings import Settings
 
 SANDBOX_URL = "http://sandbox"
@@ -25,6 +27,8 @@ class Endpoint:
     backend: str
     base_url: str
     found: FoundKey | None
+    notices: tuple[str, ...] = ()
+    """What a person should know of that choice, each in a line."""
 
     @property
     def host(self) -> str:
@@ -39,22 +43,38 @@ def find_endpoint(settings: Settings, *, login: Login, environ: Mapping[str, str
         SettingsError: the service needs a key and there is none.
     """
     environ = Unseen(environ)
-    backend, base_url = settings.get("backend"), settings.get("base_url")
+    backend = settings.get("backend")
     if backend == "sandbox":
-        return IN_THE_SANDBOX
-    found = find_key(
+        left = settings.on_binder and _has_key(settings, login, environ)
+        return replace(IN_THE_SANDBOX, notices=(KEY_SET,)) if left else IN_THE_SANDBOX
+    found = _key(settings, login, environ, colab=lambda: settings.colab.key(settings.changes))
+    if found is not None:
+        notices = (KEY_USED,) if settings.on_binder else ()
+        return Endpoint(backend="novita", base_url=settings.get("base_url"), found=found, notices=notices)
+    if backend == "auto":
+        return replace(IN_THE_SANDBOX, notices=settings.colab.why_not())
+    raise settings.colab.no_key() or no_key()
+
+
+def _key(
+    settings: Settings, login: Login, environ: Mapping[str, str], colab: Callable[[], Key | None] = lambda: None
+) -> FoundKey | None:
+    return find_key(
         configured=settings.get("api_key"),
         environ=environ,
         folder=settings.folder,
         login=login,
-        host=host_of(base_url),
-        colab=lambda: settings.colab.key(settings.changes),
+        host=host_of(settings.get("base_url")),
+        colab=colab,
     )
-    if found is not None:
-        return Endpoint(backend="novita", base_url=base_url, found=found)
-    if backend == "auto":
-        return IN_THE_SANDBOX
-    raise settings.colab.no_key() or no_key()
+
+
+def _has_key(settings: Settings, login: Login, environ: Mapping[str, str]) -> bool:
+    """Return whether a key lies about, in a place where none is needed."""
+    try:
+        return _key(settings, login, environ) is not None
+    except SettingsError:  # what is no key betrays none
+        return False
 
 
 def for_links(backend: str) -> Endpoint:
@@ -68,3 +88,17 @@ def host_of(base_url: str) -> str:
 
 
 IN_THE_SANDBOX = Endpoint(backend="sandbox", base_url=SANDBOX_URL, found=None)
+
+
+class Told:
+    """Remembers which notices were told: each is due once, and again when a setting was changed since."""
+
+    def __init__(self) -> None:
+        """Nothing was told yet."""
+        self._told: set[tuple[str, int]] = set()
+
+    def due(self, notices: tuple[str, ...], changes: int) -> tuple[str, ...]:
+        """Return those that were not told since the settings were changed for the last time."""
+        due = tuple(each for each in notices if (each, changes) not in self._told)
+        self._told |= {(each, changes) for each in due}
+        return due

@@ -10,10 +10,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from seedream_nb.background import Background
-from seedream_nb.binder import KeyNotice
 from seedream_nb.clients import Clients
 from seedream_nb.compose import ASKED, Composer, as_list, changed, options_of
-from seedream_nb.endpoint import Endpoint, find_endpoint, for_links, host_of
+from seedream_nb.endpoint import Endpoint, Told, find_endpoint, for_links, host_of
 from seedream_nb.errors import SettingsError, StoppedError
 from seedream_nb.homes import Homes, need_room, writable_folder
 from seedream_nb.job import POLL_SECONDS, Job
@@ -76,7 +75,7 @@ class Session:
             settings=settings, scope=self.scope, marked=self._marked,
             fetch=lambda url: self._clients.fetch(url, self.background),
         ).compose  # fmt: skip
-        self._bundle, self._notebook, self._key_notice = bundle, notebook, KeyNotice()
+        self._bundle, self._notebook, self._told = bundle, notebook, Told()
         self._homes = Homes(settings=settings, journal=journal, verbs=self, running=self.jobs.ids)
         self._clients = Clients(patience=patience)
         self._budget: Budget | None = None
@@ -106,7 +105,7 @@ class Session:
         once = self.settings.get("once") if once is None else read_setting("once", once)
         bought = self.budget.spent or self.budget.reserved
         notices = self._homes.open(first_paid=endpoint.backend != "sandbox" and not bought)
-        notices += self._key_notice.lines(on_binder=self.settings.on_binder, has_key=endpoint.found is not None)
+        notices += self._told.due(endpoint.notices, self.settings.changes)
         tools = self._tools(endpoint)
         others = self.jobs.under_way(tools.store.home)
         need_room(tools.store, request, others, folder)

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from seedream_nb.binder import KEY_USED, VARIABLES, KeyNotice, on_binder
+from seedream_nb.binder import KEY_SET, KEY_USED, VARIABLES, on_binder
+from seedream_nb.endpoint import find_endpoint
+from seedream_nb.keys import VARIABLE, Login
 from seedream_nb.session import Session
 from seedream_nb.settings import Settings
 from tests.kernel import Kernel
@@ -80,10 +82,33 @@ def test_a_key_that_is_used_there_is_told_once(with_a_key: Session) -> None:
     assert KEY_USED not in made(with_a_key, "two foxes").warnings
 
 
-@pytest.mark.parametrize(("on", "has"), [(True, False), (False, True)])
-def test_elsewhere_and_without_a_key_nothing_is_told(*, on: bool, has: bool) -> None:
+@pytest.mark.parametrize("place", ["configured", "environment"])
+def test_a_key_that_is_only_there_is_told_too(tmp_path: Path, place: str) -> None:
+    """In the sandbox it is not sent; yet whoever typed it there learns that it is no secret any more."""
+    environ = {**LAUNCHED, VARIABLE: "sk_test"} if place == "environment" else LAUNCHED
+    settings = Settings(environ=environ, folder=tmp_path)
+    if place == "configured":
+        settings.change(api_key="sk_test")
+    endpoint = find_endpoint(settings, login=Login(tmp_path / "user"), environ=environ)
+    assert (endpoint.backend, endpoint.found) == ("sandbox", None)
+    assert endpoint.notices == (KEY_SET,)
+
+
+@pytest.mark.parametrize(
+    ("environ", "backend"),
+    [
+        (LAUNCHED, "sandbox"),
+        (LAUNCHED, "auto"),
+        ({**LAUNCHED, VARIABLE: "  "}, "sandbox"),
+        ({VARIABLE: "sk_test"}, "sandbox"),
+        ({VARIABLE: "sk_test"}, "auto"),
+    ],
+)
+def test_elsewhere_and_without_a_key_nothing_is_told(tmp_path: Path, environ: dict[str, str], backend: str) -> None:
     """A key elsewhere is as it should be, and so is a Binder without one."""
-    assert KeyNotice().lines(on_binder=on, has_key=has) == ()
+    settings = Settings(environ=environ, folder=tmp_path)
+    settings.change(backend=backend)
+    assert find_endpoint(settings, login=Login(tmp_path / "user"), environ=environ).notices == ()
 
 
 # -- what a Binder is built from -------------------------------------------------------------------

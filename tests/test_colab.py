@@ -11,6 +11,7 @@ from seedream_nb.colab import Colab
 from seedream_nb.endpoint import find_endpoint
 from seedream_nb.errors import SettingsError
 from seedream_nb.keys import VARIABLE, Login
+from seedream_nb.notebook.verbs.status import where
 from seedream_nb.session import Session
 from seedream_nb.settings import Settings
 from tests.colab.standin.google.colab import userdata
@@ -167,6 +168,38 @@ def test_with_auto_a_missing_secret_is_asked_for_once_until_a_setting_changes(tm
     assert place.endpoint(settings).backend == "novita"
 
 
+REASONS = {
+    "refused": ["may not read", VARIABLE, "key symbol", '"Notebook access"', "%seedream config backend=auto"],
+    "no page": ["did not answer (TimeoutException)", "https://colab.research.google.com", "%seedream login"],
+}
+
+
+@pytest.mark.parametrize("case", REASONS)
+def test_with_auto_it_is_told_why_a_secret_was_not_had(tmp_path: Path, case: str) -> None:
+    """The sandbox is taken, and one line says why and what to click."""
+    place = Place(tmp_path, ANSWERS[case])
+    settings = place.settings()
+    settings.change(backend="auto")
+    endpoint = place.endpoint(settings)
+    assert endpoint.backend == "sandbox"
+    assert [words for words in REASONS[case] if words not in endpoint.notices[0]] == []
+    assert (len(endpoint.notices), "\n" in endpoint.notices[0]) == (1, False)
+
+
+def test_with_auto_there_is_nothing_to_tell_of_no_secret(tmp_path: Path) -> None:
+    """Who has none, or chooses the sandbox after all, gets it with no word about it."""
+    place = Place(tmp_path, ANSWERS["missing"])
+    settings = place.settings()
+    settings.change(backend="auto")
+    told = [place.endpoint(settings).notices]
+    place.page.answer = ANSWERS["refused"]
+    settings.change(backend="auto")
+    assert place.endpoint(settings).notices
+    settings.change(backend="sandbox")
+    told += [place.endpoint(settings).notices]
+    assert told == [(), ()]
+
+
 def test_a_secret_of_white_space_is_told(tmp_path: Path) -> None:
     """It is a slip, and named with its place."""
     place = Place(tmp_path, "  ")
@@ -207,6 +240,31 @@ def begun(tmp_path: Path, fault_server: FaultServer) -> Iterator[tuple[Place, Se
     session = Session(settings=settings, lingers=False)
     yield place, session
     session.close()
+
+
+def test_the_first_result_says_why_it_is_the_sandboxs(begun: tuple[Place, Session]) -> None:
+    """Once, and again when a setting was changed, which asks the page again; with the key no more."""
+    place, session = begun
+    place.page.answer = ANSWERS["refused"]
+    session.settings.change(backend="auto")
+    told = [any("may not read" in each for each in session.start(prompt).result().warnings) for prompt in "ab"]
+    session.settings.change(backend="auto")
+    told += [any("may not read" in each for each in session.start(prompt).result().warnings) for prompt in "cd"]
+    place.page.answer = "sk_granted"
+    session.settings.change(backend="auto")
+    last = session.start("e").result()
+    assert told == [True, False, True, False]
+    assert last.backend == "novita"
+    assert not any("may not read" in each for each in last.warnings)
+
+
+def test_the_status_says_why_it_is_the_sandbox(begun: tuple[Place, Session]) -> None:
+    """`%seedream` has the reason beside where requests go."""
+    place, session = begun
+    place.page.answer = ANSWERS["refused"]
+    session.settings.change(backend="auto")
+    assert where(session).startswith("the sandbox")
+    assert "may not read" in where(session)
 
 
 def vanishing(session: Session, prompt: str) -> list[str]:

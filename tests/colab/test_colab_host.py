@@ -98,6 +98,19 @@ def test_without_it_the_cell_says_what_to_click(tmp_path: Path, answer: str, wor
     assert "Traceback" not in told
 
 
+@pytest.mark.parametrize(
+    ("answer", "words"), [("refused", "Notebook access"), ("no page", "Colab's own page"), ("missing", None)]
+)
+def test_with_auto_the_first_result_says_why_it_is_the_sandboxs(tmp_path: Path, answer: str, words: str | None) -> None:
+    """In one line below it, once, and not at load; with no secret at all there is nothing to say."""
+    with Kernel(tmp_path, in_colab(STANDIN_SECRET=answer, SEEDREAM_BACKEND="auto")) as kernel:
+        assert kernel.execute("%load_ext seedream_nb").outputs == []
+        first, second = (kernel.execute(f"%%seedream\n{prompt}") for prompt in ("a fox", "a hare"))
+    assert (first.error, second.error) == (None, None)
+    told = words or "Colab"
+    assert (told in first.text, told in second.text) == (words is not None, False)
+
+
 # -- the panel -----------------------------------------------------------------------------------------
 
 

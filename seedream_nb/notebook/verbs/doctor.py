@@ -108,17 +108,17 @@ def _settings(session: Session, _ip: InteractiveShell) -> Iterator[Finding]:
 
 
 def _key(session: Session, _ip: InteractiveShell) -> Iterator[Finding]:
-    backend = session.settings.get("backend")
-    if backend == "sandbox":
-        yield Finding(told="Requests go to the sandbox, an imitation of the service: no key needed, nothing is paid.")
-        return
     endpoint = session.endpoint()
-    if endpoint.found is None:
+    if session.settings.get("backend") == "sandbox":
+        yield Finding(told="Requests go to the sandbox, an imitation of the service: no key needed, nothing is paid.")
+    elif endpoint.found is None:
         told = "No key was found, so requests go to the sandbox, an imitation of the service (backend=auto)."
-        yield Finding(state="note", told=told, remedy="For real pictures: %seedream login")
-        return
-    told = f"The key comes from {endpoint.found.source}. Whether the service takes it shows with the first request."
-    yield Finding(told=told)
+        yield Finding(state="note", told=told, remedy="" if endpoint.notices else "For real pictures: %seedream login")
+    else:
+        told = f"The key comes from {endpoint.found.source}. Whether the service takes it shows with the first request."
+        yield Finding(told=told)
+    for notice in endpoint.notices:
+        yield Finding(state="note", told=notice)
 
 
 def _home(session: Session, _ip: InteractiveShell) -> Iterator[Finding]:

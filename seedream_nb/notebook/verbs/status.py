@@ -49,8 +49,10 @@ def where(session: Session) -> str:
         missing = error.message == no_key().message
         return f"nowhere yet: {first} %seedream login asks for it" if missing else f"nowhere yet: {_one_line(error)}"
     if endpoint.found is None:
-        return "the sandbox: an imitation of the service, which costs nothing"
-    return f"{endpoint.base_url}, with the key from {endpoint.found.source}"
+        told = "the sandbox: an imitation of the service, which costs nothing"
+    else:
+        told = f"{endpoint.base_url}, with the key from {endpoint.found.source}"
+    return ". ".join((told, *endpoint.notices))
 
 
 def _pictures(session: Session) -> str:
