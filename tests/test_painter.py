@@ -134,8 +134,10 @@ def test_lacking_characters_are_left_out() -> None:
 
 @pytest.mark.parametrize("room", [-5, 0, 40, 200])
 def test_letters_stay_in_their_room(room: float) -> None:
-    """As much of a prompt is set as fits into a line."""
-    font, text = ImageFont.load_default(20), "a very long prompt " * 20
+    """As much of a prompt is set as fits into a line, with dots for the rest of it."""
+    font, text = ImageFont.load_default(20), "averylongprompt" * 20
     kept = letters(text, font, room)
-    assert text.startswith(kept)
-    assert font.getlength(kept) <= max(0, room) < font.getlength(text[: len(kept) + 1])
+    assert font.getlength(kept) <= max(0, room)
+    assert kept == "" or kept.endswith("…")
+    assert text.startswith(kept.removesuffix("…"))
+    assert font.getlength(f"{text[: len(kept)]}…") > room

@@ -123,11 +123,15 @@ def mount(picture: Image.Image, prompt: str, paper: Colour, ink: Colour, mark: s
 
 
 def letters(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, room: float) -> str:
-    """Return what of a text fits into one line of `room` pixels, less what the font lacks (of é, the accent)."""
+    """Return what of a text fits into one line of `room` pixels, less what the font lacks (of é, the accent).
+
+    What does not fit is shown by dots.
+    """
     plain, lacking = unicodedata.normalize("NFKD", text[:240]).split(), (bytes(font.getmask("\uffff")), b"")
     words = ("".join(letter for letter in word if bytes(font.getmask(letter)) not in lacking) for word in plain)
-    line = " ".join(filter(None, words))
-    return max((line[:n] for n in range(len(line) + 1) if font.getlength(line[:n]) <= room), key=len, default="")
+    line, dots = " ".join(filter(None, words)), "" if bytes(font.getmask("…")) in lacking else "…"
+    cuts = ("", line, *(line[:n].rstrip(" ,") + dots for n in range(1, len(line))))
+    return max((cut for cut in cuts if font.getlength(cut) <= room), key=len, default="")
 
 
 def hang(picture: Image.Image, references: Images, paper: Colour, ink: Colour) -> None:
