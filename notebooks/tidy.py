@@ -1,7 +1,8 @@
 """Makes an executed notebook fit to be committed: small, the same on every machine, and true to what it showed.
 
 Taken away is what a page without a kernel can't use (live widgets, when each cell ran, the versions of Python) and
-what stands there twice (the same picture as HTML and as JPEG). Pictures get as many pixels as are shown of them.
+what stands there twice (the same picture as HTML and as JPEG), and links to files that are not committed. Pictures
+get as many pixels as are shown of them.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ METADATA = {
 WIDGET = "application/vnd.jupyter.widget-view+json"
 QUALITY = 45
 _PICTURE = re.compile(r'(<img [^>]*?src="data:image/jpeg;base64,)([^"]+)("[^>]*? width="([0-9]+)")')
+_LINK = re.compile(r'<a [^>]*?href="seedream/[^"]*"[^>]*>(.*?)</a>', re.DOTALL)
 _TIMES = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}|[0-9]+(\.[0-9]+)? (s|min)\b")
 _NUMBERS = re.compile(r"@[0-9]+\b|\b[0-9]{4}-(?=[0-9]+-[a-z])")
 """Requests that are sent side by side get their numbers in the order in which they happen to be ready."""
@@ -60,7 +62,7 @@ def _slim(output: NotebookNode, folder: Path) -> None:
         _drop(output, "image/png")
     for kind in ("text/plain", "text/html"):
         if kind in data:
-            data[kind] = _PICTURE.sub(_smaller, _without_folder(data[kind], folder))
+            data[kind] = _PICTURE.sub(_smaller, _LINK.sub(r"\1", _without_folder(data[kind], folder)))
 
 
 def _drop(output: NotebookNode, *kinds: str) -> None:

@@ -23,7 +23,7 @@ from seedream_nb.process import PROCESS
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Mapping
-    from typing import Literal, TypedDict, Unpack
+    from typing import Literal, Unpack
 
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -49,26 +49,13 @@ if TYPE_CHECKING:
     )
     from seedream_nb.generation import Generation
     from seedream_nb.job import Job
+    from seedream_nb.options import Asked
     from seedream_nb.picture import Picture
     from seedream_nb.request import ImageRequest
     from seedream_nb.session import Session
     from seedream_nb.widgets import Gallery, Panel, ReferenceTray
 
     history: History
-
-    class _Options(TypedDict, total=False):
-        values: Mapping[str, object] | None
-        images: object
-        image: object
-        size: str | None
-        aspect: str | None
-        max_images: int | None
-        sequential: str | None
-        watermark: bool | None
-        once: bool | None
-        save: str | os.PathLike[str] | None
-        timeout: float | None
-
 
 _Function = TypeVar("_Function", bound="Callable[..., Any]")
 
@@ -135,17 +122,17 @@ def _names_the_nearest(function: _Function) -> _Function:
 # fmt: off
 @overload
 def generate(
-    prompt: str, *, dry_run: Literal[False] = ..., background: Literal[False] = ..., **options: Unpack[_Options]
+    prompt: str, *, dry_run: Literal[False] = ..., background: Literal[False] = ..., **options: Unpack[Asked]
 ) -> Generation: ...
 @overload
 def generate(
-    prompt: str, *, dry_run: Literal[False] = ..., background: Literal[True], **options: Unpack[_Options]
+    prompt: str, *, dry_run: Literal[False] = ..., background: Literal[True], **options: Unpack[Asked]
 ) -> Job: ...
 @overload
-def generate(prompt: str, *, dry_run: Literal[True], background: bool = ..., **options: Unpack[_Options]) -> None: ...
+def generate(prompt: str, *, dry_run: Literal[True], background: bool = ..., **options: Unpack[Asked]) -> None: ...
 @overload
 def generate(
-    prompt: str, *, dry_run: bool = ..., background: bool = ..., **options: Unpack[_Options]
+    prompt: str, *, dry_run: bool = ..., background: bool = ..., **options: Unpack[Asked]
 ) -> Generation | Job | None: ...
 @_names_the_nearest
 def generate(  # noqa: PLR0913 - the options of the cell magic, by their long names
@@ -192,10 +179,10 @@ def generate(  # noqa: PLR0913 - the options of the cell magic, by their long na
 # fmt: off
 @overload
 def submit(
-    prompt: str, *, dry_run: Literal[False] = ..., background: bool = ..., **options: Unpack[_Options]
+    prompt: str, *, dry_run: Literal[False] = ..., background: bool = ..., **options: Unpack[Asked]
 ) -> Job: ...
 @overload
-def submit(prompt: str, *, dry_run: bool = ..., background: bool = ..., **options: Unpack[_Options]) -> Job | None: ...
+def submit(prompt: str, *, dry_run: bool = ..., background: bool = ..., **options: Unpack[Asked]) -> Job | None: ...
 @_names_the_nearest
 def submit(  # noqa: PLR0913 - the options of the cell magic, by their long names
     prompt: str, *, values: Mapping[str, object] | None = None, images: object = (), image: object = (),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypedDict
 
 from seedream_nb.errors import UnknownOptionError, nearest, plain
 from seedream_nb.sizes import DEFAULT_SIZE, RATIO_SIZES, TIERS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    import os
+    from collections.abc import Collection, Iterable, Mapping
 
 MOST_REFERENCES = 10
 """Reference images in one request, from the service's reference page."""
@@ -34,6 +35,22 @@ class Option:
     low: int | None = None
     high: int | None = None
     choices: tuple[str, ...] = ()
+
+
+class Asked(TypedDict, total=False):
+    """What `sd.generate` and `sd.submit` take beside the prompt, for type checkers."""
+
+    values: Mapping[str, object] | None
+    images: object
+    image: object
+    size: str | None
+    aspect: str | None
+    max_images: int | None
+    sequential: str | None
+    watermark: bool | None
+    once: bool | None
+    save: str | os.PathLike[str] | None
+    timeout: float | None
 
 
 # fmt: off

@@ -125,9 +125,16 @@ def test_its_outputs_belong_to_its_cells(notebook: Path) -> None:
 def test_its_pictures_are_the_sandboxs(notebook: Path) -> None:
     """Every result that it shows is labelled as the sandbox's; none comes from a service."""
     shown = [each.get("data", {}).get("text/html", "") for each in outputs_of(notebook)]
-    results = [html for html in shown if 'href="seedream/' in html]  # what a dry run shows is references
+    results = [html for html in shown if "seedream/" in html]  # what a dry run shows is references
     assert results
     assert all(">sandbox</span>" in html for html in results)
+
+
+@every
+def test_it_links_to_nothing_that_is_not_there(notebook: Path) -> None:
+    """The pictures' files are not committed: on GitHub a link to one would lead nowhere."""
+    html = "".join(each.get("data", {}).get("text/html", "") for each in outputs_of(notebook))
+    assert 'href="' not in html
 
 
 @tutorial
