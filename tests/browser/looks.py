@@ -89,6 +89,11 @@ def resize(page: Page, width: str | int, height: int = 1300) -> None:
     page.set_viewport_size({"width": WIDTHS.get(str(width)) or int(width), "height": height})
 
 
+def widen(page: Page, width: int) -> None:
+    """Give the panel alone a width in pixels: it lays itself out by its own width, not by the page's."""
+    page.evaluate("width => { document.querySelector('.sd-panel').style.width = `${width}px` }", width)
+
+
 def misplaced(page: Page) -> dict[str, Any]:
     """Return what lies beyond the panel's edge, is too small for a finger, overlaps, or is cut off."""
     scripts = {"spilled": SPILLED, "small": SMALL, "overlapping": OVERLAPPING, "cut": CUT}

@@ -15,7 +15,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from benchmarks import bench_history
-from tests.browser.looks import PICTURES, THEMES, look, picture_of, resize, use_service
+from tests.browser.looks import PICTURES, THEMES, look, misplaced, picture_of, resize, use_service, widen
 from tests.browser.panel import Panel, fill, open_panel
 from tests.faults.script import POST, Links, Reply
 from tests.faults.server import FaultServer
@@ -90,6 +90,15 @@ def test_filled(panel: Panel) -> None:
     panel.region.get_by_role("spinbutton", name="Max images").fill("4")
     panel.region.get_by_role("radio", name="16:9").check()
     assert look(panel, "filled") == {}
+
+
+def test_no_width_cuts_anything(panel: Panel) -> None:
+    """From a phone's width to a screen's, whatever lies between, everything has its place."""
+    wrong = {}
+    for width in range(320, 1000, 20):
+        widen(panel.page, width)
+        wrong[width] = misplaced(panel.page)
+    assert {width: found for width, found in wrong.items() if found} == {}
 
 
 def test_a_problem_at_a_field(panel: Panel) -> None:
