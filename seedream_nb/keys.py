@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
@@ -220,10 +221,14 @@ def may_hold_key(text: str) -> bool:
 
 def no_key() -> SettingsError:
     """Return the error for a missing key: where to get one, how to give it, how to try without."""
+    told = f"There is no key. Get one at {WHERE_TO_GET_ONE}\n"
+    if "IPython" not in sys.modules:  # a plain script has no magics
+        return SettingsError(
+            f"{told}Give it in the environment as {VARIABLE}, or in a file .env in the folder where it runs.\n"
+            'Or try without one, with:  sd.configure(backend="sandbox")'
+        )
     return SettingsError(
-        f"There is no key. Get one at {WHERE_TO_GET_ONE}\n"
-        "Give it, unseen, with:     %seedream login\n"
-        "Or try without one, with:  %seedream config backend=sandbox"
+        f"{told}Give it, unseen, with:     %seedream login\nOr try without one, with:  %seedream config backend=sandbox"
     )
 
 

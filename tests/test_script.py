@@ -65,6 +65,19 @@ def test_a_script_makes_pictures(fault_server: FaultServer, tmp_path: Path) -> N
     reason="starts no thread any more when a script ends: https://github.com/python/cpython/issues/113964",
 )
 @pytest.mark.slow
+def test_a_script_without_a_key_is_told_what_a_script_can_do(tmp_path: Path) -> None:
+    """It has no magics: the advice is a variable, a file or a call."""
+    code = (
+        "import seedream_nb as sd\ntry:\n    sd.generate('a fox')\nexcept sd.SettingsError as error:\n    print(error)"
+    )
+    environ = {name: value for name, value in os.environ.items() if name != "NOVITA_API_KEY"}
+    told = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environ, capture_output=True, text=True, check=True, timeout=60
+    ).stdout
+    assert all(words in told for words in ("NOVITA_API_KEY", ".env", 'sd.configure(backend="sandbox")'))
+    assert "%" not in told
+
+
 def test_a_script_that_ends_waits_for_what_it_has_sent(fault_server: FaultServer, tmp_path: Path) -> None:
     """A request that is on its way when the script ends is waited for, said so, and its picture kept."""
     # A name that has to be looked up: asyncio does that in threads, which end early when the interpreter does.
