@@ -43,7 +43,7 @@ class Form(Piece):
                 "check": self._check,
                 "generate": self._generate,
                 "prompts": self._prompts,
-                "undo": lambda _: state.undo(),
+                "undo": self._undo,
             },
             **traits,
         )
@@ -74,6 +74,11 @@ class Form(Piece):
         session.submit(request, template=form["prompt"].strip())
         self._state.change()
         return Answer()
+
+    def _undo(self, asked: Asked) -> None:
+        if asked.has("form"):  # what is being typed may not have come yet, and must not be lost
+            self._state.keep(asked.inner("form"))
+        self._state.undo()
 
     def _prompts(self, _: Asked) -> Answer:
         """Return earlier prompts as they were written, newest first, each once."""

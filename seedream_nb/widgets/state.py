@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from seedream_nb.compose import is_tier
 from seedream_nb.errors import SeedreamError
@@ -16,12 +16,15 @@ from seedream_nb.widgets.watching import watch
 
 if TYPE_CHECKING:
     from seedream_nb.generation import Generation
+    from seedream_nb.request import Reference
     from seedream_nb.session import Session
     from seedream_nb.widgets.messages import Asked
     from seedream_nb.widgets.piece import Piece
 
 FORM = {"prompt": "", "size": "2K", "aspect": "1:1", "width": 2048, "height": 2048, "max_images": 1, "watermark": True}
 MOST_NUMBER = 10**9
+_Draft: TypeAlias = "tuple[dict[str, Any], list[Reference]]"
+"""What is in form and tray."""
 
 
 class State:
@@ -35,7 +38,9 @@ class State:
         self.tray = Tray(session, self.change)
         self.form: dict[str, Any] = {**FORM, **_defaults(session)}
         self.form_number = 0
-        self._before: tuple[dict[str, Any], list[Any]] | None = None
+        self._aside: _Draft | None = None
+        self._filled: _Draft | None = None
+        self._is_undone = False
         self.rows = Rows(session)
         self._version = 0
         self._stamp = 0
@@ -112,21 +117,29 @@ class State:
     def fill(self, generation: Generation) -> None:
         """Fill form and tray with what a generation was made from; `undo` brings back what was there."""
         request = generation.request
+        form = {**FORM, **_as_form(generation), "watermark": request.watermark}
         with self.lock:
-            self._before = (self.form, self.tray.held())
-            self.form = {**FORM, **_as_form(generation), "watermark": request.watermark}
-            self.form_number += 1
+            was = self._exchange(form)
+            if was != self._filled:  # else nobody has written since, and it is in the history
+                self._aside, self._is_undone = was, False
+            self._filled = (form, list(request.images))
         self.tray.hold(request.images)
 
     def undo(self) -> None:
-        """Bring back what was in form and tray before `fill`."""
+        """Bring back what was in form and tray before `fill`; once more, what was there before this."""
         with self.lock:
-            if self._before is None:
+            if self._aside is None:
                 return
-            self.form, references = self._before
-            self._before = None
-            self.form_number += 1
+            form, references = self._aside
+            self._aside, self._is_undone = self._exchange(form), not self._is_undone
         self.tray.hold(references)
+
+    def _exchange(self, form: dict[str, Any]) -> _Draft:
+        """Put this into the form, and return what was in form and tray."""
+        was = (self.form, self.tray.held())
+        self.form = form
+        self.form_number += 1
+        return was
 
     # -- the snapshot ------------------------------------------------------------------------------
 
@@ -134,7 +147,8 @@ class State:
         """Return all that the panel shows now, but for the history, of which pages are asked for."""
         session = self.session
         with self.lock:
-            version, form, number, undo = self._version, self.form, self.form_number, self._before is not None
+            version, form, number = self._version, self.form, self.form_number
+            undo = "" if self._aside is None else "Redo" if self._is_undone else "Undo"
         budget = session.budget
         return {
             "version": version,

@@ -49,6 +49,15 @@ def notebook(path: Path, *cells: str) -> Path:
     return path
 
 
+FOCUSED = """() => {
+  const each = document.activeElement
+  const name = each.getAttribute("aria-label") || each.labels?.[0]?.textContent || each.textContent
+  return each.closest(".sd-panel") && name.trim()
+}"""
+COMMANDS = "ddxbm00"
+"""Keys that delete, cut, add and change cells and restart the kernel, where the notebook gets them."""
+
+
 class Panel:
     """A panel on a page."""
 
@@ -100,6 +109,43 @@ class Panel:
         return found
 
 
+def type_at_each(panel: Panel) -> list[str]:
+    """Type commands at every control, to which Tab comes one after the other; return the names of the controls."""
+    keys, found = panel.page.keyboard, list[str]()
+    panel.prompt.focus()
+    while name := panel.page.evaluate(FOCUSED):
+        found.append(name)
+        for key in COMMANDS:
+            keys.press(key)
+        if name == "Search history":  # the cards have to be there again before Tab comes to them
+            expect(panel.history).to_have_count(0)
+            panel.region.get_by_role("searchbox").fill("")
+            expect(panel.history).not_to_have_count(0)
+        keys.press("Tab")
+    return found
+
+
+def until(path: Path, seconds: float = 20) -> str:
+    """Return a cell that runs until a file is there, at most so many seconds, and says when it ended."""
+    return f"""import pathlib, time
+last = time.monotonic() + {seconds}
+while time.monotonic() < last and not pathlib.Path({str(path)!r}).exists():
+    time.sleep(0.02)
+time.monotonic()"""
+
+
+def begin(opened: Notebook, index: int) -> None:
+    """Begin to run a cell, and don't wait for its end."""
+    opened.select(index)
+    opened.page.evaluate("void window.jupyterapp.commands.execute('notebook:run-cell')")
+
+
+def ended(opened: Notebook, index: int) -> float:
+    """Wait until a cell of `until` has ended, and return when that was, by this machine's monotonic clock."""
+    opened.page.wait_for_function(f"index => ({COUNT})(index) !== null", arg=index, timeout=30_000)
+    return float(opened.outputs(index)[0]["data"]["text/plain"])
+
+
 TRIM = """count => {
   const model = window.jupyterapp.shell.currentWidget.content.model.sharedModel
   while (model.cells.length > count) model.deleteCell(model.cells.length - 1)
@@ -123,6 +169,7 @@ def fill(opened: Notebook, folder: Path, *more: str, before: str = "") -> Panel:
         before: what its first cell does besides.
     """
     opened.page.evaluate(TRIM, 2 + SPARE)
+    opened.command("notebook:clear-all-cell-outputs")  # another panel's, too
     settings = f"backend='sandbox', base_url=None, home={str(folder / 'home')!r}"
     first = f"import seedream_nb as sd\nsd.configure({settings})\n{before}"
     for index, source in enumerate([first, "panel = sd.panel()\npanel", *more, *[""] * (SPARE - len(more))]):

@@ -7,16 +7,18 @@ import time
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-import pytest
 from PIL import Image
 from playwright.sync_api import expect
-
-from tests.browser.panel import COUNT, SET_SOURCE
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from playwright.sync_api import Locator
+
     from tests.browser.panel import Open
+    from tests.faults.server import FaultServer
+
+SERVICE = "sd.configure(backend='novita', api_key='sk_test', base_url={url!r})"
 
 
 def encoded(width: int = 300, height: int = 200, colour: str = "teal") -> str:
@@ -45,6 +47,30 @@ def test_the_form_says_what_is_sent(show: Open) -> None:
     panel.region.get_by_role("checkbox", name="Watermark").uncheck()
     panel.make("a fox", 1)
     assert panel.notebook.run(2)[0]["data"]["text/plain"] == "('1368x768', 2, False, 'auto')"
+
+
+def test_a_click_on_a_shape_and_a_size_reach_the_request(show: Open, fault_server: FaultServer) -> None:
+    """The shape is drawn as the ratio says; the service and the cell that asks for the same are told its pixels."""
+    panel = show(before=SERVICE.format(url=fault_server.url))
+    shape = panel.region.get_by_role("radio", name="21:9")
+    drawn = shape.evaluate("each => each.closest('label').querySelector('rect').getBBox().width")
+    assert drawn > 2 * shape.evaluate("each => each.closest('label').querySelector('rect').getBBox().height")
+    click_at(shape, 0.3)
+    click_at(panel.region.get_by_role("radio", name="1K"), 0.5)
+    expect(panel.region.get_by_text("1568 × 672 px")).to_be_visible()
+    panel.make("a fox", 1)
+    panel.button("Copy as cell").click()
+    expect(panel.history.first).to_contain_text("The cell is below.")
+    assert panel.sources()[2] == "%%seedream --size 1568x672\na fox"
+    assert [post.json()["size"] for post in fault_server.posts] == ["1568x672"]
+
+
+def click_at(what: Locator, share: float) -> None:
+    """Click on the middle of something, this share of its height from the top."""
+    what.scroll_into_view_if_needed()
+    box = what.bounding_box()
+    assert box is not None
+    what.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] * share)
 
 
 def test_what_is_made_in_a_cell_appears_in_the_panel(show: Open) -> None:
@@ -159,6 +185,20 @@ def test_edit_request_fills_the_form_and_can_be_undone(show: Open) -> None:
     expect(panel.region.get_by_role("radio", name="1:1")).to_be_checked()
 
 
+def test_what_was_typed_since_comes_back_after_undo(show: Open) -> None:
+    """Undo becomes Redo, as often as one likes; another Edit request in between leaves one's own in reach."""
+    panel = show(before="for what in 'fox', 'hare': sd.generate(f'a {what}', size='1K');")
+    panel.prompt.fill("my own")
+    for number, text in enumerate(["a hare", "a fox"]):
+        panel.history.nth(number).get_by_role("button", name="Edit request").click()
+        expect(panel.prompt).to_have_value(text)
+    panel.prompt.fill("a fox at night")
+    for button, text in [("Undo", "my own"), ("Redo", "a fox at night"), ("Undo", "my own")]:
+        panel.button(button).click()
+        expect(panel.prompt).to_have_value(text)
+    expect(panel.button("Redo")).to_be_visible()
+
+
 def test_copy_as_cell_puts_the_cell_below(show: Open) -> None:
     """Right below the panel's own."""
     panel = show("'the next cell'")
@@ -223,48 +263,6 @@ def test_the_full_size_view_walks_and_closes(show: Open) -> None:
 # -- the host ------------------------------------------------------------------------------------------
 
 
-def test_a_click_is_acted_on_while_a_cell_runs(show: Open) -> None:
-    """The picture is there before the cell ends."""
-    panel = show("import time; time.sleep(20)")
-    panel.prompt.fill("a fox")
-    panel.notebook.select(2)
-    panel.page.evaluate("void window.jupyterapp.commands.execute('notebook:run-cell')")
-    time.sleep(1)
-    panel.generate.click()
-    expect(panel.history).to_have_count(1, timeout=16_000)
-    assert panel.notebook.outputs(2) == []
-    assert panel.page.evaluate(COUNT, 2) is None
-
-
-@pytest.mark.parametrize(
-    ("role", "name"),
-    [
-        ("textbox", "Prompt"),
-        ("radio", "2K"),
-        ("radio", "16:9"),
-        ("spinbutton", "Max images"),
-        ("checkbox", "Watermark"),
-        ("button", "Generate"),
-        ("button", "Add images"),
-        ("textbox", "Add by name, path or URL"),
-        ("searchbox", "Search history"),
-        ("button", "Run again"),
-        ("button", "View @1"),
-    ],
-)
-def test_typing_in_the_panel_leaves_the_cells_alone(show: Open, role: str, name: str) -> None:
-    """`dd`, `x`, `b`, `m`, `00` with the focus on it neither delete, add nor change a cell, nor restart the kernel."""
-    panel = show("'x'", before="sd.generate('a fox', size='1K')\nalive = True")
-    panel.region.get_by_role(role, name=name).first.focus()  # type: ignore[arg-type]
-    before = panel.sources()
-    for key in "ddxbm00":
-        panel.page.keyboard.press(key)
-    time.sleep(0.3)
-    assert panel.sources() == before
-    panel.page.evaluate(SET_SOURCE, [2, "alive"])
-    assert panel.notebook.run(2)[0]["data"]["text/plain"] == "True"
-
-
 def test_the_panel_survives_a_reload_of_the_page(show_alone: Open) -> None:
     """What was typed is still there, and the history."""
     panel = show_alone()
@@ -286,3 +284,40 @@ def test_without_a_kernel_a_summary_is_left(show: Open) -> None:
     assert "needs a running kernel" in data["text/html"]
     assert "data:image/jpeg" in data["text/html"]
     assert "needs a running kernel" in data["text/plain"]
+
+
+# -- more than one of them on the page -----------------------------------------------------------------
+
+
+def test_two_panels_show_the_same_history(show: Open, fault_server: FaultServer) -> None:
+    """One from Python, one from the magic: what one makes is in the other, and each has a form of its own."""
+    known = SERVICE.format(url=fault_server.url)
+    first = show("%load_ext seedream_nb", "%seedream panel", before=f"{known}; sd.generate('a fox')")
+    first.notebook.run(2)
+    first.notebook.run(3)
+    panels = first.page.get_by_role("region", name="Seedream")
+    expect(panels).to_have_count(2)
+    for number, prompt in enumerate(["a hare", "a crow"]):
+        panel = panels.nth(number)
+        panel.get_by_role("textbox", name="Prompt").fill(prompt)
+        panel.get_by_role("button", name="Generate").click()
+        for other in range(2):
+            made = panels.nth(other).get_by_role("listitem", name=prompt)
+            expect(made.get_by_role("button", name=f"View @{number + 2}")).to_be_enabled()
+            history = panels.nth(other).get_by_role("list", name="History")
+            expect(history.get_by_role("listitem")).to_have_count(number + 2)
+    expect(panels.nth(0).get_by_role("textbox", name="Prompt")).to_have_value("a hare")
+
+
+def test_two_views_of_a_panel_show_the_same(show: Open) -> None:
+    """What is typed in one stands in the other, and what one makes is in both."""
+    panel = show("panel")
+    panel.notebook.run(2)
+    prompts = panel.page.get_by_role("textbox", name="Prompt")
+    expect(prompts).to_have_count(2)
+    prompts.nth(0).fill("a fox")
+    expect(prompts.nth(1)).to_have_value("a fox")
+    panel.page.get_by_role("button", name="Generate").nth(1).click()
+    for number in range(2):
+        history = panel.page.get_by_role("list", name="History").nth(number).get_by_role("listitem")
+        expect(history).to_have_count(1)

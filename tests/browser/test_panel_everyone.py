@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.looks import WIDTHS, misplaced, picture_of, resize, use_service
-from tests.browser.panel import Panel, fill
+from tests.browser.panel import SET_SOURCE, Panel, fill, type_at_each
 from tests.faults.script import POST, Links
 from tests.faults.server import FaultServer
 
@@ -83,6 +83,19 @@ def test_the_focus_is_always_visible(panel: Panel) -> None:
     assert [name for name, ringed in walk(panel) if not ringed] == []
     panel.prompt.focus()
     assert panel.page.evaluate(UNFOCUSED) == 0
+
+
+def test_typing_in_the_panel_leaves_the_cells_alone(panel: Panel) -> None:
+    """`dd`, `x`, `b`, `m`, `00` at any control neither delete, add nor change a cell, nor restart the kernel."""
+    panel.button("Use as reference").click()
+    expect(panel.references).to_have_count(1)
+    panel.page.evaluate(SET_SOURCE, [2, "sd.history[-1].prompt"])
+    before = panel.sources()
+    names = type_at_each(panel)
+    assert {"Remove @1.1", "Move @1.1", "Add images", "Max images", "Watermark", "Run again", "Download"} <= set(names)
+    panel.page.wait_for_timeout(300)
+    assert panel.sources() == before
+    assert panel.notebook.run(2)[0]["data"]["text/plain"] == "'a fox'"
 
 
 @pytest.mark.parametrize("width", ["wide", "narrow"])

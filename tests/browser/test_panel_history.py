@@ -15,8 +15,12 @@ from tests.browser.panel import COUNT
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from playwright.sync_api import Locator
+
     from tests.browser.jupyter import Notebook
     from tests.browser.panel import Open
+    from tests.faults.server import FaultServer
+
 
 SERIES = "sd.generate('three foxes', size='1K', max_images=3)"
 ELSEWHERE = """import subprocess, sys
@@ -52,6 +56,10 @@ ASKED_FOR = """async () => {
 SHOWS = """() => [...document.querySelectorAll("[role=listitem] img[data-picture]")].slice(0, 12)
   .every((each, place, all) => all.length === 12 && each.naturalWidth > 0)"""
 """The first rows have all their pictures."""
+SERVICE = "sd.configure(backend='novita', api_key='sk_test', base_url={url!r})\n"
+"""Makes small pictures faster than the sandbox does large ones."""
+EXECUTE = "code => void window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({code})"
+SCROLLED = "() => document.querySelector('dialog [aria-label=Picture]').scrollLeft > 0"
 GONE = "[each.unlink() for each in sd.history.home.glob('*.jpg')]"
 
 
@@ -116,6 +124,51 @@ def test_the_full_size_view_shows_all_pictures_of_a_series(show: Open) -> None:
     expect(view.locator("[aria-current]")).to_have_count(1)
 
 
+def test_zoom_by_button_key_and_click(show: Open) -> None:
+    """Between all of the picture and its own pixels, over which the arrows then go; the next one comes whole again."""
+    panel = show(before="for n in range(2): sd.generate(f'fox {n}', size='1568x672')")
+    panel.history.first.get_by_role("button", name="View @2").click()
+    view = panel.page.get_by_role("dialog", name="Picture")
+    picture, stage = view.get_by_role("img"), view.get_by_role("group", name="Picture")
+    zoom = view.get_by_role("button", name="Zoom")
+    expect(picture).to_have_js_property("naturalWidth", 1568)
+    assert width(picture) < 1400
+    for act in ("button", "click", "key"):
+        toggle(view, act)
+        expect(zoom).to_have_attribute("aria-pressed", "true")
+        assert width(picture) == 1568
+        toggle(view, act)
+        expect(zoom).to_have_attribute("aria-pressed", "false")
+        assert width(picture) < 1400
+    stage.press("Enter")
+    stage.press("ArrowRight")
+    expect(view.get_by_text("@2.1 ·")).to_be_visible()
+    panel.page.wait_for_function(SCROLLED)
+    view.get_by_text("@2.1 ·").click()
+    panel.page.keyboard.press("ArrowRight")
+    expect(view.get_by_text("@1.1 ·")).to_be_visible()
+    expect(zoom).to_have_attribute("aria-pressed", "false")
+    panel.page.keyboard.press("Escape")
+    expect(view).to_have_count(0)
+
+
+def toggle(view: Locator, how: str) -> None:
+    """Zoom, or show all of the picture again."""
+    if how == "button":
+        view.get_by_role("button", name="Zoom").click()
+    elif how == "click":
+        view.get_by_role("img").click()
+    else:
+        view.get_by_role("group", name="Picture").press("Enter")
+
+
+def width(picture: Locator) -> float:
+    """Return how wide a picture is on the page."""
+    box = picture.bounding_box()
+    assert box is not None
+    return box["width"]
+
+
 def test_a_picture_that_is_alone_has_no_others_beside_it(show: Open) -> None:
     """Its view shows no row of small pictures."""
     panel = show(before="sd.generate('a fox', size='1K')")
@@ -140,10 +193,10 @@ def test_what_a_card_says_makes_it_no_taller(show: Open) -> None:
     assert after["height"] == before["height"]
 
 
-def test_the_history_stays_in_its_order_when_more_is_made(show: Open) -> None:
+def test_the_history_stays_in_its_order_when_more_is_made(show: Open, fault_server: FaultServer) -> None:
     """Newest first, over many rows."""
-    made = "for n in range(14): sd.generate(f'fox {n}', size='1K')"
-    panel = show("for n in range(14, 16): sd.generate(f'fox {n}', size='1K')", before=made)
+    made = SERVICE.format(url=fault_server.url) + "for n in range(14): sd.generate(f'fox {n}')"
+    panel = show("for n in range(14, 16): sd.generate(f'fox {n}')", before=made)
     expect(panel.history).to_have_count(14)
     panel.notebook.run(2)
     expect(panel.history).to_have_count(16)
@@ -176,6 +229,19 @@ def test_thumbnails_are_asked_for_as_they_come_into_sight(show: Open, page: Note
     asked = page.page.evaluate(ASKED_FOR)
     assert "@1.1" in asked
     assert len(asked) == len(set(asked))
+
+
+def test_the_focus_stays_where_it_is_when_more_is_made(show: Open, fault_server: FaultServer) -> None:
+    """Although the card that has it goes to another place of the wall."""
+    made = "for n in range(12): sd.generate(f'fox {n}')"
+    panel = show(before=SERVICE.format(url=fault_server.url) + made)
+    expect(panel.history).to_have_count(12)
+    star = panel.history.get_by_role("button", name="Star").last
+    star.focus()
+    panel.page.evaluate(EXECUTE, "sd.generate('a hare')")
+    expect(panel.history).to_have_count(13)
+    expect(panel.history.last.get_by_role("button", name="Star")).to_be_focused()
+    expect(panel.history.last).to_have_attribute("aria-label", "fox 0")
 
 
 def test_prompts_of_other_kernels_are_walked_through_too(show: Open) -> None:

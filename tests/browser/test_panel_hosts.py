@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 
 from tests import kernels
 from tests.browser.conftest import opened
-from tests.browser.panel import COUNT, open_panel
+from tests.browser.panel import SET_SOURCE, begin, ended, open_panel, type_at_each, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
     from tests.browser.jupyter import Server
     from tests.browser.panel import Panel
+    from tests.faults.server import FaultServer
 
-BUSY = "import time; time.sleep(6)"
+SERVICE = "sd.configure(backend='novita', api_key='sk_test', base_url={url!r})"
 
 
 @pytest.fixture
@@ -41,54 +42,51 @@ def older(request: pytest.FixtureRequest, tmp_path: Path, browser: Browser) -> I
 def press_while_busy(panel: Panel) -> None:
     """Press Generate while the third cell runs."""
     panel.prompt.fill("a fox")
-    panel.notebook.select(2)
-    panel.page.evaluate("void window.jupyterapp.commands.execute('notebook:run-cell')")
+    begin(panel.notebook, 2)
     time.sleep(1)
     panel.generate.click()
 
 
-def test_in_notebook_7_it_makes_a_picture(notebook7: Server, tmp_path: Path) -> None:
-    """The same panel."""
+def test_in_notebook_7_it_makes_a_picture_and_keeps_what_is_typed(notebook7: Server, tmp_path: Path) -> None:
+    """The same panel; `dd`, `x`, `b`, `m`, `00` there neither change a cell nor restart the kernel."""
     panel = open_panel(notebook7, tmp_path)
     panel.make("a fox", 1)
     panel.history.first.get_by_role("button", name="Copy as cell").click()
     panel.page.wait_for_function("() => window.jupyterapp.shell.currentWidget.content.model.cells.length === 5")
     assert panel.sources()[2] == "%%seedream\na fox"
+    panel.page.evaluate(SET_SOURCE, [3, "sd.history[-1].prompt"])
+    before = panel.sources()
+    assert "Star" in type_at_each(panel)
+    panel.page.wait_for_timeout(300)
+    assert panel.sources() == before
+    assert panel.notebook.run(3)[0]["data"]["text/plain"] == "'a fox'"
 
 
 @pytest.mark.parametrize("older", ["7.3.0"], indirect=True)
-def test_on_ipykernel_7_3_a_click_is_acted_on_at_once(older: Server, tmp_path: Path) -> None:
+def test_on_ipykernel_7_3_a_click_is_acted_on_at_once(older: Server, tmp_path: Path, fault_server: FaultServer) -> None:
     """While a cell runs."""
-    panel = open_panel(older, tmp_path, "import time; time.sleep(20)")
+    panel = open_panel(older, tmp_path, until(tmp_path / "over"), before=SERVICE.format(url=fault_server.url))
     press_while_busy(panel)
-    expect(panel.history).to_have_count(1, timeout=16_000)
-    assert panel.page.evaluate(COUNT, 2) is None
+    expect(panel.history).to_have_count(1)
+    (tmp_path / "over").touch()
+    assert fault_server.posts[0].began < ended(panel.notebook, 2)
 
 
 @pytest.mark.parametrize("older", ["6.31.0"], indirect=True)
-def test_on_ipykernel_6_a_click_waits_for_the_cell_and_is_acted_on_once(older: Server, tmp_path: Path) -> None:
+def test_on_ipykernel_6_a_click_waits_for_the_cell_and_is_acted_on_once(
+    older: Server, tmp_path: Path, fault_server: FaultServer
+) -> None:
     """The page says so; the click is neither lost nor doubled."""
-    panel = open_panel(older, tmp_path, BUSY)
+    panel = open_panel(older, tmp_path, until(tmp_path / "over"), before=SERVICE.format(url=fault_server.url))
     press_while_busy(panel)
     expect(panel.region.get_by_text("Queued until the running cell ends.")).to_be_visible()
-    expect(panel.history).to_have_count(1, timeout=20_000)
+    (tmp_path / "over").touch()
+    over = ended(panel.notebook, 2)
+    expect(panel.history.first.get_by_role("button", name="View @1")).to_be_enabled()
     expect(panel.region.get_by_text("Queued until the running cell ends.")).to_have_count(0)
+    assert [post.began > over for post in fault_server.posts] == [True]
     time.sleep(1)
-    expect(panel.history).to_have_count(1)
-
-
-def test_two_views_of_a_panel_show_the_same(lab: Server, tmp_path: Path) -> None:
-    """What is typed in one stands in the other, and what one makes is in both."""
-    panel = open_panel(lab, tmp_path, "panel")
-    panel.notebook.run(2)
-    prompts = panel.page.get_by_role("textbox", name="Prompt")
-    expect(prompts).to_have_count(2)
-    prompts.nth(0).fill("a fox")
-    expect(prompts.nth(1)).to_have_value("a fox")
-    panel.page.get_by_role("button", name="Generate").nth(1).click()
-    for number in range(2):
-        history = panel.page.get_by_role("list", name="History").nth(number).get_by_role("listitem")
-        expect(history).to_have_count(1, timeout=10_000)
+    assert len(fault_server.posts) == 1
 
 
 def test_the_pieces_can_be_used_alone(lab: Server, tmp_path: Path) -> None:

@@ -153,10 +153,16 @@ def test_search(panel: Panel) -> None:
 
 
 def test_the_full_size_view(panel: Panel) -> None:
-    """A picture as large as the page, with nothing else beside it."""
-    panel.history.filter(has_text="product photo").get_by_role("button", name="View @").click()
+    """A picture as large as the page, with the others of its series small beside it: Tab comes to the one shown."""
+    panel.history.filter(has_text="fifteen views").get_by_role("button", name="View @").click()
     dialog = panel.page.get_by_role("dialog", name="Picture")
-    expect(dialog.get_by_role("img")).to_be_visible()
+    small = dialog.get_by_role("group", name="Pictures of @5").get_by_role("button")
+    expect(small).to_have_count(15)
+    panel.page.keyboard.press("Tab")
+    panel.page.keyboard.press("Tab")
+    expect(small.first).to_be_focused()
+    panel.page.keyboard.press("ArrowRight")
+    expect(small.nth(1)).to_be_focused()
     assert look(panel, "view", "dialog.sd-view") == {}
     panel.page.keyboard.press("Escape")
 

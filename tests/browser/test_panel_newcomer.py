@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.panel import SET_SOURCE, Panel, fill, notebook
+from tests.browser.panel import COMMANDS, SET_SOURCE, Panel, fill, notebook
 from tests.faults.script import POST, Links, Reply
 from tests.faults.server import FaultServer
 
@@ -158,7 +158,20 @@ def test_a_click_between_the_controls_leaves_the_cells_alone(page: Notebook, tmp
     panel = fill(page, tmp_path)
     before = panel.sources()
     panel.region.get_by_text("Your pictures will be here.").click()
-    for key in "ddxbm00":
+    for key in COMMANDS:
         panel.page.keyboard.press(key)
     panel.page.wait_for_timeout(300)
     assert panel.sources() == before
+
+
+def test_a_click_between_the_controls_of_a_piece_alone_leaves_the_cells_alone(page: Notebook, tmp_path: Path) -> None:
+    """A tray or a gallery that is shown without the panel takes the focus like the panel."""
+    panel = fill(page, tmp_path, "sd.ReferenceTray()", "sd.Gallery(sd.history)")
+    for number, between in enumerate(["drop, paste or drag pictures here", "Your pictures will be here."], start=2):
+        panel.notebook.run(number)
+        before = panel.sources()
+        panel.notebook.output(number).get_by_text(between).click()
+        for key in COMMANDS:
+            panel.page.keyboard.press(key)
+        panel.page.wait_for_timeout(300)
+        assert panel.sources() == before

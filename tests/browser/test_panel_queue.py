@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.panel import SET_SOURCE, Panel, fill, open_panel
+from tests.browser.panel import SET_SOURCE, Panel, begin, ended, fill, open_panel, until
 from tests.faults.script import POST, Links, OnceRead, Reply
 
 if TYPE_CHECKING:
@@ -123,6 +123,46 @@ def test_a_budget_is_told_beside_generate(show: Open, fault_server: FaultServer)
     panel.page.evaluate(SET_SOURCE, [0, "sd.configure(budget=None)"])
     panel.notebook.run(0)
     assert fault_server.posts == []
+
+
+def test_a_click_reaches_the_service_while_a_cell_runs(show: Open, fault_server: FaultServer, tmp_path: Path) -> None:
+    """The POST comes before the cell's end, and the picture too, although the kernel has told the panel of the cell."""
+    panel = show(f"sd.configure(price=0.07)\n{until(tmp_path / 'over')}")
+    panel.prompt.fill("a fox")
+    begin(panel.notebook, 2)
+    time.sleep(1)
+    expect(panel.generate).to_contain_text("0.07 USD")
+    panel.generate.click()
+    expect(panel.history.first.get_by_role("button", name="View @1")).to_be_enabled()
+    (tmp_path / "over").touch()
+    assert fault_server.posts[0].began < ended(panel.notebook, 2)
+    assert len(fault_server.posts) == 1
+    panel.page.evaluate(SET_SOURCE, [2, "sd.configure(price=None)"])
+    panel.notebook.run(2)
+
+
+def test_what_runs_offers_only_what_makes_sense(show: Open, go: threading.Event) -> None:
+    """Its row can be cancelled; its card can neither be run again nor viewed, until the picture is there."""
+    panel = show()
+    row = ask_for(panel, "a fox")
+    expect(row.get_by_text("Generating")).to_be_visible()
+    assert names(row) == ["Cancel"]
+    card = panel.history.first
+    expect(card).to_have_attribute("aria-busy", "true")
+    assert names(card) == ["@1: generating", "Edit request", "Copy as cell", "Star"]
+    expect(card.get_by_role("button", name="@1: generating")).to_be_disabled()
+    go.set()
+    expect(card.get_by_role("button", name="View @1")).to_be_enabled()
+    assert {"Run again", "Use as reference", "Download"} <= set(names(card))
+    expect(row).to_have_count(0)
+
+
+def names(place: Locator) -> list[str]:
+    """Return the names of the buttons in a place."""
+    found: list[str] = place.get_by_role("button").evaluate_all(
+        "all => all.map(each => each.getAttribute('aria-label') || each.textContent)"
+    )
+    return found
 
 
 def test_a_double_click_buys_once(show: Open, fault_server: FaultServer, go: threading.Event) -> None:

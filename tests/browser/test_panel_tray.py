@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-import time
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -539,21 +538,6 @@ def test_the_counter_follows_tray_and_form(show: Open) -> None:
 
 
 # -- the host ------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", ["Insert “image 1”", "Remove teal.png", "Move teal.png", "Add images"])
-def test_typing_in_the_tray_leaves_the_cells_alone(show: Open, name: str) -> None:
-    """`dd`, `x`, `b`, `m`, `00` with the focus on it neither delete, add nor change a cell, nor restart the kernel."""
-    panel = show("'x'", before="alive = True")
-    fill_tray(panel, "teal")
-    panel.region.get_by_role("button", name=name).first.focus()
-    before = panel.sources()
-    for key in "ddxbm00":
-        panel.page.keyboard.press(key)
-    time.sleep(0.3)
-    assert panel.sources() == before
-    panel.page.evaluate(SET_SOURCE, [2, "alive"])
-    assert panel.notebook.run(2)[0]["data"]["text/plain"] == "True"
 
 
 def test_a_tray_can_be_used_alone(show: Open) -> None:

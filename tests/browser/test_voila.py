@@ -37,6 +37,8 @@ LIGHT = """() => {
   return [light(panel.backgroundColor), light(panel.color), light(getComputedStyle(document.body).backgroundColor)]
 }"""
 
+ON_CLIPBOARD = "async text => await navigator.clipboard.readText() === text"
+
 
 def here_only(route: Route) -> None:
     """Let nothing leave this machine: Voila's own template asks for icons from elsewhere."""
@@ -114,6 +116,24 @@ def test_the_panel_makes_a_picture(light: Page, folder: Path) -> None:
 
     expect(made.get_by_role("button", name="View @2")).to_be_enabled(timeout=20_000)
     assert (folder / "seedream" / "0002-1-a-lighthouse.jpg").is_file()
+
+
+def test_a_cell_is_copied_to_the_clipboard(light: Page) -> None:
+    """For there are no cells; where that is forbidden, the panel shows it."""
+    panel = light.get_by_role("region", name="Seedream")
+    card = panel.get_by_role("list", name="History").get_by_role("listitem", name="a fox in the snow")
+    cell = "%%seedream --size 1K\na fox in the snow"
+
+    light.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    card.get_by_role("button", name="Copy as cell").click()
+    expect(card).to_contain_text("The cell that makes @1 is on the clipboard.")
+    light.wait_for_function(ON_CLIPBOARD, arg=cell)  # which the browser fills a moment later
+
+    light.context.clear_permissions()
+    light.context.grant_permissions(["clipboard-read"])  # and nothing else
+    card.get_by_role("button", name="Copy as cell").click()
+    expect(card).to_contain_text("The cell is above the history, to be copied.")
+    expect(panel.get_by_role("textbox", name="The cell")).to_have_value(cell)
 
 
 def test_the_result_of_a_cell_is_there_without_its_source(light: Page) -> None:

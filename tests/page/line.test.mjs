@@ -70,6 +70,24 @@ test("when the kernel has ended, what is open and what is asked later is refused
   assert.equal(model.sent.length, 1)
 })
 
+test("what is not answered soon is late until it is answered, and is asked once: so it is on any host", context => {
+  context.mock.timers.enable({ apis: ["setTimeout", "setInterval"] })
+  for (const host of [{}, { widget_manager: {} }, { widget_manager: undefined }]) { // Colab's has no kernel to look at
+    const model = { ...fake(), ...host }
+    const kernel = begin(model)
+    const told = []
+    kernel.onLate(late => told.push(late))
+    kernel.ask("generate")
+    context.mock.timers.tick(1000)
+    assert.deepEqual(told, [])
+    context.mock.timers.tick(1000)
+    assert.deepEqual(told, [true])
+    model.say({ id: model.sent[0].id, ok: {} })
+    assert.deepEqual(told, [true, false])
+    assert.deepEqual(model.sent.map(each => each.ask), ["generate"])
+  }
+})
+
 test("a line that is closed says so, and listens no more", () => {
   const model = fake()
   begin(model).close()

@@ -128,9 +128,27 @@ export function h(tag, attributes = {}, ...content) {
     else element.setAttribute(name, value === true ? "" : String(value))
   }
   element.append(...content.flat().filter(each => each !== null && each !== undefined && each !== false))
-  if (["button", "input", "textarea", "select", "a"].includes(tag) || "tabindex" in attributes)
-    element.setAttribute("data-lm-suppress-shortcuts", "true") // else `dd` typed here deletes the cell
+  if (["button", "input", "textarea", "select", "a"].includes(tag) || "tabindex" in attributes) keepKeys(element)
   return element
+}
+
+/** Keep from the notebook what is typed while this element has the focus: else `dd` deletes the cell.
+ * @param {Element} element */
+function keepKeys(element) {
+  element.setAttribute("data-lm-suppress-shortcuts", "true")
+}
+
+/** Let a click between the controls of this element give the focus to it, and not to the cell around it.
+ * @param {HTMLElement} element */
+export function ground(element) {
+  element.tabIndex = -1
+  keepKeys(element)
+}
+
+/** Make the element that the host gives a piece of ours, in the panel or alone. @param {HTMLElement} element */
+export function piece(element) {
+  element.classList.add("sd-piece")
+  ground(element)
 }
 
 const ICONS = {

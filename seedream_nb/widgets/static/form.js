@@ -1,6 +1,6 @@
 // The form: the head of the panel, the prompt, and the options with the Generate button.
 // @ts-check
-/* global h, line, shared, estimate, counted, inserted, alarm, deliberate, money, radios, shape, number */
+/* global h, line, piece, ground, shared, estimate, counted, inserted, alarm, deliberate, money, radios, shape, number */
 
 const EMPTY = { prompt: "", size: "2K", aspect: "1:1", width: 2048, height: 2048, max_images: 1, watermark: true }
 const CHECK_AFTER = 300
@@ -11,7 +11,7 @@ export default {
     const kernel = line(model)
     /** @type {Function[]} */
     const leave = []
-    el.classList.add("sd-piece")
+    piece(el)
     const entered = kernel.ask("snapshot") // along with the first question, which would only be another way there and back
     kernel.ask("part").then(({ part, panel }) => {
       const store = shared(panel)
@@ -55,11 +55,13 @@ function head({ kernel }) {
   return element
 }
 
-/** Make the panel a region that a screen reader can jump to. A click between its controls gives it the focus, and not
- * the cell: else `dd` typed then deletes that. @param {HTMLElement} element */
+/** Make the panel a region that a screen reader can jump to. @param {HTMLElement} element */
 function name(element) {
-  const attributes = { role: "region", "aria-label": "Seedream", tabindex: "-1", "data-lm-suppress-shortcuts": "true" }
-  for (const [name, value] of Object.entries(attributes)) element.closest(".sd-panel")?.setAttribute(name, value)
+  const panel = /** @type {HTMLElement | null} */ (element.closest(".sd-panel"))
+  if (!panel) return
+  panel.setAttribute("role", "region")
+  panel.setAttribute("aria-label", "Seedream")
+  ground(panel)
 }
 
 /** @param {Context} context */
@@ -78,8 +80,8 @@ function prompt({ kernel, store, leave }) {
   let own = ""
 
   function back() {
-    field.focus() // for there is no button any more then
-    kernel.ask("undo").catch(() => {})
+    field.focus() // where what comes back is read
+    kernel.ask("undo", { form: store.draft }).catch(() => {})
   }
   function show() {
     if (field.value !== store.draft.prompt) field.value = store.draft.prompt
@@ -130,6 +132,7 @@ function prompt({ kernel, store, leave }) {
   kernel.onSnapshot(snapshot => {
     adopt(store, snapshot)
     undo.hidden = !snapshot.undo
+    undo.textContent = snapshot.undo
     show()
   })
   return h("section", { class: "sd-field" },

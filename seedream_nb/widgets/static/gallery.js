@@ -1,6 +1,6 @@
 // The gallery: the history as a wall of pictures, searched, and kept up to date.
 // @ts-check
-/* global h, line, shared, icon, address, alarm, card, view, wall, invitation, changed, thumbnails, unhurried */
+/* global h, line, piece, shared, icon, address, alarm, card, view, wall, invitation, changed, thumbnails, unhurried */
 
 const SEARCH_AFTER = 150
 const LATE = "Queued until the running cell ends."
@@ -15,7 +15,7 @@ export default {
   /** @param {{model: any, el: HTMLElement}} context */
   async render({ model, el }) {
     const kernel = line(model)
-    el.classList.add("sd-piece")
+    piece(el)
     const search = h("input", { type: "search", class: "sd-input", "aria-label": "Search history", placeholder: "Search history", oninput: sought, onkeydown: (/** @type {Event} */ event) => event.stopPropagation() })
     const stars = h("button", { type: "button", class: "sd-button sd-stars", "aria-pressed": "false", "aria-label": "Only with a star", title: "Only with a star", onclick: () => { onlyStars = !onlyStars; stars.setAttribute("aria-pressed", String(onlyStars)); restart() } })
     const list = wall("History", near => near.forEach(each => {

@@ -1,6 +1,6 @@
 // The queue: what runs, waits, has failed or was stopped.
 // @ts-check
-/* global h, line, elapsed, iconButton, deliberate, alarm */
+/* global h, line, piece, elapsed, iconButton, deliberate, alarm */
 
 /** @type {Record<string, string>} */
 const WORDS = {
@@ -21,7 +21,7 @@ export default {
   /** @param {{model: any, el: HTMLElement}} context */
   async render({ model, el }) {
     const kernel = line(model)
-    el.classList.add("sd-piece")
+    piece(el)
     const rows = h("div", { class: "sd-queue" })
     const status = h("div", { role: "status", "aria-label": "Progress", class: "sd-spoken" })
     el.replaceChildren(status, rows)

@@ -1,11 +1,11 @@
 // The tray: reference images, dropped, pasted, picked, dragged from the notebook, or named.
 // @ts-check
-/* global h, line, shared, counter, telling, arrivals, dropsOn, references, byName, MOST_REFERENCES */
+/* global h, line, piece, shared, counter, telling, arrivals, dropsOn, references, byName, MOST_REFERENCES */
 
 export default {
   /** @param {{model: any, el: HTMLElement}} context */
   async render({ model, el }) {
-    el.classList.add("sd-piece")
+    piece(el)
     const kernel = line(model)
     const told = telling()
     const incoming = arrivals(kernel, told, model.widget_manager?.context?.urlResolver)
@@ -57,7 +57,7 @@ function follow(kernel, { el, section, zone, count, shelf, incoming }) {
   function listen() {
     if (isClosed) return
     if (!el.isConnected) return requestAnimationFrame(listen)
-    leave.push(dropsOn(el.closest(".sd-panel") ?? section, zone, section, shelf, incoming))
+    leave.push(dropsOn(el.closest(".sd-panel") ?? el, zone, section, shelf, incoming))
   }
   function tally() {
     const made = counter(shelf.held().length, store.draft?.max_images ?? 1)
