@@ -547,6 +547,7 @@ def test_a_tray_can_be_used_alone(show: Open) -> None:
     )
     panel.notebook.run(2)
     alone = panel.notebook.output(2)
+    expect(alone.get_by_text("0 of 10", exact=True)).to_be_visible()
     carried = panel.page.evaluate_handle(FILES, [["teal.png", "image/png", encoded()]])
     alone.get_by_role("button", name="Add images").dispatch_event("drop", {"dataTransfer": carried})
     expect(alone.get_by_role("listitem", name="image 1: teal.png")).to_be_visible()
