@@ -73,6 +73,7 @@ class Panel:
         self.zone = self.region.locator(".sd-zone")
         expect(self.generate).to_be_visible(timeout=20_000)
         expect(self.generate).to_contain_text("picture")
+        expect(self.region.get_by_text(" of 10")).to_be_visible()  # the tray, which comes by itself
 
     def button(self, name: str) -> Locator:
         """Return a button of exactly this name."""

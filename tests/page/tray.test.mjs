@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict"
 import { test } from "node:test"
-import { changes, gapAt, isOfPictures, moved, placeAfter, refusal } from "./tray.mjs"
+import { arrivals, changes, gapAt, isOfPictures, moved, placeAfter, refusal } from "./tray.mjs"
 
 const box = (column, row) => ({ left: 100 * column, right: 100 * column + 90, top: 100 * row, bottom: 100 * row + 90 })
 const named = (...names) => names.map((name, index) => ({ number: index + 1, name }))
@@ -46,4 +46,19 @@ test("a refusal has the lines of the kernel, or of the browser with the name", (
   assert.deepEqual(refusal({ told: ["x", "hint"], fields: { images: ["x"] } }, "a.png"), ["x"])
   assert.deepEqual(refusal({ told: ["x", "hint"], fields: {} }, "a.png"), ["x", "hint"])
   assert.deepEqual(refusal(new Error("gone"), "a.png"), ["a.png: it can't be read here (gone)."])
+})
+
+test("of a file that is being read when its view is closed, nothing more is sent", async () => {
+  const asked = []
+  const kernel = { ask: async what => { asked.push(what) } }
+  const told = { clear() {}, progress() {}, problems() {} }
+  let read = () => {}
+  const bytes = new Promise(done => { read = () => done(new ArrayBuffer(10)) })
+  const incoming = arrivals(kernel, told, null)
+  incoming.files([{ name: "a.png", size: 10, slice: () => ({ arrayBuffer: () => bytes }) }])
+  await new Promise(done => setTimeout(done))
+  incoming.close()
+  read()
+  await new Promise(done => setTimeout(done))
+  assert.ok(!asked.includes("file"), asked.join())
 })

@@ -64,11 +64,12 @@ function telling() {
 
 /** What comes into the tray, one after the other, so that it keeps its order; what is refused is told together.
  * @param {Kernel} kernel @param {Told} told @param {any} resolver JupyterLab's, which knows where the server's files lie */
-function arrivals(kernel, told, resolver) {
+export function arrivals(kernel, told, resolver) {
   let last = Promise.resolve()
   let waiting = 0
   /** Whether all has come of what is on its way. */
   let whole = Promise.resolve(true)
+  let isClosed = false
   let end = () => {}
   const closed = new Promise(resolve => { end = () => resolve(false) })
   /** @type {string | null} */
@@ -109,6 +110,7 @@ function arrivals(kernel, told, resolver) {
       for (const [start, end] of pieces(file.size)) {
         if (file.size > CHUNK_BYTES) told.progress(file.name, start / file.size)
         const bytes = await file.slice(start, end).arrayBuffer()
+        if (isClosed) throw refused(`${file.name}: its view was closed.`) // what is sent now would stay there
         await kernel.ask("file", { key, name: file.name, size_bytes: file.size, offset: start }, [bytes])
       }
     } catch (error) {
@@ -164,6 +166,7 @@ function arrivals(kernel, told, resolver) {
     },
     /** What is only half there must not stay in the kernel. */
     close() {
+      isClosed = true
       end()
       if (sending) kernel.ask("forget", { key: sending }).catch(() => {})
     },

@@ -52,8 +52,8 @@ function follow(kernel, { el, section, zone, count, shelf, incoming }) {
     const arrivals = (store.arrivals ??= new Set()) // for Generate, which waits for what is on its way
     arrivals.add(incoming.arrived)
     leave.push(store.listen("draft", tally), store.listen("filled", tally), () => arrivals.delete(incoming.arrived))
-    listen()
   }
+  /** From the first moment on: a file that nobody takes is opened by the browser in place of the notebook. */
   function listen() {
     if (isClosed) return
     if (!el.isConnected) return requestAnimationFrame(listen)
@@ -78,6 +78,7 @@ function follow(kernel, { el, section, zone, count, shelf, incoming }) {
     known = now
     store.change("tray")
   })
+  listen()
   kernel.onGone(() => incoming.breakOff(!store.draft))
   return () => {
     isClosed = true
