@@ -41,6 +41,7 @@ PLACES = (
 
 OURS = ("SEEDREAM_", "NOVITA_", "BINDER_", "JUPYTER", "JPY_", "IPYTHON", "COLAB_", "VSCODE_")
 CERTIFICATES = {"SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"}
+LONG = 120
 FOR_THE_TESTS = {"SEEDREAM_CHROMIUM", "SEEDREAM_SCREENSHOTS"}
 
 
@@ -48,6 +49,11 @@ def leads_astray(name: str) -> bool:
     """Return whether an environment variable could change what is tested: settings, hosts, proxies, certificates."""
     is_network = name.upper().endswith("_PROXY") or name in CERTIFICATES
     return is_network or (name.upper().startswith(OURS) and name not in FOR_THE_TESTS)
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name what is long by its length: some are whole pictures, and each test's name is handed to each process."""
+    return f"{argname}-{len(val)}" if isinstance(val, str | bytes) and len(val) > LONG else None
 
 
 @contextlib.contextmanager

@@ -97,7 +97,10 @@ def test_everything_that_tells_is_gone() -> None:
         assert kept == plain
 
 
-@pytest.mark.parametrize(("media_type", "content"), [(JPEG, JPEGS["profile"]), (PNG, PNGS["profile"])])
+# Named, since a profile holds the time at which it was made.
+@pytest.mark.parametrize(
+    ("media_type", "content"), [(JPEG, JPEGS["profile"]), (PNG, PNGS["profile"])], ids=["jpeg", "png"]
+)
 def test_the_colour_profile_stays(media_type: str, content: bytes) -> None:
     """Without it the colours would be others."""
     with Image.open(io.BytesIO(stripped(content, media_type)[0])) as image:

@@ -103,6 +103,7 @@ def shared_page(shared_lab: jupyter.Server) -> jupyter.Notebook:
 def page(shared_page: jupyter.Notebook) -> Iterator[jupyter.Notebook]:
     """Give that notebook to a module, with a kernel in which nothing ran."""
     shared_page.page.set_viewport_size({"width": 1400, "height": 1000})
+    shared_page.page.evaluate("getSelection().removeAllRanges()")
     shared_page.restart()
     yield shared_page
     shared_page.theme("JupyterLab Light")
