@@ -103,8 +103,8 @@ def shared_page(shared_lab: jupyter.Server) -> jupyter.Notebook:
 def page(shared_page: jupyter.Notebook) -> Iterator[jupyter.Notebook]:
     """Give that notebook to a module, with a kernel in which nothing ran.
 
-    It is restarted for the next one, and not for the first: a page whose kernel restarts while it connects speaks to the
-    server in the wrong protocol from then on, and each message with bytes ends the connection.
+    It is restarted for the next one, and not for the first: a page whose kernel restarts while it connects speaks in
+    the wrong protocol from then on, and each message with bytes ends the connection.
     """
     shared_page.page.set_viewport_size({"width": 1400, "height": 1000})
     shared_page.page.evaluate("getSelection().removeAllRanges()")
