@@ -71,6 +71,8 @@ SELECT = """async index => {
 RESTART = "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
 COMMAND = "name => window.jupyterapp.commands.execute(name).then(() => null)"
 THEME = "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme}).then(() => null)"
+# The command ends before the theme is there, and what JupyterLab lays over the page meanwhile goes later still.
+THEMED = "theme => document.body.dataset.jpThemeName === theme && !document.getElementById('jupyterlab-splash')"
 
 
 class Notebook:
@@ -109,8 +111,9 @@ class Notebook:
         self.page.evaluate(COMMAND, name)
 
     def theme(self, name: Literal["JupyterLab Light", "JupyterLab Dark"]) -> None:
-        """Change the theme."""
+        """Change the theme, and wait until the page has it."""
         self.page.evaluate(THEME, name)
+        self.page.wait_for_function(THEMED, arg=name)
 
     def select(self, index: int) -> None:
         """Make the code cell of this number (from 0) the active one, and bring it into view."""

@@ -65,6 +65,15 @@ test("a press that is meant is told from a double click, a tremor and a key held
   assert.equal(press(7000, { detail: 1 }), true)
 })
 
+test("a press is meant, however soon, when something else was asked for meanwhile", () => {
+  const isMeant = deliberate(() => 0)
+  isMeant()
+  assert.equal(isMeant(), false)
+  isMeant.anew()
+  assert.equal(isMeant(), true)
+  assert.equal(isMeant(), false)
+})
+
 test("a picture of a series is numbered among them, one alone is not", () => {
   assert.deepEqual([ofSeries(1, 15), ofSeries(0, 1)], ["2 of 15", ""])
 })

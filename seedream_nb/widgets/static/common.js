@@ -86,16 +86,19 @@ export function counted(prompt) {
 }
 
 /** Tells presses that are meant from the rest of a double click and from a key held down: pictures cost money.
+ * After `anew()`, for something else was asked for meanwhile, the next press is the first again.
  * @param {() => number} [now] milliseconds
- * @returns {(event?: any) => boolean} */
+ * @returns {((event?: any) => boolean) & {anew: () => void}} */
 export function deliberate(now = () => performance.now()) {
   let last = -Infinity
-  return event => {
+  /** @param {any} [event] */
+  const isMeant = event => {
     const at = now()
     const since = at - last
     last = at
     return since >= AGAIN_AFTER && !event?.repeat && !(event?.detail > 1)
   }
+  return Object.assign(isMeant, { anew: () => { last = -Infinity } })
 }
 
 /** What an entry's picture is called among those of its series; nothing where it is alone.

@@ -253,7 +253,7 @@ function options({ kernel, store, leave }) {
   let chosen = null
   let where = ""
   const aspects = h("div", { class: "sd-field" }, h("div", { class: "sd-label", "aria-hidden": "true" }, "Aspect ratio"), ratios)
-  leave.push(store.listen("filled", changed), store.listen("draft", changed), store.listen("tray", changed), store.listen("generate", generate), store.listen("snapshot", show))
+  leave.push(store.listen("filled", changed), store.listen("draft", changed), store.listen("draft", isMeant.anew), store.listen("tray", changed), store.listen("generate", generate), store.listen("snapshot", show))
   kernel.onSnapshot(snapshot => {
     if (!chosen) {
       chosen = radios("Aspect ratio", "sd-ratios", `${group}-ratio`, snapshot.ratios, shape, value => set({ aspect: value }))
