@@ -25,7 +25,7 @@ SHOW = """async () => {
   void window.jupyterapp.commands.execute("notebook:run-cell")
   const shown = () => {
     const button = document.querySelector(".sd-generate")
-    const told = document.querySelector(".sd-card, .sd-lead")
+    const told = document.querySelector(".sd-caption, .sd-lead")
     return button && button.textContent.includes("picture") && told && button.getBoundingClientRect().height > 0
   }
   while (!shown()) await new Promise(requestAnimationFrame)

@@ -220,7 +220,7 @@ def test_thumbnails_are_asked_for_as_they_come_into_sight(show: Open, page: Note
     asked = page.page.evaluate(ASKED_FOR)
     assert f"@{MANY}.1" in asked
     assert len(asked) < PAGE  # not even all cards that are there already
-    last = panel.history.filter(has_text="number 1,")
+    last = panel.region.get_by_role("listitem", name="number 1,")
     while (reached := panel.history.count()) < MANY:
         panel.history.last.scroll_into_view_if_needed()
         expect(panel.history.nth(reached)).to_be_attached()

@@ -93,7 +93,11 @@ test("a small picture's bytes stand in its address, also where they are a part o
   assert.equal(inline(whole.buffer.slice(7, 10_008), "image/jpeg"), expected)
 })
 
-test("bytes become base64 where the browser can't do that by itself", () => {
-  const bytes = Uint8Array.from({ length: 20_000 }, (_, place) => (place * 7) % 256)
-  assert.equal(base64(bytes), Buffer.from(bytes).toString("base64"))
+test("bytes become base64, however many are left over of three", () => {
+  for (const length of [0, 1, 2, 3, 4, 5, 20_000]) {
+    const bytes = Uint8Array.from({ length }, (_, place) => (place * 7) % 256)
+    const made = new Uint8Array(4 * Math.ceil(length / 3))
+    base64(bytes, made)
+    assert.equal(new TextDecoder().decode(made), Buffer.from(bytes).toString("base64"))
+  }
 })

@@ -12,8 +12,8 @@ function fake() {
   const asked = []
   const shown = []
   const ask = (_, { marks }) => new Promise((resolve, reject) => asked.push({ marks, resolve, reject }))
-  const made = thumbnails(ask, mark => shown.push(mark), async step => step())
-  return { ...made, asked, shown }
+  const want = thumbnails(ask, (mark, small) => shown.push([mark, small]), async step => step())
+  return { want, asked, shown }
 }
 const turn = () => new Promise(done => setTimeout(done))
 const bytes = text => new TextEncoder().encode(text)
@@ -37,15 +37,25 @@ test("of many the last is asked for first, a screen at a time", async () => {
   assert.deepEqual(asked.map(each => [each.marks[0], each.marks.length]), [["@19.1", 12], ["@7.1", 12]])
 })
 
-test("each is shown when it is there, and one that there is not is known not to be there", async () => {
-  const { want, asked, shown, small } = fake()
+test("each is shown when it is there, and of one that there is not it is said", async () => {
+  const { want, asked, shown } = fake()
   for (const mark of ["@1.1", "@2.1", "@3.1"]) want(mark)
   await turn()
-  assert.equal(small("@1.1"), undefined)
+  assert.deepEqual(shown, [])
   asked[0].resolve({ marks: ["@1.1", "@3.1"], buffers: [bytes("one"), bytes("three")] })
   await turn()
-  assert.deepEqual(["@1.1", "@2.1", "@3.1"].map(small), [address("one"), null, address("three")])
-  assert.deepEqual(shown, ["@1.1", "@2.1", "@3.1"])
+  assert.deepEqual(shown, [["@1.1", address("one")], ["@2.1", null], ["@3.1", address("three")]])
+})
+
+test("what has come is asked for again by who does not have it any more", async () => {
+  const { want, asked } = fake()
+  want("@1.1")
+  await turn()
+  asked[0].resolve({ marks: ["@1.1"], buffers: [bytes("one")] })
+  await turn()
+  want("@1.1")
+  await turn()
+  assert.equal(asked.length, 2)
 })
 
 test("what was not answered is asked for again when it comes near again", async () => {

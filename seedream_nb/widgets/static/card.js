@@ -1,6 +1,6 @@
 // A card of the history: a generation's pictures, one at a time, and what can be done with them.
 // @ts-check
-/* global h, iconButton, deliberate, ofSeries, alarm */
+/* global h, cast, deliberate, ofSeries, alarm */
 
 /** Milliseconds that a card says what was done; a screen reader has said it at once. */
 const SAID_FOR = 6000
@@ -9,110 +9,200 @@ const SAID_FOR = 6000
  * @typedef {{
  *   ask: (what: string, fields: object) => Promise<any>,
  *   view: (entry: any, place: number) => void, copy: (entry: any) => Promise<string>, download: (mark: string) => Promise<any>,
- *   draft: () => any, small: (mark: string) => string | null | undefined, want: (mark: string) => void, speak: (text: string) => void,
+ *   draft: () => any, want: (mark: string) => void, speak: (text: string) => void,
  * }} Wall */
-/** @typedef {{element: HTMLElement, face: HTMLElement, entry: any, place: number, picture: () => void, star: (on: boolean) => void}} Card */
 
-/** @param {any} entry @param {Wall} wall @param {number} [start] @returns {Card} */
-export function card(entry, wall, start = 0) {
-  const { pictures } = entry
-  const image = h("img", { alt: "", decoding: "async", draggable: "true", ondragstart: carry })
-  const none = h("span", { class: entry.runs ? "sd-noimage sd-soon" : "sd-noimage" })
-  const face = h("button", { type: "button", class: "sd-face", disabled: !pictures.length, onclick: () => wall.view(entry, made.place) }, image, none)
-  const mark = h("span", { class: "sd-mark" })
-  const series = h("span", { class: "sd-series" })
-  const said = h("div", { class: "sd-said" })
-  const size = h("span", {})
-  const isMeant = deliberate()
-  const use = pictures.length ? iconButton("use", "Use as reference", () => act(wall.ask("use", { mark: chosen().mark }), () => `${chosen().mark} is a reference now.`)) : null
-  const save = pictures.length ? iconButton("download", "Download", () => act(wall.download(chosen().mark))) : null
-  const star = iconButton("star", "Star", () => act(wall.ask("star", { generation: entry.id, on: !entry.starred })))
-  const actions = h("div", { class: "sd-actions" }, use,
-    entry.runs ? null : iconButton("again", "Run again", event => isMeant(event) && act(wall.ask("rerun", { generation: entry.id }), () => "It is in the queue.")),
-    iconButton("edit", "Edit request", () => act(wall.ask("edit", { generation: entry.id, form: wall.draft() }))),
-    iconButton("code", "Copy as cell", () => act(wall.copy(entry), told => told)),
-    star, save)
-  for (const each of /** @type {any} */ (actions.children)) { // the name is shown on the card, at once, for the keyboard too
-    each.dataset.tip = each.title
-    each.removeAttribute("title")
+/** Of a card that is far from what is in sight nothing is on the page but its place and its name: each collection of the
+ * scripts' garbage goes through all that is there, and a frame in which it does so is seen. */
+export class Card {
+  /** @param {any} entry @param {Wall} wall @param {number} [start] which picture is shown first */
+  constructor(entry, wall, start = 0) {
+    this.entry = entry
+    this.wall = wall
+    this.place = Math.max(0, Math.min(start, entry.pictures.length - 1))
+    this.cast = cast(entry)
+    this.element = this.cast.shell()
+    this.element.dataset.entry = entry.id
+    this.element.setAttribute("aria-label", entry.prompt)
+    /** Its picture, which it keeps when it is emptied. @type {any} */
+    this.image = null
+    /** The addresses of thumbnails that have come and are not shown now; null where there is none.
+     * @type {Map<string, string | null>} */
+    this.known = new Map()
+    /** @type {any} */
+    this.timer = null
+    /** @type {((event?: any) => boolean) | null} */
+    this.isMeant = null
   }
-  const turn = pictures.length < 2 ? null : h("div", { class: "sd-turn", role: "group", "aria-label": `Pictures of ${entry.mark}`, onkeydown: key },
-    iconButton("left", "Previous picture", () => go(-1)), series, iconButton("right", "Next picture", () => go(1)))
-  const from = entry.sources.length ? h("span", { class: "sd-from" }, ` from ${entry.sources.join(", ")}`) : null
-  const seconds = entry.seconds === null ? "" : `${entry.seconds.toFixed(entry.seconds < 10 ? 1 : 0)} s`
-
-  const element = h("div", { class: "sd-card", role: "listitem", "aria-label": entry.prompt, "aria-busy": entry.runs ? "true" : null },
-    face, said, mark, entry.sandbox && h("span", { class: "sd-mark sd-badge" }, "sandbox"), turn,
-    h("div", { class: "sd-caption", title: entry.prompt }, entry.prompt, from),
-    h("div", { class: "sd-meta" }, size, h("span", {}, seconds)), actions)
-  const made = { element, face, entry, place: Math.max(0, Math.min(start, pictures.length - 1)), picture, star: starred }
-
-  const chosen = () => pictures[made.place]
+  get chosen() {
+    return this.entry.pictures[this.place]
+  }
+  get isFilled() {
+    return this.element.hasChildNodes()
+  }
+  /** Where its picture is, and a press shows it in full size. */
+  get face() {
+    this.fill()
+    return this.element.firstElementChild
+  }
+  /** @param {string} name @returns {any} */
+  #part(name) {
+    return this.element.querySelector(name)
+  }
+  fill() {
+    if (this.isFilled) return
+    const { mark, prompt, sources, seconds, starred } = this.entry
+    this.element.append(this.cast.content())
+    if (this.image) this.#part("img").replaceWith(this.image)
+    else this.image = this.#part("img")
+    const caption = this.#part(".sd-caption")
+    caption.title = caption.textContent = prompt
+    if (sources.length) caption.append(h("span", { class: "sd-from" }, ` from ${sources.join(", ")}`))
+    if (seconds !== null) this.#part(".sd-meta").lastElementChild.textContent = `${seconds.toFixed(seconds < 10 ? 1 : 0)} s`
+    this.#part(".sd-turn")?.setAttribute("aria-label", `Pictures of ${mark}`)
+    this.star(starred)
+    this.draw()
+  }
+  empty() {
+    this.element.replaceChildren()
+  }
   /** Say which picture is chosen, and show it. */
-  function draw() {
-    const now = chosen()
-    mark.textContent = now && pictures.length > 1 ? now.mark : entry.mark
-    series.textContent = ofSeries(made.place, pictures.length)
-    size.textContent = now ? `${now.width}×${now.height}` : entry.error && entry.status
-    face.setAttribute("aria-label", now ? `View ${pictures.length > 1 ? now.mark : entry.mark}` : `${entry.mark}: ${entry.error || entry.status}`)
-    if (now) image.setAttribute("data-picture", now.mark)
-    if (pictures.length > 1) for (const each of [use, save]) each.dataset.tip = `${each.getAttribute("aria-label")}: ${now.mark}`
-    picture()
+  draw() {
+    const { chosen: now, entry } = this
+    const isSeries = entry.pictures.length > 1
+    const name = isSeries ? now.mark : entry.mark
+    this.#part(".sd-mark").textContent = name
+    this.#part(".sd-meta").firstElementChild.textContent = now ? `${now.width}×${now.height}` : entry.error && entry.status
+    this.face.setAttribute("aria-label", now ? `View ${name}` : `${name}: ${entry.error || entry.status}`)
+    if (now) this.image.dataset.picture = now.mark
+    if (isSeries) {
+      this.#part(".sd-series").textContent = ofSeries(this.place, entry.pictures.length)
+      for (const each of this.element.querySelectorAll("[data-do=use], [data-do=download]")) each.dataset.tip = `${each.getAttribute("aria-label")}: ${now.mark}`
+    }
+    this.picture()
   }
-  /** Show the chosen picture, as far as it is known; what is shown already is not touched, or it would be laid out anew. */
-  function picture() {
-    const now = chosen()
-    const small = now && wall.small(now.mark)
-    const told = !now ? entry.error || entry.status : small === null ? "its file is gone, or damaged" : ""
-    if (none.textContent !== told) none.textContent = told
+  /** Show the chosen picture, as far as it is known; one that is shown already is not touched. */
+  picture() {
+    if (!this.isFilled) return
+    const { chosen: now, entry, image } = this
+    const small = now && this.known.get(now.mark)
+    this.#instead(!now ? entry.error || entry.status : small === null ? "its file is gone, or damaged" : "")
     image.toggleAttribute("hidden", !now || small === null)
-    if (!small) image.removeAttribute("src")
-    else if (image.getAttribute("src") !== small) image.src = small
+    if (!small) return
+    image.src = small
+    this.known.delete(now.mark)
   }
-  /** @param {number} way */
-  function go(way) {
-    made.place = (made.place + way + pictures.length) % pictures.length
-    wall.want(chosen().mark)
-    draw()
-    wall.speak(`${chosen().mark}, ${ofSeries(made.place, pictures.length)}`)
+  /** The address of a thumbnail; null where there is none, nothing while it is not known. @param {string} mark */
+  small(mark) {
+    const isShown = mark === this.chosen?.mark && this.image?.hasAttribute("src")
+    return isShown ? this.image.getAttribute("src") : this.known.get(mark)
   }
-  /** @param {KeyboardEvent} event */
-  function key(event) {
-    if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return
-    event.preventDefault()
-    event.stopPropagation()
-    go(event.key === "ArrowLeft" ? -1 : 1)
+  /** @param {string} mark @param {string | null} address */
+  take(mark, address) {
+    this.known.set(mark, address)
+    this.picture()
   }
-  /** @param {DragEvent} event */
-  function carry(event) {
-    event.dataTransfer?.setData("text/html", `<img data-seedream="${chosen().mark}">`)
+  /** Ask for the chosen picture, unless it is known. */
+  want() {
+    if (this.chosen && this.small(this.chosen.mark) === undefined) this.wall.want(this.chosen.mark)
+  }
+  /** Take what another card of the same entry knows. @param {Card} other */
+  inherit(other) {
+    for (const { mark } of this.entry.pictures) {
+      const small = other.small(mark)
+      if (small !== undefined) this.known.set(mark, small)
+    }
+    this.picture()
+  }
+  /** Say in the picture's place why there is none. @param {string} text */
+  #instead(text) {
+    const told = this.image.nextElementSibling
+    if (!text) told?.remove()
+    else if (told) told.textContent = text
+    else this.face.append(h("span", { class: "sd-noimage" }, text))
   }
   /** @param {boolean} on */
-  function starred(on) {
-    entry.starred = on
-    star.setAttribute("aria-pressed", String(on))
+  star(on) {
+    this.entry.starred = on
+    this.#part("[data-do=star]")?.setAttribute("aria-pressed", String(on))
   }
-  /** @type {any} */
-  let timer
+  /** Show the next picture, or the one before. @param {number} way */
+  go(way) {
+    const { pictures } = this.entry
+    const small = this.small(this.chosen.mark)
+    if (small) this.known.set(this.chosen.mark, small)
+    this.image.removeAttribute("src")
+    this.place = (this.place + way + pictures.length) % pictures.length
+    this.draw()
+    this.want()
+    this.wall.speak(`${this.chosen.mark}, ${ofSeries(this.place, pictures.length)}`)
+  }
+
+  // -- what is done at it -------------------------------------------------------------------------
+
+  /** @param {Event} event */
+  press(event) {
+    const { entry, wall, chosen } = this
+    const generation = entry.id
+    switch (/** @type {any} */ (event.target).closest("[data-do]")?.dataset.do) {
+      case "view": return wall.view(entry, this.place)
+      case "previous": return this.go(-1)
+      case "next": return this.go(1)
+      case "use": return this.#act(wall.ask("use", { mark: chosen.mark }), () => `${chosen.mark} is a reference now.`)
+      case "again":
+        this.isMeant ??= deliberate()
+        return this.isMeant(event) && this.#act(wall.ask("rerun", { generation }), () => "It is in the queue.")
+      case "edit": return this.#act(wall.ask("edit", { generation, form: wall.draft() }))
+      case "code": return this.#act(wall.copy(entry), told => told)
+      case "star": return this.#act(wall.ask("star", { generation, on: !entry.starred }))
+      case "download": return this.#act(wall.download(chosen.mark))
+    }
+  }
+  /** @param {KeyboardEvent} event */
+  key(event) {
+    if (!/** @type {any} */ (event.target).closest(".sd-turn") || (event.key !== "ArrowLeft" && event.key !== "ArrowRight")) return
+    event.preventDefault()
+    event.stopPropagation()
+    this.go(event.key === "ArrowLeft" ? -1 : 1)
+  }
+  /** @param {DragEvent} event */
+  carry(event) {
+    event.dataTransfer?.setData("text/html", `<img data-seedream="${this.chosen.mark}">`)
+  }
   /** Tell over the picture what has become of an action: where the person looks, and where nothing is moved by it.
    * @param {Promise<any>} doing @param {(answer: any) => string} [words] */
-  async function act(doing, words) {
-    clearTimeout(timer)
-    said.replaceChildren()
+  async #act(doing, words) {
+    clearTimeout(this.timer)
+    this.#say()
     try {
       const text = words?.(await doing)
       if (text) {
-        wall.speak(text)
-        said.replaceChildren(h("div", { class: "sd-hint" }, text))
-        timer = setTimeout(() => said.replaceChildren(), SAID_FOR)
+        this.wall.speak(text)
+        this.#say(h("div", { class: "sd-hint" }, text))
+        this.timer = setTimeout(() => this.#say(), SAID_FOR)
       } else await doing
     } catch (error) {
       const { told, fields } = /** @type {Refusal} */ (error)
       const problems = Object.values(fields || {}).flat()
-      said.replaceChildren(alarm(problems.length ? problems : told))
+      this.#say(alarm(problems.length ? problems : told))
     }
   }
-  starred(entry.starred)
-  draw()
-  return made
+  /** @param {any[]} content */
+  #say(...content) {
+    let said = this.#part(".sd-said")
+    if (!said && content.length) this.face.after(said = h("div", { class: "sd-said" }))
+    said?.replaceChildren(...content)
+  }
+}
+
+/** Let a list hear for all of its cards: a listener at each button of each card would be ten thousand.
+ * @param {HTMLElement} list @param {(element: any) => Card | undefined} cardOf */
+export function hear(list, cardOf) {
+  const at = (/** @type {any} */ event) => {
+    const element = event.target.closest(".sd-card")
+    return element && cardOf(element)
+  }
+  list.addEventListener("click", event => at(event)?.press(event))
+  list.addEventListener("keydown", event => at(event)?.key(event))
+  list.addEventListener("dragstart", event => at(event)?.carry(event))
 }

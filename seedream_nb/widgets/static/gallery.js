@@ -1,8 +1,10 @@
 // The gallery: the history as a wall of pictures, searched, and kept up to date.
 // @ts-check
-/* global h, line, piece, shared, icon, address, alarm, card, view, wall, invitation, changed, thumbnails, unhurried */
+/* global h, line, piece, shared, icon, address, alarm, Card, hear, view, wall, invitation, changed, thumbnails, unhurried */
 
 const SEARCH_AFTER = 150
+/** Pixels beyond the edge at which what comes is made. */
+const NEAR = 600
 const LATE = "Queued until the running cell ends."
 
 /** Look so many pixels beyond the edge, that of the wall's own scroller too, where the browser can.
@@ -18,10 +20,12 @@ export default {
     piece(el)
     const search = h("input", { type: "search", class: "sd-input", "aria-label": "Search history", placeholder: "Search history", oninput: sought, onkeydown: (/** @type {Event} */ event) => event.stopPropagation() })
     const stars = h("button", { type: "button", class: "sd-button sd-stars", "aria-pressed": "false", "aria-label": "Only with a star", title: "Only with a star", onclick: () => { onlyStars = !onlyStars; stars.setAttribute("aria-pressed", String(onlyStars)); restart() } })
-    const list = wall("History", near => near.forEach(each => {
-      const mark = each.querySelector("img")?.getAttribute("data-picture")
-      if (mark) pictures.want(mark)
-    }), ahead(300))
+    const { later, clear } = unhurried()
+    const list = wall("History", {
+      fill: each => cardOf(each)?.fill(),
+      want: each => cardOf(each)?.want(),
+      empty: each => cardOf(each)?.empty(),
+    }, later, ahead(NEAR))
     const empty = h("div", { class: "sd-nothing" })
     const end = h("div", { class: "sd-end" })
     const scroll = h("div", { class: "sd-scroll" }, list.element, empty, end)
@@ -30,10 +34,17 @@ export default {
     const spoken = h("div", { role: "status", class: "sd-spoken" })
     el.replaceChildren(h("section", { class: "sd-gallery" },
       h("div", { class: "sd-row sd-find" }, h("div", { class: "sd-label", "aria-hidden": "true" }, "History"), search, stars), said, late, spoken, scroll))
-    const { later, clear } = unhurried()
-    const pictures = thumbnails(kernel.ask, mark => { cards.get(idOf(mark))?.picture(); viewed?.draw() }, later)
     /** @type {Map<number, Card>} */
-    const cards = new Map()
+    let cards = new Map()
+    /** Those that were shown before another search. @type {typeof cards} */
+    let past = new Map()
+    const of = (/** @type {string} */ mark) => cards.get(Number(mark.slice(1).split(".")[0]))
+    const cardOf = (/** @type {any} */ element) => cards.get(Number(element.dataset.entry))
+    hear(list.element, cardOf)
+    const want = thumbnails(kernel.ask, (mark, small) => {
+      of(mark)?.take(mark, small)
+      viewed?.draw()
+    }, later)
     /** @type {any[]} */
     let entries = []
     let whole = false
@@ -77,7 +88,8 @@ export default {
     }
     /** @type {Wall & Around} */
     const around = {
-      ask, copy, download, more, ...pictures,
+      ask, copy, download, more, want,
+      small: mark => of(mark)?.small(mark),
       draft: () => shared(panel).draft,
       speak: text => { spoken.textContent = text },
       entries: () => entries,
@@ -95,10 +107,12 @@ export default {
     async function restart() {
       epoch++
       entries = []
-      cards.clear()
+      const before = past = new Map([...past, ...cards])
+      cards = new Map()
       list.clear()
       whole = loading = false
       await more()
+      if (past === before) past = new Map()
       spoken.textContent = search.value ? `${entries.length}${whole ? "" : " or more"} found` : ""
     }
     /** Fetch the next page of what is older. */
@@ -164,7 +178,9 @@ export default {
     }
     /** @param {any} entry @param {number} [place] */
     function made(entry, place) {
-      const one = card(entry, around, place)
+      const one = new Card(entry, around, place)
+      const before = cards.get(entry.id) ?? past.get(entry.id)
+      if (before) one.inherit(before)
       cards.set(entry.id, one)
       return one
     }
@@ -172,9 +188,11 @@ export default {
     function put(entry) {
       const place = entries.findIndex(each => each.id < entry.id)
       const at = place < 0 ? entries.length : place
-      list.put(made(entry).element, cards.get(entries[at]?.id)?.element)
+      const one = made(entry)
+      list.put(one.element, cards.get(entries[at]?.id)?.element)
       entries.splice(at, 0, entry)
-      if (entry.pictures.length) pictures.want(entry.pictures[0].mark) // at once: it is what the person waits for
+      one.fill() // at once, and its picture: it is what the person waits for
+      one.want()
     }
     /** @param {any} entry */
     function replace(entry) {
@@ -182,9 +200,12 @@ export default {
       if (!old) return
       const focused = old.element.contains(document.activeElement) ? document.activeElement?.getAttribute("aria-label") : null
       const fresh = made(entry, old.place)
+      if (old.isFilled) {
+        fresh.fill()
+        fresh.want()
+      }
       entries[entries.findIndex(each => each.id === entry.id)] = entry
       old.element.replaceWith(fresh.element)
-      if (entry.pictures.length) pictures.want(entry.pictures[fresh.place].mark)
       if (focused) (/** @type {any} */ (fresh.element.querySelector(`[aria-label="${CSS.escape(focused)}"]`)) || fresh.face).focus()
     }
     /** @param {number} id */
@@ -194,7 +215,9 @@ export default {
       entries = entries.filter(each => each.id !== id)
       cards.delete(id)
       old?.element.remove()
-      if (next) next.querySelector("button")?.focus()
+      if (!next) return
+      cardOf(next)?.fill()
+      next.querySelector("button")?.focus()
     }
     /** @param {number} now how many have a star */
     function count(now) {
@@ -207,7 +230,6 @@ export default {
         ? [h("p", {}, `Nothing has all of these words: ${words}`)]
         : invitation(shared(panel))))
     }
-    const idOf = (/** @type {string} */ mark) => Number(mark.slice(1).split(".")[0])
     /** @param {any} error */
     function fail(error) {
       said.replaceChildren(alarm(error.told))

@@ -5,14 +5,12 @@
 /** Thumbnails that are asked for at once: a screen's, so that the first are not kept waiting by the last. */
 const THUMBNAILS = 12
 
-/** @typedef {{small: (mark: string) => string | null | undefined, want: (mark: string) => void}} Thumbnails */
-
-/** `show` is called with a mark when it is known what its thumbnail is, `later` does what can wait.
- * @param {(what: string, fields: object) => Promise<any>} ask @param {(mark: string) => void} show
- * @param {(step: () => void) => Promise<void>} later @returns {Thumbnails} */
+/** Returns what asks for the thumbnail of a mark. `show` is called with its address when it is there, null where there is
+ * none; the address is kept by what shows it alone, for of a thousand they would be 40 MB that each collection of the
+ * script's garbage goes through. `later` does what can wait.
+ * @param {(what: string, fields: object) => Promise<any>} ask @param {(mark: string, address: string | null) => void} show
+ * @param {(step: () => void) => Promise<void>} later @returns {(mark: string) => void} */
 export function thumbnails(ask, show, later) {
-  /** By mark: an address; null where there is none; nothing while it is not known. @type {Map<string, string | null>} */
-  const known = new Map()
   /** The last that came near first: who scrolls on does not wait for what was passed. @type {string[]} */
   let wanted = []
   /** What was asked for and is not shown yet. @type {Set<string>} */
@@ -21,7 +19,6 @@ export function thumbnails(ask, show, later) {
 
   /** @param {string} mark */
   function want(mark) {
-    if (known.has(mark)) return show(mark)
     if (coming.has(mark) || wanted.includes(mark)) return
     wanted.push(mark)
     if (!asking) fetch()
@@ -42,8 +39,7 @@ export function thumbnails(ask, show, later) {
   /** @param {string} mark @param {any} bytes */
   function take(mark, bytes) {
     coming.delete(mark)
-    known.set(mark, bytes ? inline(bytes, "image/jpeg") : null)
-    show(mark)
+    show(mark, bytes ? inline(bytes, "image/jpeg") : null)
   }
-  return { small: mark => known.get(mark), want }
+  return want
 }

@@ -119,7 +119,7 @@ function strip(around, choose) {
     element.replaceChildren(...(count < 2 ? [] : entry.pictures.map((/** @type {any} */ { mark }, /** @type {number} */ place) =>
       h("button", { type: "button", class: "sd-frame", "aria-label": `${mark}, ${ofSeries(place, count)}`, onclick: () => choose(place) },
         h("img", { alt: "", hidden: true }), h("span", { "aria-hidden": "true" }, place + 1)))))
-    if (count > 1) entry.pictures.forEach((/** @type {any} */ { mark }) => around.want(mark))
+    if (count > 1) entry.pictures.forEach((/** @type {any} */ { mark }) => { if (around.small(mark) === undefined) around.want(mark) })
     draw()
   }
   function draw() {

@@ -6,13 +6,36 @@
  * One grid of all cards, or a card that is skipped by itself, costs more in each frame the longer the history is. */
 const GROUP = 12
 
-/** A list of cards. `near` is called with the cards of a group that comes near to what is in sight.
- * @param {string} name @param {(cards: Element[]) => void} near @param {IntersectionObserverInit} margin */
-export function wall(name, near, margin) {
+/** What is done with a card of a group that comes near to what is in sight, and of one that goes.
+ * @typedef {{fill: (card: Element) => void, want: (card: Element) => void, empty: (card: Element) => void}} Doing */
+
+/** A list of cards, which are filled, when `later` says so, and emptied in groups; a group stays as high as it was until its
+ * cards are full again. The first is always full: the newest are there also for who comes to them in another way than by
+ * scrolling.
+ * @param {string} name @param {Doing} doing @param {(step: () => void) => Promise<void>} later @param {IntersectionObserverInit} margin */
+export function wall(name, { fill, want, empty }, later, margin) {
   const element = h("div", { class: "sd-wall", role: "list", "aria-label": name })
+  /** @type {WeakSet<Element>} */
+  const full = new WeakSet()
   const watch = new IntersectionObserver(seen => {
-    for (const each of seen) if (each.isIntersecting) near([...each.target.children])
+    for (const { target, isIntersecting, boundingClientRect } of seen) {
+      const group = /** @type {HTMLElement} */ (target)
+      if (isIntersecting) come(group, card => { fill(card); want(card) })
+      else if (group === element.firstElementChild) come(group, fill)
+      else if (!group.contains(document.activeElement)) go(group, boundingClientRect.height)
+    }
   }, margin)
+  /** @param {HTMLElement} group @param {(card: Element) => void} act */
+  async function come(group, act) {
+    full.add(group)
+    await Promise.all([...group.children].map(card => later(() => { if (full.has(group)) act(card) })))
+    if (full.has(group)) group.style.minHeight = ""
+  }
+  /** @param {HTMLElement} group @param {number} height */
+  function go(group, height) {
+    if (full.delete(group)) group.style.minHeight = `${height}px`
+    for (const card of group.children) empty(card)
+  }
   const groups = () => /** @type {HTMLElement[]} */ ([...element.children])
 
   function begin() {
