@@ -19,7 +19,7 @@ from tests.browser.panel import SET_SOURCE, notebook
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-GENERATIONS, TIMES = 1000, 9
+GENERATIONS, TIMES, SCROLLS = 1000, 9, 5
 SHOW = """async () => {
   const began = performance.now()
   void window.jupyterapp.commands.execute("notebook:run-cell")
@@ -73,16 +73,15 @@ def run() -> list[Row]:
             few = _shown(opened, Path(folder) / "few", write=False)
             late = median(_late(opened.page, Path(folder) / "few") for _ in range(TIMES))
             many = _shown(opened, Path(folder) / "many", write=True)
+            slowest = sorted(_scrolled(opened) for _ in range(SCROLLS))
             received = _received(opened)
-            slowest, cards = opened.page.evaluate(SCROLL, GENERATIONS)
         browser.close()
-    if cards < GENERATIONS:
-        raise RuntimeError(f"only {cards} generations came into sight")
     return [
         Row(name="panel: on screen, nothing made yet", value=few, unit="ms", bound=500),
         Row(name=f"panel: on screen, {GENERATIONS} generations", value=many, unit="ms", bound=800),
         Row(name="panel: sent before the first scroll", value=received / 1e6, unit="MB", bound=3),
-        Row(name="panel: slowest frame while scrolling through all", value=slowest, unit="ms", bound=100),
+        Row(name="panel: slowest frame while scrolling through all", value=slowest[SCROLLS // 2], unit="ms", bound=100),
+        Row(name=f"panel: the same, in the worst of {SCROLLS} times", value=slowest[-1], unit="ms", bound=100),
         Row(name="panel: a picture in sight after its last byte", value=late, unit="ms", bound=300),
     ]
 
@@ -99,6 +98,16 @@ def _shown(opened: jupyter.Notebook, home: Path, *, write: bool) -> float:
         opened.page.evaluate(CLEAR)
         times.append(opened.page.evaluate(SHOW))
     return median(times[1:])
+
+
+def _scrolled(opened: jupyter.Notebook) -> float:
+    """Return how many milliseconds the slowest frame takes while one scrolls through all of a new panel."""
+    opened.page.evaluate(CLEAR)
+    opened.page.evaluate(SHOW)
+    slowest, cards = opened.page.evaluate(SCROLL, GENERATIONS)
+    if cards < GENERATIONS:
+        raise RuntimeError(f"only {cards} generations came into sight")
+    return float(slowest)
 
 
 def _received(opened: jupyter.Notebook) -> int:

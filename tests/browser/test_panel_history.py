@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Locator
 
     from tests.browser.jupyter import Notebook
-    from tests.browser.panel import Open
+    from tests.browser.panel import Open, Panel
     from tests.faults.server import FaultServer
 
 
@@ -204,8 +205,9 @@ def test_the_history_stays_in_its_order_when_more_is_made(show: Open, fault_serv
     assert names == [f"fox {n}" for n in range(15, -1, -1)]
 
 
-def test_thumbnails_are_asked_for_as_they_come_into_sight(show: Open, page: Notebook, tmp_path: Path) -> None:
-    """Of many generations only the first screens' before one scrolls; far below, a card's when it is reached."""
+@pytest.fixture
+def long(show: Open, page: Notebook, tmp_path: Path) -> Panel:
+    """Show a panel with many generations before it, which notes what it asks for."""
     home = tmp_path / "home"
     home.mkdir()
     bench_history.write(home, MANY)
@@ -217,18 +219,68 @@ def test_thumbnails_are_asked_for_as_they_come_into_sight(show: Open, page: Note
     panel = show()
     page.page.wait_for_function(SHOWS)
     expect(panel.history.nth(PAGE - 1)).to_be_attached()
-    asked = page.page.evaluate(ASKED_FOR)
-    assert f"@{MANY}.1" in asked
-    assert len(asked) < PAGE  # not even all cards that are there already
-    last = panel.region.get_by_role("listitem", name="number 1,")
+    return panel
+
+
+def number(panel: Panel, count: int) -> Locator:
+    """Return the card of a generation of `bench_history`."""
+    return panel.region.get_by_role("listitem", name=f"number {count},")
+
+
+def scroll_to_the_end(panel: Panel) -> None:
+    """Scroll until the oldest card is in sight, and full."""
     while (reached := panel.history.count()) < MANY:
         panel.history.last.scroll_into_view_if_needed()
         expect(panel.history.nth(reached)).to_be_attached()
-    last.scroll_into_view_if_needed()
-    expect(last.locator("img")).to_have_js_property("naturalWidth", 256)
-    asked = page.page.evaluate(ASKED_FOR)
+    number(panel, 1).scroll_into_view_if_needed()
+    expect(number(panel, 1).locator("img")).to_have_js_property("naturalWidth", 256)
+
+
+def test_thumbnails_are_asked_for_as_they_come_into_sight(long: Panel) -> None:
+    """Of many generations only the first screens' before one scrolls; far below, a card's when it is reached."""
+    asked = long.page.evaluate(ASKED_FOR)
+    assert f"@{MANY}.1" in asked
+    assert len(asked) < PAGE  # not even all cards that are there already
+    scroll_to_the_end(long)
+    asked = long.page.evaluate(ASKED_FOR)
     assert "@1.1" in asked
     assert len(asked) == len(set(asked))
+
+
+def test_a_card_far_from_sight_is_a_place_with_a_name(long: Panel) -> None:
+    """When one comes back it is as it was, where it was; its picture is not asked for again."""
+    card = number(long, MANY - 20)
+    card.scroll_into_view_if_needed()
+    card.get_by_role("button", name="Next picture").click()
+    expect(card).to_contain_text("2 of 4")
+    card.get_by_role("button", name="Previous picture").click()
+    number(long, MANY - 21).get_by_role("button", name="Next picture").click()
+    long.prompt.focus()
+    top = card.evaluate("each => each.offsetTop")
+    scroll_to_the_end(long)
+    expect(card).to_have_count(1)
+    expect(card.get_by_role("button")).to_have_count(0)
+    asked = long.page.evaluate(ASKED_FOR)
+    card.scroll_into_view_if_needed()
+    expect(card.get_by_role("button", name="Download")).to_be_visible()
+    expect(card.locator("img")).to_have_js_property("naturalWidth", 256)
+    expect(number(long, MANY - 21)).to_contain_text("2 of 4")
+    assert card.evaluate("each => each.offsetTop") == top
+    assert set(asked) == set(long.page.evaluate(ASKED_FOR))
+
+
+def test_the_newest_are_full_also_far_from_sight(long: Panel) -> None:
+    """Who comes to them in another way than by scrolling finds all that can be done."""
+    scroll_to_the_end(long)
+    expect(number(long, MANY).get_by_role("button", name="Download")).to_have_count(1)
+
+
+def test_what_has_the_focus_stays_far_from_sight(long: Panel) -> None:
+    """The next Tab goes on from there."""
+    number(long, MANY - 20).scroll_into_view_if_needed()
+    number(long, MANY - 20).get_by_role("button", name="Star").focus()
+    scroll_to_the_end(long)
+    expect(number(long, MANY - 20).get_by_role("button", name="Star")).to_be_focused()
 
 
 def test_the_focus_stays_where_it_is_when_more_is_made(show: Open, fault_server: FaultServer) -> None:
