@@ -13,13 +13,13 @@ const MOLDS = new Map()
  * @param {any} entry */
 export function cast({ pictures, runs, sandbox }) {
   const kind = [Math.min(2, pictures.length), runs, sandbox].join()
-  const mold = MOLDS.get(kind) ?? mould(pictures.length, runs, sandbox)
+  const mold = MOLDS.get(kind) ?? molded(pictures.length, runs, sandbox)
   MOLDS.set(kind, mold)
   return { shell: () => mold.shell.cloneNode(), content: () => mold.content.cloneNode(true) }
 }
 
 /** @param {number} count of pictures @param {boolean} runs @param {boolean} sandbox @returns {Mold} */
-function mould(count, runs, sandbox) {
+function molded(count, runs, sandbox) {
   const face = h("button", { type: "button", class: runs ? "sd-face sd-soon" : "sd-face", disabled: !count, "data-do": "view" },
     h("img", { alt: "", decoding: "async", draggable: "true" }))
   const turn = h("div", { class: "sd-turn", role: "group" },
