@@ -111,6 +111,17 @@ def test_elsewhere_and_without_a_key_nothing_is_told(tmp_path: Path, environ: di
     assert find_endpoint(settings, login=Login(tmp_path / "user"), environ=environ).notices == ()
 
 
+@pytest.mark.kernel
+@pytest.mark.parametrize("backend", ["novita", "auto"])
+def test_no_login_is_advised_there(tmp_path: Path, backend: str) -> None:
+    """Whoever chose the service without a key is told of the sandbox, and where keys may be used."""
+    with Kernel(tmp_path, env=LAUNCHED) as kernel:
+        kernel.execute("%load_ext seedream_nb", f"%seedream config backend={backend}")
+        told = [kernel.start(code).wait().text for code in ("%%seedream\na fox", "%seedream", "%seedream doctor")]
+    assert not [text for text in told if "%seedream login" in text]
+    assert all("rules forbid keys" in text for text in told) == (backend == "novita")
+
+
 # -- what a Binder is built from -------------------------------------------------------------------
 
 

@@ -17,6 +17,8 @@ BINDERS = {"BINDER_LAUNCH_HOST": "https://mybinder.org/"}
 QUICKER = {"PIP_NO_COMPILE": "1"}
 """Compiles what the tutorials import as they do, and nothing else."""
 
+MOST_MB = 330
+
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.kernel,
@@ -55,7 +57,7 @@ def in_there(project: Path, *command: str) -> str:
     return ran.stdout
 
 
-NAMES = sorted(path.name for path in (CHECKOUT / "notebooks").glob("[0-9][0-9]-*.ipynb"))
+NAMES = sorted(path.name for path in (CHECKOUT / "notebooks").glob("*.ipynb"))
 
 
 @pytest.mark.xdist_group("binder")
@@ -65,6 +67,22 @@ def test_a_tutorial_runs_there(built: Path, tmp_path: Path, name: str) -> None:
     told = in_there(built, "python", "notebooks/run.py", f"notebooks/{name}", str(tmp_path / "out"))
     assert "The executed notebook:" in told
     assert list((tmp_path / "out" / "seedream").rglob("0001-1-*.jpg"))
+
+
+MEMORY = """
+import resource, subprocess, sys
+subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024)
+"""
+"""Prints the memory of the largest of a command's processes, in MB: Linux counts in KiB."""
+
+
+@pytest.mark.xdist_group("binder")
+@pytest.mark.parametrize("name", NAMES)
+def test_a_tutorial_takes_little_memory_there(built: Path, tmp_path: Path, name: str) -> None:
+    """A Binder has 1 GB at least: JupyterLab, what executes and the kernel are three processes, each below a third."""
+    command = ("python", "notebooks/run.py", f"notebooks/{name}", str(tmp_path / "out"))
+    assert int(in_there(built, "python", "-c", MEMORY, *command)) < MOST_MB
 
 
 @pytest.mark.xdist_group("binder")

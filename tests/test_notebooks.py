@@ -20,7 +20,7 @@ NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 ALL = sorted(NOTEBOOKS.glob("*.ipynb"))
 PANEL = NOTEBOOKS.parent / ".github" / "panel.jpg"
 TUTORIALS = [path for path in ALL if path.stem[:2].isdecimal()]
-"""The numbered ones: they come with the sandbox's outputs, and say what they would cost."""
+"""The numbered ones: they run with a key beyond Colab too."""
 
 TOPS = "tmp|home|root|Users|var/folders"
 """Folders at the top of a disk in which a person's files are."""
@@ -115,7 +115,7 @@ def test_its_cells_have_names(notebook: Path) -> None:
     assert all(cell.get("id") for cell in nbformat.read(notebook, as_version=4).cells)
 
 
-@tutorial
+@every
 def test_its_outputs_belong_to_its_cells(notebook: Path) -> None:
     """It was run top to bottom in one go, in a fresh kernel; no cell failed, none warned. Else: `make notebooks`."""
     assert [cell.execution_count for cell in cells_of(notebook)] == list(range(1, len(cells_of(notebook)) + 1))
@@ -123,7 +123,7 @@ def test_its_outputs_belong_to_its_cells(notebook: Path) -> None:
     assert not [each for each in outputs if each.output_type == "error" or each.get("name") == "stderr"]
 
 
-@tutorial
+@every
 def test_its_pictures_are_the_sandboxs(notebook: Path) -> None:
     """Every result that it shows is labelled as the sandbox's; none comes from a service."""
     shown = [each.get("data", {}).get("text/html", "") for each in outputs_of(notebook)]
@@ -139,7 +139,7 @@ def test_it_links_to_nothing_that_is_not_there(notebook: Path) -> None:
     assert 'href="' not in html
 
 
-@tutorial
+@every
 def test_it_is_small(notebook: Path) -> None:
     """It opens at once, here and on GitHub."""
     assert notebook.stat().st_size <= MOST_BYTES
@@ -156,7 +156,7 @@ def test_it_names_nothing_of_one_machine(notebook: Path) -> None:
     assert not [cell.id for cell in document.cells if "execution" in cell.metadata]
 
 
-@tutorial
+@every
 def test_it_needs_no_live_widget(notebook: Path) -> None:
     """What it shows shows without a kernel: no widget stands in the place of a picture or a text."""
     kinds = {kind for each in outputs_of(notebook) for kind in each.get("data", {})}
@@ -164,7 +164,7 @@ def test_it_needs_no_live_widget(notebook: Path) -> None:
     assert "widgets" not in nbformat.read(notebook, as_version=4).metadata
 
 
-@tutorial
+@every
 def test_its_pictures_survive_a_host_that_strips_styles(notebook: Path) -> None:
     """Without styles and scripts, as on GitHub, each picture still has its text and its width."""
     html = "".join(each.get("data", {}).get("text/html", "") for each in outputs_of(notebook))

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 FEW, SEVERAL = 1, 8
 """Pictures in the notebooks that are opened again."""
 TIMES = 5
-"""Runs that a median is taken of; with fewer, the table is a trial and says so."""
+"""Runs that a median is taken of, unless told otherwise; the note below the table says of how many."""
 
 
 def main(words: list[str]) -> None:

@@ -283,6 +283,48 @@ def test_what_has_the_focus_stays_far_from_sight(long: Panel) -> None:
     expect(number(long, MANY - 20).get_by_role("button", name="Star")).to_be_focused()
 
 
+def test_a_panel_that_is_hidden_meanwhile_is_as_it_was(long: Panel) -> None:
+    """As in another tab of JupyterLab, or where an output is folded: nothing is filled anew when one comes back."""
+    card = number(long, MANY - 20)
+    card.scroll_into_view_if_needed()
+    expect(card.locator("img")).to_have_js_property("naturalWidth", 256)
+    card.evaluate("each => { each.querySelector('button').dataset.same = 'yes' }")
+    shown = long.region.element_handle()  # found by its role only while it is shown
+    for display in ("none", ""):
+        shown.evaluate("(each, display) => { each.style.display = display }", display)
+        long.page.evaluate(ASKED_FOR)  # which waits for some frames
+    expect(card.locator("[data-same]")).to_have_count(1)
+
+
+TEXT_DRAGGED = """card => {
+  const text = card.querySelector(".sd-caption").firstChild
+  const event = new DragEvent("dragstart", { bubbles: true, dataTransfer: new DataTransfer() })
+  text.dispatchEvent(event)
+  return event.dataTransfer.getData("text/html")
+}"""
+
+
+def test_a_text_that_is_dragged_stays_a_text(show: Open) -> None:
+    """Only the card's picture carries the picture."""
+    panel = show(before="sd.generate('a fox', size='1K')")
+    expect(panel.history).to_have_count(1)
+    assert panel.history.first.evaluate(TEXT_DRAGGED) == ""
+
+
+PRESSED_WITHIN = """card => {
+  card.querySelector("button").disabled = true
+  card.querySelector("img").dispatchEvent(new MouseEvent("click", { bubbles: true }))
+}"""
+
+
+def test_a_card_without_a_picture_has_nothing_to_view(show: Open) -> None:
+    """Some browsers tell of a press at what is in a button that is disabled."""
+    panel = show(before="sd.generate('a fox', size='1K')")
+    expect(panel.history).to_have_count(1)
+    panel.history.first.evaluate(PRESSED_WITHIN)
+    expect(panel.page.get_by_role("dialog")).to_have_count(0)
+
+
 def test_the_focus_stays_where_it_is_when_more_is_made(show: Open, fault_server: FaultServer) -> None:
     """Although the card that has it goes to another place of the wall."""
     made = "for n in range(12): sd.generate(f'fox {n}')"

@@ -70,6 +70,21 @@ def ask_for(panel: Panel, prompt: str) -> Locator:
     return row
 
 
+def test_ctrl_enter_generates_once_however_often_the_panel_is_shown(
+    show: Open, fault_server: FaultServer, go: threading.Event
+) -> None:
+    """Each view hears of the press, and the one in which it was asks."""
+    panel = show("panel")
+    panel.notebook.run(2)
+    second = panel.notebook.output(2)
+    second.get_by_role("textbox", name="Prompt").fill("a fox")
+    second.get_by_role("textbox", name="Prompt").press("Control+Enter")
+    expect(second.get_by_role("region", name="a fox")).to_be_visible()
+    go.set()
+    expect(second.get_by_role("button", name="View @")).to_be_enabled()
+    assert len(fault_server.posts) == 1
+
+
 def test_what_waits_can_be_withdrawn(show: Open, fault_server: FaultServer, go: threading.Event) -> None:
     """With one place, the second and third wait; stopped there, they never reach the service and cost nothing."""
     panel = show()

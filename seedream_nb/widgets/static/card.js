@@ -63,7 +63,10 @@ export class Card {
     this.star(starred)
     this.draw()
   }
+  /** What was said of it stays until it is read. */
   empty() {
+    if (this.#part(".sd-said")?.hasChildNodes()) return
+    this.image?.remove() // or it would keep all that is around it
     this.element.replaceChildren()
   }
   /** Say which picture is chosen, and show it. */
@@ -88,9 +91,12 @@ export class Card {
     const small = now && this.known.get(now.mark)
     this.#instead(!now ? entry.error || entry.status : small === null ? "its file is gone, or damaged" : "")
     image.toggleAttribute("hidden", !now || small === null)
-    if (!small) return
-    image.src = small
-    this.known.delete(now.mark)
+    if (small) this.#show(now.mark, small)
+  }
+  /** @param {string} mark @param {string} address */
+  #show(mark, address) {
+    this.image.src = address
+    this.known.delete(mark)
   }
   /** The address of a thumbnail; null where there is none, nothing while it is not known. @param {string} mark */
   small(mark) {
@@ -99,7 +105,9 @@ export class Card {
   }
   /** @param {string} mark @param {string | null} address */
   take(mark, address) {
-    this.known.set(mark, address)
+    const isChosen = mark === this.chosen?.mark
+    if (address && this.image && isChosen) this.#show(mark, address)
+    else this.known.set(mark, address)
     this.picture()
   }
   /** Ask for the chosen picture, unless it is known. */
@@ -144,7 +152,9 @@ export class Card {
   press(event) {
     const { entry, wall, chosen } = this
     const generation = entry.id
-    switch (/** @type {any} */ (event.target).closest("[data-do]")?.dataset.do) {
+    const button = /** @type {any} */ (event.target).closest("[data-do]")
+    if (button?.disabled) return // some browsers tell of a press at what is in it
+    switch (button?.dataset.do) {
       case "view": return wall.view(entry, this.place)
       case "previous": return this.go(-1)
       case "next": return this.go(1)
@@ -204,5 +214,7 @@ export function hear(list, cardOf) {
   }
   list.addEventListener("click", event => at(event)?.press(event))
   list.addEventListener("keydown", event => at(event)?.key(event))
-  list.addEventListener("dragstart", event => at(event)?.carry(event))
+  list.addEventListener("dragstart", event => { // a text that is selected can be dragged too
+    if (/** @type {any} */ (event.target).matches?.("img")) at(event)?.carry(event)
+  })
 }

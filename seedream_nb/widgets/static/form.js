@@ -234,6 +234,10 @@ function options({ kernel, store, leave }) {
       button.removeAttribute("aria-disabled")
     }
   }
+  /** Ctrl+Enter in the prompt, which each view of the panel hears: one of them asks. @param {any} event */
+  function pressed(event) {
+    if (button.closest(".sd-panel")?.contains(event.target) ?? true) generate(event)
+  }
   /** Wait for the references that are on their way: a request without them is not what was meant. */
   async function arrived() {
     const coming = [...(store.arrivals ?? [])].map(each => each()).filter(Boolean)
@@ -253,7 +257,7 @@ function options({ kernel, store, leave }) {
   let chosen = null
   let where = ""
   const aspects = h("div", { class: "sd-field" }, h("div", { class: "sd-label", "aria-hidden": "true" }, "Aspect ratio"), ratios)
-  leave.push(store.listen("filled", changed), store.listen("draft", changed), store.listen("draft", isMeant.anew), store.listen("tray", changed), store.listen("generate", generate), store.listen("snapshot", show))
+  leave.push(store.listen("filled", changed), store.listen("draft", changed), store.listen("draft", isMeant.anew), store.listen("tray", changed), store.listen("generate", pressed), store.listen("snapshot", show))
   kernel.onSnapshot(snapshot => {
     if (!chosen) {
       chosen = radios("Aspect ratio", "sd-ratios", `${group}-ratio`, snapshot.ratios, shape, value => set({ aspect: value }))

@@ -7,12 +7,6 @@ const SEARCH_AFTER = 150
 const NEAR = 600
 const LATE = "Queued until the running cell ends."
 
-/** Look so many pixels beyond the edge, that of the wall's own scroller too, where the browser can.
- * @param {number} pixels */
-function ahead(pixels) {
-  return /** @type {any} */ ({ rootMargin: `${pixels}px`, scrollMargin: `${pixels}px` })
-}
-
 export default {
   /** @param {{model: any, el: HTMLElement}} context */
   async render({ model, el }) {
@@ -21,6 +15,10 @@ export default {
     const search = h("input", { type: "search", class: "sd-input", "aria-label": "Search history", placeholder: "Search history", oninput: sought, onkeydown: (/** @type {Event} */ event) => event.stopPropagation() })
     const stars = h("button", { type: "button", class: "sd-button sd-stars", "aria-pressed": "false", "aria-label": "Only with a star", title: "Only with a star", onclick: () => { onlyStars = !onlyStars; stars.setAttribute("aria-pressed", String(onlyStars)); restart() } })
     const { later, clear } = unhurried()
+    const scroll = h("div", { class: "sd-scroll" })
+    /** Look so many pixels beyond the edge of what is scrolled; of the page's edge only some browsers can say it.
+     * @param {number} pixels */
+    const ahead = pixels => ({ root: scroll, rootMargin: `${pixels}px` })
     const list = wall("History", {
       fill: each => cardOf(each)?.fill(),
       want: each => cardOf(each)?.want(),
@@ -28,7 +26,7 @@ export default {
     }, later, ahead(NEAR))
     const empty = h("div", { class: "sd-nothing" })
     const end = h("div", { class: "sd-end" })
-    const scroll = h("div", { class: "sd-scroll" }, list.element, empty, end)
+    scroll.append(list.element, empty, end)
     const said = h("div", {})
     const late = h("div", { class: "sd-hint" })
     const spoken = h("div", { role: "status", class: "sd-spoken" })
@@ -38,7 +36,10 @@ export default {
     let cards = new Map()
     /** Those that were shown before another search. @type {typeof cards} */
     let past = new Map()
-    const of = (/** @type {string} */ mark) => cards.get(Number(mark.slice(1).split(".")[0]))
+    const of = (/** @type {string} */ mark) => {
+      const id = Number(mark.slice(1).split(".")[0])
+      return cards.get(id) ?? past.get(id)
+    }
     const cardOf = (/** @type {any} */ element) => cards.get(Number(element.dataset.entry))
     hear(list.element, cardOf)
     const want = thumbnails(kernel.ask, (mark, small) => {

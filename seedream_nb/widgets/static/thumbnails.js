@@ -19,9 +19,8 @@ export function thumbnails(ask, show, later) {
 
   /** @param {string} mark */
   function want(mark) {
-    if (coming.has(mark) || wanted.includes(mark)) return
-    wanted.push(mark)
-    if (!asking) fetch()
+    if (!coming.has(mark) && !wanted.includes(mark)) wanted.push(mark)
+    if (wanted.length && !asking) fetch()
   }
   async function fetch() {
     asking = true

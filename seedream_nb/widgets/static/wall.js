@@ -11,7 +11,7 @@ const GROUP = 12
 
 /** A list of cards, which are filled, when `later` says so, and emptied in groups; a group stays as high as it was until its
  * cards are full again. The first is always full: the newest are there also for who comes to them in another way than by
- * scrolling.
+ * scrolling. Where the wall is not shown at all, as in another tab, nothing is emptied.
  * @param {string} name @param {Doing} doing @param {(step: () => void) => Promise<void>} later @param {IntersectionObserverInit} margin */
 export function wall(name, { fill, want, empty }, later, margin) {
   const element = h("div", { class: "sd-wall", role: "list", "aria-label": name })
@@ -22,7 +22,7 @@ export function wall(name, { fill, want, empty }, later, margin) {
       const group = /** @type {HTMLElement} */ (target)
       if (isIntersecting) come(group, card => { fill(card); want(card) })
       else if (group === element.firstElementChild) come(group, fill)
-      else if (!group.contains(document.activeElement)) go(group, boundingClientRect.height)
+      else if (boundingClientRect.height && !group.contains(document.activeElement)) go(group, boundingClientRect.height)
     }
   }, margin)
   /** @param {HTMLElement} group @param {(card: Element) => void} act */
