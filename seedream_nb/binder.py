@@ -21,6 +21,8 @@ KEY_SET = (
     "Delete it in your account, and make a new one."
 )
 
+ELSEWHERE = "For real pictures, run the notebook on your own machine or in Colab."
+
 
 def on_binder(environ: Mapping[str, str]) -> bool:
     """Return whether this environment is one that a BinderHub has started."""
@@ -30,7 +32,7 @@ def on_binder(environ: Mapping[str, str]) -> bool:
 def no_login() -> SettingsError:
     """Return the refusal to take a key there: why, and what to do instead."""
     return SettingsError(
-        "This is a Binder, whose rules forbid keys, for nothing is private there. So none is asked for.",
-        hint="Go on in the sandbox, which needs none: %seedream config backend=sandbox\n"
-        "For real pictures, run the notebook on your own machine or in Colab.",
+        "This is a Binder, whose rules forbid keys, for nothing is private there. So none is asked for.\n"
+        "Go on in the sandbox, which needs none: %seedream config backend=sandbox",
+        hint=ELSEWHERE,
     )

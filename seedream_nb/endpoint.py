@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from seedream_nb.binder import KEY_SET, KEY_USED
+from seedream_nb.binder import KEY_SET, KEY_USED, no_login
 from seedream_nb.errors import SettingsError
 from seedream_nb.keys import Unseen, find_key, no_key
 
@@ -53,7 +53,7 @@ def find_endpoint(settings: Settings, *, login: Login, environ: Mapping[str, str
         return Endpoint(backend="novita", base_url=settings.get("base_url"), found=found, notices=notices)
     if backend == "auto":
         return replace(IN_THE_SANDBOX, notices=settings.colab.why_not())
-    raise settings.colab.no_key() or no_key()
+    raise settings.colab.no_key() or (no_login() if settings.on_binder else no_key())
 
 
 def _key(

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import venv
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -60,29 +61,42 @@ def in_there(project: Path, *command: str) -> str:
 NAMES = sorted(path.name for path in (CHECKOUT / "notebooks").glob("*.ipynb"))
 
 
-@pytest.mark.xdist_group("binder")
-@pytest.mark.parametrize("name", NAMES)
-def test_a_tutorial_runs_there(built: Path, tmp_path: Path, name: str) -> None:
-    """Each tutorial runs top to bottom with what `binder/` installs, and makes its pictures."""
-    told = in_there(built, "python", "notebooks/run.py", f"notebooks/{name}", str(tmp_path / "out"))
-    assert "The executed notebook:" in told
-    assert list((tmp_path / "out" / "seedream").rglob("0001-1-*.jpg"))
-
-
-MEMORY = """
+MEASURED = """
 import resource, subprocess, sys
-subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
+subprocess.run(sys.argv[1:], check=True)
 print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024)
 """
-"""Prints the memory of the largest of a command's processes, in MB: Linux counts in KiB."""
+"""Runs a command, and prints what the largest of its processes took, in MB: Linux counts in KiB."""
+
+
+class Ran(NamedTuple):
+    """A tutorial that was run there."""
+
+    told: str
+    out: Path
+    most_mb: int
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def ran(request: pytest.FixtureRequest, built: Path, tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    """Run each tutorial top to bottom with what `binder/` installs."""
+    out = tmp_path_factory.mktemp("ran") / "out"
+    command = ("python", "notebooks/run.py", f"notebooks/{request.param}", str(out))
+    told, most_mb = in_there(built, "python", "-c", MEASURED, *command).rstrip().rsplit("\n", 1)
+    return Ran(told, out, int(most_mb))
 
 
 @pytest.mark.xdist_group("binder")
-@pytest.mark.parametrize("name", NAMES)
-def test_a_tutorial_takes_little_memory_there(built: Path, tmp_path: Path, name: str) -> None:
+def test_a_tutorial_runs_there(ran: Ran) -> None:
+    """To its end, and makes its pictures."""
+    assert "The executed notebook:" in ran.told
+    assert list((ran.out / "seedream").rglob("0001-1-*.jpg"))
+
+
+@pytest.mark.xdist_group("binder")
+def test_a_tutorial_takes_little_memory_there(ran: Ran) -> None:
     """A Binder has 1 GB at least: JupyterLab, what executes and the kernel are three processes, each below a third."""
-    command = ("python", "notebooks/run.py", f"notebooks/{name}", str(tmp_path / "out"))
-    assert int(in_there(built, "python", "-c", MEMORY, *command)) < MOST_MB
+    assert ran.most_mb < MOST_MB
 
 
 @pytest.mark.xdist_group("binder")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from seedream_nb.binder import ELSEWHERE
 from seedream_nb.errors import ConnectionFailedError, SeedreamError, SettingsError, plain
 from seedream_nb.homes import fallback_folder, trouble_with
 from seedream_nb.notebook.surroundings import frontend, notebook_name
@@ -113,7 +114,8 @@ def _key(session: Session, _ip: InteractiveShell) -> Iterator[Finding]:
         yield Finding(told="Requests go to the sandbox, an imitation of the service: no key needed, nothing is paid.")
     elif endpoint.found is None:
         told = "No key was found, so requests go to the sandbox, an imitation of the service (backend=auto)."
-        yield Finding(state="note", told=told, remedy="" if endpoint.notices else "For real pictures: %seedream login")
+        remedy = ELSEWHERE if session.settings.on_binder else "For real pictures: %seedream login"
+        yield Finding(state="note", told=told, remedy="" if endpoint.notices else remedy)
     else:
         told = f"The key comes from {endpoint.found.source}. Whether the service takes it shows with the first request."
         yield Finding(told=told)
