@@ -269,6 +269,32 @@ def test_a_card_far_from_sight_is_a_place_with_a_name(long: Panel) -> None:
     assert set(asked) == set(long.page.evaluate(ASKED_FOR))
 
 
+RUSH = """async list => {
+  let scroller = list
+  while (getComputedStyle(scroller).overflowY !== "auto") scroller = scroller.parentElement
+  const all = list.querySelectorAll("[role=listitem]")
+  let full = 0
+  const isFilled = each => each.addedNodes.length && [...all].includes(each.target)
+  const watch = new MutationObserver(seen => { full += seen.filter(isFilled).length })
+  watch.observe(list, { childList: true, subtree: true })
+  for (let frame = 0; frame < 30; frame++) {
+    scroller.scrollTop = frame % 2 ? scroller.scrollHeight : scroller.scrollHeight / 2
+    await new Promise(requestAnimationFrame)
+  }
+  watch.disconnect()
+  return full
+}"""
+
+
+def test_what_rushes_by_is_not_made(long: Panel) -> None:
+    """Faster than one can see: that would only hold up the scrolling. Where one comes to rest the cards are full."""
+    scroll_to_the_end(long)
+    number(long, MANY).scroll_into_view_if_needed()
+    expect(number(long, 1).get_by_role("button")).to_have_count(0)
+    assert long.region.get_by_role("list", name="History").evaluate(RUSH) == 0
+    expect(number(long, 1).get_by_role("button", name="Download")).to_be_visible()
+
+
 def test_the_newest_are_full_also_far_from_sight(long: Panel) -> None:
     """Who comes to them in another way than by scrolling finds all that can be done."""
     scroll_to_the_end(long)

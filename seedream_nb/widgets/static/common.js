@@ -196,11 +196,15 @@ export function address(bytes, type) {
 export function inline(bytes, type) {
   const all = ArrayBuffer.isView(bytes) ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength) : new Uint8Array(bytes)
   const head = new TextEncoder().encode(`data:${type};base64,`)
-  const made = new Uint8Array(head.length + 4 * Math.ceil(all.length / 3))
-  made.set(head)
-  base64(all, made.subarray(head.length))
-  return new TextDecoder().decode(made)
+  const length = head.length + 4 * Math.ceil(all.length / 3)
+  if (room.length < length) room = new Uint8Array(2 * length)
+  room.set(head)
+  base64(all, room.subarray(head.length))
+  return new TextDecoder().decode(room.subarray(0, length))
 }
+
+/** Where such an address is put together: one for all of them. */
+let room = new Uint8Array()
 
 const DIGITS = new TextEncoder().encode("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=")
 const PAD = 64

@@ -1,6 +1,6 @@
 // The gallery: the history as a wall of pictures, searched, and kept up to date.
 // @ts-check
-/* global h, line, piece, shared, icon, address, alarm, Card, hear, view, wall, invitation, changed, thumbnails, unhurried */
+/* global h, line, piece, shared, icon, address, alarm, Card, hear, view, wall, invitation, changed, thumbnails, unhurried, pace */
 
 const SEARCH_AFTER = 150
 /** Pixels beyond the edge at which what comes is made. */
@@ -16,6 +16,7 @@ export default {
     const stars = h("button", { type: "button", class: "sd-button sd-stars", "aria-pressed": "false", "aria-label": "Only with a star", title: "Only with a star", onclick: () => { onlyStars = !onlyStars; stars.setAttribute("aria-pressed", String(onlyStars)); restart() } })
     const { later, clear } = unhurried()
     const scroll = h("div", { class: "sd-scroll" })
+    const { calm } = pace(scroll)
     /** Look so many pixels beyond the edge of what is scrolled; of the page's edge only some browsers can say it.
      * @param {number} pixels */
     const ahead = pixels => ({ root: scroll, rootMargin: `${pixels}px` })
@@ -23,7 +24,7 @@ export default {
       fill: each => cardOf(each)?.fill(),
       want: each => cardOf(each)?.want(),
       empty: each => cardOf(each)?.empty(),
-    }, later, ahead(NEAR))
+    }, { later, calm }, ahead(NEAR))
     const empty = h("div", { class: "sd-nothing" })
     const end = h("div", { class: "sd-end" })
     scroll.append(list.element, empty, end)

@@ -9,14 +9,17 @@ const GROUP = 12
 /** What is done with a card of a group that comes near to what is in sight, and of one that goes.
  * @typedef {{fill: (card: Element) => void, want: (card: Element) => void, empty: (card: Element) => void}} Doing */
 
-/** A list of cards, which are filled, when `later` says so, and emptied in groups; a group stays as high as it was until its
- * cards are full again. The first is always full: the newest are there also for who comes to them in another way than by
- * scrolling. Where the wall is not shown at all, as in another tab, nothing is emptied.
- * @param {string} name @param {Doing} doing @param {(step: () => void) => Promise<void>} later @param {IntersectionObserverInit} margin */
-export function wall(name, { fill, want, empty }, later, margin) {
+/** When that is done: `later` does a step when there is time for it, and `calm` waits while one scrolls too fast to see it.
+ * @typedef {{later: (step: () => void) => Promise<void>, calm: () => Promise<void>}} When */
+
+/** A list of cards, which are filled and emptied in groups; a group stays as high as it was until its cards are full again.
+ * The first is always full: the newest are there also for who comes to them in another way than by scrolling. Where the wall
+ * is not shown at all, as in another tab, nothing is emptied.
+ * @param {string} name @param {Doing} doing @param {When} when @param {IntersectionObserverInit} margin */
+export function wall(name, { fill, want, empty }, { later, calm }, margin) {
   const element = h("div", { class: "sd-wall", role: "list", "aria-label": name })
-  /** @type {WeakSet<Element>} */
-  const full = new WeakSet()
+  /** Groups that are near, or full all the same. @type {WeakSet<Element>} */
+  const near = new WeakSet()
   const watch = new IntersectionObserver(seen => {
     for (const { target, isIntersecting, boundingClientRect } of seen) {
       const group = /** @type {HTMLElement} */ (target)
@@ -27,13 +30,14 @@ export function wall(name, { fill, want, empty }, later, margin) {
   }, margin)
   /** @param {HTMLElement} group @param {(card: Element) => void} act */
   async function come(group, act) {
-    full.add(group)
-    await Promise.all([...group.children].map(card => later(() => { if (full.has(group)) act(card) })))
-    if (full.has(group)) group.style.minHeight = ""
+    near.add(group)
+    await calm()
+    await Promise.all([...group.children].map(card => later(() => { if (near.has(group)) act(card) })))
+    if (near.has(group)) group.style.minHeight = ""
   }
   /** @param {HTMLElement} group @param {number} height */
   function go(group, height) {
-    if (full.delete(group)) group.style.minHeight = `${height}px`
+    if (near.delete(group)) group.style.minHeight = `${height}px`
     for (const card of group.children) empty(card)
   }
   const groups = () => /** @type {HTMLElement[]} */ ([...element.children])

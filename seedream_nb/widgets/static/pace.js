@@ -1,0 +1,27 @@
+// The pace of a scroll: what rushes by faster than one can see is not worth making.
+// @ts-check
+
+/** Pixels in a millisecond beyond which nothing is seen any more: a card is in sight for a quarter of a second then. */
+const RUSH = 2
+/** Milliseconds after a rush in which it may go on. */
+const BREATH = 100
+
+/** Watch the scrolling of an element. `calm` keeps its promise at once while one scrolls as one reads, else when one has
+ * come to where one wants to be.
+ * @param {any} element @param {{now?: () => number, wait?: (milliseconds: number) => Promise<any>}} [clock] */
+export function pace(element, { now = () => performance.now(), wait = milliseconds => new Promise(done => setTimeout(done, milliseconds)) } = {}) {
+  let end = now()
+  let top = element.scrollTop
+  let last = now()
+  element.addEventListener("scroll", () => {
+    const moment = now()
+    if (Math.abs(element.scrollTop - top) > RUSH * (moment - last)) end = moment + BREATH
+    top = element.scrollTop
+    last = moment
+  }, { passive: true })
+
+  async function calm() {
+    for (let left; (left = end - now()) > 0;) await wait(left)
+  }
+  return { calm }
+}
