@@ -295,6 +295,20 @@ def test_what_rushes_by_is_not_made(long: Panel) -> None:
     expect(number(long, 1).get_by_role("button", name="Download")).to_be_visible()
 
 
+HEIGHT = """card => {
+  card.parentElement.style.contentVisibility = "visible"
+  return [card.childNodes.length > 0, card.getBoundingClientRect().height]
+}"""
+
+
+def test_an_empty_card_is_as_high_as_a_full_one(long: Panel) -> None:
+    """Nothing moves when it is filled."""
+    scroll_to_the_end(long)
+    (full, height), (other, same) = (number(long, each).evaluate(HEIGHT) for each in (1, MANY - 30))
+    assert (full, other) == (True, False)
+    assert height == same
+
+
 def test_the_newest_are_full_also_far_from_sight(long: Panel) -> None:
     """Who comes to them in another way than by scrolling finds all that can be done."""
     scroll_to_the_end(long)

@@ -12,32 +12,30 @@ const GROUP = 12
 /** When that is done: `later` does a step when there is time for it, and `calm` waits while one scrolls too fast to see it.
  * @typedef {{later: (step: () => void) => Promise<void>, calm: () => Promise<void>}} When */
 
-/** A list of cards, which are filled and emptied in groups; a group stays as high as it was until its cards are full again.
- * The first is always full: the newest are there also for who comes to them in another way than by scrolling. Where the wall
- * is not shown at all, as in another tab, nothing is emptied.
+/** A list of cards, which are filled and emptied in groups; an empty card is as high as a full one. The first group is always
+ * full: the newest are there also for who comes to them in another way than by scrolling. Where the wall is not shown at all,
+ * as in another tab, nothing is emptied.
  * @param {string} name @param {Doing} doing @param {When} when @param {IntersectionObserverInit} margin */
 export function wall(name, { fill, want, empty }, { later, calm }, margin) {
   const element = h("div", { class: "sd-wall", role: "list", "aria-label": name })
   /** Groups that are near, or full all the same. @type {WeakSet<Element>} */
   const near = new WeakSet()
   const watch = new IntersectionObserver(seen => {
-    for (const { target, isIntersecting, boundingClientRect } of seen) {
-      const group = /** @type {HTMLElement} */ (target)
+    for (const { target: group, isIntersecting, boundingClientRect } of seen) {
       if (isIntersecting) come(group, card => { fill(card); want(card) })
       else if (group === element.firstElementChild) come(group, fill)
-      else if (boundingClientRect.height && !group.contains(document.activeElement)) go(group, boundingClientRect.height)
+      else if (boundingClientRect.height && !group.contains(document.activeElement)) go(group)
     }
   }, margin)
-  /** @param {HTMLElement} group @param {(card: Element) => void} act */
+  /** @param {Element} group @param {(card: Element) => void} act */
   async function come(group, act) {
     near.add(group)
     await calm()
-    await Promise.all([...group.children].map(card => later(() => { if (near.has(group)) act(card) })))
-    if (near.has(group)) group.style.minHeight = ""
+    for (const card of group.children) later(() => { if (near.has(group)) act(card) })
   }
-  /** @param {HTMLElement} group @param {number} height */
-  function go(group, height) {
-    if (near.delete(group)) group.style.minHeight = `${height}px`
+  /** @param {Element} group */
+  function go(group) {
+    near.delete(group)
     for (const card of group.children) empty(card)
   }
   const groups = () => /** @type {HTMLElement[]} */ ([...element.children])
