@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import re
 import sys
+from pathlib import Path
 
 LEAST = {"Python": (3, 11), "IPython": (7, 34), "anywidget": (0, 9), "ipywidgets": (7, 7, 1)}
 _REMEDY = {
@@ -29,10 +31,36 @@ def need(name: str, version: str | None = None) -> None:
         TooOldError: it is not; says which it is, which is needed, and what to do.
     """
     found = str(importlib.import_module(name).__version__) if version is None else version
-    numbers = tuple(int(number) for number in re.findall(r"\d+", found)[:3])
-    if numbers < LEAST[name]:
-        least = ".".join(str(number) for number in LEAST[name])
-        raise TooOldError(f"seedream_nb needs {name} {least} or later, and this is {name} {found}. {_REMEDY[name]}")
+    if _numbers(found) < LEAST[name]:
+        raise TooOldError(f"seedream_nb needs {_told(name, found)}")
+
+
+def lacks(name: str) -> str:
+    """Return the sentence if a library that is here is too old for the panel; cells do without. Imports nothing.
+
+    The version is read from the name of the folder that an installer writes beside a library. Where there is none, the
+    panel finds out.
+    """
+    try:
+        library = importlib.util.find_spec(name)
+    except ValueError:  # something else stands in its place
+        library = None
+    if library is None or library.origin is None:
+        return ""
+    folders = Path(library.origin).parent.parent.glob(f"{name}-*.dist-info")
+    newest = max((each.stem.split("-")[1] for each in folders), key=_numbers, default=None)
+    if newest is None or _numbers(newest) >= LEAST[name]:
+        return ""
+    return f"The Seedream panel needs {_told(name, newest)}"
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", version)[:3])
+
+
+def _told(name: str, found: str) -> str:
+    least = ".".join(str(number) for number in LEAST[name])
+    return f"{name} {least} or later, and this is {name} {found}. {_REMEDY[name]}"
 
 
 need("Python", ".".join(str(number) for number in sys.version_info[:3]))

@@ -6,12 +6,15 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
+import zipfile
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-from seedream_nb.needs import LEAST, TooOldError, need
+from seedream_nb.needs import LEAST, TooOldError, lacks, need
 from tests.kernel import Kernel
 
 ROOT = Path(__file__).parents[1]
@@ -89,3 +92,50 @@ def test_in_a_notebook_it_is_all_that_is_shown(tmp_path: Path) -> None:
     assert [len(lines) for lines in told] == [1, 1]
     assert "needs IPython 7.34 or later, and this is IPython 7.20.0." in told[0][0]
     assert "needs ipywidgets 7.7.1 or later, and this is ipywidgets 7.6.3." in told[1][0]
+
+
+def old_widgets(folder: Path, version: str) -> Path:
+    """Make a folder with an ipywidgets of that version, as an installer leaves it; importing it fails."""
+    (folder / "ipywidgets").mkdir(parents=True)
+    (folder / "ipywidgets" / "__init__.py").write_text("raise AssertionError('imported')")
+    (folder / f"ipywidgets-{version}.dist-info").mkdir()
+    return folder
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("version", ["7.6.5", "6.0.1"])
+def test_loading_says_that_ipywidgets_is_too_old_for_the_panel(version: str, tmp_path: Path) -> None:
+    """In one sentence, without importing it; cells work."""
+    with Kernel(tmp_path) as kernel:
+        kernel.execute(f"import sys\nsys.path.insert(0, {str(old_widgets(tmp_path / 'old', version))!r})")
+        loaded = kernel.execute("%load_ext seedream_nb")
+        ran = kernel.execute("%seedream config backend=sandbox")
+    assert (loaded.error, ran.error) == (None, None)
+    needed = f"The Seedream panel needs ipywidgets 7.7.1 or later, and this is ipywidgets {version}."
+    assert loaded.printed == f"{needed} Run this, and restart the kernel: %pip install --upgrade ipywidgets\n"
+
+
+@pytest.mark.parametrize("version", ["7.7.1", "7.8.5", "8.0.0rc1", "8.1.9", "10.0"])
+def test_nothing_is_said_of_one_that_is_new_enough(
+    version: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor of one that is not there."""
+    monkeypatch.delitem(sys.modules, "ipywidgets", raising=False)
+    monkeypatch.syspath_prepend(old_widgets(tmp_path, version))
+    assert lacks("ipywidgets") == ""
+    assert lacks("a_library_that_nobody_has") == ""
+
+
+def test_nothing_is_said_where_no_version_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a zip, in a source folder, of something that has taken its place: loading goes on."""
+    (tmp_path / "ipywidgets").mkdir()
+    (tmp_path / "ipywidgets" / "__init__.py").touch()
+    with zipfile.ZipFile(tmp_path / "library.zip", "w") as library:
+        library.writestr("ipywidgets/__init__.py", "")
+    for place in (tmp_path, tmp_path / "library.zip"):
+        with monkeypatch.context() as patch:
+            patch.delitem(sys.modules, "ipywidgets", raising=False)
+            patch.syspath_prepend(place)
+            assert lacks("ipywidgets") == ""
+    monkeypatch.setitem(sys.modules, "ipywidgets", ModuleType("ipywidgets"))
+    assert lacks("ipywidgets") == ""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.magic import no_var_expand
 
 from seedream_nb.errors import SeedreamError, StoppedError
+from seedream_nb.needs import lacks
 from seedream_nb.notebook.cell import read
 from seedream_nb.notebook.complete import Completer
 from seedream_nb.notebook.helptext import cell_help, verbs_help
@@ -142,8 +143,10 @@ class Magics:
 
 
 def load(ip: InteractiveShell, session: Callable[[], Session]) -> None:
-    """Register the magics with this shell, once."""
+    """Register the magics with this shell, once, and say what is too old for the panel."""
     if getattr(ip, _ATTRIBUTE, None) is None:
+        for told in filter(None, map(lacks, ("ipywidgets", "anywidget"))):
+            print(told)
         magics = Magics(ip, session)
         magics.register()
         setattr(ip, _ATTRIBUTE, magics)

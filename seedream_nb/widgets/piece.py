@@ -21,7 +21,16 @@ SHARED = ("common.js", "line.js")
 PARTS = {
     "form.js": ("fields.js",),
     "tray.js": ("incoming.js", "references.js", "names.js"),
-    "gallery.js": ("frames.js", "pace.js", "mold.js", "card.js", "wall.js", "thumbnails.js", "view.js", "invitation.js"),
+    "gallery.js": (
+        "frames.js",
+        "pace.js",
+        "mold.js",
+        "card.js",
+        "wall.js",
+        "thumbnails.js",
+        "view.js",
+        "invitation.js",
+    ),
 }
 """Modules in several files, each short enough to read."""
 
