@@ -51,7 +51,7 @@ COLAB_PYTHON ?= $(shell for python in python3.13 $(HOME)/.pyenv/versions/3.13*/b
 
 test-colab:
 	@$(COLAB_PYTHON) -m tests.colab.environment $(COLAB)
-	@$(COLAB)/$(notdir $(patsubst %/,%,$(dir $(PY))))/python -P -m pytest --import-mode=append -p tests.colab.plugin -n $(WORKERS) --dist loadgroup -m "not slow"
+	@$(COLAB)/$(notdir $(patsubst %/,%,$(dir $(PY))))/python -P -m pytest --import-mode=append -p tests.colab.plugin -n $(WORKERS) --dist loadgroup
 
 bench: $(VENV)/dev.done
 	@$(PY) -m benchmarks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatch
 from typing import TYPE_CHECKING
 
 from tests import kernels
@@ -22,6 +23,11 @@ SAME_EVERYWHERE = (
     "test_strip.py",
 )
 """What takes long and hangs on no version of Colab's."""
+TESTS_LEFT_OUT = {
+    "test_papermill_*": "Colab has no papermill",
+    "test_tab_completes_an_option": "what Tab offers: IPython 7.34 has no matchers for that",
+}
+"""Single tests, by name, and why; each run says so at its top."""
 OTHERS = {*kernels.OLDER, kernels.OLD_IPYTHON}
 """Kernels beside the one installed: here that one is what is tested."""
 OLD = ("IPython", "ipykernel", "ipywidgets", "jupyter_client", "traitlets")
@@ -36,16 +42,25 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("filterwarnings", "ignore:Parsing dates involving a day of month:DeprecationWarning")
 
 
+def pytest_report_header() -> list[str]:
+    """Say which single tests are left out, and why."""
+    return [f"test left out: {name}: {why}" for name, why in TESTS_LEFT_OUT.items()]
+
+
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
     """Leave out what can't be run there."""
     return any(collection_path.match(pattern) for pattern in (*LEFT_OUT, *SAME_EVERYWHERE)) or None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what is tested with other kernels."""
-    others = [item for item in items if OTHERS & set(_parameters(item))]
-    config.hook.pytest_deselected(items=others)
-    items[:] = [item for item in items if item not in others]
+    """Leave out single tests, and what is tested with other kernels."""
+    left_out = [item for item in items if _is_left_out(item.name) or OTHERS & set(_parameters(item))]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
+
+
+def _is_left_out(name: str) -> bool:
+    return any(fnmatch(name, pattern) for pattern in TESTS_LEFT_OUT)
 
 
 def _parameters(item: pytest.Item) -> list[str]:
