@@ -1,4 +1,4 @@
-"""Stopping a cell in a real kernel: it is free within a second, and nothing that was paid is thrown away."""
+"""Stopping a cell in a real kernel: it is free while its request goes on, and nothing that was paid is thrown away."""
 
 from __future__ import annotations
 
@@ -39,14 +39,11 @@ def stoppable(shared: Kernel, fault_server: FaultServer, tmp_path: Path) -> Kern
 
 
 def interrupted(kernel: Kernel, code: str, when: Callable[[Ran], object]) -> Ran:
-    """Run a cell, interrupt it as soon as a fact holds, and make sure that it is free within a second."""
+    """Run a cell, interrupt it as soon as a fact holds, and wait until it is free; `benchmarks` has how soon it is."""
     ran = kernel.start(code)
     kernel.until(lambda: when(ran))
-    began = time.monotonic()
     kernel.interrupt()
-    ran.wait(10)
-    assert time.monotonic() - began < 1.0
-    return ran
+    return ran.wait(10)
 
 
 def told(ran: Ran) -> str:
