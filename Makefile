@@ -37,8 +37,9 @@ notebooks: $(VENV)/lab.done
 check: $(VENV)/dev.done
 	@$(PY) -m ruff check
 	@$(PY) -m ruff format --check
-	@$(PY) -m mypy
-	@$(PY) -m pytest -n $(WORKERS) --dist loadgroup -m "not slow and not browser and not kernel"
+	@said=.mypy_cache/said; mkdir -p .mypy_cache; $(PY) -m mypy >$$said 2>&1 & types=$$!; \
+	  $(PY) -m pytest -n $(WORKERS) --dist loadgroup -m "not slow and not kernel" --ignore=tests/browser --hypothesis-profile=quick; tests=$$?; \
+	  wait $$types; types=$$?; cat .mypy_cache/said; [ $$tests = 0 ] && [ $$types = 0 ]
 
 test: $(VENV)/dev.done $(VENV)/values.done $(VENV)/browser.done $(VENV)/kernels.done $(VENV)/page.done
 	@$(PY) -m pytest -n $(WORKERS) --dist loadgroup

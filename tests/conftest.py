@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
+import re
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +28,8 @@ pytest_plugins = ["tests.guard.plugin", "tests.faults.fixture"]
 
 # Tests share a processor, so a slow example says nothing; and none leaves files outside its folder.
 hypothesis.settings.register_profile("here", deadline=None, database=None)
+# What `make check` asks for.
+hypothesis.settings.register_profile("quick", hypothesis.settings.get_profile("here"), max_examples=15)
 hypothesis.settings.load_profile("here")
 
 PLACES = (
@@ -42,6 +46,9 @@ PLACES = (
 OURS = ("SEEDREAM_", "NOVITA_", "BINDER_", "JUPYTER", "JPY_", "IPYTHON", "COLAB_", "VSCODE_")
 CERTIFICATES = {"SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"}
 LONG = 120
+NUMBERS = itertools.count()
+"""Of the tests' folders: pytest finds the next one by reading all names, which takes longer the more there are."""
+
 FOR_THE_TESTS = {"SEEDREAM_CHROMIUM", "SEEDREAM_SCREENSHOTS"}
 
 
@@ -69,10 +76,18 @@ def empty_environment(home: Path) -> Iterator[pytest.MonkeyPatch]:
         yield patch
 
 
+@pytest.fixture
+def tmp_path(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a folder for this test, as pytest's own fixture does, but in a time that does not grow with their number."""
+    name = re.sub(r"\W", "_", request.node.name)[:30]
+    folder = tmp_path_factory.getbasetemp() / f"{name}{next(NUMBERS)}"
+    folder.mkdir(mode=0o700)
+    return folder
+
+
 @pytest.fixture(autouse=True)
 def clean(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Give each test an empty environment, `tmp_path` as its folder, and a home elsewhere."""
-    # Not `mktemp`, which reads the folder of all tests each time, to number this one.
     home = tmp_path_factory.getbasetemp() / "homes" / uuid.uuid4().hex
     with empty_environment(home) as patch:
         patch.chdir(tmp_path)

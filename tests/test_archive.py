@@ -371,6 +371,7 @@ def test_newer_and_damaged_lines_are_counted(kernel: Kernel, history: History) -
     assert (len(history), history.newer, history.damaged) == (1, 1, 1)
 
 
+@pytest.mark.slow
 def test_threads_may_read_while_another_writes(kernel: Kernel, history: History) -> None:
     """A look at the history is whole at any moment, from any thread."""
     faults: list[Exception] = []

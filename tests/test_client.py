@@ -69,6 +69,7 @@ def test_slashes(fault_server: FaultServer) -> None:
     assert post(fault_server.url + "/proxy/").content == b"there"
 
 
+@pytest.mark.slow
 def test_large_references(fault_server: FaultServer, tmp_path: Path) -> None:
     """A large body is streamed, its progress told up to the last byte, and complete only when all was read."""
     told: list[int] = []

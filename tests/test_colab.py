@@ -242,6 +242,7 @@ def begun(tmp_path: Path, fault_server: FaultServer) -> Iterator[tuple[Place, Se
     session.close()
 
 
+@pytest.mark.slow
 def test_the_first_result_says_why_it_is_the_sandboxs(begun: tuple[Place, Session]) -> None:
     """Once, and again when a setting was changed, which asks the page again; with the key no more."""
     place, session = begun
@@ -272,6 +273,7 @@ def vanishing(session: Session, prompt: str) -> list[str]:
     return [each for each in session.start(prompt).result().warnings if "runtime" in each]
 
 
+@pytest.mark.slow
 def test_the_first_paid_result_says_that_files_vanish(begun: tuple[Place, Session]) -> None:
     """In one line, with what to run, and once a session; a picture of the sandbox is no loss."""
     place, session = begun

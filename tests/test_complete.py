@@ -358,6 +358,7 @@ def at(folder: Path, **settings: object) -> Session:
     return Session(settings=made)
 
 
+@pytest.mark.slow
 def test_marks_come_from_the_history(new_session: NewSession) -> None:
     """The newest first, told by their prompts; `@last` is the newest with pictures."""
     session = new_session()

@@ -247,6 +247,7 @@ def test_killed_as_soon_as_it_waits_after_random_instants(
     check_server(fault_server, [told])
 
 
+@pytest.mark.slow
 def test_what_may_have_been_billed_is_named(
     fault_server: FaultServer, doomed: Doomed, new_session: NewSession, tmp_path: Path
 ) -> None:
@@ -256,6 +257,7 @@ def test_what_may_have_been_billed_is_named(
     assert (generation.status, generation.cost, generation.prompt) == ("unknown", None, "three views")
 
 
+@pytest.mark.slow
 def test_ids_go_on_after_a_crash(
     fault_server: FaultServer, doomed: Doomed, new_session: NewSession, tmp_path: Path
 ) -> None:

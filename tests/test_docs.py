@@ -211,6 +211,7 @@ def test_pip_install(project: Path, tmp_path: Path, target: str) -> None:
     assert Path(told.strip()).is_relative_to(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="processes are ended in another way there")
 def test_the_sandbox_serves(tmp_path: Path) -> None:
     """The command that serves the sandbox, on a port that is free."""

@@ -136,6 +136,7 @@ def test_a_503_that_may_have_begun_is_not_sent_again(
     assert len(fault_server.posts) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [429, 503])
 def test_references_are_sent_anew_each_time(
     procedure: Procedure, fault_server: FaultServer, tmp_path: Path, status: int

@@ -274,6 +274,7 @@ def test_home_can_not_be_had_any_more(procedure: Procedure, fault_server: FaultS
     assert failed.value.hint == f"Open their links soon, for they are kept nowhere else: {links[0]} {links[1]}"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no limit on the size of files")
 def test_home_fills_up_in_the_middle(fault_server: FaultServer, tmp_path: Path, new_session: NewSession) -> None:
     """A picture that there is no room for any more is told, its link is kept, and recover brings it later."""

@@ -299,6 +299,7 @@ def run(server: FaultServer, folder: Path, script: str, *, concurrency: int = 4)
     return ran.stdout.splitlines()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
 def test_a_disk_that_fills_up(fault_server: FaultServer, tmp_path: Path) -> None:
     """No room for one picture: the others are here, it is told why and where, its link is kept for later."""

@@ -214,6 +214,7 @@ def test_what_is_over_ten_megabytes_is_made_to_fit(mode: str, tmp_path: Path) ->
     assert sent.note is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("size_bytes", "as_it_is"), [(10_000_000, True), (10_000_001, False)])
 @pytest.mark.parametrize("form", ["PNG", "JPEG"])
 def test_ten_megabytes_are_ten_million_bytes(form: str, size_bytes: int, tmp_path: Path, *, as_it_is: bool) -> None:
@@ -248,6 +249,7 @@ def test_what_is_over_36_million_pixels_is_scaled_down(tmp_path: Path) -> None:
     assert sent.note == "plan.png: scaled down from 9000x4500 to 8485x4242 (at most 36 million pixels and 10 MB)"
 
 
+@pytest.mark.slow
 def test_scaling_never_leaves_the_ratio(tmp_path: Path) -> None:
     """A picture of exactly 3:1 stays within 3:1."""
     shown = opened(fitted(encoded(Image.new("1", (10_500, 3500), 1), "PNG"), tmp_path))
@@ -302,6 +304,7 @@ def test_what_is_damaged_is_refused(name: str, tmp_path: Path) -> None:
     assert not (tmp_path / "inputs").exists() or not any((tmp_path / "inputs").iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["JPEG", "GIF"])
 def test_a_file_that_changed_is_refused(form: str, tmp_path: Path) -> None:
     """What is sent is what was asked for."""
@@ -390,6 +393,7 @@ for missing in (70_000, 30):
 """
 
 
+@pytest.mark.slow
 @posix
 def test_a_full_disk_never_cuts_a_picture_short(tmp_path: Path) -> None:
     """Not by the last bytes either: Pillow does not notice when only a part of a piece was written."""
@@ -401,6 +405,7 @@ def test_a_full_disk_never_cuts_a_picture_short(tmp_path: Path) -> None:
     assert (left, still_left) == ("[]", "[]")
 
 
+@pytest.mark.slow
 def test_sending_a_file_as_it_is_takes_little_memory(tmp_path: Path) -> None:
     """It passes in pieces."""
     path = tmp_path / "a.png"
@@ -434,7 +439,7 @@ MUTATIONS = {
 
 
 @given(**MUTATIONS)
-@settings(max_examples=100, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's, about broken EXIF and the like
 def test_a_mutated_file_fits_or_is_refused(
     tmp_path: Path, content: bytes, changes: list[tuple[int, int]], end: int
@@ -481,6 +486,7 @@ def test_scaling_in_bands_shows_no_seams(mode: str) -> None:
     assert max(high for _, high in difference.getextrema()) <= 2  # type: ignore[misc]  # of three bands
 
 
+@pytest.mark.slow
 def test_a_photo_is_thinned_out_before_it_is_scaled_down(tmp_path: Path) -> None:
     """A little less of its colours shows less of a difference than a quarter less of its sides."""
     sent = fitted(encoded(noise(2000, 1900), "PNG", compress_level=1), tmp_path)

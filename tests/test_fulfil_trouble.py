@@ -160,6 +160,7 @@ def test_a_long_senseless_reply_is_kept_whole(
     assert path.read_text().endswith("xthe end")
 
 
+@pytest.mark.slow
 def test_a_wait_that_ends_before_sending_says_so(new_session: NewSession, fault_server: FaultServer) -> None:
     """`result(timeout=)` of a job that waits for its turn does not claim that it may be billed."""
     session = new_session()

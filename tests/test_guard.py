@@ -91,6 +91,7 @@ def test_leaving_fails(complaints: dict[str, str], name: str, place: str) -> Non
     assert ("service.invalid" if name == "looks_up" else "192.0.2.1") in complaint
 
 
+@pytest.mark.slow
 def test_loopback_is_free(complaints: dict[str, str]) -> None:
     """A test may connect to servers of its own."""
     assert complaints["test_stays"] == ""

@@ -65,6 +65,7 @@ with FaultServer() as server:
 """
 
 
+@pytest.mark.slow
 def test_a_read_only_home(new_session: NewSession, tmp_path: Path) -> None:
     """Its history can be read; a request is refused before it is sent, or goes elsewhere if nobody chose the folder."""
     made = new_session()
@@ -144,6 +145,7 @@ with FaultServer() as server:
 """
 
 
+@pytest.mark.slow
 def test_a_full_disk(tmp_path: Path) -> None:
     """Too little room is told before sending; if it goes later, the links are kept, and nothing crashes."""
     mount = f"mount -t tmpfs -o size=64m none {tmp_path}"
@@ -179,6 +181,7 @@ with FaultServer() as server, tempfile.TemporaryDirectory() as large:
 """
 
 
+@pytest.mark.slow
 def test_a_full_disk_for_the_copies(tmp_path: Path) -> None:
     """Room for `--save` is looked for before sending too; copies beside the pictures need room of their own."""
     apart, fits, beside, alone = run_on(f"mount -t tmpfs -o size=64m none {tmp_path}", FULL_FOLDER, tmp_path)

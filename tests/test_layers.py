@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import os
 import subprocess
 import sys
@@ -67,6 +68,7 @@ print(*sorted({name.split(".")[0] for name in set(sys.modules) - before}))
 """
 
 
+@functools.cache
 def modules() -> dict[str, Path]:
     """Return every module of the package by its dotted name within it ("" for the package itself)."""
     files = sorted(PACKAGE.rglob("*.py"))
@@ -92,6 +94,7 @@ def imports(source: str, package: str) -> set[str]:
     return found
 
 
+@functools.cache
 def imports_of(module: str, file: Path) -> set[str]:
     """Return what a module of the package imports."""
     name = f"seedream_nb.{module}".rstrip(".")

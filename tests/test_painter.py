@@ -45,12 +45,14 @@ def test_same_request_same_bytes() -> None:
     assert one.getvalue() == two.getvalue()
 
 
+@pytest.mark.slow
 def test_series_differs() -> None:
     """The pictures of a series differ from each other."""
     pictures = {painted(number=number).tobytes() for number in range(1, 6)}
     assert len(pictures) == 5
 
 
+@pytest.mark.slow
 def test_series_has_one_theme() -> None:
     """The pictures of a series have one palette: their paper is the same."""
     papers = {painted("surprise me", number=number).getpixel((3, 3)) for number in range(1, 5)}
@@ -66,6 +68,7 @@ def test_watermark_stands_bottom_right() -> None:
     assert changed[1] > SMALL[1] * 0.9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("size", "watermark"), [(SMALL, False), ((256, 1600), True), ((1600, 256), True)])
 def test_sandbox_stands_bottom_left(size: tuple[int, int], watermark: bool) -> None:  # noqa: FBT001 - a row of a table
     """Every picture says "sandbox" in red ink on its paper, with or without the other mark, in any shape."""
@@ -132,6 +135,7 @@ def test_lacking_characters_are_left_out() -> None:
     assert letters("a café for 狐狸 and\n🦊 friends", font, 1000) == "a cafe for and friends"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("room", [-5, 0, 40, 200])
 def test_letters_stay_in_their_room(room: float) -> None:
     """As much of a prompt is set as fits into a line, with dots for the rest of it."""

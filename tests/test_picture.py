@@ -134,7 +134,7 @@ def test_large_shapes_are_refused(tmp_path: Path) -> None:
         inspect(tmp_path / "a.png")
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(start=st.sampled_from([b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"RIFF\x10\0\0\0WEBP"]), rest=st.binary())
 def test_inspect_raises_only_value_error(tmp_path: Path, start: bytes, rest: bytes) -> None:
     """Whatever a link gives, it is a picture or a ValueError."""

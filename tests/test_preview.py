@@ -139,6 +139,7 @@ def test_a_sheet_has_at_most_1024_pixels_of_pictures(tmp_path: Path, count: int,
     assert max(sheet([path] * count).size) <= 1150
 
 
+@pytest.mark.slow
 def test_a_sheet_shows_every_picture(tmp_path: Path) -> None:
     """Pictures of all shapes are on the sheet, each whole, in their order; below each is room for its mark."""
     paths = [

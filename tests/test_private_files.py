@@ -77,6 +77,7 @@ def modes(folder: Path) -> dict[str, int]:
     return {str(path.relative_to(folder)): stat.S_IMODE(path.stat().st_mode) for path in (folder, *folder.rglob("*"))}
 
 
+@pytest.mark.slow
 @HAS_MODES
 @pytest.mark.usefixtures("umask")
 def test_all_in_home_is_for_its_owner_alone(session: Session, fault_server: FaultServer, tmp_path: Path) -> None:

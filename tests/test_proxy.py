@@ -129,6 +129,7 @@ def test_a_proxy_that_speaks_tls(trusted: Company, monkeypatch: pytest.MonkeyPat
         assert post(SERVICE).status == 200
 
 
+@pytest.mark.slow
 def test_large_references_through_a_proxy(trusted: Company, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A large body goes through the tunnel, its progress told."""
     told: list[int] = []
@@ -254,6 +255,7 @@ def test_this_machine_has_no_proxy(fault_server: FaultServer, monkeypatch: pytes
     assert post(fault_server.url).status == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("proxy", ["http://127.0.0.1:1", "socks5://127.0.0.1:1", "http://ada:secret@nonsense:port"])
 def test_the_sandbox_needs_no_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
     """The sandbox inside this process works whatever proxies and certificates the environment names."""

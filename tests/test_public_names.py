@@ -102,6 +102,7 @@ def test_dir_lists_the_public_names() -> None:
     assert set(seedream_nb.__all__) <= set(dir(seedream_nb))
 
 
+@pytest.mark.slow
 def test_from_import_star() -> None:
     """`from seedream_nb import *` brings exactly the public names."""
     brings = "from seedream_nb import *; print(*[name for name in dir() if not name.startswith('__')])"

@@ -165,6 +165,7 @@ def test_image_sides(shape: tuple[int, int]) -> None:
         assert born("photo", content).width == 15
 
 
+@pytest.mark.slow
 def test_image_size_in_bytes(tmp_path: Path) -> None:
     """The page: "Size: No more than 10 MB"."""
     content = encoded(noise(2000, 1800), "PNG", compress_level=0)
@@ -172,6 +173,7 @@ def test_image_size_in_bytes(tmp_path: Path) -> None:
     assert fitted(content, tmp_path).size_bytes <= 10_000_000
 
 
+@pytest.mark.slow
 def test_image_pixels(tmp_path: Path) -> None:
     """The page: "The value of total pixels: No more than 6000×6000"."""
     for shape in ((6000, 6000), (6001, 6000)):

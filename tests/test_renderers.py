@@ -178,6 +178,7 @@ def test_references_come_along(session: Session, exporter: str) -> None:
     assert result["alt"] == "image 1 as image 2 (@2.1) (sandbox)"
 
 
+@pytest.mark.slow
 def test_a_terminal_is_told_what_went_in(session: Session) -> None:
     """Plain text has one line of the references, with their numbers."""
     first, _, last = bundle(edited(session))["text/plain"].splitlines()

@@ -116,6 +116,7 @@ def test_links_are_on_the_requests_host(app: Starlette) -> None:
     assert links(app)[0].startswith("http://sandbox.example/")
 
 
+@pytest.mark.slow
 def test_same_request_same_picture(app: Starlette) -> None:
     """The same request gives the same bytes behind another link."""
     one, two = links(app)[0], links(app)[0]
@@ -261,6 +262,7 @@ def test_number_of_pictures(prompt: str, fields: dict[str, object], count: int) 
     assert how_many(make_order({"prompt": prompt, **fields})) == count
 
 
+@pytest.mark.slow
 def test_series(app: Starlette) -> None:
     """The pictures of a series differ, and there are no more than `max_images`."""
     made = links(app, prompt="four views of a chair", sequential_image_generation="auto", max_images=3)
@@ -350,11 +352,13 @@ def test_tiers_find_their_ratio(
     assert pixels(size, prompt, first) == painted
 
 
+@pytest.mark.slow
 def test_a_tier_is_painted_in_its_ratio(app: Starlette) -> None:
     """What a tier comes to is what is painted."""
     assert size_of(app, size="1K", images=[data_uri(picture(size=(300, 200)))]) == (1256, 840)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("one", "other"),
     [
@@ -409,11 +413,13 @@ def test_links_are_signed(app: Starlette) -> None:
     assert send(app, "GET", link.replace("?", "?x=é&")).status_code == 200
 
 
+@pytest.mark.slow
 def test_own_link_as_a_reference(app: Starlette) -> None:
     """A link that the sandbox gave can be used as a reference."""
     assert len(links(app, images=[links(app)[0]])) == 1
 
 
+@pytest.mark.slow
 def test_expired_own_link_as_a_reference() -> None:
     """An expired link of the sandbox is refused as a reference."""
     app = create_app(link_ttl=0.0)
@@ -436,6 +442,7 @@ def test_failures(status: int) -> None:
     assert ("retry-after" in answer.headers) == (status == 429)
 
 
+@pytest.mark.slow
 def test_failures_by_chance() -> None:
     """Several statuses share the requests between them, the same way for the same seed."""
     one, two = (create_app(fail="429@0.3,403@0.7", seed=7) for _ in range(2))
@@ -445,6 +452,7 @@ def test_failures_by_chance() -> None:
     assert set(answers[0]) == {429, 403}
 
 
+@pytest.mark.slow
 def test_other_requests_go_well() -> None:
     """What is left of the shares is answered with pictures."""
     assert {post(create_app(fail="429@0.5", seed=seed)).status_code for seed in (0, 1)} == {200, 429}
@@ -457,6 +465,7 @@ def test_unreadable_failures(spec: str) -> None:
         failures(spec)
 
 
+@pytest.mark.slow
 def test_latency() -> None:
     """An answer takes at least `latency`, painting included."""
     app, begun = create_app(latency=0.4), time.monotonic()

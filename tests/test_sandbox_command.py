@@ -67,6 +67,7 @@ def test_end_with_requests_in_progress(tmp_path: Path, number: signal.Signals, t
         assert all(b'"code":503' in answer for answer in answers[:3])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", SIGNALS)
 def test_end_at_once(tmp_path: Path, number: signal.Signals) -> None:
     """It can be ended from the moment that it has said where it is."""
@@ -81,6 +82,7 @@ def run(*options: str, code: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 
 
+@pytest.mark.slow
 def test_a_port_that_is_taken() -> None:
     """A port that is taken is an error of one line."""
     with listen(0) as taken:
@@ -102,6 +104,7 @@ def test_bad_options(options: tuple[str, str]) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_without_uvicorn() -> None:
     """Where uvicorn is missing it says how to install it."""
     done = run(

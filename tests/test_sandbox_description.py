@@ -125,7 +125,7 @@ def test_the_same_values_are_refused(field: str, value: object) -> None:
         assert reply.json()["metadata"]["fields"] == [field]
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(body=bodies(sizes()))
 def test_what_is_allowed_is_accepted(body: dict[str, Any]) -> None:
     """Whatever the description allows breaks no rule of the sandbox."""

@@ -195,6 +195,7 @@ def test_a_name_of_a_private_address(addresses: list[str]) -> None:
         anyio.run(functools.partial(fetch, "http://pictures.example/fox", look_up=look_up))
 
 
+@pytest.mark.slow
 def test_own_links_never_leave_the_process(world: Proxy) -> None:
     """A link that the sandbox gave is read from its folder, whatever proxy there is."""
     app = create_app()

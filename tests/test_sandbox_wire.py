@@ -18,6 +18,9 @@ from tests.service.plain import HEADERS, KEY, Answer, Served, received, served
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+# A real server in a process of its own.
+pytestmark = pytest.mark.slow
+
 JSON, BEARER = HEADERS
 FOX = {"prompt": "a fox", "size": "1024x1024"}
 FOX_BYTES = json.dumps(FOX).encode()
@@ -159,7 +162,6 @@ def test_too_large_a_body_is_refused_before_it_is_sent(refusing: Served) -> None
     assert b'"code":413' in answer
 
 
-@pytest.mark.slow
 def test_too_large_a_body_without_a_length(refusing: Served) -> None:
     """A body in chunks is a 413 as soon as it passes the limit."""
     connection, sent = refusing.connect(head("Transfer-Encoding: chunked")), 0

@@ -55,6 +55,7 @@ def run(code: str, server: FaultServer, folder: Path) -> subprocess.CompletedPro
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True, timeout=60)
 
 
+@pytest.mark.slow
 def test_a_script_makes_pictures(fault_server: FaultServer, tmp_path: Path) -> None:
     """`sd.generate` works without IPython, and does not import it."""
     assert run(MAKES, fault_server, tmp_path).stdout.split() == ["done", "2", "True", "False"]
@@ -78,6 +79,7 @@ def test_a_script_without_a_key_is_told_what_a_script_can_do(tmp_path: Path) -> 
     assert "%" not in told
 
 
+@pytest.mark.slow
 def test_a_script_that_ends_waits_for_what_it_has_sent(fault_server: FaultServer, tmp_path: Path) -> None:
     """A request that is on its way when the script ends is waited for, said so, and its picture kept."""
     # A name that has to be looked up: asyncio does that in threads, which end early when the interpreter does.
@@ -89,6 +91,7 @@ def test_a_script_that_ends_waits_for_what_it_has_sent(fault_server: FaultServer
     assert len(list((tmp_path / "seedream").glob("0001-1-*.jpg"))) == 1
 
 
+@pytest.mark.slow
 def test_a_script_that_ends_withdraws_what_was_not_sent(fault_server: FaultServer, tmp_path: Path) -> None:
     """Of twenty jobs with one place, what is sent is waited for and kept, the others are withdrawn, and it says so."""
     fault_server.on(POST, Links(delay=0.5))

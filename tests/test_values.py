@@ -165,6 +165,7 @@ def test_a_pil_image_is_copied() -> None:
     assert reference.source.tobytes() == gradient().tobytes()
 
 
+@pytest.mark.slow
 def test_equal_pil_images_are_the_same_picture() -> None:
     """And others are not: by pixels, mode, shape, palette."""
     images = [

@@ -176,6 +176,7 @@ def test_a_table_is_told_from_a_small_picture() -> None:
     assert "x is a table; for pictures in a column write x['its name']." in refused(table)
 
 
+@pytest.mark.slow
 def test_memory_is_bounded() -> None:
     """Floats are read in bands: beside the picture itself there is never a second copy of them."""
     array = np.zeros((3000, 3000, 3), np.float32)

@@ -22,6 +22,9 @@ from tests.pictures import encoded, gradient
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+# Each of them takes long to import.
+pytestmark = pytest.mark.slow
+
 Library: TypeAlias = Any
 """A module, whose types are its own affair."""
 
@@ -71,7 +74,6 @@ def plt() -> Iterator[Library]:
     pyplot.close("all")
 
 
-@pytest.mark.slow
 def test_a_figure_is_drawn_as_notebooks_show_it(plt: Library) -> None:
     """Larger, and itself untouched: size, dpi, canvas, and it stays open."""
     figure, axes = plt.subplots()
@@ -85,7 +87,6 @@ def test_a_figure_is_drawn_as_notebooks_show_it(plt: Library) -> None:
     )  # fmt: skip
 
 
-@pytest.mark.slow
 def test_what_is_in_a_figure_stands_for_it(plt: Library) -> None:
     """Its axes, what is drawn in them, pyplot itself: the same picture, once."""
     figure, axes = plt.subplots(1, 2)
@@ -123,7 +124,6 @@ def test_a_figure_is_never_too_large(plt: Library) -> None:
     assert "ratio" in refused(wide)
 
 
-@pytest.mark.slow
 def test_seaborns_grids_and_axes_are_figures(plt: Library) -> None:
     """And so are the plots of its objects, which show themselves."""
     seaborn, pandas = library("seaborn"), library("pandas")
@@ -156,7 +156,6 @@ def test_columns_and_plots_of_pandas(plt: Library) -> None:
     assert not is_picture(pandas.DataFrame(np.zeros((20, 20))))
 
 
-@pytest.mark.slow
 def test_altairs_charts_are_drawn() -> None:
     """Whichever renderer shows them."""
     altair = library("altair")

@@ -226,6 +226,7 @@ def filled(state: State, fault_server: FaultServer) -> State:
     return state
 
 
+@pytest.mark.slow
 def test_changes_bring_a_page_up_to_date(filled: State) -> None:
     """All ids down to its oldest, all stars, and the newest entries themselves."""
     piece = Gallery(state=filled)
@@ -236,6 +237,7 @@ def test_changes_bring_a_page_up_to_date(filled: State) -> None:
     assert found["stars"] == [2]
 
 
+@pytest.mark.slow
 def test_changes_keep_to_what_is_sought(filled: State) -> None:
     """Words and stars."""
     piece = Gallery(state=filled)
@@ -255,6 +257,7 @@ def test_an_entry_whose_record_is_gone_is_told(filled: State, what: str) -> None
     assert ask(piece, "changes", oldest=1, words="", stars=False)["ok"]["ids"] == []
 
 
+@pytest.mark.slow
 def test_a_picture_whose_record_is_gone_is_told(filled: State) -> None:
     """Its mark names nothing."""
     assert "there is no such" in ask(Gallery(state=filled), "picture", mark="@999.1")["error"]["told"][0]

@@ -154,7 +154,7 @@ def test_a_file_that_can_not_be_used_is_not_kept(tray: Tray) -> None:
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
-@pytest.mark.parametrize("side", [300, 2400])
+@pytest.mark.parametrize("side", [300, pytest.param(2400, marks=pytest.mark.slow)])
 def test_a_picture_that_ends_in_the_middle_is_refused(tray: Tray, kind: str, side: int) -> None:
     """When it comes, not when it is to be sent."""
     file = BytesIO()

@@ -105,6 +105,7 @@ def test_length(tmp_path: Path, size: int) -> None:
     assert base64.b64decode(json.loads(content)["images"][0].partition(",")[2]) == given_.path.read_bytes()
 
 
+@pytest.mark.slow
 def test_ten_large_references_take_little_memory(tmp_path: Path) -> None:
     """Ten references of 10 MB go out in pieces of at most 1 MiB, and hold a few MB at a time."""
     path = tmp_path / "a.png"
