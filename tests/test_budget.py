@@ -207,6 +207,7 @@ def test_the_budget_counts_whatever_home_the_pictures_go_to(new_session: NewSess
         session.start("a hare").result()
 
 
+@pytest.mark.slow
 def test_the_sandbox_is_free(new_session: NewSession, capsys: pytest.CaptureFixture[str]) -> None:
     """What costs nothing passes any budget, even one that is used up, and takes nothing of it."""
     session = new_session()

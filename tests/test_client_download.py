@@ -103,6 +103,7 @@ def test_shared_connections(fault_server: FaultServer, tmp_path: Path) -> None:
     assert fault_server.wait_for(lambda server: server.connections[0].left_by_client)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "fault",
     [
@@ -116,6 +117,7 @@ def test_tried_again(fault_server: FaultServer, tmp_path: Path, fault: Step) -> 
     assert len(fault_server.gets) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("then", ["reset", "close", "stall"])
 def test_taken_up_where_it_broke_off(fault_server: FaultServer, tmp_path: Path, then: str) -> None:
     """Where the server can, the next try asks for the rest, of the same file."""

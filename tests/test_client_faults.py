@@ -96,6 +96,7 @@ def test_a_name_that_can_not_be_found() -> None:
         post("http://[::1%25nowhere]:9")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse where Linux says nothing")
 def test_a_connection_that_is_never_taken() -> None:
     """A machine that does not even take a connection is given up after the connect deadline, each of three times."""
@@ -209,6 +210,7 @@ def test_a_traceback_does_not_show_an_echoed_key(fault_server: FaultServer) -> N
 # -- what may have been billed ---------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "step",
     [
@@ -237,6 +239,7 @@ def test_unknown_outcomes(fault_server: FaultServer, step: Cut | Stall | faults.
     assert len(fault_server.posts) == len(fault_server.connections) == 1
 
 
+@pytest.mark.slow
 def test_slow_is_not_silent(fault_server: FaultServer) -> None:
     """A reply that drips in goes on for longer than the deadline for silence."""
     fault_server.on(POST, faults.Reply(body=bytes(6 * 1024), pace=0.1))

@@ -79,6 +79,7 @@ def a_date(seconds: float) -> str:
     return format_datetime(datetime.now(UTC) + timedelta(seconds=seconds), usegmt=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "asked", [None, "0", "-5", "0.02", "soon", "", "nan", "past"], ids=lambda asked: f"asked {asked}"
 )

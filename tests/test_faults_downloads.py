@@ -149,6 +149,7 @@ def kept_in(home: Path, reason: str) -> bytes:
     return (home / name.removesuffix(".")).read_bytes() if said else b""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["short", "500", "403", "no picture", "over 64 MB"])
 def test_recover_fetches_it_later(
     procedure: Procedure, fault_server: FaultServer, new_session: NewSession, name: str

@@ -129,6 +129,7 @@ ROWS = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ROWS)
 def test_a_fault_that_is_never_sent_again(new_session: NewSession, fault_server: FaultServer, name: str) -> None:
     """The request is sent once; the error has its class and remedy, the bill and the history say what is known."""

@@ -87,6 +87,7 @@ def test_while_uploading(new_session: NewSession, fault_server: FaultServer) -> 
     assert session.budget.may_have_been_billed == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("phase", ["generating", "downloading"])
 def test_after_sending(new_session: NewSession, fault_server: FaultServer, phase: str) -> None:
     """Stopped once it is sent: it may be billed, goes on, and its picture is in the history in the end."""

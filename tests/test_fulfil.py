@@ -252,6 +252,7 @@ def test_fewer_pictures_than_asked_are_what_is_paid(session: Session, fault_serv
     assert generation.cost == pytest.approx(0.06)
 
 
+@pytest.mark.slow
 def test_stopping_after_sending_loses_nothing(session: Session, fault_server: FaultServer) -> None:
     """A request stopped while the service works ends in the history, complete; 20 of 20 are kept."""
     session.settings.change(concurrency=20)
@@ -289,6 +290,7 @@ def test_stopping_while_waiting_for_a_place_withdraws(session: Session, fault_se
     assert session.budget.reserved == 0
 
 
+@pytest.mark.slow
 def test_concurrency_is_held(session: Session, fault_server: FaultServer) -> None:
     """No more requests are in flight than the setting says."""
     session.settings.change(concurrency=2)

@@ -147,6 +147,7 @@ def test_the_wait_ends_after_the_time_given_and_the_work_goes_on() -> None:
     assert isinstance(job.result(timeout=10), Made)
 
 
+@pytest.mark.slow
 def test_the_jobs_own_timeout_counts_from_the_last_byte_sent() -> None:
     """Without an argument the job's timeout holds, and does not run before the request is sent."""
 

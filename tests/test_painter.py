@@ -85,6 +85,7 @@ def test_a_pixel_of_a_reference_makes_another_picture() -> None:
     assert painted(references=[one]).tobytes() != painted(references=[two]).tobytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("prompt", "strongest"),
     [
@@ -123,6 +124,7 @@ def test_ten_references_fit() -> None:
     assert painted(size=(1600, 100), references=shapes * 2).size == (1600, 100)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prompt", ["中文提示", "🦊" * 50, "\ud800", "a\x00b\nc", "word " * 5000, "שלום", " "])
 def test_any_prompt_can_be_painted(prompt: str) -> None:
     """Prompts of any script and length are painted."""

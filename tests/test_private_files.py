@@ -245,6 +245,7 @@ def bombs() -> dict[str, bytes]:
 OTHERS = others()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OTHERS)
 def test_no_other_format_becomes_a_picture(
     session: Session, fault_server: FaultServer, tmp_path: Path, name: str

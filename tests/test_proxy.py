@@ -297,6 +297,7 @@ def test_a_proxy_that_refuses(  # noqa: PLR0913, PLR0917 - a row of the table
     assert trusted.service.seen == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trouble", ["close", "nonsense", "mute"])
 def test_a_proxy_that_makes_trouble(trusted: Company, monkeypatch: pytest.MonkeyPatch, trouble: Trouble) -> None:
     """A proxy that hangs up, is something else, or says nothing: not sent, not billed."""

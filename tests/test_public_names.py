@@ -204,6 +204,7 @@ def test_generate_in_the_background_gives_a_job(notebook: Kernel) -> None:
     assert ran.result == "('Job', 'done')"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("call", ["edit('at night', sise='2K')", "rerun(sise='2K')"])
 def test_a_generation_names_the_nearest_option_too(call: str) -> None:
     """`edit` and `rerun` take the options of `generate`; what they don't have is told in a few lines."""

@@ -100,6 +100,7 @@ def refused(answer: httpx.Response, field: str) -> bool:
     return answer.status_code == 400 and shape and body["code"] == 400 and field in body["message"]
 
 
+@pytest.mark.slow
 def test_prompt_alone_is_enough(app: Starlette) -> None:
     """A prompt alone gives one link to a JPEG of 2048x2048, the default."""
     answer = send(app, "POST", PATH, json={"prompt": "a fox"})

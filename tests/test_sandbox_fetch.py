@@ -131,6 +131,7 @@ def test_public_pictures_come_through_the_proxy(world: Proxy, word: str) -> None
     assert world.asked[0] == f"http://pictures.example/{word}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("word", "told"),
     [

@@ -85,6 +85,7 @@ def test_damaged_files(name: str) -> None:
         check_picture(DAMAGED[name])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["GIF", "WEBP", "BMP", "TIFF"])
 def test_other_formats(form: str) -> None:
     """Any other format is refused, whatever a data URI says."""

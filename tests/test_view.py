@@ -381,6 +381,7 @@ def grid(value: Bundle) -> Grid:
     return Grid(value["text/html"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("count", "size", "rows"),
     [

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any, cast
 
+import pytest
+
 from seedream_nb.widgets.watching import watch
 from tests.test_widgets import until
 
@@ -73,6 +75,7 @@ class Made:
         return 1
 
 
+@pytest.mark.slow
 def test_who_comes_while_the_history_is_read_is_told_of_what_is_new_in_it() -> None:
     """It may have read the history just before that; nobody would tell it later."""
     stand_in = Read()

@@ -236,6 +236,7 @@ def test_try_again_sends_it_again(state: State, fault_server: FaultServer) -> No
     until(lambda: state.snapshot()["jobs"] == [])  # a moment after its end is written down
 
 
+@pytest.mark.slow
 def test_cancel_withdraws_what_was_not_sent(state: State, fault_server: FaultServer) -> None:
     """It is told in the queue."""
     fault_server.on(POST, Links(delay=0.5))

@@ -194,6 +194,7 @@ def test_what_can_not_be_tried_again_stays(state: State, fault_server: FaultServ
     assert [row["number"] for row in state.snapshot()["jobs"]] == [number]
 
 
+@pytest.mark.slow
 def test_failures_that_are_shown_are_bounded(state: State, fault_server: FaultServer) -> None:
     """Of more than a person reads, the oldest go."""
     fault_server.on(POST, Reply(status=500))
@@ -276,6 +277,7 @@ def test_a_star_of_another_panel_is_seen(filled: State) -> None:
 # -- what is set meanwhile -----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("setting", [{"backend": "sandbox"}, {"price": 0.5}, {"base_url": "https://elsewhere.example"}])
 def test_who_watches_is_told_of_another_setting(state: State, setting: dict[str, object]) -> None:
     """Where requests go and what they cost stands in the panel, whatever cell has changed it."""
