@@ -14,15 +14,8 @@ if TYPE_CHECKING:
 
 LEFT_OUT = ("browser", "page", "test_complete*.py")
 """What takes a browser or the developers' tools, and what Tab offers: IPython 7.34 has no matchers for that."""
-SAME_EVERYWHERE = (
-    "test_archive_model.py",
-    "test_guard.py",
-    "test_layers.py",
-    "test_private_files.py",
-    "test_reference_pages.py",
-    "test_strip.py",
-)
-"""What takes long and hangs on no version of Colab's."""
+ELSEWHERE = ("test_binder_build.py",)
+"""What builds an environment of its own, with versions of its own."""
 TESTS_LEFT_OUT = {
     "test_papermill_*": "Colab has no papermill",
     "test_tab_completes_an_option": "what Tab offers: IPython 7.34 has no matchers for that",
@@ -49,7 +42,7 @@ def pytest_report_header() -> list[str]:
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
     """Leave out what can't be run there."""
-    return any(collection_path.match(pattern) for pattern in (*LEFT_OUT, *SAME_EVERYWHERE)) or None
+    return any(collection_path.match(pattern) for pattern in (*LEFT_OUT, *ELSEWHERE)) or None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
