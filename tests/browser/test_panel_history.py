@@ -12,6 +12,7 @@ from playwright.sync_api import expect
 from benchmarks import bench_history
 from seedream_nb.widgets.gallery import PAGE
 from tests.browser.panel import COUNT
+from tests.faults.script import POST, Reply
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -363,6 +364,22 @@ def test_a_card_without_a_picture_has_nothing_to_view(show: Open) -> None:
     expect(panel.history).to_have_count(1)
     panel.history.first.evaluate(PRESSED_WITHIN)
     expect(panel.page.get_by_role("dialog")).to_have_count(0)
+
+
+LEFT = "each => each.getBoundingClientRect().left - each.closest('[role=listitem]').getBoundingClientRect().left"
+
+
+def test_each_action_has_its_place(show: Open, fault_server: FaultServer) -> None:
+    """Also on the card of a request that failed, which has no picture to use or to download."""
+    fault_server.on(POST, Reply(status=400))
+    failing = "try: sd.generate('a cat')\nexcept sd.ApiError: pass"
+    panel = show(before="sd.generate('a fox', size='1K')\n" + SERVICE.format(url=fault_server.url) + failing)
+    cat, fox = (panel.region.get_by_role("listitem", name=name) for name in ("a cat", "a fox"))
+    expect(cat).to_be_visible()
+    for action in ("Run again", "Edit request", "Copy as cell", "Star"):
+        assert cat.get_by_role("button", name=action).evaluate(LEFT) == fox.get_by_role("button", name=action).evaluate(
+            LEFT
+        )
 
 
 def test_the_focus_stays_where_it_is_when_more_is_made(show: Open, fault_server: FaultServer) -> None:
