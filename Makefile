@@ -37,7 +37,7 @@ notebooks: $(VENV)/lab.done
 check: $(VENV)/dev.done
 	@$(PY) -m ruff check
 	@$(PY) -m ruff format --check
-	@said=.mypy_cache/said; mkdir -p .mypy_cache; $(PY) -m mypy >$$said 2>&1 & types=$$!; \
+	@said=.mypy_cache/said; mkdir -p .mypy_cache; $(PY) -m mypy >$$said 2>&1 & types=$$!; trap 'kill $$types' INT; \
 	  $(PY) -m pytest -n $(WORKERS) --dist loadgroup -m "not slow and not kernel" --ignore=tests/browser --hypothesis-profile=quick; tests=$$?; \
 	  wait $$types; types=$$?; cat .mypy_cache/said; [ $$tests = 0 ] && [ $$types = 0 ]
 

@@ -42,16 +42,17 @@ def lacks(name: str) -> str:
     panel finds out.
     """
     try:
-        library = importlib.util.find_spec(name)
-    except ValueError:  # something else stands in its place
-        library = None
+        newest = max(_written(name), key=_numbers, default="")
+    except Exception:  # noqa: BLE001 - whatever is odd about how it was installed, loading goes on
+        return ""
+    return f"The Seedream panel needs {_told(name, newest)}" if () < _numbers(newest) < LEAST[name] else ""
+
+
+def _written(name: str) -> list[str]:
+    library = importlib.util.find_spec(name)
     if library is None or library.origin is None:
-        return ""
-    folders = Path(library.origin).parent.parent.glob(f"{name}-*.dist-info")
-    newest = max((each.stem.split("-")[1] for each in folders), key=_numbers, default=None)
-    if newest is None or _numbers(newest) >= LEAST[name]:
-        return ""
-    return f"The Seedream panel needs {_told(name, newest)}"
+        return []
+    return [each.stem.split("-")[1] for each in Path(library.origin).parent.parent.glob(f"{name}-*.dist-info")]
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -80,7 +80,7 @@ def empty_environment(home: Path) -> Iterator[pytest.MonkeyPatch]:
 def tmp_path(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make a folder for this test, as pytest's own fixture does, but in a time that does not grow with their number."""
     name = re.sub(r"\W", "_", request.node.name)[:30]
-    folder = tmp_path_factory.getbasetemp() / f"{name}{next(NUMBERS)}"
+    folder = tmp_path_factory.getbasetemp() / f"{name}-{next(NUMBERS)}"
     folder.mkdir(mode=0o700)
     return folder
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 from types import ModuleType
 
@@ -94,34 +95,46 @@ def test_in_a_notebook_it_is_all_that_is_shown(tmp_path: Path) -> None:
     assert "needs ipywidgets 7.7.1 or later, and this is ipywidgets 7.6.3." in told[1][0]
 
 
-def old_widgets(folder: Path, version: str) -> Path:
-    """Make a folder with an ipywidgets of that version, as an installer leaves it; importing it fails."""
-    (folder / "ipywidgets").mkdir(parents=True)
-    (folder / "ipywidgets" / "__init__.py").write_text("raise AssertionError('imported')")
-    (folder / f"ipywidgets-{version}.dist-info").mkdir()
+def installed(folder: Path, version: str, name: str = "ipywidgets") -> Path:
+    """Make a folder with a library of that version, as an installer leaves it; importing it fails."""
+    (folder / name).mkdir(parents=True)
+    (folder / name / "__init__.py").write_text("raise AssertionError('imported')")
+    (folder / f"{name}-{version}.dist-info").mkdir()
     return folder
 
 
 @pytest.mark.kernel
-@pytest.mark.parametrize("version", ["7.6.5", "6.0.1"])
-def test_loading_says_that_ipywidgets_is_too_old_for_the_panel(version: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "version", "least"),
+    [("ipywidgets", "7.6.5", "7.7.1"), ("ipywidgets", "6.0.1", "7.7.1"), ("anywidget", "0.8.9", "0.9")],
+)
+def test_loading_says_what_is_too_old_for_the_panel(name: str, version: str, least: str, tmp_path: Path) -> None:
     """In one sentence, without importing it; cells work."""
     with Kernel(tmp_path) as kernel:
-        kernel.execute(f"import sys\nsys.path.insert(0, {str(old_widgets(tmp_path / 'old', version))!r})")
+        kernel.execute(f"import sys\nsys.path.insert(0, {str(installed(tmp_path / 'old', version, name))!r})")
         loaded = kernel.execute("%load_ext seedream_nb")
         ran = kernel.execute("%seedream config backend=sandbox")
     assert (loaded.error, ran.error) == (None, None)
-    needed = f"The Seedream panel needs ipywidgets 7.7.1 or later, and this is ipywidgets {version}."
-    assert loaded.printed == f"{needed} Run this, and restart the kernel: %pip install --upgrade ipywidgets\n"
+    needed = f"The Seedream panel needs {name} {least} or later, and this is {name} {version}."
+    assert loaded.printed == f"{needed} Run this, and restart the kernel: %pip install --upgrade {name}\n"
 
 
-@pytest.mark.parametrize("version", ["7.7.1", "7.8.5", "8.0.0rc1", "8.1.9", "10.0"])
+def test_a_terminal_which_has_no_panel_is_told_of_no_widgets(tmp_path: Path) -> None:
+    """Nothing is printed at its start."""
+    shell = "from IPython.core.interactiveshell import InteractiveShell as Shell"
+    code = f"{shell}\nShell().run_line_magic('load_ext', 'seedream_nb')"
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(installed(tmp_path / "old", "7.6.5")), str(ROOT)])}
+    ran = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+    assert ran.stdout == ""
+
+
+@pytest.mark.parametrize("version", ["7.7.1", "7.8.5", "8.0.0rc1", "8.1.9", "10.0", "main", ""])
 def test_nothing_is_said_of_one_that_is_new_enough(
     version: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nor of one that is not there."""
     monkeypatch.delitem(sys.modules, "ipywidgets", raising=False)
-    monkeypatch.syspath_prepend(old_widgets(tmp_path, version))
+    monkeypatch.syspath_prepend(installed(tmp_path, version))
     assert lacks("ipywidgets") == ""
     assert lacks("a_library_that_nobody_has") == ""
 
@@ -138,4 +151,19 @@ def test_nothing_is_said_where_no_version_is_written(tmp_path: Path, monkeypatch
             patch.syspath_prepend(place)
             assert lacks("ipywidgets") == ""
     monkeypatch.setitem(sys.modules, "ipywidgets", ModuleType("ipywidgets"))
+    assert lacks("ipywidgets") == ""
+
+
+class Forbids(MetaPathFinder):
+    """Lets nobody import anything."""
+
+    def find_spec(self, fullname: str, path: object, target: object = None) -> None:  # noqa: ARG002 - how it is called
+        """Refuse."""
+        raise ImportError(fullname)
+
+
+def test_nothing_is_said_where_nobody_may_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loading goes on."""
+    monkeypatch.delitem(sys.modules, "ipywidgets", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Forbids()])
     assert lacks("ipywidgets") == ""

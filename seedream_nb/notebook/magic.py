@@ -145,11 +145,11 @@ class Magics:
 def load(ip: InteractiveShell, session: Callable[[], Session]) -> None:
     """Register the magics with this shell, once, and say what is too old for the panel."""
     if getattr(ip, _ATTRIBUTE, None) is None:
-        for told in filter(None, map(lacks, ("ipywidgets", "anywidget"))):
-            print(told)
         magics = Magics(ip, session)
         magics.register()
         setattr(ip, _ATTRIBUTE, magics)
+        for told in filter(None, map(lacks, ("ipywidgets", "anywidget"))) if in_kernel(ip) else ():
+            print(told)
 
 
 def unload(ip: InteractiveShell) -> None:

@@ -52,6 +52,33 @@ for (const way of [1, -1]) {
   })
 }
 
+test("how long one has rested says nothing of a rush that begins", async () => {
+  const { scroll, pass, calm } = fake()
+  await pass(10_000)
+  scroll(240, 16)
+  scroll(240, 16)
+  assert.ok(!await kept(calm()))
+})
+
+test("a jump after a rest is no rush", async () => {
+  const { scroll, calm } = fake()
+  scroll(5000, 10_000)
+  assert.ok(await kept(calm()))
+})
+
+test("a clock that stands still makes no rush of a slow scroll", async () => {
+  const { scroll, calm } = fake()
+  scroll(10, 0)
+  assert.ok(await kept(calm()))
+})
+
+test("just below that pace it is calm, just above it is not", async () => {
+  const slow = fake(), quick = fake()
+  slow.scroll(39, 20)
+  quick.scroll(41, 20)
+  assert.deepEqual([await kept(slow.calm()), await kept(quick.calm())], [true, false])
+})
+
 test("who rushes on is waited for", async () => {
   const { scroll, pass, calm } = fake()
   scroll(240, 16)

@@ -1,8 +1,10 @@
 // The pace of a scroll: what rushes by faster than one can see is not worth making.
 // @ts-check
 
-/** Pixels in a millisecond beyond which nothing is seen any more: a card is in sight for a quarter of a second then. */
+/** Pixels in a millisecond beyond which nothing is seen any more: a card is whole in sight for a quarter of a second then. */
 const RUSH = 2
+/** Milliseconds of a frame; some clocks go in steps that are longer. */
+const FRAME = 16
 /** Milliseconds after a rush in which it may go on. */
 const BREATH = 100
 
@@ -15,7 +17,7 @@ export function pace(element, { now = () => performance.now(), wait = millisecon
   let last = now()
   element.addEventListener("scroll", () => {
     const moment = now()
-    if (Math.abs(element.scrollTop - top) > RUSH * (moment - last)) end = moment + BREATH
+    if (Math.abs(element.scrollTop - top) > RUSH * Math.max(moment - last, FRAME)) end = moment + BREATH
     top = element.scrollTop
     last = moment
   }, { passive: true })

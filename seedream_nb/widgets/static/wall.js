@@ -19,7 +19,7 @@ const GROUP = 12
 export function wall(name, { fill, want, empty }, { later, calm }, margin) {
   const element = h("div", { class: "sd-wall", role: "list", "aria-label": name })
   /** Groups that are near, or full all the same. @type {WeakSet<Element>} */
-  const near = new WeakSet()
+  let near = new WeakSet()
   const watch = new IntersectionObserver(seen => {
     for (const { target: group, isIntersecting, boundingClientRect } of seen) {
       if (isIntersecting) come(group, card => { fill(card); want(card) })
@@ -31,7 +31,7 @@ export function wall(name, { fill, want, empty }, { later, calm }, margin) {
   async function come(group, act) {
     near.add(group)
     await calm()
-    for (const card of group.children) later(() => { if (near.has(group)) act(card) })
+    for (const card of group.children) later(() => { if (near.has(card.parentElement ?? group)) act(card) })
   }
   /** @param {Element} group */
   function go(group) {
@@ -93,6 +93,7 @@ export function wall(name, { fill, want, empty }, { later, calm }, margin) {
   }
   function clear() {
     watch.disconnect()
+    near = new WeakSet() // what waits is for nothing
     element.replaceChildren()
   }
   return { element, append, put, settle, beside, clear }
