@@ -174,9 +174,11 @@ class FaultServer:
 
     def _headers(self, arriving: BinaryIO, connection: Connection) -> Seen:
         first = arriving.readline()
-        if not first.strip():
-            raise ClientLeftError
-        method, path, _ = first.decode("latin-1").split(" ", 2)
+        match first.decode("latin-1").split(" "):
+            case method, path, version if version.startswith("HTTP/"):
+                pass
+            case _:  # nothing; or a stranger, who looks for what listened at this port before
+                raise ClientLeftError
         headers: dict[str, str] = {}
         while (line := arriving.readline()).strip():
             name, _, value = line.decode("latin-1").partition(":")
