@@ -80,10 +80,13 @@ def test_while_downloading_the_pictures_come_later(stoppable: Kernel, fault_serv
 
 def test_while_waiting_the_request_is_withdrawn(stoppable: Kernel, fault_server: FaultServer) -> None:
     """Interrupted while another request has the only place: nothing of it is sent or billed."""
-    fault_server.on(POST, Links(delay=2.0))
+    fault_server.on(POST, Links(delay=5.0))
     stoppable.execute("sd.configure(concurrency=1)\njob = sd.submit('first')")
     stoppable.until(lambda: fault_server.posts)
     ran = interrupted(stoppable, "%%seedream\nsecond", lambda ran: "Waiting" in ran.text)
+    assert (
+        stoppable.execute("job.over").result == "False"
+    )  # what it waited for is there still: it was freed, not let in
     assert "Nothing was billed" in told(ran)
     assert stoppable.execute("job.result().status").result == "'done'"
     assert [seen.json()["prompt"] for seen in fault_server.posts] == ["first"]
