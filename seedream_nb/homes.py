@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from seedream_nb.archive import History, Usage
 from seedream_nb.errors import SettingsError
+from seedream_nb.journal import catch_up, unwritten
 from seedream_nb.settings import user_folder
 from seedream_nb.store import Store
 
@@ -80,6 +81,18 @@ class Homes:
         with self._lock:
             used = [home.history.usage(own=True) for home in self._known.values()]
         return Usage(**{each.name: sum(getattr(one, each.name) for one in used) for each in fields(Usage)})
+
+    def catch_up(self) -> str | None:
+        """Write what the journals could not be told before; return which still can't be, and why."""
+        for folder in list(self._known):
+            if (trouble := catch_up(folder / "journal")) is not None:
+                lines = len(unwritten(folder / "journal"))
+                return (
+                    f"The journal in {folder} can't be written: {trouble.strerror or trouble}. {lines} of its lines "
+                    f"{'is' if lines == 1 else 'are'} known to this process alone: make room before it ends, "
+                    f"then %seedream recover."
+                )
+        return None
 
     def close(self) -> None:
         """Give back the locks on the journals; the next line begins another file."""

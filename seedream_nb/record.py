@@ -12,6 +12,7 @@ import anyio.to_thread
 from seedream_nb.generation import fold
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from seedream_nb.generation import Generation, Verbs
@@ -19,15 +20,15 @@ if TYPE_CHECKING:
 
 
 class Record:
-    """The lines about one generation. One that can't be written is an error before sending; later, tried again."""
+    """The lines about one generation. What can't be written is an error before sending; later, kept by the journal."""
 
-    def __init__(self, journal: Journal, *, home: Path, verbs: Verbs | None) -> None:
-        """Write to this journal; nothing is written yet."""
-        self.number = 0
+    def __init__(self, journal: Journal, *, home: Path, verbs: Verbs | None, number: int = 0) -> None:
+        """Write to this journal; nothing is written yet. A `number` is that of a generation that was begun before."""
+        self.number = number
         self.trouble: OSError | None = None
         self._journal, self._home, self._verbs = journal, home, verbs
         self._lines: list[dict[str, Any]] = []
-        self._unwritten: list[tuple[str, dict[str, Any]]] = []
+        self._is_begun = bool(number)
 
     async def begin(self, number: int, **fields: Any) -> None:  # noqa: ANN401 - JSON
         """Write down what is about to be asked, as generation `number`.
@@ -36,22 +37,25 @@ class Record:
             OSError: it can't be written; then it must not be sent.
         """
         self.number = number
-        await self._write("intent", self._remembered("intent", fields))
+        told = self._remembered("intent", fields)
+
+        def begin() -> None:
+            self._journal.append("intent", number, **told)
+            self._is_begun = True
+
+        await _to_its_end(begin)
 
     async def note(self, event: str, **fields: Any) -> None:  # noqa: ANN401 - JSON
-        """Write down what happened; what the disk refuses is kept and tried again with the next line."""
+        """Write down what happened; what the disk refuses is kept, `trouble` says why, and it is written later."""
         if not self.number:
             return
-        self._unwritten.append((event, self._remembered(event, fields)))
-        self.trouble = None
-        while self._unwritten:
-            line = self._unwritten.pop(0)
-            try:
-                await self._write(*line)
-            except OSError as error:
-                self.trouble = error
-                self._unwritten.insert(0, line)
-                return
+        told = self._remembered(event, fields)
+
+        def note() -> None:
+            self.trouble = self._journal.note(event, self.number, **told)
+
+        if self._is_begun:  # of what could not even be begun the history has nothing to tell
+            await _to_its_end(note)
 
     @property
     def links(self) -> list[str]:
@@ -67,18 +71,17 @@ class Record:
         self._lines.append({"event": event, "id": self.number, **told})
         return told
 
-    async def _write(self, event: str, fields: dict[str, Any]) -> None:
-        # Shielded: a stop must not overtake the line that it interrupts.
-        writing = asyncio.ensure_future(
-            anyio.to_thread.run_sync(lambda: self._journal.append(event, self.number, **fields))
-        )
-        try:
-            await asyncio.shield(writing)
-        except asyncio.CancelledError:
-            await _ended(writing)
-            if writing.exception() is not None:
-                self._unwritten.insert(0, (event, fields))
-            raise
+
+async def _to_its_end(write: Callable[[], None]) -> None:
+    """Write in a thread, to the end even when this is cancelled: a stop must not overtake the line it interrupts."""
+    writing = asyncio.ensure_future(anyio.to_thread.run_sync(write))
+    try:
+        await asyncio.shield(writing)
+    except asyncio.CancelledError:
+        await _ended(writing)
+        if not writing.cancelled():
+            writing.exception()  # it was looked at: what could not be begun is not sent anyway
+        raise
 
 
 async def _ended(writing: asyncio.Future[None]) -> None:

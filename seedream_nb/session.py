@@ -214,12 +214,17 @@ class Session:
         """Fetch every picture whose link is kept and whose file is missing; return the generations concerned."""
         from seedream_nb.fulfil import recover
 
+        self.catch_up()
         tried = [
             self._wait(recover(each, self._tools(for_links(each.backend)), service=self.service_host))
             for each in self.history.lacking(running=self.jobs.ids(self.history.home))
         ]
         self._close_what_was_left()
         return tried
+
+    def catch_up(self) -> str | None:
+        """Write what the journal could not be told before, since the disk was full say; return why it still can't."""
+        return self._homes.catch_up()
 
     def reach(self) -> int:
         """Ask whether the service answers, without the key and without a request; return its HTTP status.

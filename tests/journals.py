@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from seedream_nb.journal import Journal
+from seedream_nb.journal import Journal, write_all
 from seedream_nb.request import ImageRequest, make_request
 
 ROOT = Path(__file__).parents[1]
@@ -63,6 +64,24 @@ class Kernel:
             self.land(number, index)
         self.end(number)
         return request
+
+
+class Disk:
+    """A disk for journals; it can be full, and takes then only the first so many bytes of what is written."""
+
+    def __init__(self) -> None:
+        """Begin with room."""
+        self.full_after: int | None = None
+
+    def journal(self, folder: Path) -> Journal:
+        """Return a journal on this disk."""
+        return Journal(folder, write=self._write)
+
+    def _write(self, descriptor: int, content: bytes) -> None:
+        if self.full_after is not None:
+            write_all(descriptor, content[: self.full_after])
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write_all(descriptor, content)
 
 
 # It has begun two, by default 1 and 2, has links for both, and has ended the second.

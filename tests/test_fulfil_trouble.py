@@ -11,10 +11,13 @@ import pytest
 
 from seedream_nb.client import Patience
 from seedream_nb.errors import DownloadError, ReplyError, SettingsError, StillGeneratingError, StoppedError
-from seedream_nb.journal import Journal
+from seedream_nb.journal import Journal, read, write_all
+from tests.faults import jpeg
 from tests.faults.script import POST, Links, Reply
+from tests.journals import Disk
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.conftest import NewSession
@@ -23,16 +26,15 @@ if TYPE_CHECKING:
 KEY = "sk_Zq7XvTgWpLmRkYbN"
 
 
-def refusing(*events: str) -> type[Journal]:
-    """Return a journal whose disk is full whenever it is told of these events."""
+def refusing(*events: str) -> Callable[[Path], Journal]:
+    """Return what makes a journal whose disk is full whenever it shall write of these events."""
 
-    class FullJournal(Journal):
-        def append(self, event: str, number: int, /, **fields: object) -> None:
-            if event in events:
-                raise OSError(28, "No space left on device")
-            super().append(event, number, **fields)
+    def write(descriptor: int, content: bytes) -> None:
+        if any(f'{{"event":"{event}"'.encode() in content for event in events):
+            raise OSError(28, "No space left on device")
+        write_all(descriptor, content)
 
-    return FullJournal
+    return lambda folder: Journal(folder, write=write)
 
 
 def images(*links: str) -> bytes:
@@ -53,22 +55,80 @@ def test_a_full_disk_loses_no_picture(
     assert len(fault_server.posts) == 1
 
 
-def test_a_line_that_the_disk_refused_is_written_later(new_session: NewSession, tmp_path: Path) -> None:
+def test_a_line_that_the_disk_refused_is_written_later(
+    new_session: NewSession, fault_server: FaultServer, tmp_path: Path
+) -> None:
     """A line that could not be written is tried again with the next one."""
-    refused: list[str] = []
+    disk, link = Disk(), fault_server.picture(64, 64)
 
-    class OnceFull(Journal):
-        def append(self, event: str, number: int, /, **fields: object) -> None:
-            if event == "links" and not refused:
-                refused.append(event)
-                raise OSError(28, "No space left on device")
-            super().append(event, number, **fields)
+    def room(_: object) -> Reply:
+        disk.full_after = None
+        return Reply(body=jpeg(64, 64))
 
-    session = new_session(journal=OnceFull)
-    session.start("a fox").result()
-    (path,) = (tmp_path / "seedream" / "journal").glob("*.jsonl")
-    assert [json.loads(line)["event"] for line in path.read_text().splitlines()] == ["intent", "links", "file", "end"]
+    def reply(_: object) -> Reply:
+        disk.full_after = 0
+        return Reply(body=images(fault_server.on("/first.jpg", room), link))
+
+    fault_server.on(POST, reply)
+    session = new_session(journal=disk.journal)
+    session.start("a fox", max_images=2).result()
+    assert events_in(tmp_path) == ["intent", "links", "file", "file", "end"]
     assert session.history[-1].status == "done"
+
+
+def full_after_the_post(server: FaultServer, disk: Disk, *, takes: int = 0) -> None:
+    """Let a disk be full when the reply comes, and its picture not be had for the moment."""
+    link = server.on("/fox.jpg", Reply(status=404), Reply(body=jpeg(64, 64)))
+
+    def reply(_: object) -> Reply:
+        disk.full_after = takes
+        return Reply(body=images(link))
+
+    server.on(POST, reply, Links())
+
+
+@pytest.mark.parametrize("takes", [0, 40])
+def test_links_that_no_disk_took_are_known_to_this_process(
+    new_session: NewSession, fault_server: FaultServer, takes: int
+) -> None:
+    """The journal was full when the reply came: its links are in the history all the same, and `recover` fetches."""
+    disk = Disk()
+    full_after_the_post(fault_server, disk, takes=takes)
+    session = new_session(journal=disk.journal)
+    with pytest.raises(DownloadError):
+        session.start("a fox").result()
+    before = session.history[-1]
+    (recovered,) = session.recover()
+    assert (before.status, before.links) == ("partial", [f"{fault_server.url}/fox.jpg"])
+    assert (recovered.status, len(recovered)) == ("done", 1)
+    assert len(fault_server.posts) == 1
+
+
+@pytest.mark.parametrize("takes", [0, 40])
+@pytest.mark.parametrize("then", ["start", "recover", "close"])
+def test_links_that_no_disk_took_go_in_when_there_is_room(
+    new_session: NewSession, fault_server: FaultServer, tmp_path: Path, then: str, takes: int
+) -> None:
+    """They stand in the journal before the next line, whosever it is, or when somebody recovers or closes."""
+    disk = Disk()
+    full_after_the_post(fault_server, disk, takes=takes)
+    session = new_session(journal=disk.journal)
+    with pytest.raises(DownloadError):
+        session.start("a fox").result()
+    disk.full_after = None
+    if then == "start":
+        session.start("a hare").result()
+    elif then == "recover":
+        session.recover()
+    session.close()
+    assert events_in(tmp_path)[:4] == ["intent", "links", "missing", "end"]
+    assert new_session().history[1].links == [f"{fault_server.url}/fox.jpg"]
+
+
+def events_in(folder: Path) -> list[str]:
+    """Return what the one journal in a session's folder tells, in the order of its lines."""
+    (path,) = (folder / "seedream" / "journal").glob("*.jsonl")
+    return [record["event"] for record in read(path)[0]]
 
 
 def test_without_a_line_for_the_intent_nothing_is_sent(new_session: NewSession, fault_server: FaultServer) -> None:

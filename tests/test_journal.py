@@ -19,7 +19,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedream_nb.journal import MOST_RAW, SILENT_SECONDS, Journal, is_alive, is_own, read, read_lines
+from seedream_nb.journal import MOST_RAW, SILENT_SECONDS, Journal, is_alive, is_own, read, read_lines, unwritten
+from tests.journals import Disk
 
 ROOT = Path(__file__).parents[1]
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows has neither modes nor fork")
@@ -416,3 +417,74 @@ def test_forked_child_has_its_own_file(tmp_path: Path) -> None:
         os.killpg(parent.pid, signal.SIGKILL)
     assert alive == (False, True)
     assert [[record["id"] for record in read(path)[0]] for path in (parents, childs)] == [[1], [2]]
+
+
+def test_lines_that_the_disk_refused_come_before_the_next(tmp_path: Path) -> None:
+    """They go in in their order, each once, however much of them a full disk took before."""
+    disk = Disk()
+    journal = disk.journal(tmp_path)
+    journal.append("intent", 1)
+    for takes in (0, 30):
+        disk.full_after = takes
+        journal.note("links", 1, links=["https://x.example/1"], takes=takes)
+    known = [line.event for line in unwritten(tmp_path)]
+    disk.full_after = None
+    journal.append("intent", 2)
+    told = [(record["event"], record.get("takes")) for record in read(written(journal))[0]]
+    assert told == [("intent", None), ("links", 0), ("links", 30), ("intent", None)]
+    assert (known, unwritten(tmp_path)) == (["links", "links"], [])
+
+
+def test_a_line_that_may_not_be_sent_without_is_not_kept(tmp_path: Path) -> None:
+    """What `append` could not write stays unwritten: who asked for it was told so, and did something else."""
+    disk = Disk()
+    journal = disk.journal(tmp_path)
+    disk.full_after = 0
+    with pytest.raises(OSError, match="No space"):
+        journal.append("intent", 1)
+    disk.full_after = None
+    journal.append("intent", 2)
+    assert [record["id"] for record in read(written(journal))[0]] == [2]
+
+
+@posix
+def test_unwritten_lines_follow_what_they_belong_to(tmp_path: Path) -> None:
+    """If the file is deleted meanwhile, the new one has the whole generation, although it has ended."""
+    disk = Disk()
+    journal = disk.journal(tmp_path)
+    journal.append("intent", 1)
+    disk.full_after = 0
+    journal.note("links", 1, links=["https://x.example/1"])
+    journal.note("end", 1)
+    disk.full_after = None
+    written(journal).unlink()
+    journal.append("intent", 2)
+    assert [(each["event"], each["id"]) for each in read(written(journal))[0]] == [
+        ("intent", 1), ("links", 1), ("end", 1), ("intent", 2),
+    ]  # fmt: skip
+
+
+# The journal is let go: what is unwritten keeps it. The child has nothing to write, the parent does at its end.
+FULL_UNTIL_THE_END = """
+import os, pathlib, sys
+from tests.journals import Disk
+disk = Disk()
+journal = disk.journal(pathlib.Path(sys.argv[1]))
+journal.append("intent", 1)
+disk.full_after = 10
+journal.note("links", 1, links=["https://x.example/1"])
+disk.full_after = None
+if os.fork() == 0:
+    journal.append("intent", 2)
+    sys.exit()
+os.wait()
+del journal
+"""
+
+
+@posix
+def test_what_is_unwritten_is_tried_once_more_at_the_end(tmp_path: Path) -> None:
+    """A process that ends writes what it could not write before, and a child that it forked does not."""
+    subprocess.run([sys.executable, "-c", FULL_UNTIL_THE_END, str(tmp_path)], cwd=ROOT, check=True)
+    told = [[(each["event"], each["id"]) for each in read(path)[0]] for path in tmp_path.glob("*.jsonl")]
+    assert sorted(told) == [[("intent", 1), ("links", 1)], [("intent", 2)]]

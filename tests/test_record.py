@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from seedream_nb.journal import Journal, read
+from seedream_nb.journal import Journal, read, write_all
 from seedream_nb.record import Record
 
 if TYPE_CHECKING:
@@ -22,18 +22,18 @@ class Disk(Journal):
 
     def __init__(self, folder: Path) -> None:
         """Begin with an empty disk that works."""
-        super().__init__(folder)
+        super().__init__(folder, write=self.write)
         self.full = False
         self.writing, self.go = threading.Event(), threading.Event()
         self.go.set()
 
-    def append(self, event: str, number: int, /, **fields: Any) -> None:  # noqa: ANN401 - JSON
+    def write(self, descriptor: int, content: bytes) -> None:
         """Write, when and if the disk can."""
         self.writing.set()
         assert self.go.wait(30)
         if self.full:
             raise OSError(errno.ENOSPC, "No space left on device")
-        super().append(event, number, **fields)
+        write_all(descriptor, content)
 
     def told(self) -> list[str]:
         """Return what it was told, in the order of its lines."""
@@ -113,3 +113,19 @@ def test_lines_of_several_pictures_are_each_written_once(disk: Disk) -> None:
 
     asyncio.run(tell())
     assert sorted(disk.told()) == ["file"] * 8 + ["intent", "links"]
+
+
+def test_what_could_not_be_begun_has_no_end(disk: Disk) -> None:
+    """A request whose intent the disk refused leaves no line at all, also when there is room again."""
+
+    async def tell() -> None:
+        record = Record(disk, home=disk.folder, verbs=None)
+        disk.full = True
+        with pytest.raises(OSError, match="No space"):
+            await record.begin(1)
+        await record.note("end", status="failed")
+        disk.full = False
+        await (await begun(disk)).note("end", status="done")
+
+    asyncio.run(tell())
+    assert disk.told() == ["intent", "end"]

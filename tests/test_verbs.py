@@ -14,6 +14,7 @@ from seedream_nb.notebook.verbs import VERBS, run
 from seedream_nb.options import OPTIONS
 from seedream_nb.session import Session
 from seedream_nb.settings import Settings
+from tests.journals import Disk
 from tests.journals import Kernel as Journaled
 
 if TYPE_CHECKING:
@@ -291,3 +292,21 @@ def test_a_search_in_one_generation(session: Session, capsys: pytest.CaptureFixt
     session.start("a fox", size="1K").result()
     tell("history owl", session)
     assert "There is 1 generation in all." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("verb", ["", "recover"])
+def test_what_no_disk_took_yet_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str], verb: str) -> None:
+    """While lines of the journal wait for room, the status and `recover` say so, and what to do; then no more."""
+    disk, settings = Disk(), Settings(environ={}, folder=tmp_path)
+    session = Session(settings=settings, journal=disk.journal, lingers=False)
+    settings.change(backend="sandbox")
+    session.start("a fox").result()
+    disk.full_after = 0
+    session.start("a fox", once=True).result()
+    tell(verb, session)
+    full = " ".join(capsys.readouterr().out.split())
+    disk.full_after = None
+    tell(verb, session)
+    told = "1 of its lines is known to this process alone: make room before it ends"
+    assert (told in full, "known to this process" in capsys.readouterr().out) == (True, False)
+    session.close()

@@ -10,10 +10,10 @@ import weakref
 from typing import TYPE_CHECKING
 
 from seedream_nb.generation import fold
-from seedream_nb.journal import Line, afresh_in_child, is_alive, is_own, read_lines
+from seedream_nb.journal import Line, afresh_in_child, is_alive, is_own, read_lines, unwritten
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
     from pathlib import Path
 
     from seedream_nb.generation import Generation, Verbs
@@ -111,6 +111,7 @@ class Ledger:
         self.lock = threading.RLock()
         self._entries: dict[int, Entry] = {}
         self._offsets: dict[str, int] = {}
+        self._unwritten: set[bytes] = set()
         self._order: list[int] = []
         afresh_in_child(self)
 
@@ -169,11 +170,12 @@ class Ledger:
         if any(sizes.get(name, -1) < offset for name, offset in self._offsets.items()):
             self._forget()
         grown = [name for name, size in sizes.items() if size > self._offsets.get(name, 0)]
-        if sum(self._take(name) for name in grown):
+        begun = sum(self._take(name) for name in grown)
+        if self._take_unwritten() or begun:
             self._order = sorted(number for number, entry in self._entries.items() if entry.begun_in)
 
     def _forget(self) -> None:
-        self._entries, self._offsets, self._order = {}, {}, []
+        self._entries, self._offsets, self._order, self._unwritten = {}, {}, [], set()
         self.damaged = self.newer = 0
 
     def _sizes(self) -> dict[str, int]:
@@ -203,16 +205,27 @@ class Ledger:
         except OSError as error:
             self.unreadable[name] = error.strerror or str(error)
             return False
-        for line in found.lines:
+        self._add(found.lines, path)
+        self._offsets[name] = found.offset
+        self.damaged += found.damaged
+        self.newer += found.newer
+        return any(line.event == "intent" for line in found.lines)
+
+    def _take_unwritten(self) -> bool:
+        """Take in what this process knows and its disk refused; return whether a generation was begun there."""
+        folder = self.home / "journal"
+        fresh = [line for line in unwritten(folder) if line.content not in self._unwritten]
+        self._unwritten.update(line.content for line in fresh)
+        self._add(fresh, folder)
+        return any(line.event == "intent" for line in fresh)
+
+    def _add(self, lines: Iterable[Line], path: Path) -> None:
+        for line in lines:
             if line.event != "reply":  # kept for people who look into the file; nothing is made of it
                 entry = self._entries.get(line.id)
                 if entry is None:
                     entry = self._entries[line.id] = Entry()
                 entry.add(line, path)
-        self._offsets[name] = found.offset
-        self.damaged += found.damaged
-        self.newer += found.newer
-        return any(line.event == "intent" for line in found.lines)
 
 
 def is_elsewhere(entry: Entry) -> bool:

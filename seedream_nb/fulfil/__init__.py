@@ -93,8 +93,8 @@ async def made_before(job: Job, tools: Tools, others: Sequence[Job]) -> Generati
     if made is None:
         return None
     job.id = made.id
-    with contextlib.suppress(OSError):  # only counted: a full disk does not keep anyone from a picture that is here
-        await in_thread(lambda: tools.journal.append("once", made.id))
+    # Only counted: a full disk does not keep anyone from a picture that is here.
+    await in_thread(lambda: tools.journal.note("once", made.id))
     return replace(made, warnings=[*made.warnings, FROM_HISTORY])
 
 
@@ -226,7 +226,7 @@ async def hand_over(job: Job, generation: Generation, error: SeedreamError | Non
 
 
 def not_fetched(generation: Generation, trouble: OSError | None) -> DownloadError:
-    """Return the error for pictures that are paid for and not here; with `trouble` their links are nowhere else."""
+    """Return the error for pictures that are paid for and not here; with `trouble` no disk has their links yet."""
     reasons = "; ".join(dict.fromkeys(generation.missing.values()))
     told = [
         f"{len(generation.missing)} of {len(generation.links)} pictures could not be fetched: {reasons}",
@@ -236,6 +236,7 @@ def not_fetched(generation: Generation, trouble: OSError | None) -> DownloadErro
         return DownloadError("\n".join(told), hint="Try again with: %seedream recover")
     links = " ".join(generation.links[index - 1] for index in generation.missing)
     told[1] = f"They are paid for ({generation.cost or 0:.2f} USD). The journal can't be written: {reason_of(trouble)}."
+    told[1] += " Once it can, in this same process: %seedream recover"
     return DownloadError("\n".join(told), hint=f"Open their links soon, for they are kept nowhere else: {links}")
 
 
@@ -277,7 +278,10 @@ def whole(record: Record) -> Generation:
     assert generation is not None  # noqa: S101 - it was begun
     if record.trouble is None:
         return generation
-    warning = f"The journal can't be written ({reason_of(record.trouble)}), so this is missing in the history."
+    warning = (
+        f"The journal can't be written ({reason_of(record.trouble)}): only this process knows of it. "
+        "Make room before it ends, then: %seedream recover"
+    )
     links = [f"Link: {link}" for link in generation.links]
     return replace(generation, warnings=[*generation.warnings, warning, *links])
 

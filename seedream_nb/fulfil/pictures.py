@@ -110,8 +110,7 @@ async def recover(generation: Generation, tools: Tools, *, service: str) -> Gene
     The journal may be somebody else's: what it says of its service is believed only if `service` is the same, for
     one inside a private network may lead there.
     """
-    record = Record(tools.journal, home=tools.store.home, verbs=tools.verbs)
-    record.number = generation.id
+    record = Record(tools.journal, home=tools.store.home, verbs=tools.verbs, number=generation.id)
     with contextlib.suppress(OSError):  # what can't be written is told picture by picture
         await in_thread(tools.journal.open)
     await in_thread(lambda: keep_old_aside(tools.store))

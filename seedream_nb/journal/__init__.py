@@ -11,6 +11,7 @@ holds a lock on it, so that the unfinished work of a dead kernel can be told fro
 
 from __future__ import annotations
 
+import atexit
 import os
 import secrets
 import threading
@@ -25,11 +26,13 @@ from seedream_nb.journal.locks import UNABLE, hold, try_lock
 from seedream_nb.store import PRIVATE_FILE, make_private, sync_folder
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 __all__ = [
     "EVENTS", "MONEY", "MOST_RAW", "SILENT_SECONDS", "VERSION", "Journal", "Line", "Lines", "Record",
-    "afresh_in_child", "is_alive", "is_own", "is_writing", "read", "read_lines",
+    "afresh_in_child", "catch_up", "is_alive", "is_own", "is_writing", "read", "read_lines", "unwritten",
+    "write_all",
 ]  # fmt: skip
 
 MONEY = frozenset({"intent", "again", "links", "reply"})
@@ -44,17 +47,21 @@ _BINARY = getattr(os, "O_BINARY", 0)
 class Journal:
     """The file that this process appends to; thread-safe. A forked child gets a file of its own.
 
-    It remembers the lines of what has no end yet: if somebody deletes the file, a new one begins with them.
+    It remembers the lines of what has no end yet: if somebody deletes the file, a new one begins with them. What
+    could not be written lives as long as this process, and goes in before the next line that can be.
     """
 
-    def __init__(self, folder: Path) -> None:
-        """Name the folder; the file is made by the first `append`."""
+    def __init__(self, folder: Path, *, write: Callable[[int, bytes], None] | None = None) -> None:
+        """Name the folder; the file is made by the first `append`, and filled by `write`: all of it, or OSError."""
         self.folder = folder
+        self._write = write or write_all
         self.path: Path | None = None
         self._descriptor: int | None = None
         self._torn = False
-        self._begun: dict[int, list[bytes]] = {}
-        self._owed: list[bytes] = []
+        self._begun: dict[int, list[Line]] = {}
+        self._owed: tuple[Line, ...] = ()
+        self._unwritten: tuple[Line, ...] = ()
+        self._stays = False
         self._lock = threading.Lock()
         self._flushed = threading.Condition(self._lock)
         self._flushing = 0
@@ -67,34 +74,88 @@ class Journal:
         What money hangs on is safe from a power cut too.
 
         Raises:
-            OSError: the line could not be written; a later one can.
+            OSError: the line could not be written, and is not kept; a later one can.
         """
-        at = datetime.now(UTC).isoformat(timespec="microseconds")
-        line = spelled({"event": event, "id": number, "at": at, **fields, "v": VERSION})
+        self._tell(_line(event, number, fields))
+
+    def note(self, event: str, number: int, /, **fields: Any) -> OSError | None:  # noqa: ANN401 - JSON
+        """Write what happened, as `append` does; where that fails, keep the line to write it later, and return why."""
+        told = {"at": _now(), **fields}
+        try:
+            self.append(event, number, **told)
+        except OSError as error:
+            with self._lock:
+                self._keep(_line(event, number, told))
+            return error
+        return None
+
+    def catch_up(self) -> OSError | None:
+        """Write what could not be written before; return why it still can't be, or None where nothing is left."""
+        try:
+            if self.unwritten:
+                self._tell()
+        except OSError as error:
+            return error
+        return None
+
+    @property
+    def unwritten(self) -> tuple[Line, ...]:
+        """The lines that are in no file yet, oldest first."""
+        return (*self._owed, *self._unwritten)
+
+    def _tell(self, *fresh: Line) -> None:
+        """Write the lines that are owed, and then these; what is written is not written again if a later one fails."""
+        written: list[Line] = []
         with self._lock:
             descriptor = self._opened()
-            try:
-                _write(descriptor, b"".join([b"\n" * self._torn, *self._owed, line]))
-            except OSError:
-                self._torn = True
-                raise
-            self._torn, self._owed = False, []
-            self._remember(event, number, line)
-            self._flushing += event in MONEY
-        if event in MONEY:
-            self._wait_for_the_disk(descriptor)
+            while self._owed:
+                written.append(self._put(descriptor, self._owed[0]))
+                self._owed = self._owed[1:]
+            while self._unwritten:
+                written.append(self._put(descriptor, self._unwritten[0]))
+                self._unwritten = self._unwritten[1:]
+                self._remember(written[-1])
+            for line in fresh:
+                written.append(self._put(descriptor, line))
+                self._remember(line)
+            urgent = any(line.event in MONEY for line in written)
+            self._flushing += urgent
+        if urgent:
+            self._wait_for_the_disk(descriptor, [line for line in written if line not in fresh])
 
-    def _wait_for_the_disk(self, descriptor: int) -> None:
-        """Wait until what was written is safe; other lines are written meanwhile, for a kill does not wait."""
+    def _put(self, descriptor: int, line: Line) -> Line:
+        """Hand a line to the system, apart from one that it took only a part of."""
+        try:
+            self._write(descriptor, b"\n" * self._torn + line.content)
+        except OSError:
+            self._torn = True
+            raise
+        self._torn = False
+        return line
+
+    def _wait_for_the_disk(self, descriptor: int, late: list[Line]) -> None:
+        """Wait until what was written is safe; other lines are written meanwhile, for a kill does not wait.
+
+        If it is not, those that are `late` are written once more: a line that stands there twice says the same.
+        """
         try:
             _flush(descriptor)
         except OSError:
-            self._torn = True
+            with self._lock:
+                self._torn = True
+                self._keep(*late)
             raise
         finally:
             with self._lock:
                 self._flushing -= 1
                 self._flushed.notify_all()
+
+    def _keep(self, *lines: Line) -> None:
+        """Keep lines for later, and this journal as long as the process: it tries once more when that ends."""
+        self._unwritten = (*self._unwritten, *lines)
+        if lines and not self._stays:
+            self._stays = True
+            atexit.register(self.catch_up)
 
     def open(self) -> None:
         """Begin the file before there is a line for it: others see by its lock that this process is at work.
@@ -107,17 +168,18 @@ class Journal:
 
     def close(self) -> None:
         """Give up the lock; the next `append` starts another file."""
+        self.catch_up()
         with self._lock:
             self._forget()
 
-    def _remember(self, event: str, number: int, line: bytes) -> None:
+    def _remember(self, line: Line) -> None:
         """Keep the lines of what has begun, until it ends."""
-        if event == "end":
-            self._begun.pop(number, None)
-        elif event == "intent":
-            self._begun[number] = [line]
-        elif number in self._begun and event != "reply":
-            self._begun[number].append(line)
+        if line.event == "end":
+            self._begun.pop(line.id, None)
+        elif line.event == "intent":
+            self._begun[line.id] = [line]
+        elif line.id in self._begun and line.event != "reply":
+            self._begun[line.id].append(line)
 
     def _opened(self) -> int:
         """Return the file to append to: a new one at first, and when somebody deleted or moved it."""
@@ -130,7 +192,7 @@ class Journal:
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | _BINARY
             descriptor = os.open(path, flags, PRIVATE_FILE)
             self.path, self._descriptor, self._torn = path, descriptor, False
-            self._owed = [line for lines in self._begun.values() for line in lines]
+            self._owed = tuple(line for lines in self._begun.values() for line in lines)
             hold(descriptor)
             sync_folder(self.folder)
         return self._descriptor
@@ -146,11 +208,22 @@ class Journal:
         """Start afresh in a forked child; another thread of the parent may have held the lock."""
         self._lock = threading.Lock()
         self._flushed, self._flushing = threading.Condition(self._lock), 0
-        self._begun = {}
+        self._begun, self._owed, self._unwritten = {}, (), ()  # the parent writes them
         self._forget()
 
 
 _journals: weakref.WeakSet[Journal] = weakref.WeakSet()
+
+
+def unwritten(folder: Path) -> list[Line]:
+    """Return what this process knows and no file in this folder does yet, since the disk was full say."""
+    return [line for journal in list(_journals) if journal.folder == folder for line in journal.unwritten]
+
+
+def catch_up(folder: Path) -> OSError | None:
+    """Write what could not be written before; return why it still can't be, or None where nothing is left."""
+    troubles = [journal.catch_up() for journal in list(_journals) if journal.folder == folder]
+    return next(filter(None, troubles), None)
 
 
 def is_own(path: Path) -> bool:
@@ -181,6 +254,15 @@ def is_alive(path: Path) -> bool:
         os.close(descriptor)
 
 
+def _line(event: str, number: int, fields: Record) -> Line:
+    record = {"event": event, "id": number, "at": _now(), **fields, "v": VERSION}
+    return Line(event=event, id=number, content=spelled(record))
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="microseconds")
+
+
 def _leads_to(path: Path | None, descriptor: int) -> bool:
     """Return whether the open file is still the one of that name; a network folder renames deleted ones."""
     try:
@@ -189,7 +271,7 @@ def _leads_to(path: Path | None, descriptor: int) -> bool:
         return False
 
 
-def _write(descriptor: int, content: bytes) -> None:
+def write_all(descriptor: int, content: bytes) -> None:
     """Hand all of it to the system."""
     rest = memoryview(content)
     while rest:

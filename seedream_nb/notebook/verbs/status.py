@@ -102,6 +102,10 @@ def _left_out(session: Session) -> str:
     return session.history.left_out
 
 
+def _unwritten(session: Session) -> str:
+    return session.catch_up() or ""
+
+
 _ROWS = {
     "Requests go to": where,
     "Pictures are in": _pictures,
@@ -109,4 +113,5 @@ _ROWS = {
     "Running": _running,
     "Unfinished": _unfinished,
     "Left out": _left_out,
+    "Not kept yet": _unwritten,
 }
