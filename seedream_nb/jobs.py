@@ -33,7 +33,8 @@ class Jobs:
         self._jobs: list[Job] = []
         self._seconds = math.inf if lingers else KERNEL_SECONDS
         self._turn: tuple[asyncio.AbstractEventLoop, CapacityLimiter] | None = None
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
+        """Held by who looks at what is under way and adds to it: that is one step."""
         self._process: int | None = None
 
     def __iter__(self) -> Iterator[Job]:
@@ -42,7 +43,7 @@ class Jobs:
 
     def add(self, job: Job) -> None:
         """Remember a job that is about to begin, and at the process's end too."""
-        with self._lock:
+        with self.lock:
             self._jobs = [*(each for each in self._jobs if not each.over), job]
             if self._process is None:
                 self._process = os.getpid()

@@ -107,25 +107,29 @@ class Session:
         notices = self._homes.open(first_paid=endpoint.backend != "sandbox" and not bought)
         notices += self._told.due(endpoint.notices, self.settings.changes)
         tools = self._tools(endpoint)
-        others = self.jobs.under_way(tools.store.home)
-        need_room(tools.store, request, others, folder)
-        job = Job(
-            request,
-            backend=endpoint.backend,
-            host=endpoint.host,
-            price=self._price(endpoint.backend),
-            timeout=timeout,
-            once=once,
-            save=folder,
-            home=tools.store.home,
-            template=template,
-            notebook=self._notebook(),
-            notices=notices,
-        )
-        self.jobs.add(job)
+        job: Job | None = None
         try:
+            with self.jobs.lock:  # of two that ask for the same at one moment, one sees the other
+                others = self.jobs.under_way(tools.store.home)
+                need_room(tools.store, request, others, folder)
+                job = Job(
+                    request,
+                    backend=endpoint.backend,
+                    host=endpoint.host,
+                    price=self._price(endpoint.backend),
+                    timeout=timeout,
+                    once=once,
+                    save=folder,
+                    home=tools.store.home,
+                    template=template,
+                    notebook=self._notebook(),
+                    notices=notices,
+                )
+                self.jobs.add(job)
             job.start(self.background, fulfil(job, tools, others=others))
         except KeyboardInterrupt:  # it may have begun: what the message says must be true
+            if job is None:
+                raise
             job.cancel()
             job.result()
         return job

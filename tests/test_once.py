@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import subprocess
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -9,10 +12,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from seedream_nb.errors import StoppedError
-from tests.faults import POST, Links, Reply
+from tests.faults import POST, Links, Reply, Stall
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from seedream_nb.job import Job
     from seedream_nb.session import Session
@@ -101,3 +105,173 @@ def test_another_request_does_not_wait(
     gate.set()
     assert first.result().prompt == "a fox"
     assert len(fault_server.posts) == 2
+
+
+def ask_at_one_moment(session: Session, threads: int) -> list[Job]:
+    """Return what so many threads ask for at one moment, all for the same, once none of them goes on any more."""
+    moment = threading.Barrier(threads)
+    jobs: list[Job] = []
+
+    def ask() -> None:
+        moment.wait()
+        jobs.append(session.start("a fox", once=True))
+
+    asking = [threading.Thread(target=ask) for _ in range(threads)]
+    for thread in asking:
+        thread.start()
+    for thread in asking:
+        thread.join()
+    until(lambda: all(job.over for job in jobs))
+    return jobs
+
+
+@pytest.mark.slow
+def test_what_threads_ask_for_at_one_moment_is_bought_once(
+    new_session: NewSession, fault_server: FaultServer, tmp_path: Path
+) -> None:
+    """Asking and joining those under way is one step: of twelve threads one buys, and all get its result."""
+    fault_server.on(POST, Links(delay=0.02))
+    # What is asked of the host in the middle of it gives the other threads their turn.
+    session = new_session(notebook=lambda: time.sleep(0.005))
+    session.settings.change(concurrency=12)
+    for number in range(1, 9):
+        session.settings.change(home=tmp_path / str(number))
+        jobs = ask_at_one_moment(session, 12)
+        assert [job.result().id for job in jobs] == [1] * 12
+        assert len(fault_server.posts) == number
+
+
+def test_the_next_that_waits_buys_when_the_first_fails(new_session: NewSession, fault_server: FaultServer) -> None:
+    """One fails, exactly one more is sent, and the others get that one's result."""
+    fault_server.on(POST, Reply(status=500, delay=0.2), Links(delay=0.05))
+    jobs = ask_at_one_moment(new_session(), 6)
+    assert sorted(job.status for job in jobs) == ["done"] * 5 + ["failed"]
+    assert len(fault_server.posts) == 2
+
+
+# -- two kernels that share a home -------------------------------------------------------------------------
+
+ASKS = """
+import sys, threading
+from pathlib import Path
+from seedream_nb import errors
+from seedream_nb.session import Session
+from seedream_nb.settings import Settings
+
+settings = Settings(environ={}, folder=Path.cwd())
+settings.change(base_url=sys.argv[1], api_key="sk_test")
+session = Session(settings=settings, lingers=False)
+for line in sys.stdin:
+    job, told = session.start(line.strip(), once=True), None
+    while not job.over:
+        if job.wait != told and (told := job.wait):
+            print(told, flush=True)
+        job.wait_for_change(job.version, 0.05)
+    print(job.status, job.id, flush=True)
+"""
+
+
+class Asking:
+    """A process of its own with the same home, which asks for what it is told, one after another."""
+
+    def __init__(self, server: FaultServer, folder: Path, *, script: str = ASKS) -> None:
+        """Start it."""
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", script, server.url],
+            cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def ask(self, prompt: str) -> None:
+        """Let it ask."""
+        assert self.process.stdin is not None
+        print(prompt, file=self.process.stdin, flush=True)
+
+    def said(self) -> str:
+        """Return the next line that it says."""
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().strip()
+
+
+@pytest.fixture
+def two(fault_server: FaultServer, tmp_path: Path) -> Iterator[tuple[Asking, Asking]]:
+    """Start two processes that share a home."""
+    both = Asking(fault_server, tmp_path), Asking(fault_server, tmp_path)
+    yield both
+    for each in both:
+        each.process.kill()
+        each.process.communicate()
+
+
+@pytest.mark.slow
+def test_another_kernel_does_not_buy_the_same_again(fault_server: FaultServer, two: tuple[Asking, Asking]) -> None:
+    """Of two processes that share a home one waits, says for whom, and shows what the other bought."""
+    fault_server.on(POST, Links(delay=0.5))
+    first, second = two
+    first.ask("a fox")
+    until(lambda: fault_server.posts)
+    second.ask("a fox")
+    assert second.said() == f"Waiting for another kernel (process {first.process.pid}), which asks for the same…"
+    assert (first.said(), second.said()) == ("done 1", "done 1")
+    assert len(fault_server.posts) == 1
+
+
+@pytest.mark.slow
+def test_kernels_that_ask_at_one_moment_buy_once(fault_server: FaultServer, two: tuple[Asking, Asking]) -> None:
+    """However close together they ask: each time one of them buys."""
+    fault_server.on(POST, Links(delay=0.02))
+    for number in range(1, 11):
+        for each in two:
+            each.ask(f"fox {number}")
+        ended = [next(line for line in iter(each.said, "") if "Waiting" not in line) for each in two]
+        assert ended == [f"done {number}"] * 2
+        assert len(fault_server.posts) == number
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+def test_a_kernel_that_dies_keeps_nobody_waiting(fault_server: FaultServer, two: tuple[Asking, Asking]) -> None:
+    """Its claim ends with it: who waited for it asks."""
+    fault_server.on(POST, Stall(when="body"), Links())
+    first, second = two
+    first.ask("a fox")
+    until(lambda: fault_server.posts)
+    second.ask("a fox")
+    assert second.said().startswith("Waiting for another kernel")
+    first.process.kill()
+    assert second.said() == "done 2"
+    assert len(fault_server.posts) == 2
+
+
+def test_what_waits_for_another_kernel_can_be_stopped(
+    new_session: NewSession, fault_server: FaultServer, gate: threading.Event
+) -> None:
+    """It is withdrawn at once, at no cost; the other goes on."""
+    first = new_session().start("a fox", once=True)
+    until(lambda: first.sent)
+    second = new_session().start("a fox", once=True)
+    until(lambda: second.wait)
+    second.cancel()
+    with pytest.raises(StoppedError, match=r"withdrawn before it was sent\. Nothing was billed"):
+        second.result()
+    gate.set()
+    assert first.result().status == "done"
+    assert len(fault_server.posts) == 1
+
+
+def test_no_claim_stays(new_session: NewSession, tmp_path: Path) -> None:
+    """The file by which kernels wait for each other goes with the request."""
+    new_session().start("a fox", once=True).result()
+    until(lambda: not list((tmp_path / "seedream" / "journal" / "claims").iterdir()))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has locks of another kind")
+def test_a_disk_without_locks_is_said(new_session: NewSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where kernels can't wait for each other, the result says so in a line."""
+    import fcntl
+
+    def unable(_descriptor: int, _operation: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", unable)
+    result = new_session().start("a fox", once=True).result()
+    assert any("another kernel" in warning for warning in result.warnings)

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 __all__ = ["Tools", "fulfil", "recover"]
 
 FROM_HISTORY = "From the history: the same was asked before. Nothing was sent, nothing was charged."
+NO_CLAIMS = "This disk has no locks, so another kernel that asks for the same at the same time would pay for it too."
+CLAIM_SECONDS = 0.1
+"""How often is looked whether another kernel has what it asked for."""
 PREPARED_AT_ONCE = 2
 """References that are decoded at once: a picture of 36 million pixels takes 110 MB then."""
 JOURNALED_CHARACTERS = 60_000
@@ -47,8 +50,15 @@ async def fulfil(job: Job, tools: Tools, *, others: Sequence[Job] = ()) -> None:
     `others` were under way when this was begun: with `once`, what one of them asks for is not asked for again.
     """
     inputs = await prepare(job, tools)
-    if job.once and (made := await made_before(job, tools, others)):
-        return await hand_over(job, made)
+    if not job.once:
+        return await buy(job, tools, inputs)
+    async with alone(job, tools, others):
+        made = await made_before(job, tools, others)
+        return await (buy(job, tools, inputs) if made is None else hand_over(job, made))
+
+
+async def buy(job: Job, tools: Tools, inputs: list[str | Input]) -> None:
+    """Reserve the budget, journal the intent, post, journal the links, download, settle."""
     record = Record(tools.journal, home=tools.store.home, verbs=tools.verbs)
     with tools.budget.reserve(job.request, job.price) as reservation:
         async with ended(job, record, reservation):
@@ -82,14 +92,33 @@ async def prepared(reference: Reference, tools: Tools, line: anyio.CapacityLimit
         return await in_thread(lambda: fit(reference, tools.store.inputs))
 
 
-async def made_before(job: Job, tools: Tools, others: Sequence[Job]) -> Generation | None:
-    """Return the complete result of exactly this request, if the history holds one, or will when `others` end."""
+@asynccontextmanager
+async def alone(job: Job, tools: Tools, others: Sequence[Job]) -> AsyncIterator[None]:
+    """Wait until nobody else asks for the same, here or in another kernel with this home; then others wait for us."""
     for other in others:
         if other.asks_the_same(job):
             job.update(phase="waiting", wait=f"Waiting for {other.mark}, which asks for the same…")
             await ended_work(other)
             job.update(wait=None)
-    made = await in_thread(lambda: tools.history.same(job.request.fingerprint, job.backend, job.host))
+    claim = tools.claim(job.asks)
+    try:
+        while (taken := await in_thread(claim.take)) is False:
+            whose = f" (process {number})" if (number := await in_thread(claim.holder)) else ""
+            job.update(phase="waiting", wait=f"Waiting for another kernel{whose}, which asks for the same…")
+            await asyncio.sleep(CLAIM_SECONDS)
+        job.update(wait=None)
+        if taken is None:
+            job.notices += (NO_CLAIMS,)
+        yield
+    finally:
+        claim.release()
+
+
+async def made_before(job: Job, tools: Tools, others: Sequence[Job]) -> Generation | None:
+    """Return the complete result of exactly this request, if the history or one of `others` has it."""
+    # The journal of a full disk tells nothing of what has just come.
+    new = next((each.generation for each in others if each.status == "done" and each.asks_the_same(job)), None)
+    made = await in_thread(lambda: tools.history.same(job.request.fingerprint, job.backend, job.host)) or new
     if made is None:
         return None
     job.id = made.id

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 import anyio.to_thread
+
+from seedream_nb.journal import Claim
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +35,10 @@ class Tools:
     client: Client
     turn: anyio.CapacityLimiter
     verbs: Verbs
+
+    def claim(self, asked: str) -> Claim:
+        """Return the claim of exactly this request, for who asks for it only once."""
+        return Claim(self.store.journal / "claims" / hashlib.sha256(asked.encode()).hexdigest()[:32])
 
 
 async def in_thread(function: Callable[[], Result]) -> Result:

@@ -96,8 +96,12 @@ class Job:
 
     def asks_the_same(self, other: Job) -> bool:
         """Return whether another job asks the same service for exactly the same."""
-        same_place = (self.backend, self.host) == (other.backend, other.host)
-        return same_place and self.request.fingerprint == other.request.fingerprint
+        return self.asks == other.asks
+
+    @property
+    def asks(self) -> str:
+        """What it asks for, and where: the same text for the same."""
+        return f"{self.request.fingerprint} {self.backend} {self.host}"
 
     def result(self, timeout: float | None = None) -> Generation:
         """Wait for the generation and return it.

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from seedream_nb.journal.forks import afresh_in_child
 from seedream_nb.journal.lines import EVENTS, MOST_RAW, VERSION, Line, Lines, Record, read, read_lines, spelled
-from seedream_nb.journal.locks import UNABLE, hold, try_lock
+from seedream_nb.journal.locks import UNABLE, Claim, hold, try_lock
 from seedream_nb.store import PRIVATE_FILE, make_private, sync_folder
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
-    "EVENTS", "MONEY", "MOST_RAW", "SILENT_SECONDS", "VERSION", "Journal", "Line", "Lines", "Record",
+    "EVENTS", "MONEY", "MOST_RAW", "SILENT_SECONDS", "VERSION", "Claim", "Journal", "Line", "Lines", "Record",
     "afresh_in_child", "catch_up", "is_alive", "is_own", "is_writing", "read", "read_lines", "unwritten",
     "write_all",
 ]  # fmt: skip

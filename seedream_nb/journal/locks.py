@@ -1,11 +1,20 @@
-"""Locks on journal files, by which the work of a living kernel is told from that of a dead one."""
+"""Locks on files, by which the work of a living kernel is told from that of a dead one."""
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import sys
+import threading
 import time
+from typing import TYPE_CHECKING
+
+from seedream_nb.journal.forks import afresh_in_child
+from seedream_nb.store import PRIVATE_FILE, make_private
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 UNABLE = {getattr(errno, name, None) for name in ("ENOLCK", "EOPNOTSUPP", "ENOTSUP", "ENOSYS", "EINVAL")}
 """What disks say that can't flush, as some network folders do."""
@@ -52,3 +61,70 @@ else:
         except OSError as error:
             return False if error.errno in _HELD else None
         return True
+
+
+class Claim:
+    """What one kernel at a time has, such as the right to ask for something; it is free again when that kernel dies."""
+
+    def __init__(self, path: Path) -> None:
+        """Name the file that stands for it; it is there while somebody has the claim. Nothing is touched yet."""
+        self.path = path
+        self._descriptor: int | None = None
+        self._released = False
+        self._lock = threading.Lock()
+        afresh_in_child(self)
+
+    def take(self) -> bool | None:
+        """Take the claim, or return False where somebody else has it; None where this disk has no locks."""
+        with self._lock:
+            if self._released:  # while a thread was about to take it
+                return False
+            try:
+                make_private(self.path.parent)
+                # Never through a link: a folder that somebody gave away may lead anywhere.
+                flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+                self._descriptor = os.open(self.path, flags, PRIVATE_FILE)
+            except OSError:
+                return None
+            taken = try_lock(self._descriptor, shared=False)
+            if taken and not self._is_named():  # who had it took the file away meanwhile
+                taken = False
+            if taken:
+                os.ftruncate(self._descriptor, 0)
+                os.write(self._descriptor, b"%d" % os.getpid())
+            else:
+                self._close()
+            return taken
+
+    def holder(self) -> str:
+        """Return the number of the process that has it, as far as it is told."""
+        try:
+            told = self.path.read_bytes()[:10].decode()
+        except (OSError, ValueError):
+            return ""
+        return told if told.isdecimal() else ""
+
+    def release(self) -> None:
+        """Give it back, if we have it, for good."""
+        with self._lock:
+            self._released = True
+            if self._descriptor is not None:
+                with contextlib.suppress(OSError):  # Windows takes away no file that is open
+                    self.path.unlink()
+                self._close()
+
+    def after_fork(self) -> None:
+        """Leave it to the parent, whose claim it is; a child that kept the file open would hold it too."""
+        self._lock, self._released = threading.Lock(), True
+        self._close()
+
+    def _is_named(self) -> bool:
+        try:
+            return os.path.samestat(self.path.stat(), os.fstat(self._descriptor or 0))
+        except OSError:
+            return False
+
+    def _close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
