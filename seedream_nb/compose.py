@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seedream_nb.errors import Problem, ReferenceImageError, RequestError
-from seedream_nb.prompt import expand
+from seedream_nb.generation.inputs import written
+from seedream_nb.prompt import Prompt, expanded
 from seedream_nb.references.gather import Gathering
 from seedream_nb.references.resolve import Lookups, marks_as_text
 from seedream_nb.request import make_request
@@ -15,11 +16,14 @@ from seedream_nb.scope import EmptyScope
 from seedream_nb.sizes import TIERS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from seedream_nb.request import ImageRequest
+    from seedream_nb.request import ImageRequest, Reference
     from seedream_nb.scope import Scope
     from seedream_nb.settings import Settings
+
+_NAMED = 24
+"""Characters of a reference's name, where all are told."""
 
 ASKED = frozenset(
     {"values", "images", "size", "aspect", "max_images", "sequential", "watermark", "once", "save", "timeout"}
@@ -48,6 +52,7 @@ class Composer:
         scope: Scope | None = None,
         typed: bool = False,
         defaults: bool = True,
+        check_numbers: bool = True,
         images: object = (),
         size: str | None = None,
         aspect: str | None = None,
@@ -65,6 +70,8 @@ class Composer:
                 the notebook's names, and Markdown images in the prompt are references. What comes from anywhere
                 else is never evaluated.
             defaults: whether the settings fill what is not said; not so for what is run again.
+            check_numbers: whether each "image 3" of the prompt must be one of the references; not so in a prompt that
+                was sent before, and is asked for again.
             images: reference images, each in any form that a reference can have; one, or a list.
             size: as the option of that name; so are the others.
             aspect: see there.
@@ -81,16 +88,21 @@ class Composer:
         for each in as_list(images):
             gathering.add(each)
         text = _expanded(prompt, scope, gathering, found, markdown=typed)
-        found += gathering.problems
+        warnings = [*gathering.warnings, *(marks_as_text(prompt) if typed else ())]
+        if gathering.problems:  # then it is not known which number each would have
+            found += gathering.problems
+        elif check_numbers and isinstance(text, Prompt):
+            is_series = max_images is not None if sequential is None else sequential == "auto"
+            wrong, told = _numbers_without_reference(text, gathering.references, is_series=is_series)
+            found, warnings = found + wrong, warnings + told
         if defaults:
             size, aspect = self._shape(size, aspect)
             watermark = self._settings.get("watermark") if watermark is None else watermark
         request = make_request(
-            text, images=gathering.references, size=size, aspect=aspect, max_images=max_images,
-            sequential=sequential, watermark=watermark, problems=found,
+            text.text if isinstance(text, Prompt) else text, images=gathering.references, size=size, aspect=aspect,
+            max_images=max_images, sequential=sequential, watermark=watermark, problems=found,
         )  # fmt: skip
-        marks = marks_as_text(prompt) if typed else ()
-        return replace(request, warnings=(*request.warnings, *gathering.warnings, *marks))
+        return replace(request, warnings=(*request.warnings, *warnings))
 
     def _lookups(self, *, typed: bool) -> Lookups:
         return Lookups(
@@ -122,20 +134,62 @@ def is_tier(size: object) -> bool:
 
 
 def _expanded(
-    prompt: str, scope: Scope | None, gathering: Gathering, problems: list[Problem], *, markdown: bool
-) -> str:
-    if scope is None or not isinstance(prompt, str):
+    prompt: Any,  # noqa: ANN401 - checked by the rules of a request
+    scope: Scope | None,
+    gathering: Gathering,
+    problems: list[Problem],
+    *,
+    markdown: bool,
+) -> Any:  # noqa: ANN401 - a Prompt, or what was handed over in the place of one
+    if not isinstance(prompt, str):
         return prompt
+    if scope is None:
+        return Prompt.plain(prompt)
     try:
-        return expand(prompt, scope, gathering, markdown=markdown)
+        return expanded(prompt, scope, gathering, markdown=markdown)
     except RequestError as error:
         problems.append(Problem(*error.problems, reference=isinstance(error, ReferenceImageError)))
         return "(not expanded)"
 
 
+def _numbers_without_reference(
+    prompt: Prompt, references: Sequence[Reference], *, is_series: bool
+) -> tuple[list[Problem], list[str]]:
+    """Return what is wrong with the numbers that a prompt gives to references, and what there is to warn of.
+
+    It is wrong where a person typed the number and there are references; in a series it may be the number of a
+    picture, and a value may speak of other images.
+    """
+    typed, in_values = (
+        [said.words for said in prompt.numbers(typed=typed) if not 1 <= said.number <= len(references)]
+        for typed in (True, False)
+    )
+    there = _references_told(references)
+    if typed and references and not is_series:
+        told = f"The prompt says {_listed(dict.fromkeys(typed))}, and {there}."
+        remedy = "Correct the number or add the reference; words to be written in the picture go in double quotes."
+        return [Problem(f"{told} {remedy}")], []
+    said = dict.fromkeys([*typed, *in_values])
+    return [], [f"The prompt says {_listed(said)}, and {there}."] if said else []
+
+
+def _listed(words: Iterable[str]) -> str:
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def _references_told(references: Sequence[Reference]) -> str:
+    """Return in words which references there are."""
+    if not references:
+        return "there is no reference image"
+    each = ", ".join(f"image {place}: {written(each, _NAMED)}" for place, each in enumerate(references, 1))
+    return f"there {'is one reference' if len(references) == 1 else f'are {len(references)} references'} ({each})"
+
+
 def options_of(request: ImageRequest) -> dict[str, Any]:
-    """Return a request as the options that make it again."""
+    """Return a request as the options that make it again: what was sent once is not asked whether it makes sense."""
     return {
+        "check_numbers": False,
         "prompt": request.prompt,
         "images": list(request.images),
         "size": request.size,
@@ -151,4 +205,6 @@ def changed(options: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str,
     gone = {superseded[name] for name in changes if name in superseded}
     if "aspect" in changes and is_tier(options.get("size")):
         gone.discard("size")
+    if "prompt" in changes:
+        gone.add("check_numbers")
     return {**{name: value for name, value in options.items() if name not in gone}, **changes}

@@ -217,3 +217,12 @@ def plain(text: str, limit: int = MOST_CHARACTERS) -> str:
     line = " ".join(kept.split())
     whole = len(text) <= 100 * limit and start == looked_at
     return line if whole and len(line) <= limit else line[: limit - 1].rstrip() + "…"
+
+
+def shown(value: object, limit: int = 40) -> str:
+    """Return what somebody handed over, and its type, for a message; whatever it says of itself, or can't say."""
+    kind = type(value).__name__
+    try:
+        return f"{plain(repr(value), limit)} ({kind})"
+    except Exception:  # noqa: BLE001 - it is somebody's __repr__, or a number of thousands of digits
+        return f"a value of type {kind}"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from seedream_nb.errors import Problem, plain
+from seedream_nb.errors import Problem, RequestError, plain, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+_OWN = (str, bool, int, float)
 
 
 class Scope(Protocol):
@@ -38,8 +40,12 @@ class NamesScope:
     has_builtins = False
 
     def __init__(self, values: Mapping[str, object]) -> None:
-        """Offer these values by their names."""
-        self._values = dict(values)
+        """Offer these values by their names.
+
+        Raises:
+            RequestError: they are none, or have names that are no texts.
+        """
+        self._values = _named(values)
 
     def names(self) -> Iterable[str]:
         """Return the names that were given."""
@@ -69,3 +75,28 @@ class EmptyScope(NamesScope):
     def __init__(self) -> None:
         """Offer nothing."""
         super().__init__({})
+
+
+def scalar(value: Any) -> Any:  # noqa: ANN401 - anything
+    """Return a single value of numpy, or of a library like it, as Python's own; any other value as it is."""
+    if isinstance(value, _OWN) and type(value).__module__ == "builtins":
+        return value
+    try:
+        shape, item = getattr(value, "shape", None), getattr(value, "item", None)
+        return item() if isinstance(shape, tuple) and not shape and callable(item) else value
+    except Exception:  # noqa: BLE001 - what can't say that it is one is none
+        return value
+
+
+def _named(values: Any) -> dict[str, object]:  # noqa: ANN401 - whatever a person hands over
+    """Return values by their names: of a dictionary, the row of a table, whatever has keys."""
+    try:
+        named = dict(values) if hasattr(values, "keys") else None
+    except Exception:  # noqa: BLE001 - it is somebody's own class
+        named = None
+    if named is None:
+        raise RequestError(f'values: found {shown(values)}; write a dictionary, such as values={{"style": "ink"}}.')
+    for name in named:
+        if not isinstance(name, str):
+            raise RequestError(f"values: found the name {shown(name)}; a name is a text, as it stands in the prompt.")
+    return named

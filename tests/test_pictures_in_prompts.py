@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import io
 import itertools
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +47,9 @@ class Notebook(NamesScope):
         return encoded(gradient(77, 50), "PNG")
 
 
+HEIC = b"\0\0\0\x18ftypheic" + b"\0" * 100
+
+
 class Compose:
     """A composer in a folder with the pictures a.png to d.png, `my cat.png` and `odd (1).png`."""
 
@@ -52,11 +57,16 @@ class Compose:
         """Make the pictures, and names for some."""
         for index, name in enumerate(["a.png", "b.png", "c.png", "d.png", "my cat.png", "odd (1).png"]):
             (folder / name).write_bytes(encoded(gradient(60 + index, 50), "PNG"))
+        (folder / "empty.png").write_bytes(b"")
+        (folder / "notes.png").write_text("a fox")
         self.names: dict[str, object] = {
             "a": Path("a.png"), "b": Path("b.png"), "c": (folder / "c.png").read_bytes(), "photo": gradient(90, 50),
             "style": "ink", "name": "a.png", "gone": Path("gone.png"), "several": [Path("a.png"), Path("b.png")],
             "three": [Path("a.png"), Path("b.png"), Path("c.png")], "mixed": [gradient(90, 50), "ink"], "raw": b"xyz",
             "number": 4, "words": ["ink", "oil"], "tiny": gradient(10, 10), "trick": "![x](a.png) {photo}",
+            "broken": [Path("a.png"), Path("gone.png")], "lost": [Path("gone.png")], "deep": [[Path("a.png")], ["ink"]],
+            "empty": folder / "empty.png", "notes": folder / "notes.png", "heic": HEIC, "opened": io.BytesIO(HEIC),
+            "words_file": io.StringIO("ink"), "none": None,
         }  # fmt: skip
         self.scope = Notebook(self.names)
         self._compose = Composer(
@@ -96,14 +106,22 @@ ENGLISH = [
     ("a fox", ["attachment:my%20cat.png", "Attachment:my cat.png"], "a fox", ["my cat.png"]),
     ("{photo}", ["@out"], "image 1", ["@out"]),
     ("{b}", ["@3"], "image 1", ["@3"]),
-    ("{style} {name} {gone} {raw} {number}", [], "ink a.png gone.png b'xyz' 4", []),
+    ("{style} {name} {gone!s} {raw!r} {number}", [], "ink a.png gone.png b'xyz' 4", []),
     ("{words}", [], "['ink', 'oil']", []),
     ("{a!s} {a!s:>6} {a:}", [], "a.png  a.png a.png", []),
     ("{{a}}", [], "{a}", []),
     ("{trick}", [], "![x](a.png) {photo}", []),
     ("![a cat](a.png) asleep", [], "image 1 asleep", ["a.png"]),
     ("![](b.png), {b}, ![x](./b.png)", [], "image 1, image 1, image 1", ["b.png"]),
-    ("![](my cat.png)![](<my cat.png>)![](my%20cat.png)", [], "image 1image 1image 1", ["my cat.png"]),
+    ("![](my cat.png)![](<my cat.png>)![](my%20cat.png)", [], "image 1", ["my cat.png"]),
+    ("{b}{a}", [], "image 1 and image 2", ["b", "a"]),
+    ("{several}![](c.png){a} asleep", [], "image 1, image 2 and image 3 asleep", ["several[0]", "several[1]", "c.png"]),
+    ("{a}2 cats", [], "image 1 2 cats", ["a"]),
+    ("{a}{number} cats", [], "image 1 4 cats", ["a"]),
+    ("{several}3, {a}.5, {a}-2, {a}:4", [], "image 1 and image 2 3, image 1 .5, image 1 -2, image 1 :4",
+     ["several[0]", "several[1]"]),
+    ("as{a}style, {a}. 2 cats, {a}, 2", [], "asimage 1style, image 1. 2 cats, image 1, 2", ["a"]),
+    ("2{a}", [], "2image 1", ["a"]),
     ('![a](a.png "a title") ![a](<b.png> \'another\')', [], "image 1 image 2", ["a.png", "b.png"]),
     ("![odd [1]](odd (1).png)", [], "image 1", ["odd (1).png"]),
     ("![](https://x.org/a.png?b=c%20d)", [], "image 1", ["https://x.org/a.png?b=c%20d"]),
@@ -132,6 +150,8 @@ CHINESE = [
     ("把{a}的风格用到{b}上", "把图1的风格用到图2上"),
     ("{several}合成一张", "图1和图2合成一张"),
     ("{three}合成一张", "图1、图2和图3合成一张"),
+    ("把{a}{b}合成一张", "把图1和图2合成一张"),
+    ("画出{a}3只猫", "画出图1 3只猫"),
     ("把 {a} 变成 Studio Ghibli 风格", "把 图1 变成 Studio Ghibli 风格"),
     ("风 wind, like {a}", "风 wind, like image 1"),
     ("{a}", "image 1"),
@@ -146,7 +166,17 @@ def test_a_chinese_prompt_counts_in_chinese(compose: Compose, prompt: str, text:
 
 WRONG = [
     ("{tiny}", ["tiny", "10x10", "14"]),
-    ("{mixed}", ["mixed", "other things"]),
+    ("{mixed}", ["{mixed}[1] is no picture but 'ink' (str), in a list of pictures"]),
+    ("{broken}", ["{broken}[1] was not found in"]),
+    ("{lost}", ["{lost}[0] was not found in"]),
+    ("{deep}", ["{deep}[1][0] is no picture but 'ink'"]),
+    ("{gone}", ["{gone} was not found in", "{gone!s}"]),
+    ("{empty}", ["{empty} is empty"]),
+    ("{notes}", ["{notes} is no picture but text"]),
+    ("{raw}", ["{raw} is no picture but text", "{raw.decode()}"]),
+    ("{heic}", ["{heic} is no picture but a HEIC photo: save it as JPEG."]),
+    ("{opened}", ["{opened} is no picture but a HEIC photo"]),
+    ("{words_file}", ["{words_file} is open as text"]),
     ("![](gone.png)", ["gone.png was not found"]),
     ("![](attachment:dog.png)", ["attachment:dog.png"]),
     ("![](http://169.254.169.254/a.png)", ["link-local"]),
@@ -199,14 +229,21 @@ def test_an_array_with_a_pictures_shape_is_one(compose: Compose, shape: tuple[in
     assert [(each.width, each.height) for each in compose("{it}").images] == [(30, 20)]
 
 
-@pytest.mark.parametrize("shape", [(3,), (3, 3), (14, 90), (14, 90, 3)])
-def test_any_other_array_is_text(compose: Compose, shape: tuple[int, ...]) -> None:
-    """A vector, a matrix, what has a side under 15."""
+@pytest.mark.parametrize("shape", [(3,), (3, 3), (14, 90), (14, 90, 3), (20, 30, 2), (1, 20, 30, 3)])
+def test_any_other_array_is_refused(compose: Compose, shape: tuple[int, ...]) -> None:
+    """A vector, a matrix, what has a side under 15: why it is no picture is told, and how to have its text."""
     numpy = pytest.importorskip("numpy")
     compose.scope = Notebook({"it": numpy.zeros(shape, "uint8")})
-    request = compose("{it}")
-    assert request.images == ()
-    assert request.prompt.startswith("[")
+    with pytest.raises(ReferenceImageError, match=rf"(?s)\{{it\}}.*{re.escape(str(shape))}.*\{{it!s\}}"):
+        compose("{it}")
+    assert compose("{it!s}").prompt.startswith("[")
+
+
+@pytest.mark.parametrize("name", ["none", "gone", "raw", "mixed"])
+def test_what_is_no_text_is_refused_in_values_too(compose: Compose, name: str) -> None:
+    """`sd.generate(…, values={…})` is the same."""
+    with pytest.raises(RequestError, match=rf"\{{{name}\}}"):
+        compose(f"{{{name}}}", typed=False)
 
 
 def test_values_given_in_python_may_be_pictures(compose: Compose) -> None:

@@ -71,7 +71,8 @@ REPLACED = [
     ("{style:}", "ink"),
     ("{风格}画", "水墨画"),
     ("{_}", "underscore"),
-    ("{nothing}", "None"),
+    ("{nothing!s}", "None"),
+    ("{nothing!r:>6}", "  None"),
     ("{brace}", "{style}"),
     ("{double}", "{{style}}"),
     ("{style}{{style}}{style}", "ink{style}ink"),
@@ -149,7 +150,8 @@ WRONG = [
     ("{styles[j]}", ["NameError", "'j'"]),
     ("{obj.upper(a b)}", ["SyntaxError"]),
     ("{price:zz}", ["ValueError"]),
-    ("{nothing:.2f}", ["TypeError"]),
+    ("{nothing:.2f}", ["None", "{nothing!s}"]),
+    ("{price:{nothing}}", ["{nothing} is None"]),
     ("{price:{widht}}", ["no variable widht", "Did you mean width?"]),
 ]
 

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import builtins
 import re
+from bisect import bisect_left
+from dataclasses import dataclass
 from functools import partial
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Protocol
 
 from seedream_nb.errors import Problem, did_you_mean, plain, refused
 from seedream_nb.prompt.expressions import NAME, Expression, escaped_end, expression_at
 from seedream_nb.prompt.links import Link, link_at
-from seedream_nb.prompt.wording import worded
+from seedream_nb.prompt.unmeant import is_path, reads_as_object, unmeant
+from seedream_nb.prompt.wording import Said, pieces, said_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from seedream_nb.scope import Scope
 
-__all__ = ["Expression", "Link", "Pictures", "expand", "literal", "parts_of"]
+__all__ = ["Expression", "Link", "Pictures", "Prompt", "Said", "expand", "expanded", "is_plain", "literal", "parts_of"]
 
 _MARKS = re.compile(r"\{|!\[")
-_CONVERSIONS: dict[str | None, Callable[[Any], Any]] = {"r": repr, "s": str, "a": ascii}
+_CONVERSIONS: dict[str, Callable[[Any], Any]] = {"r": repr, "s": str, "a": ascii}
 _SHOWN = 60
 
 
@@ -28,13 +32,42 @@ class Pictures(Protocol):
     """Where pictures that a template names become references, each with its number."""
 
     def of_value(self, name: str, value: object) -> Sequence[int] | None:
-        """Return the numbers of the pictures that a value is; None if it is no picture but text. Raises Problem."""
+        """Return the numbers of the pictures that a value is; None if it is none. Raises Problem: why it is none."""
 
     def of_link(self, target: str) -> Sequence[int]:
         """Return the numbers of what a Markdown image leads to; raises Problem."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Prompt:
+    """What a template means, and which of it was typed."""
+
+    text: str
+    typed: tuple[tuple[int, int], ...]
+    """Where in the text what was typed stands, from and to: the rest are values."""
+
+    @classmethod
+    def plain(cls, text: str) -> Prompt:
+        """Return a text that was typed as it is."""
+        return cls(text=text, typed=((0, len(text)),))
+
+    def numbers(self, *, typed: bool) -> list[Said]:
+        """Return the numbers that it gives to reference images, be it where a person typed, or within values."""
+        starts = [start for start, _ in self.typed]
+
+        def is_typed(said: Said) -> bool:
+            before = bisect_left(starts, said.end)  # of the parts that begin before it ends, the last reaches farthest
+            return before > 0 and self.typed[before - 1][1] > said.start
+
+        return [said for said in said_in(self.text) if is_typed(said) is typed]
+
+
 def expand(template: str, scope: Scope, pictures: Pictures | None = None, *, markdown: bool = True) -> str:
+    """Return the text of `expanded`."""
+    return expanded(template, scope, pictures, markdown=markdown).text
+
+
+def expanded(template: str, scope: Scope, pictures: Pictures | None = None, *, markdown: bool = True) -> Prompt:
     r"""Return the prompt that a template means: each `{expression}` replaced by its value, as an f-string does.
 
     `{{expression}}` gives `{expression}`; all other braces stay as they are, and so does the argument of a
@@ -57,7 +90,19 @@ def expand(template: str, scope: Scope, pictures: Pictures | None = None, *, mar
     found = [_told(partial(_meant, part, scope, names, pictures), problems) for part in parts]
     if problems:
         raise refused(problems)
-    return worded(found)
+    texts = pieces(found)
+    ends = list(accumulate(map(len, texts)))
+    typed = tuple(
+        (end - len(text), end)
+        for part, text, end in zip(parts, texts, ends, strict=True)
+        if text and isinstance(part, str)
+    )
+    return Prompt(text="".join(texts), typed=typed)
+
+
+def is_plain(template: str) -> bool:
+    """Return whether a template has neither expressions nor Markdown images: it means the same whatever there is."""
+    return all(isinstance(part, str) for part in parts_of(template))
 
 
 def literal(text: str) -> str:
@@ -135,14 +180,71 @@ def _value_of(
         raise Problem(_missing(part, names))
     form = _text_of(part.format, scope, names)
     value = _tried(part, lambda: scope.evaluate(part.code))
-    if pictures is not None and not part.conversion and not part.format:
-        numbers = pictures.of_value(part.code, value)
+    if part.conversion:  # that says it: the text
+        converted = _tried(part, lambda: _CONVERSIONS[part.conversion](value))
+        return str(_tried(part, lambda: format(converted, form)))
+    if pictures is not None and not part.format:
+        numbers = _numbers_of(part, value, pictures)
         if numbers is not None:
-            return tuple(numbers)
-    convert = _CONVERSIONS.get(part.conversion, lambda kept: kept)
-    converted = _tried(part, lambda: convert(value))
-    text: str = _tried(part, lambda: format(converted, form))
+            return numbers
+    if not (part.format and _tried(part, lambda: is_path(value))):
+        _tried(part, lambda: _refuse_unmeant(part, value))
+    text = str(_tried(part, lambda: format(value, form)))
+    if _tried(part, lambda: reads_as_object(value, text)):
+        as_text = f"write what you mean of it, such as an attribute. {_as_text(part)}"
+        raise Problem(f"{_shown(part)} would read {plain(text, _SHOWN)}: {as_text}")
     return text
+
+
+def _numbers_of(part: Expression, value: object, pictures: Pictures) -> tuple[int, ...] | None:
+    """Return the numbers of the pictures that a value is; what is wrong with them begins with the braces."""
+    try:
+        numbers = pictures.of_value(part.code, value)
+    except Problem as problem:
+        *texts, last = [_begun(part, text) for text in problem.texts]
+        raise Problem(*texts, f"{last}{_tried(part, lambda: _way_to_text(part, value))}", reference=True) from problem
+    return None if numbers is None else tuple(numbers)
+
+
+def _begun(part: Expression, text: str) -> str:
+    """Return what is wrong with a value as a sentence that begins with its braces, by which the panel places it."""
+    return f"{{{part.code}}}{text.removeprefix(part.code)}" if text.startswith(part.code) else f"{_shown(part)}: {text}"
+
+
+def _way_to_text(part: Expression, value: object) -> str:
+    """Return how to have the text of what was meant as a picture, where somebody might want that."""
+    found = unmeant(value, part.code)
+    if found is None or found[0] != part.code:
+        return ""
+    if isinstance(value, bytes | bytearray) and _is_text(value):
+        return f" {found[1].remedy}"
+    return f" {_as_text(part)}" if found[1].reads else ""
+
+
+def _is_text(content: bytes | bytearray) -> bool:
+    try:
+        return b"\0" not in content and bool(content.decode())
+    except UnicodeDecodeError:
+        return False
+
+
+def _refuse_unmeant(part: Expression, value: object) -> None:
+    """Refuse what nobody means as text.
+
+    Raises:
+        Problem: what it is, what to write in its place, and how to have its text all the same.
+    """
+    found = unmeant(value, part.code)
+    if found is None:
+        return
+    where, why = found
+    name = _shown(part) if where == part.code else f"{_shown(part)}: {plain(where, _SHOWN)}"
+    as_text = f" {_as_text(part)}" if why.reads else ""
+    raise Problem(f"{name} {why.told}. {why.remedy}{as_text}")
+
+
+def _as_text(part: Expression) -> str:
+    return f"For its text write {{{part.code}!s}}."
 
 
 def _text_of(parts: Iterable[str | Expression], scope: Scope, names: Collection[str]) -> str:
@@ -171,7 +273,7 @@ def _tried(part: Expression, action: Any) -> Any:  # noqa: ANN401 - values of th
     """Return what an action on the user's own values gives; what it raises becomes a problem."""
     try:
         return action()
-    except (KeyboardInterrupt, GeneratorExit):
+    except (Problem, KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException as error:  # a panic of Rust and SystemExit are no Exception
         raise Problem(

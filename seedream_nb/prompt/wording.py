@@ -1,24 +1,107 @@
-"""How a prompt calls its reference images: "image 1 and image 2", in a Chinese one "图1和图2"."""
+"""How a prompt calls its reference images, "image 1 and image 2" or "图1和图2": written, and found again in a text."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from seedream_nb.request import HAN
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 _LATIN = "A-Za-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff"
 _LATIN_WORD = re.compile(f"[{_LATIN}]+(?:['\u2019-][{_LATIN}]+)*")
+_RUNS_ON = re.compile(r"[.,:/–-]?\d")
+"""What would read as more of the number before it: "image 1" and "2" are not "image 12"."""
+
+HIGHEST = 14
+"""No reference has a higher number: with the pictures, of which there is one at least, they are at most 15."""
+
+_UNITS = (
+    "k|px|pix|pixels?|mpx?|megapixels?|[kmg]b|mm|cm|km|inch(?:es)?|ft|foot|feet|met(?:er|re)s?|pt|bits?|bytes?|[dp]pi|"
+    "fps|percent|times|degrees?|steps?|sec(?:ond)?s?|minutes?|hours?|days?|weeks?|months?|years?"
+)
+_FILES = r"\.(?:png|jpe?g|webp|gif|tiff?|heic|avif|bmp|svg|pdf)"
+_ENDS = rf"(?![\d{_LATIN}_%°]|{_FILES}|[.,:：/–-]\d|\s?[x×*]\s?\d|[\s-]?(?:{_UNITS})(?![{_LATIN}]))"
+"""What follows a reference's number: no more of a number, a ratio or a name, and no unit."""
+
+_THE = "|".join(rf"(?<=\b{word}\s)" for word in ("the", "this", "an", "each", "every"))
+_VERBS = "is|as|has|was|does|its|this|plus|across|versus|shows|looks|contains|depicts|becomes|serves|gives"
+_COUNTS = (
+    rf"(?!(?:{_THE})image\s\d{{1,2}}\s(?!(?:{_VERBS})\b)(?:people|men|women|children|more|other|[a-z]{{2,20}}s)\b)"
+)
+"""Not as in "add to the image 2 birds"."""
+
+_AND = r"(?:\s{0,2}(?:[,&–-]|,?\s(?:and|or|to|through))\s{0,2}#?\d{1,2})"
+_SAID = re.compile(
+    rf"(?<![\w./\\-]){_COUNTS}image\s{{0,2}}(?:(?:number|no\.?)\s)?#?(?P<one>\d{{1,2}}){_ENDS}"
+    rf"|(?<![\w./\\-])images\s{{1,2}}(?:(?:numbers?|nos?\.?)\s)?#?(?P<several>\d{{1,2}}{_AND}*){_ENDS}"
+    rf"|(?<![地构意蓝版企试力贪草])[图圖][片像]?\s?#?(?P<han>\d{{1,2}}){_ENDS}(?!\s?[张張幅个個种種套组組份倍页頁])"
+    r"|第\s?(?P<ordinal>\d{1,2})\s?[张張幅][图圖]",
+    re.IGNORECASE,
+)
+_QUOTED = re.compile(r'(?<!\d)"[^"]*"|“[^“”]*”|„[^„“”]*[“”]|＂[^＂]*＂|«[^«»]*»|「[^「」]*」|『[^『』]*』')  # noqa: RUF001
+
+
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """A number that a prompt gives to a reference image."""
+
+    number: int
+    words: str
+    """How it is called there: "image 3", "图3"."""
+    start: int
+    end: int
+    """Where in the text."""
 
 
 def worded(parts: Sequence[str | tuple[int, ...]]) -> str:
     """Return texts and numbers of references as one prompt, in the words of the language that its texts are in."""
+    return "".join(pieces(parts))
+
+
+def pieces(parts: Sequence[str | tuple[int, ...]]) -> list[str]:
+    """Return what each part reads in the prompt; pictures side by side are read as a list, at the first of them."""
     said = " ".join(part for part in parts if isinstance(part, str))
     called = _in_chinese if len(HAN.findall(said)) > len(_LATIN_WORD.findall(said)) else _in_english
-    return "".join(part if isinstance(part, str) else called(part) for part in parts)
+    made: list[str] = []
+    side_by_side: dict[int, None] = {}
+    first = 0
+    for part in parts:
+        if isinstance(part, str):
+            made.append(f" {part}" if side_by_side and _RUNS_ON.match(part) else part)
+            side_by_side = {} if part else side_by_side
+            continue
+        first = first if side_by_side else len(made)
+        side_by_side |= dict.fromkeys(part)
+        made.append("")
+        made[first] = called(tuple(side_by_side))
+    return made
+
+
+def said_in(text: str) -> Iterator[Said]:
+    """Yield the numbers that a text gives to reference images, but for those in double quotes.
+
+    What is no number of one stays out: "image 4K", "image 3:4", "image 3x3", "images 20 years ago".
+    """
+    quoted, place = [found.span() for found in _QUOTED.finditer(text)], 0
+    for found in _SAID.finditer(text):
+        while place < len(quoted) and quoted[place][1] <= found.start():
+            place += 1
+        if place < len(quoted) and quoted[place][0] <= found.start():
+            continue
+        call = "image " if found["one"] or found["several"] else "图"
+        for number in sorted(_numbers(found)):
+            if number <= HIGHEST:
+                yield Said(number=number, words=f"{call}{number}", start=found.start(), end=found.end())
+
+
+def _numbers(found: re.Match[str]) -> set[int]:
+    """Return the numbers of one mention; "images 2 to 4" has the ends only, of which one is wrong if any is."""
+    written = found["one"] or found["several"] or found["han"] or found["ordinal"]
+    return {int(number) for number in re.findall(r"\d+", written)}
 
 
 def _in_english(numbers: Sequence[int]) -> str:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from seedream_nb.errors import Problem
+from seedream_nb.errors import Problem, shown
 from seedream_nb.options import MOST_REFERENCES
 from seedream_nb.references.foreign import guarded
 from seedream_nb.references.limits import wrong
 from seedream_nb.references.ours import is_job, pictures_of
-from seedream_nb.references.recognise import is_picture
+from seedream_nb.references.recognise import is_meant_as_picture, is_picture
 from seedream_nb.references.resolve import find, of_link, of_value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from seedream_nb.references.resolve import Found, Lookups
     from seedream_nb.request import Reference
+
+_DEEPEST = 5
 
 
 class Gathering:
@@ -56,23 +58,42 @@ class Gathering:
             self._problems.append(problem)
 
     def of_value(self, name: str, value: object) -> Sequence[int] | None:
-        """Return the numbers of the pictures that a value in braces is; None if it is none but text.
+        """Return the numbers of the pictures that a value in braces is; None if it is none and was not meant as one.
 
         Raises:
-            Problem: a picture that can't be used, or a list of pictures and other things.
+            Problem: a picture that can't be used, what was meant as one and is none, or a list with such in it.
         """
         if is_job(value):
             raise wrong(name, f"is a job; for its pictures write {{{name}.result()}}.")
         with guarded(name):
             if is_picture(value) or pictures_of(value) is not None:
                 return self._take(of_value(name, value, self._lookups))
-            if issubclass(type(value), list | tuple) and any(map(is_picture, value)):  # type: ignore[call-overload]  # it is
-                raise wrong(name, "has pictures in it and other things; hand over a list of pictures, or write {…!r}.")
+            if issubclass(type(value), list | tuple) and _has_pictures(value):
+                raise Problem(*self._not_pictures(name, value), reference=True)
+            if _is_meant(name, value):
+                return self._take(of_value(name, value, self._lookups))  # which tells why it is none
         return None
 
     def of_link(self, target: str) -> Sequence[int]:
         """Return the number of the picture that a Markdown image leads to; raises Problem."""
         return self._take(of_link(target, self._lookups))
+
+    def _not_pictures(self, name: str, values: Any) -> Iterator[str]:  # noqa: ANN401 - a list or tuple
+        """Yield why parts of a list of pictures are none, each by its place."""
+        for index, value in enumerate(values):
+            part = f"{name}[{index}]"
+            if is_picture(value):
+                continue
+            if issubclass(type(value), list | tuple):
+                yield from self._not_pictures(part, value)
+            elif not _is_meant(part, value):
+                told = f"is no picture but {shown(value)}, in a list of pictures; take it out."
+                yield str(wrong(part, told))
+            else:
+                try:
+                    self._take(of_value(part, value, self._lookups))
+                except Problem as problem:
+                    yield from problem.texts
 
     def _take(self, found: Iterable[Found]) -> Sequence[int]:
         """Return the numbers of what was found, each once; what is more than fits is not read.
@@ -107,3 +128,23 @@ class Gathering:
             self._references.append(reference)
             known = self._numbers[reference.identity] = len(self._references)
         return known
+
+
+def _has_pictures(values: Any, depth: int = 0) -> bool:  # noqa: ANN401 - a list or tuple
+    """Return whether there are pictures in a list, or what was meant as such."""
+    if depth > _DEEPEST:
+        return False
+    return any(
+        _has_pictures(each, depth + 1)
+        if issubclass(type(each), list | tuple)
+        else is_picture(each) or _is_meant("", each)
+        for each in values
+    )
+
+
+def _is_meant(name: str, value: object) -> bool:
+    """Return whether a value was meant as a picture; one that should hold a picture, and is empty, is refused."""
+    try:
+        return is_meant_as_picture(value)
+    except Problem as problem:
+        raise Problem(*(f"{name}{text}" for text in problem.texts), reference=True) from problem

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seedream_nb.references.arrays import is_array, is_picture_array
 from seedream_nb.references.figures import figure_of
+from seedream_nb.references.foreign import is_table
 from seedream_nb.references.holders import from_its_start, held, is_file
 from seedream_nb.references.opening import NotAPicture, is_pil, open_picture
 from seedream_nb.references.ours import is_ours, pictures_of
@@ -34,6 +36,21 @@ def is_picture(value: Any, depth: int = 0) -> bool:  # noqa: ANN401 - anything
         raise
     except BaseException:  # noqa: BLE001 - what can't say that it is one is none
         return False
+
+
+def is_meant_as_picture(value: Any) -> bool:  # noqa: ANN401 - anything
+    """Return whether a value that is no picture can only have been meant as one: a path, bytes, a file, an array.
+
+    Not so for tables and for lists of things, which have texts in them as well.
+
+    Raises:
+        Problem: it is meant to hold a picture, as a widget is that takes files, and is empty.
+    """
+    if isinstance(value, bytes | bytearray | memoryview | os.PathLike) or is_file(value):
+        return True
+    if is_array(value):
+        return getattr(value, "shape", None) != () and not is_table(value) and not holds_objects(value)
+    return not isinstance(value, str | dict) and bool(held("", value))
 
 
 def _is_picture(value: Any, depth: int) -> bool:  # noqa: ANN401 - anything

@@ -11,6 +11,7 @@ from ipywidgets import Box, Layout, VBox
 from seedream_nb.compose import options_of
 from seedream_nb.errors import RequestError, SeedreamError
 from seedream_nb.process import PROCESS
+from seedream_nb.prompt import is_plain
 from seedream_nb.sizes import nearest_shape
 from seedream_nb.widgets.gallery import Gallery
 from seedream_nb.widgets.messages import Answer, RefusedError, field_of
@@ -58,7 +59,9 @@ class Form(Piece):
         if not form["prompt"].strip():
             form = {**form, "prompt": "-"}  # an empty form is not a mistake yet
         with _nearest_offered(form):
-            self._state.session.compose(**_options(form), images=self._state.tray.held(), defaults=False)
+            self._state.session.compose(
+                **_options(form), images=self._state.tray.held(), defaults=False, check_numbers=is_plain(form["prompt"])
+            )  # a picture in braces would have a number too, and nobody can say which
         return Answer()
 
     def _generate(self, asked: Asked) -> Answer:

@@ -1,0 +1,177 @@
+"""What nobody means as text: values that stand in a prompt by mistake only, each with what to write in its place.
+
+Values are known by what they can do; no library is imported to find out.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import numbers
+import re
+from collections import deque
+from collections.abc import Coroutine, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from seedream_nb.errors import plain
+from seedream_nb.scope import scalar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_DEEPEST = 5
+_SHOWN = 60
+_ADDRESS = re.compile(r" at 0x[0-9A-Fa-f]{4,}>")
+_GAPS = frozenset({"NAType", "NaTType", "MaskedConstant"})
+"""What pandas and numpy call the values that stand for none."""
+OF_A_GAP = "Give it one; in a table, fillna fills such gaps."
+_NUMBERS = frozenset({int, bool})
+_SETS = (set, frozenset)
+_LISTS = (list, tuple, deque)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unmeant:
+    """Why a value is nobody's text."""
+
+    told: str
+    """The rest of a sentence that begins with its name."""
+    remedy: str
+    """What to do, in a sentence."""
+    reads: bool = True
+    """Whether its text could be meant all the same: then the message says how to have that."""
+
+
+def gap(value: object) -> str | None:
+    """Return what a value that stands for none is called (None, nan, <NA>, NaT); None for any other."""
+    own = scalar(value)
+    if own is None or type(value).__name__ in _GAPS:
+        return plain(str(value), _SHOWN)
+    if not isinstance(own, numbers.Number):
+        return None
+    is_nan = getattr(own, "is_nan", None)  # a Decimal that signals can't be compared
+    missing = is_nan() if callable(is_nan) else own != own  # noqa: PLR0124 - which is what NaN is
+    return plain(str(value), _SHOWN) if missing else None
+
+
+def unmeant(value: Any, code: str) -> tuple[str, Unmeant] | None:  # noqa: ANN401 - anything
+    """Return what is nobody's text in a value, and where; None where its text may be meant.
+
+    A `str` is text, and so is what has a `__str__` or `__format__` of its own and is none of the kinds below. A list
+    is text if all in it is; so is a dictionary, which may hold None.
+
+    Args:
+        value: of an expression.
+        code: how the expression is written, without its braces.
+    """
+    return _within(value, code, 0)
+
+
+def reads_as_object(value: object, text: str) -> bool:
+    """Return whether the text that a value gives is what Python writes for a thing that has none."""
+    if isinstance(value, str):
+        return False
+    return bool(_ADDRESS.search(text)) or (not _has_own_text(value) and text.startswith("<") and text.endswith(">"))
+
+
+def _within(value: Any, code: str, depth: int) -> tuple[str, Unmeant] | None:  # noqa: ANN401 - anything
+    if isinstance(value, str) or type(value) in _NUMBERS:
+        return None
+    if found := _kind_of(value, code):
+        return code, found
+    if depth == _DEEPEST or _has_own_text(value):
+        return None
+    return next(filter(None, (_within(each, where, depth + 1) for where, each in _items(value, code))), None)
+
+
+def _items(value: object, code: str) -> Iterator[tuple[str, object]]:
+    """Yield what is in a list, a set or a dictionary, each with how it is written."""
+    if isinstance(value, _LISTS):
+        yield from ((f"{code}[{index}]", each) for index, each in enumerate(value))
+    elif isinstance(value, _SETS):
+        yield from ((f"an item of {code}", each) for each in value)
+    elif isinstance(value, dict):
+        yield from ((f"{code}[{key!r}]", each) for key, each in value.items() if each is not None)
+
+
+def _kind_of(value: Any, code: str) -> Unmeant | None:  # noqa: ANN401 - anything
+    """Return why a value is nobody's text, looking at itself only."""
+    if name := gap(value):
+        return Unmeant(told=f"is {name}, which is no value", remedy=OF_A_GAP)
+    return next((found for look in _KINDS if (found := look(value, code))), None)
+
+
+def _bytes(value: Any, code: str) -> Unmeant | None:  # noqa: ANN401 - anything
+    if not isinstance(value, bytes | bytearray | memoryview):
+        return None
+    decoded = f"bytes({code}).decode()" if isinstance(value, memoryview) else f"{code}.decode()"
+    return Unmeant(told="is bytes", remedy=f"For text in them write {{{decoded}}}.", reads=False)
+
+
+def _path(value: Any, _code: str) -> Unmeant | None:  # noqa: ANN401 - anything
+    return Unmeant(told="is a path", remedy="For a picture write it by itself.") if is_path(value) else None
+
+
+def _file(value: Any, code: str) -> Unmeant | None:  # noqa: ANN401 - anything
+    kind = type(value)
+    if not callable(getattr(kind, "read", None)) or not (hasattr(kind, "seek") or hasattr(kind, "closed")):
+        return None
+    return Unmeant(told="is an open file", remedy=f"For what is in it write {{{code}.read()}}.", reads=False)
+
+
+def _widget(value: Any, code: str) -> Unmeant | None:  # noqa: ANN401 - anything
+    kind = type(value)
+    if not hasattr(kind, "_model_name") and "widgets" not in kind.__module__.split("."):
+        return None
+    holds = hasattr(value, "value")
+    remedy = f"For its value write {{{code}.value}}." if holds else "Write a text, or a variable that holds one."
+    return Unmeant(told=f"is a widget ({kind.__name__})", remedy=remedy, reads=False)
+
+
+def _array(value: Any, _code: str) -> Unmeant | None:  # noqa: ANN401 - anything
+    kind = type(value)
+    is_array = hasattr(kind, "__array__") or hasattr(kind, "__dlpack__") or kind.__module__ == "array"
+    shape = getattr(value, "shape", None)
+    if not is_array or shape == () or (shape is None and not hasattr(kind, "__len__")):
+        return None
+    size = f" of shape {tuple(shape)}" if isinstance(shape, tuple) else ""
+    called = "an array" if kind.__name__ in {"ndarray", "array", "Array"} else f"an array ({kind.__name__})"
+    return Unmeant(told=f"is {called}{size}", remedy="Write one of its values, or make a text of it.")
+
+
+def _function(value: Any, code: str) -> Unmeant | None:  # noqa: ANN401 - anything
+    if isinstance(value, type):
+        return Unmeant(told=f"is a class, {value.__qualname__}", remedy="Write an object of it.", reads=False)
+    if not inspect.isroutine(value) and not isinstance(value, functools.partial | functools.partialmethod):
+        return None
+    owner = getattr(value, "__self__", None)  # of a builtin function it is its module
+    return Unmeant(
+        told=f"is a {'function' if owner is None or inspect.ismodule(owner) else 'method'} that was not called",
+        remedy=f"Write {{{code}()}}, with what it needs between the parentheses.",
+        reads=False,
+    )
+
+
+def _generator(value: Any, code: str) -> Unmeant | None:  # noqa: ANN401 - anything
+    if isinstance(value, Coroutine):
+        return Unmeant(told="is a coroutine", remedy=f"Await it first: text = await {code}.", reads=False)
+    if not isinstance(value, Iterator) or _has_own_text(value):
+        return None
+    remedy = f"Make a text of what it gives first: text = ', '.join({code})."
+    return Unmeant(told=f"is a {type(value).__name__}, which gives its items one by one", remedy=remedy, reads=False)
+
+
+_KINDS: tuple[Callable[[Any, str], Unmeant | None], ...] = (
+    _bytes, _path, _widget, _file, _array, _function, _generator,
+)  # fmt: skip
+
+
+def is_path(value: object) -> bool:
+    """Return whether a value is a path, of this machine or of an archive."""
+    return hasattr(type(value), "__fspath__") or (hasattr(type(value), "read_bytes") and hasattr(type(value), "open"))
+
+
+def _has_own_text(value: object) -> bool:
+    """Return whether a value's class says how it is written as text, beyond what it shows to its programmer."""
+    return type(value).__str__ is not object.__str__ or type(value).__format__ is not object.__format__
