@@ -11,7 +11,6 @@ import atexit
 import concurrent.futures
 import contextlib
 import importlib
-import os
 import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -21,7 +20,14 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 ANSWER_SECONDS = 1.0
-"""The longest that somebody waits for the loop's thread to answer: nothing on it may block for that long."""
+"""The longest that a stop waits for the loop's thread to answer: nothing on it may block for that long."""
+PATIENT_SECONDS = 60.0
+"""The longest that a request waits for it: another thread may hold the interpreter for seconds."""
+STAND_SECONDS = 1.0
+"""The longest that a fork waits for the loop to stand still, or that it stands."""
+
+_left_alone: list[object] = []
+"""The loops that a forked child has inherited, with all that goes on there."""
 
 
 class Background:
@@ -29,10 +35,14 @@ class Background:
 
     def __init__(self) -> None:
         """Start nothing yet."""
-        self._lock = threading.Lock()
+        self._begin()
+
+    def _begin(self) -> None:
+        # Taken again by a thread that has it: a signal handler or a finalizer may ask in the middle of this.
+        self._lock = threading.RLock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
-        self._process = 0
+        self._standing: threading.Event | None = None
 
     @property
     def thread(self) -> threading.Thread | None:
@@ -40,22 +50,31 @@ class Background:
         return self._thread
 
     def start(self, coroutine: Coroutine[Any, Any, Result]) -> concurrent.futures.Future[Result]:
-        """Run `coroutine` on the loop; return at once with the future of its result."""
-        with self._running_loop() as loop:
-            return asyncio.run_coroutine_threadsafe(coroutine, loop)
+        """Run `coroutine` on the loop; return at once with the future of its result.
 
-    def call(self, function: Callable[[], Result]) -> Result:
+        Raises:
+            RuntimeError: no thread can be started here.
+        """
+        try:
+            with self._running_loop() as loop:
+                return asyncio.run_coroutine_threadsafe(coroutine, loop)
+        except BaseException:
+            coroutine.close()
+            raise
+
+    def call(self, function: Callable[[], Result], *, seconds: float = PATIENT_SECONDS) -> Result:
         """Run a quick function on the loop's thread and return its result.
 
         Raises:
-            TimeoutError: the thread did not answer within a second.
+            TimeoutError: the thread did not answer within so many seconds.
+            RuntimeError: no thread can be started here.
         """
         if threading.current_thread() is self._thread:
             return function()
         answer: concurrent.futures.Future[Result] = concurrent.futures.Future()
         with self._running_loop() as loop:
             loop.call_soon_threadsafe(_answer, answer, function)
-        return answer.result(ANSWER_SECONDS)
+        return answer.result(seconds)
 
     def stop(self) -> None:
         """End the thread; what still runs on it is cancelled. The next `start` begins a new one."""
@@ -68,15 +87,38 @@ class Background:
     @contextlib.contextmanager
     def _running_loop(self) -> Iterator[asyncio.AbstractEventLoop]:
         """Give the loop; it does not begin to end within the block, so that what it is handed there is heard of."""
-        if self._process != os.getpid():
-            # A forked child has inherited the loop but not its thread, and maybe a lock that nobody will release.
-            self._process, self._lock, self._loop, self._thread = os.getpid(), threading.Lock(), None, None
         with self._lock:
             if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(target=self._run, args=(self._loop,), name="seedream", daemon=True)
-                self._thread.start()
+                loop = asyncio.new_event_loop()
+                thread = threading.Thread(target=self._run, args=(loop,), name="seedream", daemon=True)
+                thread.start()
+                self._loop, self._thread = loop, thread
             yield self._loop
+
+    def before_fork(self) -> None:
+        """Let the loop stand still between two steps while this process forks: a child inherits no lock that it holds.
+
+        Importing, say, takes such locks, and in the child nobody would release them.
+        """
+        loop, thread = self._loop, self._thread
+        if loop is None or thread is None or thread is threading.current_thread() or not thread.is_alive():
+            return
+        stands, self._standing = threading.Event(), threading.Event()
+        with contextlib.suppress(RuntimeError):  # it has just ended
+            loop.call_soon_threadsafe(_stand, stands, self._standing)
+            stands.wait(STAND_SECONDS)
+
+    def go_on(self) -> None:
+        """Go on in the parent."""
+        if self._standing is not None:
+            self._standing.set()
+            self._standing = None
+
+    def after_fork(self) -> None:
+        """Begin anew in the child, which has inherited the loop but not its thread."""
+        # Taken apart, what goes on there would run its endings here too.
+        _left_alone.append((self._loop, self._thread))
+        self._begin()
 
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         asyncio.set_event_loop(loop)
@@ -96,6 +138,11 @@ def at_exit(function: Callable[[], None]) -> None:
     importlib.import_module("concurrent.futures.thread")
     register = getattr(threading, "_register_atexit", atexit.register)
     register(function)
+
+
+def _stand(stands: threading.Event, go_on: threading.Event) -> None:
+    stands.set()
+    go_on.wait(STAND_SECONDS)
 
 
 def _wind_up(loop: asyncio.AbstractEventLoop) -> None:

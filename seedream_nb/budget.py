@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import os
+import struct
+import sys
+import tempfile
 import threading
-from typing import TYPE_CHECKING, Protocol
+import time
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from seedream_nb.errors import BudgetError, SeedreamError
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
     from types import TracebackType
-    from typing import Self
+    from typing import IO, Self
 
 _UNITS_PER_DOLLAR = 10**9
 """Money is added up in whole billionths of a dollar: with floats, 0.1 + 0.2 would pass a budget of 0.3."""
+
+
+_LOCK_SECONDS = 2.0
+"""The longest that is waited for a process that has the tally; it takes some microseconds, unless it was halted."""
 
 
 class Asked(Protocol):
@@ -42,6 +53,117 @@ def money(dollars: float) -> str:
     return f"{whole}.{decimals:0<2} USD"
 
 
+class _Counts(NamedTuple):
+    """What was counted, in billionths of a dollar."""
+
+    spent: int = 0
+    reserved: int = 0
+    unknown: int = 0
+
+
+class Tally:
+    """What requests have cost and can cost, counted by any number of threads, and of processes forked from this one.
+
+    From the first fork on it stands in a file without a name, which the children inherit. Its lock ends with the
+    process that holds it, however that ends.
+    """
+
+    def __init__(self) -> None:
+        """Count nothing yet."""
+        self.is_cut_off = False
+        """Whether this is a forked child that could not be given its parent's tally."""
+        self._counts = _Counts()
+        self._shared: IO[bytes] | None = None
+        self._lock = threading.RLock()
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes count in it too, or may."""
+        return self._shared is not None
+
+    def counts(self) -> _Counts:
+        """Return what is counted now."""
+        if self._shared is None:
+            return self._counts
+        return _Counts(*_COUNTED.unpack(os.pread(self._shared.fileno(), _COUNTED.size, 0)))
+
+    @contextlib.contextmanager
+    def changing(self) -> Iterator[bool]:
+        """Let nobody else count meanwhile; False where another process does not let go of it."""
+        with self._lock:
+            if self._shared is None:
+                yield True
+                return
+            taken = _lock(self._shared.fileno())
+            try:
+                yield taken
+            finally:
+                if taken:
+                    _unlock(self._shared.fileno())
+
+    def add(self, *, spent: int = 0, reserved: int = 0, unknown: int = 0) -> None:
+        """Count some more, or less; by who is `changing` it."""
+        now = self.counts()
+        counts = _Counts(now.spent + spent, now.reserved + reserved, now.unknown + unknown)
+        if self._shared is None:
+            self._counts = counts
+        else:
+            os.pwrite(self._shared.fileno(), _COUNTED.pack(*counts), 0)
+
+    def before_fork(self) -> None:
+        """Put it where a child can count too; it holds still until `go_on`."""
+        self._lock.acquire()
+        if self._shared is None and not self.is_cut_off:
+            with contextlib.suppress(OSError):  # no room for it: the child is told so
+                shared = tempfile.TemporaryFile(prefix="seedream-", buffering=0)  # noqa: SIM115 - as long as it counts
+                os.pwrite(shared.fileno(), _COUNTED.pack(*self._counts), 0)
+                if _lock(shared.fileno()):
+                    _unlock(shared.fileno())
+                    self._shared = shared
+
+    def go_on(self) -> None:
+        """Go on in the parent."""
+        self._lock.release()
+
+    def after_fork(self) -> None:
+        """Go on in the child, with the parent's tally if it could be shared."""
+        self._lock = threading.RLock()
+        self.is_cut_off = self._shared is None
+
+
+def is_worker() -> bool:
+    """Return whether this process was started by `multiprocessing`, as those of a pool are."""
+    known = sys.modules.get("multiprocessing.process")
+    return known is not None and known.parent_process() is not None
+
+
+_COUNTED = struct.Struct("=3q")
+
+
+def _lock(descriptor: int) -> bool:
+    """Lock a file against other processes; False where it can't be had in time."""
+    import fcntl
+
+    until = time.monotonic() + _LOCK_SECONDS
+    while True:
+        try:
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            if time.monotonic() >= until:
+                return False
+            time.sleep(0.001)
+        except OSError:
+            return False
+        else:
+            return True
+
+
+def _unlock(descriptor: int) -> None:
+    import fcntl
+
+    fcntl.lockf(descriptor, fcntl.LOCK_UN)
+
+
 class Budget:
     """What this session may spend, has spent, and has in flight; any number of threads may use it at once.
 
@@ -49,27 +171,29 @@ class Budget:
     together.
     """
 
-    def __init__(self, *, limit: float | None, price: float) -> None:
-        """Allow `limit` USD in all (None: any amount), at `price` USD a picture; both may be changed."""
+    def __init__(self, *, limit: float | None, price: float, tally: Tally | None = None) -> None:
+        """Allow `limit` USD in all (None: any amount), at `price` USD a picture; both may be changed.
+
+        Children that are forked from this process count in the same `tally`.
+        """
         self.limit = limit
         self.price = price
-        self._lock = threading.Lock()
-        self._spent = self._reserved = self._unknown = 0
+        self.tally = tally or Tally()
 
     @property
     def spent(self) -> float:
         """USD for pictures that came."""
-        return _dollars(self._spent)
+        return _dollars(self.tally.counts().spent)
 
     @property
     def reserved(self) -> float:
         """USD that the requests in flight can cost at most."""
-        return _dollars(self._reserved)
+        return _dollars(self.tally.counts().reserved)
 
     @property
     def may_have_been_billed(self) -> float:
         """USD that requests of unknown outcome can have cost at most."""
-        return _dollars(self._unknown)
+        return _dollars(self.tally.counts().unknown)
 
     @property
     def left(self) -> float:
@@ -77,7 +201,7 @@ class Budget:
         return math.inf if self.limit is None else _dollars(max(0, self._left(self.limit)))
 
     def _left(self, limit: float) -> int:
-        return _units(limit) - self._spent - self._reserved - self._unknown
+        return _units(limit) - sum(self.tally.counts())
 
     def reserve(self, request: Asked, price: float | None = None) -> Reservation:
         """Keep the upper estimate of a request, at its own price if it has one, until it is known what it cost.
@@ -88,36 +212,32 @@ class Budget:
         """
         price = self.price if price is None else price
         most = request.most * _units(price)
-        with self._lock:
-            if trouble := self._trouble_with(request, most, price):
+        with self.tally.changing() as is_ours:
+            if trouble := self._trouble_with(request, most, price, is_counted=is_ours):
                 raise trouble
-            self._reserved += most
+            self.tally.add(reserved=most)
         return Reservation(self, most)
 
     def trouble_with(self, request: Asked, price: float | None = None) -> BudgetError | None:
         """Return the error with which a request would be refused now, or None; nothing is counted."""
         price = self.price if price is None else price
-        with self._lock:
-            return self._trouble_with(request, request.most * _units(price), price)
+        return self._trouble_with(request, request.most * _units(price), price)
 
-    def _trouble_with(self, request: Asked, most: int, price: float) -> BudgetError | None:
+    def _trouble_with(self, request: Asked, most: int, price: float, *, is_counted: bool = True) -> BudgetError | None:
         if self.limit is None or not most:
             return None
+        if self.tally.is_cut_off:
+            return BudgetError(_CUT_OFF, hint=_USE_THREADS)
+        if not is_counted:
+            return BudgetError(_HALTED, hint=_END_IT)
         left = self._left(self.limit)
         if most <= left:
             return None
         return BudgetError(self._refusal(request, left, price), hint=self._remedy(most - left, left, price))
 
     def _refusal(self, request: Asked, left: int, price: float) -> str:
-        taken = [
-            f"{money(_dollars(units))} {what}"
-            for units, what in (
-                (self._spent, "spent"),
-                (self._reserved, "in flight"),
-                (self._unknown, "that may have been billed"),
-            )
-            if units
-        ]
+        kinds = zip(self.tally.counts(), ("spent", "in flight", "that may have been billed"), strict=True)
+        taken = [f"{money(_dollars(units))} {what}" for units, what in kinds if units]
         why = f" ({', '.join(taken)})" if taken else ""
         return (
             f"This could pass the budget: {describe(request, price)}, "
@@ -132,10 +252,15 @@ class Budget:
         more = f"%seedream config budget={cents / 100:.2f}"
         return f"Nothing was sent, nothing was billed. Allow more: {more}{fewer}"
 
-    def _move(self, *, reserved: int = 0, unknown: int = 0, spent: int = 0) -> None:
-        self._reserved += reserved
-        self._unknown += unknown
-        self._spent += spent
+
+_TOLD = ("released", "unknown", "settled")
+_CUT_OFF = "This process was forked from another, and could not be given a share in that one's budget."
+_USE_THREADS = (
+    "Nothing was sent, nothing was billed. Use threads in place of processes, or take the limit off here: "
+    "%seedream config budget="
+)
+_HALTED = "Another process of this budget was halted while it counted, so nobody knows how much is left."
+_END_IT = "Nothing was sent, nothing was billed. Let that process go on, or end it; then run this again."
 
 
 class Reservation:
@@ -147,27 +272,22 @@ class Reservation:
 
     def __init__(self, budget: Budget, most: int) -> None:
         """Made by `Budget.reserve`, which has counted `most` units already."""
-        self._budget = budget
+        self._tally = budget.tally
         self._most = most
         self._state = "open"
+        self._process = os.getpid()
 
     def settle(self, cost: float) -> None:
         """Count what the request did cost, in USD, in place of its estimate; it replaces `unknown`."""
-        with self._budget._lock:  # noqa: SLF001 - the two halves of one tally
-            if self._state != "settled":
-                self._leave("settled", spent=_units(cost))
+        self._leave("settled", unless={"settled"}, spent=_units(cost))
 
     def release(self) -> None:
         """Give the place back: certainly not billed. Without effect once another outcome was told."""
-        with self._budget._lock:  # noqa: SLF001 - the two halves of one tally
-            if self._state == "open":
-                self._leave("released")
+        self._leave("released")
 
     def unknown(self) -> None:
         """Keep the upper estimate counted, apart, as what may have been billed."""
-        with self._budget._lock:  # noqa: SLF001 - the two halves of one tally
-            if self._state == "open":
-                self._leave("unknown", unknown=self._most)
+        self._leave("unknown", unknown=self._most)
 
     def __enter__(self) -> Self:
         """Hold the place for the length of a block."""
@@ -182,14 +302,19 @@ class Reservation:
         else:
             self.unknown()
 
-    def _leave(self, state: str, *, spent: int = 0, unknown: int = 0) -> None:
-        was_open, was_unknown = self._state == "open", self._state == "unknown"
-        self._budget._move(  # noqa: SLF001 - the two halves of one tally
-            reserved=-self._most if was_open else 0,
-            unknown=unknown - (self._most if was_unknown else 0),
-            spent=spent,
-        )
-        self._state = state
+    def _leave(self, state: str, *, unless: Collection[str] = _TOLD, spent: int = 0, unknown: int = 0) -> None:
+        if self._process != os.getpid():  # a fork of the one that has sent it, which counts it
+            return
+        with self._tally.changing():  # even where another process was halted: what was paid must be counted
+            if self._state in unless:
+                return
+            was_open, was_unknown = self._state == "open", self._state == "unknown"
+            self._tally.add(
+                reserved=-self._most if was_open else 0,
+                unknown=unknown - (self._most if was_unknown else 0),
+                spent=spent,
+            )
+            self._state = state
 
 
 def _is_understood(error: BaseException | None) -> bool:

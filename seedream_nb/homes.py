@@ -48,9 +48,13 @@ class Homes:
         """Make journals with `journal`; `running` tells the ids that jobs of this process work on in a folder."""
         self._settings, self._journal, self._verbs, self._running = settings, journal, verbs, running
         self._known: dict[Path, Home] = {}
-        self._lock = threading.Lock()
         self._notice: str | None = None
+        self.after_fork()
         self._find_earlier_fallback()
+
+    def after_fork(self) -> None:
+        """Let go, in a forked child, of a lock that another thread of the parent may have held."""
+        self._lock = threading.RLock()
 
     @property
     def current(self) -> Home:

@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 from seedream_nb.background import at_exit
+from seedream_nb.errors import SeedreamError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
     from seedream_nb.job import Job
 
+ENDING = "This Python process is ending, so it can't wait for a request any more."
+ASK_EARLIER = "Nothing was sent, nothing was billed. Ask before the script ends, not in what `atexit` calls."
 LOOK_SECONDS = 0.1
 KERNEL_SECONDS = 2.0
 """How long a kernel that is shut down waits: jupyter_client terminates one that takes more than 2.5 s in all."""
@@ -30,24 +33,48 @@ class Jobs:
 
     def __init__(self, *, lingers: bool) -> None:
         """Hold none yet; `lingers` says whether the process's end waits for all that was sent, or as a kernel can."""
-        self._jobs: list[Job] = []
         self._seconds = math.inf if lingers else KERNEL_SECONDS
+        self.after_fork()
+
+    def after_fork(self) -> None:
+        """Hold none, as at first: in a forked child, for those of the parent go on there."""
+        self._jobs: list[Job] = []
         self._turn: tuple[asyncio.AbstractEventLoop, CapacityLimiter] | None = None
         self.lock = threading.RLock()
         """Held by who looks at what is under way and adds to it: that is one step."""
         self._process: int | None = None
+        self._has_ended = False
 
     def __iter__(self) -> Iterator[Job]:
         """Give those that are under way, and the one begun last."""
         return iter(self._jobs)
 
+    def open(self) -> None:
+        """See to it that the process's end will look after those that are about to begin.
+
+        Raises:
+            SeedreamError: it is past that, and would leave them alone.
+        """
+        self._see_to_the_end()
+        thread = threading.current_thread()
+        # Other threads are waited for, and wait for what they ask.
+        if self._has_ended and (thread is threading.main_thread() or thread.daemon):
+            raise SeedreamError(ENDING, hint=ASK_EARLIER)
+
     def add(self, job: Job) -> None:
-        """Remember a job that is about to begin, and at the process's end too."""
+        """Remember a job that is about to begin."""
         with self.lock:
             self._jobs = [*(each for each in self._jobs if not each.over), job]
+            self._see_to_the_end()
+
+    def _see_to_the_end(self) -> None:
+        with self.lock:
             if self._process is None:
                 self._process = os.getpid()
-                at_exit(self._end)
+                try:
+                    at_exit(self._end)
+                except RuntimeError:
+                    self._has_ended = True
 
     def under_way(self, home: Path) -> list[Job]:
         """Return those whose pictures go to a folder and have not all come."""
@@ -76,6 +103,7 @@ class Jobs:
         """
         if os.getpid() != self._process:
             return
+        self._has_ended = True
         try:
             self._withdraw()
             self._wait()

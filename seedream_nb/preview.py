@@ -8,7 +8,7 @@ import struct
 import threading
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -54,9 +54,6 @@ CHEAP_PIXELS = 4_200_000
 """Pixels that are unpacked in 0.1 s; a JPEG is decoded at reduced size, which takes less for far more."""
 
 _REDUCIBLE = ("JPEG", "MPO")
-
-_whole_decode = threading.Lock()
-"""PNG and WebP have to be unpacked in full, 50 MB for 4096x4096 pixels: one at a time."""
 
 
 def side_for(count: int) -> int:
@@ -235,8 +232,17 @@ def _decoded(image: ImageFile.ImageFile, file: BinaryIO, side: int) -> Image.Ima
     here = file.tell()
     image.decodermaxblock = file.seek(0, os.SEEK_END)
     file.seek(here)
-    with nullcontext() if image.format in _REDUCIBLE else _whole_decode:
+    with nullcontext() if image.format in _REDUCIBLE else _one_whole(os.getpid()):
         return _small(_scalable(image), side)
+
+
+@cache
+def _one_whole(_process: int) -> threading.RLock:
+    """Return a process's lock for PNG and WebP, which have to be unpacked in full, 50 MB for 4096x4096 pixels.
+
+    In a forked child nobody would release the parent's.
+    """
+    return threading.RLock()
 
 
 def _small(image: Image.Image, side: int) -> Image.Image:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from seedream_nb.budget import Tally
     from seedream_nb.session import Session
 
 
@@ -22,8 +23,10 @@ class Process:
 
     def __init__(self) -> None:
         """Begin here: a later change of folders moves no pictures, and finds no other `.env`."""
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()
         self.session: Session | None = None
+        self.tally: Tally | None = None
+        """What children have counted that were forked before there was a session."""
         # What the package hands down, for rooms that must not know each other.
         self.maker: Callable[[], Session] = _unset
         self.panel: Callable[[], object] = _unset
@@ -43,6 +46,28 @@ class Process:
             self._look()
         self._extended = True
 
+    def before_fork(self) -> None:
+        """Let a budget of the environment hold for all children together, though there is no session yet."""
+        self.lock.acquire()
+        if self.tally is None and self.session is None and os.environ.get("SEEDREAM_BUDGET"):
+            from seedream_nb.budget import Tally
+
+            self.tally = Tally()
+        if self.tally is not None:
+            self.tally.before_fork()
+
+    def go_on(self) -> None:
+        """Go on in the parent."""
+        if self.tally is not None:
+            self.tally.go_on()
+        self.lock.release()
+
+    def after_fork(self) -> None:
+        """Go on in the child; a session begins anew of its own accord."""
+        self.lock = threading.RLock()
+        if self.tally is not None:
+            self.tally.after_fork()
+
     def _look(self) -> None:
         self.home = os.environ.get("SEEDREAM_HOME", "")
         try:
@@ -52,3 +77,6 @@ class Process:
 
 
 PROCESS = Process()
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=PROCESS.before_fork, after_in_parent=PROCESS.go_on, after_in_child=PROCESS.after_fork)

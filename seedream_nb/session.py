@@ -9,26 +9,26 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from seedream_nb.background import Background
+from seedream_nb.background import PATIENT_SECONDS, Background
+from seedream_nb.budget import Budget, Tally, is_worker, money
 from seedream_nb.clients import Clients
 from seedream_nb.compose import ASKED, Composer, as_list, changed, options_of
 from seedream_nb.endpoint import Endpoint, Told, find_endpoint, for_links, host_of
-from seedream_nb.errors import SettingsError, StoppedError
+from seedream_nb.errors import SeedreamError, SettingsError, StoppedError, plain
 from seedream_nb.homes import Homes, need_room, writable_folder
 from seedream_nb.job import POLL_SECONDS, Job
 from seedream_nb.jobs import Jobs
-from seedream_nb.journal import Journal
+from seedream_nb.journal import Journal, share_with_child
 from seedream_nb.keys import Login, Unseen
 from seedream_nb.options import check_options
 from seedream_nb.scope import EmptyScope, NamesScope
 from seedream_nb.settings import read_setting, user_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Coroutine, Iterator, Mapping
     from pathlib import Path
 
     from seedream_nb.archive import History, Usage
-    from seedream_nb.budget import Budget
     from seedream_nb.client import Patience
     from seedream_nb.fulfil import Tools
     from seedream_nb.generation import Generation
@@ -36,6 +36,10 @@ if TYPE_CHECKING:
     from seedream_nb.request import ImageRequest
     from seedream_nb.scope import Scope
     from seedream_nb.settings import Settings
+
+OWN_THREAD = "This was asked on the thread that works on requests, by a finalizer say: it would wait for itself."
+BUSY = f"The thread that works on requests did not answer within {PATIENT_SECONDS:.0f} s: something keeps Python busy."
+NOTHING_SENT = "Nothing was sent, nothing was billed."
 
 Result = TypeVar("Result")
 
@@ -53,6 +57,7 @@ class Session:
         journal: Callable[[Path], Journal] = Journal,
         lingers: bool = True,
         patience: Patience | None = None,
+        tally: Tally | None = None,
     ) -> None:
         """Wire a session.
 
@@ -65,6 +70,7 @@ class Session:
             lingers: whether the process, at its end, waits for all that was sent: a script does, a kernel can wait
                 two seconds at most.
             patience: how long to wait before giving up a connection or a download; tests are less patient.
+            tally: what was counted in this process, and those that it was forked from, before there was a session.
         """
         self.settings, self._environ = settings, Unseen(os.environ)
         self.scope: Scope = scope or EmptyScope()
@@ -78,8 +84,10 @@ class Session:
         self._bundle, self._notebook, self._told = bundle, notebook, Told()
         self._homes = Homes(settings=settings, journal=journal, verbs=self, running=self.jobs.ids)
         self._clients = Clients(patience=patience)
-        self._budget: Budget | None = None
+        self._budget = Budget(limit=None, price=0.0, tally=tally)
         self._lock = threading.RLock()
+        self._is_told = False
+        share_with_child(self)
 
     # -- asking ------------------------------------------------------------------------------------
 
@@ -97,6 +105,19 @@ class Session:
         Raises:
             SettingsError: no key, a folder that can't be written, no room on the disk.
         """
+        self.jobs.open()
+        with self._on_the_loop():
+            return self._submit(request, template=template, once=once, save=save, timeout=timeout)
+
+    def _submit(
+        self,
+        request: ImageRequest,
+        *,
+        template: str | None,
+        once: bool | None,
+        save: str | os.PathLike[str] | None,
+        timeout: float | None,
+    ) -> Job:
         from seedream_nb.fulfil import fulfil
 
         endpoint = self.endpoint()
@@ -105,7 +126,7 @@ class Session:
         once = self.settings.get("once") if once is None else read_setting("once", once)
         bought = self.budget.spent or self.budget.reserved
         notices = self._homes.open(first_paid=endpoint.backend != "sandbox" and not bought)
-        notices += self._told.due(endpoint.notices, self.settings.changes)
+        notices += (*self._told.due(endpoint.notices, self.settings.changes), *self._budget_notice())
         tools = self._tools(endpoint)
         job: Job | None = None
         try:
@@ -127,6 +148,10 @@ class Session:
                 )
                 self.jobs.add(job)
             job.start(self.background, fulfil(job, tools, others=others))
+        except RuntimeError as error:
+            if job is not None:
+                job.finish(None, no_thread(error))
+            raise
         except KeyboardInterrupt:  # it may have begun: what the message says must be true
             if job is None:
                 raise
@@ -186,11 +211,7 @@ class Session:
     @property
     def budget(self) -> Budget:
         """What this session has spent and may spend."""
-        from seedream_nb.budget import Budget
-
         with self._lock:
-            if self._budget is None:
-                self._budget = Budget(limit=None, price=0.0)
             self._budget.limit, self._budget.price = self.settings.get("budget"), self.settings.get("price")
             return self._budget
 
@@ -246,6 +267,24 @@ class Session:
         self.background.stop()
         self._homes.close()
 
+    # -- processes that fork: the child begins anew with the same settings, and the same budget -------------
+
+    def before_fork(self) -> None:
+        """Hold still, in the parent, while it forks."""
+        self.background.before_fork()
+        self._budget.tally.before_fork()
+
+    def go_on(self) -> None:
+        """Go on in the parent."""
+        self._budget.tally.go_on()
+        self.background.go_on()
+
+    def after_fork(self) -> None:
+        """Begin anew in the child: requests that were begun in the parent go on there."""
+        self._lock = threading.RLock()
+        for part in (self.background, self.jobs, self._clients, self._homes, self._budget.tally):
+            part.after_fork()
+
     # -- what generations ask of their session (generation.Verbs) -------------------------------------
 
     def edit(self, generation: Generation, prompt: str, options: Mapping[str, Any]) -> Generation:
@@ -266,6 +305,27 @@ class Session:
         return self._bundle(value) if self._bundle is not None else {"text/plain": str(value)}
 
     # -- within ------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _on_the_loop(self) -> Iterator[None]:
+        """Say in a sentence that the thread which works on requests can't be had, in place of waiting for ever."""
+        if threading.current_thread() is self.background.thread:
+            raise SeedreamError(OWN_THREAD, hint="Nothing was sent, nothing was billed. Ask from another thread.")
+        try:
+            yield
+        except TimeoutError:
+            raise SeedreamError(BUSY, hint=NOTHING_SENT) from None
+        except RuntimeError as error:
+            if type(error) is not RuntimeError:  # those have kinds of their own, which say what they are
+                raise
+            raise no_thread(error) from error
+
+    def _budget_notice(self) -> tuple[str, ...]:
+        """Return, once, that a worker process counts for itself: started anew, it knows nothing of the others."""
+        limit, told, self._is_told = self.budget.limit, self._is_told, True
+        if told or limit is None or self._budget.tally.is_shared or not is_worker():
+            return ()
+        return (f"This worker process counts its budget of {money(limit)} for itself, apart from all others.",)
 
     def _price(self, backend: str) -> float:
         return 0.0 if backend == "sandbox" else self.budget.price
@@ -305,3 +365,9 @@ class Session:
             turn=self.background.call(lambda: self.jobs.turn(self.settings.get("concurrency"))),
             verbs=self,
         )
+
+
+def no_thread(error: RuntimeError) -> SeedreamError:
+    """Return the error for a place where Python starts no thread: a subinterpreter, a process that ends."""
+    told = f"Requests go on a thread of their own, and Python starts none here: {plain(str(error))}."
+    return SeedreamError(told, hint=NOTHING_SENT)

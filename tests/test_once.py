@@ -203,14 +203,16 @@ def two(fault_server: FaultServer, tmp_path: Path) -> Iterator[tuple[Asking, Ask
 
 
 @pytest.mark.slow
-def test_another_kernel_does_not_buy_the_same_again(fault_server: FaultServer, two: tuple[Asking, Asking]) -> None:
+def test_another_kernel_does_not_buy_the_same_again(
+    fault_server: FaultServer, gate: threading.Event, two: tuple[Asking, Asking]
+) -> None:
     """Of two processes that share a home one waits, says for whom, and shows what the other bought."""
-    fault_server.on(POST, Links(delay=0.5))
     first, second = two
     first.ask("a fox")
     until(lambda: fault_server.posts)
     second.ask("a fox")
     assert second.said() == f"Waiting for another kernel (process {first.process.pid}), which asks for the same…"
+    gate.set()
     assert (first.said(), second.said()) == ("done 1", "done 1")
     assert len(fault_server.posts) == 1
 

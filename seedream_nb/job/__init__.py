@@ -10,6 +10,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+from seedream_nb.background import ANSWER_SECONDS
 from seedream_nb.errors import SeedreamError, StillGeneratingError, StoppedError
 from seedream_nb.job import stops, words
 from seedream_nb.job.awaiting import LOOK_SECONDS, awaited
@@ -115,6 +116,8 @@ class Job:
             SeedreamError: it failed; the class says how.
         """
         self._refuse_in_fork()
+        if threading.current_thread() is self._thread and not self._future.done():
+            raise SeedreamError(words.OWN_THREAD, hint=words.SEE_HISTORY)
         limit = None if timeout is None else time.monotonic() + timeout
         try:
             while not self._future.done():
@@ -150,7 +153,7 @@ class Job:
         if self._background is None:  # interrupted before it began
             return self.finish(None, stops.withdrawn(self))
         try:
-            self._background.call(self._stop)
+            self._background.call(self._stop, seconds=ANSWER_SECONDS)
         except TimeoutError:  # the loop is busy: who waits is let go now, and the loop does the rest when it can
             with contextlib.suppress(concurrent.futures.InvalidStateError):
                 self._future.set_exception(stops.busy(self))
@@ -228,7 +231,7 @@ class Job:
         phase = stops.status_of(error) if generation is None or generation.status in PHASES else generation.status
         self._work_over.set()
         self.update(phase=phase)
-        if not self._future.done():
+        with contextlib.suppress(concurrent.futures.InvalidStateError):  # who waited was let go: see `cancel`
             if error is not None:
                 self._future.set_exception(error)
             elif generation is not None:

@@ -20,7 +20,7 @@ import weakref
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from seedream_nb.journal.forks import afresh_in_child
+from seedream_nb.journal.forks import afresh_in_child, share_with_child
 from seedream_nb.journal.lines import EVENTS, MOST_RAW, VERSION, Line, Lines, Record, read, read_lines, spelled
 from seedream_nb.journal.locks import UNABLE, Claim, hold, try_lock
 from seedream_nb.store import PRIVATE_FILE, make_private, sync_folder
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EVENTS", "MONEY", "MOST_RAW", "SILENT_SECONDS", "VERSION", "Claim", "Journal", "Line", "Lines", "Record",
-    "afresh_in_child", "catch_up", "is_alive", "is_own", "is_writing", "read", "read_lines", "unwritten",
-    "write_all",
+    "afresh_in_child", "catch_up", "is_alive", "is_own", "is_writing", "read", "read_lines", "share_with_child",
+    "unwritten", "write_all",
 ]  # fmt: skip
 
 MONEY = frozenset({"intent", "again", "links", "reply"})

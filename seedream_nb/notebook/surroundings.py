@@ -101,7 +101,8 @@ def new_session() -> Session:
 
     settings = Settings(environ=os.environ, folder=PROCESS.folder, home=PROCESS.home, colab=Colab.around())
     # What is shown links to files as seen from the notebook, wherever the kernel has gone meanwhile.
-    return Session(settings=settings, bundle=functools.partial(bundle, folder=settings.folder), **surroundings())
+    shown = functools.partial(bundle, folder=settings.folder)
+    return Session(settings=settings, bundle=shown, tally=PROCESS.tally, **surroundings())
 
 
 def surroundings() -> dict[str, Any]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
+import os
 import threading
 from typing import TYPE_CHECKING, Any, cast
 
@@ -26,9 +28,6 @@ LOSSY = frozenset({"JPEG", "MPO", "WEBP", "AVIF", "HEIF", "JPEG2000"})
 _ANIMATED = frozenset({"GIF", "PNG", "WEBP", "AVIF", "TIFF", "FLI", "DCX"})
 _QUALITIES = ((95, 0), (90, 0), (90, 2))
 """JPEG's quality and how it thins out colours: all this shows less of a difference than scaling down."""
-
-_SCALING = threading.RLock()
-"""One picture at once is in memory a second time, as it becomes smaller."""
 
 _BAND_ROWS = 256
 
@@ -59,7 +58,7 @@ def encode(image: Image.Image, *, name: str, lossless: bool, inputs: Path) -> In
     with contextlib.ExitStack() as stack:
         for shape, ways in _tries(shown, lossless=lossless):
             if shape != shown.size:
-                stack.enter_context(_SCALING)
+                stack.enter_context(_one_scaled(os.getpid()))
             smaller = shown if shape == shown.size else resized(shown, shape)
             for media_type, options in ways:
                 with Draft(inputs, MOST_BYTES) as draft:
@@ -237,3 +236,12 @@ def _told(before: tuple[int, int], after: tuple[int, int], written_as: str | Non
     now = media_type.removeprefix("image/").upper()
     if written_as not in {now, None, "MPO"}:
         yield f"converted from {written_as} to {now}"
+
+
+@functools.cache
+def _one_scaled(_process: int) -> threading.RLock:
+    """Return a process's lock: one picture at once is in memory a second time, as it becomes smaller.
+
+    In a forked child nobody would release the parent's.
+    """
+    return threading.RLock()
