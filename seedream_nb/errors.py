@@ -25,6 +25,7 @@ SeedreamError (hint)
 from __future__ import annotations
 
 import difflib
+import re
 import unicodedata
 from typing import TYPE_CHECKING
 
@@ -204,6 +205,10 @@ def did_you_mean(word: str, choices: Iterable[str]) -> str:
     return f" Did you mean {found}?" if found else ""
 
 
+LONGEST_LINK = 16_384
+"""Characters of a link; what reads links takes its time over longer ones."""
+
+_LINK = re.compile(rf"(https?://\S{{1,{LONGEST_LINK}}})")
 _JOINERS = "\u200c\u200d"
 
 
@@ -226,3 +231,18 @@ def shown(value: object, limit: int = 40) -> str:
         return f"{plain(repr(value), limit)} ({kind})"
     except Exception:  # noqa: BLE001 - it is somebody's __repr__, or a number of thousands of digits
         return f"a value of type {kind}"
+
+
+def plain_but_links(text: str, limit: int = MOST_CHARACTERS) -> str:
+    """Return a line as `plain` does, with every link in it whole: it may be the only copy of what is paid for."""
+    line = plain(text, limit)
+    if not line.endswith("…"):
+        return line
+    told, room = [], limit
+    for number, piece in enumerate(_LINK.split(text)):
+        if number % 2:
+            told.append(plain(piece, LONGEST_LINK))
+        elif room > 1 and (words := plain(piece, room)):
+            told.append(words)
+            room -= len(words)
+    return " ".join(told)

@@ -93,6 +93,50 @@ class Unseen(Mapping[str, str]):
         return "<environment>"
 
 
+class Secrets:
+    """What a session knows and neither shows nor writes: the keys it has used, and what came that has one in it.
+
+    Links that hold the key are written without it; whole pictures are written once their file is.
+    """
+
+    __slots__ = ("_keys", "_raw")
+
+    def __init__(self) -> None:
+        """Know nothing yet."""
+        self._keys: dict[Key, None] = {}
+        self._raw: dict[str, str | bytes] = {}
+
+    def learn(self, key: Key | None) -> None:
+        """Remember a key, if there is one."""
+        if key is not None:
+            self._keys.setdefault(key)
+
+    def keys(self) -> list[str]:
+        """Return the keys themselves, to be blotted out of what a server sends."""
+        return [key.reveal() for key in list(self._keys)]
+
+    def keep(self, raw: Mapping[str, str | bytes]) -> None:
+        """Remember what stands behind links that had to be written in another way."""
+        self._raw.update(raw)
+
+    def raw(self, link: str) -> str | bytes:
+        """Return a link as it came, or the picture that came in its place."""
+        return self._raw.get(link, link)
+
+    def forget(self, link: str) -> None:
+        """Let go of the picture of a link: it is on disk."""
+        if isinstance(self._raw.get(link), bytes):
+            del self._raw[link]
+
+    def __repr__(self) -> str:
+        """Show nothing of it."""
+        return "<secrets>"
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled."""
+        raise TypeError("secrets can't be pickled")
+
+
 _IN_ENVIRONMENT, _IN_FILE, _LOGIN, IN_COLAB = "the environment", "the file", "the stored login", "Colab's secret"
 CONFIGURED = "configure()"
 

@@ -19,7 +19,7 @@ from seedream_nb.homes import Homes, need_room, writable_folder
 from seedream_nb.job import POLL_SECONDS, Job
 from seedream_nb.jobs import Jobs
 from seedream_nb.journal import Journal, share_with_child
-from seedream_nb.keys import Login, Unseen
+from seedream_nb.keys import Login, Secrets, Unseen
 from seedream_nb.options import check_options
 from seedream_nb.scope import EmptyScope, NamesScope
 from seedream_nb.settings import read_setting, user_folder
@@ -84,6 +84,7 @@ class Session:
         self._bundle, self._notebook, self._told = bundle, notebook, Told()
         self._homes = Homes(settings=settings, journal=journal, verbs=self, running=self.jobs.ids)
         self._clients = Clients(patience=patience)
+        self._secrets = Secrets()
         self._budget = Budget(limit=None, price=0.0, tally=tally)
         self._lock = threading.RLock()
         self._is_told = False
@@ -239,6 +240,8 @@ class Session:
         """Fetch every picture whose link is kept and whose file is missing; return the generations concerned."""
         from seedream_nb.fulfil import recover
 
+        with contextlib.suppress(SettingsError):  # what storages answer may have the key in it, though they get none
+            self._learn(self.endpoint())
         self.catch_up()
         tried = [
             self._wait(recover(each, self._tools(for_links(each.backend)), service=self.service_host))
@@ -351,9 +354,14 @@ class Session:
             raise StoppedError("Stopped. What was fetched is kept; the rest can still be fetched.") from None
         return doing.result()
 
+    def _learn(self, endpoint: Endpoint) -> None:
+        """Remember the key, to be blotted out of all that is kept."""
+        self._secrets.learn(endpoint.found.key if endpoint.found else None)
+
     def _tools(self, endpoint: Endpoint) -> Tools:
         from seedream_nb.fulfil import Tools
 
+        self._learn(endpoint)
         home, client = self._homes.current, self._clients.of(endpoint)
         self.background.start(client.warm_up()).result()
         return Tools(
@@ -364,6 +372,7 @@ class Session:
             client=client,
             turn=self.background.call(lambda: self.jobs.turn(self.settings.get("concurrency"))),
             verbs=self,
+            secrets=self._secrets,
         )
 
 

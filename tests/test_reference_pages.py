@@ -19,7 +19,7 @@ from seedream_nb.options import OPTIONS
 from seedream_nb.references.birth import born
 from seedream_nb.references.fit import fit
 from seedream_nb.request import Reference, make_request
-from seedream_nb.wire import Body, links_of
+from seedream_nb.wire import Body, results_of
 from tests.pictures import encoded, gradient, noise
 
 if TYPE_CHECKING:
@@ -322,7 +322,7 @@ def test_watermark(asked: bool | None, field: bool) -> None:  # noqa: FBT001 - a
 
 def test_the_reply_holds_links() -> None:
     """The page: "An array containing links to download the generated images."."""
-    assert links_of(b'{"images": ["https://x.org/1.jpg", "https://x.org/2.jpg"]}', 2) == [
+    assert results_of(b'{"images": ["https://x.org/1.jpg", "https://x.org/2.jpg"]}', 2).links == [
         "https://x.org/1.jpg", "https://x.org/2.jpg",
     ]  # fmt: skip
 

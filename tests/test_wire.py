@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from seedream_nb.errors import ReferenceImageError, ReplyError
 from seedream_nb.request import ImageRequest, make_request
 from seedream_nb.store import Input
-from seedream_nb.wire import Body, blotted, is_reply, links_of
+from seedream_nb.wire import Body, blotted, is_reply, results_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -177,12 +177,12 @@ def test_a_file_that_changes_is_not_sent(tmp_path: Path, change: str) -> None:
 )
 def test_links(images: list[object]) -> None:
     """Links come as strings or in objects; each counts once, and what isn't one is passed over."""
-    assert links_of(json.dumps({"images": images, "seed": 1}).encode(), 2) == ["https://a/1", "https://a/2"]
+    assert results_of(json.dumps({"images": images, "seed": 1}).encode(), 2).links == ["https://a/1", "https://a/2"]
 
 
 def test_more_links_than_asked_for() -> None:
     """More pictures than were asked for are kept: they may be paid for."""
-    assert len(links_of(json.dumps({"images": [f"https://a/{n}" for n in range(5)]}).encode(), 1)) == 5
+    assert len(results_of(json.dumps({"images": [f"https://a/{n}" for n in range(5)]}).encode(), 1).links) == 5
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_more_links_than_asked_for() -> None:
 def test_nonsense(content: bytes) -> None:
     """A reply that makes no sense says so in a few lines, and that it may have been billed."""
     with pytest.raises(ReplyError) as senseless:
-        links_of(content, 1)
+        results_of(content, 1)
     assert "may have been billed" in str(senseless.value)
     assert len(str(senseless.value)) < 400
     assert senseless.value.content == content
@@ -221,7 +221,7 @@ def test_a_reply_that_echoes_the_key(start: int, length: int, before: str, after
     """A senseless reply that echoes the key, or a part of it, doesn't get it shown, however verbose the traceback."""
     echoed = "<p>" + before + KEY[start : start + length] + after
     with pytest.raises(ReplyError) as senseless:
-        links_of(echoed.encode(), 1, secret=KEY)
+        results_of(echoed.encode(), 1, secret=KEY)
     told = traceback.TracebackException.from_exception(senseless.value, capture_locals=True, limit=-1)
     assert not parts("".join(told.format()))
 
@@ -280,6 +280,6 @@ def test_large_nonsense_takes_little_time(content: bytes) -> None:
     """The most that is read of a reply, 8 MB, is found senseless in less than a second, its key blotted out."""
     began = time.thread_time()
     with pytest.raises(ReplyError):
-        links_of(content, 1, secret=KEY)
+        results_of(content, 1, secret=KEY)
     blotted(content[:64_000].decode(errors="replace"), KEY)
     assert time.thread_time() - began < 1

@@ -292,4 +292,6 @@ def _is_unfinished(generation: Generation, *, ended: bool) -> bool:
     """Return whether nobody works on it, and something of it could still be had or has to be told."""
     if generation.status in {"done", "generating", "downloading"}:
         return False
+    if generation.status == "failed" and not ended:  # the service refused each picture
+        return False
     return not ended or bool(generation.links and generation.missing)

@@ -18,7 +18,7 @@ from seedream_nb.client.posting import Post, Reply
 from seedream_nb.client.proxies import proxy_for
 from seedream_nb.client.reaching import reach
 from seedream_nb.client.trust import authorities
-from seedream_nb.wire import PATH, Body, blotted, refusal
+from seedream_nb.wire import PATH, Body, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,10 +56,6 @@ class Client:
     def secret(self) -> str | None:
         """The key itself, to be blotted out of what a server echoes."""
         return None if self._key is None else self._key.reveal()
-
-    def without_key(self, links: list[str]) -> list[str]:
-        """Return links as they may be kept and shown: some service may put the key into them."""
-        return [blotted(link, self.secret) for link in links]
 
     def refusal(self, reply: Reply) -> SeedreamError:
         """Return the error for an answer that is no reply (see `wire.refusal`); of the key it shows the source only."""

@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from seedream_nb.errors import DownloadError, OutcomeUnknownError, ReplyError, SeedreamError, SettingsError
-from seedream_nb.fulfil.pictures import download, recover
+from seedream_nb.errors import DownloadError, OutcomeUnknownError, ReplyError, SeedreamError, SettingsError, Unread
+from seedream_nb.fulfil.pictures import download, recover, write_inline
 from seedream_nb.fulfil.tools import Tools, in_thread
 from seedream_nb.generation import lineage
 from seedream_nb.preview import warm_references
 from seedream_nb.record import Record
 from seedream_nb.references.fit import fit
 from seedream_nb.store import unwritable, write_private
-from seedream_nb.wire import Body, arrived_links, blotted, is_odd, is_reply, links_of
+from seedream_nb.wire import Body, Results, arrived_results, is_inline, is_reply, none_made, results_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Iterable, Sequence
 
     from seedream_nb.budget import Reservation
     from seedream_nb.client import Reply
@@ -61,16 +61,16 @@ async def buy(job: Job, tools: Tools, inputs: list[str | Input]) -> None:
     """Reserve the budget, journal the intent, post, journal the links, download, settle."""
     record = Record(tools.journal, home=tools.store.home, verbs=tools.verbs)
     with tools.budget.reserve(job.request, job.price) as reservation:
-        async with ended(job, record, reservation):
+        async with ended(job, tools, record, reservation):
             if tools.turn.available_tokens < 1:
                 job.update(phase="waiting")
             async with tools.turn:
                 await journal_intent(job, tools, record, inputs)
                 warm_thumbnails(record)
-                links = await post(job, tools, record, inputs)
-            reservation.settle(len(links) * job.price)
-            await download(job, tools, record, links)
-    return await settle(job, record, links)
+                results = await post(job, tools, record, inputs)
+            reservation.settle(len(results.links) * job.price)
+            await download(job, tools, record, results.links)
+    return await settle(job, record, results)
 
 
 async def prepare(job: Job, tools: Tools) -> list[str | Input]:
@@ -172,20 +172,29 @@ def warm_thumbnails(record: Record) -> None:
         Thread(target=warm_references, args=(generation.request,), name="seedream thumbnails", daemon=True).start()
 
 
-async def post(job: Job, tools: Tools, record: Record, inputs: list[str | Input]) -> list[str]:
-    """Send the request and return the links of its pictures, which are in the journal by then."""
+async def post(job: Job, tools: Tools, record: Record, inputs: list[str | Input]) -> Results:
+    """Send the request and return what its reply gives, which is in the journal by then.
+
+    Raises:
+        ApiError: the service refused the request, or each of its pictures.
+    """
     client = tools.client  # its key is only ever named where it is used, so that no traceback can show it
     try:
         reply = await answer(job, tools, record, inputs)
         if not is_reply(reply.status):
             raise client.refusal(reply)
-        links = await in_thread(lambda: links_of(reply.content, job.request.most, secret=client.secret))
+        results = await in_thread(lambda: results_of(reply.content, job.request.most, secret=client.secret))
     except (OutcomeUnknownError, ReplyError) as error:
-        return await salvage(job, tools, record, error)
-    await record.note("links", links=client.without_key(links), seconds=elapsed(job))
-    if await in_thread(lambda: is_odd(reply.content, links, job.request.most)):
-        await keep_reply(tools, record, reply.content)
-    return links
+        # Taken out at once: the error may be shown, logged and pickled, and what came may echo the key.
+        content, error.content = error.content, Unread()
+        results = await salvage(job, tools, record, error, content)
+    else:
+        await note_results(job, tools, record, results)
+        if results.is_odd:
+            await keep_reply(tools, record, reply.content)
+    if not results.links:
+        raise none_made(results.refused)
+    return results
 
 
 async def answer(job: Job, tools: Tools, record: Record, inputs: list[str | Input]) -> Reply:
@@ -205,38 +214,58 @@ async def answer(job: Job, tools: Tools, record: Record, inputs: list[str | Inpu
             raise unwritable(tools.store.home, record.trouble)
 
 
-async def salvage(job: Job, tools: Tools, record: Record, error: OutcomeUnknownError | ReplyError) -> list[str]:
-    """Keep what came of a reply that broke off or makes no sense; return its links if all of it came, else raise."""
-    if not error.content:
+async def salvage(
+    job: Job, tools: Tools, record: Record, error: OutcomeUnknownError | ReplyError, content: bytes
+) -> Results:
+    """Keep what came of a reply that broke off or makes no sense; return what it gives if all of it came, else raise.
+
+    The error has what came as it is kept: without the key.
+    """
+    if not content:
         raise error
-    await keep_reply(tools, record, error.content)
-    links, is_whole = await in_thread(lambda: arrived_links(error.content, job.request.most))
-    if links:
-        await record.note("links", links=tools.client.without_key(links), seconds=elapsed(job))
+    error.content = Unread(await keep_reply(tools, record, content))
+    most, client = job.request.most, tools.client
+    results, is_whole = await in_thread(lambda: arrived_results(content, most, secret=client.secret))
+    if results.links or is_whole:
+        await note_results(job, tools, record, results)
     if not is_whole:
-        error.hint = f"{len(links)} links had arrived: %seedream recover. {error.hint}" if links else error.hint
+        come = f"{len(results.links)} links had arrived: %seedream recover. "
+        error.hint = f"{come if results.links else ''}{error.hint}"
         raise error
-    return links
+    return results
 
 
-async def keep_reply(tools: Tools, record: Record, content: bytes) -> None:
+async def note_results(job: Job, tools: Tools, record: Record, results: Results) -> None:
+    """Write down what a reply gives: pictures that came as a whole first, for the journal only names them."""
+    tools.secrets.keep(results.raw)
+    await in_thread(lambda: write_inline(tools, record.number, results.links))
+    refused = {"refused": [each.to_record() for each in results.refused]} if results.refused else {}
+    await record.note("links", links=results.links, **refused, seconds=elapsed(job))
+
+
+async def keep_reply(tools: Tools, record: Record, content: bytes) -> bytes:
     """Keep a reply that makes no sense, or more than asked, as it came but for the key: it may have been paid for.
 
     Bytes that are no text are kept as Python's `surrogateescape` spells them.
+
+    Returns:
+        What was kept.
     """
-    text = await in_thread(lambda: blotted(content.decode(errors="surrogateescape"), tools.client.secret))
+    kept = await in_thread(lambda: tools.blotted_content(content))
+    text = kept.decode(errors="surrogateescape")
     await record.note("reply", raw=text[:JOURNALED_CHARACTERS])
     if len(text) > JOURNALED_CHARACTERS:
         path = tools.store.journal / f"{record.number:04d}-reply.txt"
         with contextlib.suppress(OSError):  # a full disk changes nothing about what is to be told
-            await in_thread(lambda: write_private(path, text.encode(errors="surrogateescape")))
+            await in_thread(lambda: write_private(path, kept))
+    return kept
 
 
-async def settle(job: Job, record: Record, links: list[str]) -> None:
+async def settle(job: Job, record: Record, results: Results) -> None:
     """Write down the end and hand over what was made."""
-    missing = len(links) - len(job.pictures)
-    status = "partial" if missing else "done"
-    await record.note("end", status=status, cost=len(links) * job.price, seconds=elapsed(job))
+    missing = len(results.links) - len(job.pictures)
+    status = "partial" if missing or results.refused else "done"
+    await record.note("end", status=status, cost=len(results.links) * job.price, seconds=elapsed(job))
     generation = whole(record)
     await hand_over(job, generation, not_fetched(generation, record.trouble) if missing else None)
 
@@ -263,14 +292,20 @@ def not_fetched(generation: Generation, trouble: OSError | None) -> DownloadErro
     ]
     if trouble is None:
         return DownloadError("\n".join(told), hint="Try again with: %seedream recover")
-    links = " ".join(generation.links[index - 1] for index in generation.missing)
+    links = openable(generation.links[index - 1] for index in generation.missing)
     told[1] = f"They are paid for ({generation.cost or 0:.2f} USD). The journal can't be written: {reason_of(trouble)}."
     told[1] += " Once it can, in this same process: %seedream recover"
-    return DownloadError("\n".join(told), hint=f"Open their links soon, for they are kept nowhere else: {links}")
+    hint = f"Open their links soon, for they are kept nowhere else: {' '.join(links)}" if links else None
+    return DownloadError("\n".join(told), hint=hint)
+
+
+def openable(links: Iterable[str]) -> list[str]:
+    """Return the links that a browser can open: not what came as a whole, nor what lacks the key that was in it."""
+    return [link for link in links if not is_inline(link) and "…" not in link]
 
 
 @asynccontextmanager
-async def ended(job: Job, record: Record, reservation: Reservation) -> AsyncIterator[None]:
+async def ended(job: Job, tools: Tools, record: Record, reservation: Reservation) -> AsyncIterator[None]:
     """Write down how a request came to its end, when it is not a good one, and count what may have been billed."""
     try:
         yield
@@ -281,7 +316,8 @@ async def ended(job: Job, record: Record, reservation: Reservation) -> AsyncIter
             reservation.unknown()
         else:
             reservation.settle(cost)
-        told = {"kind": type(error).__name__, "message": str(error)} if isinstance(error, SeedreamError) else None
+        message = tools.blotted(str(error)) if isinstance(error, SeedreamError) else None
+        told = None if message is None else {"kind": type(error).__name__, "message": message}
         await record.note("end", status=status, cost=cost, seconds=elapsed(job), error=told)
         job.update(generation=whole(record) if record.number else None)
         raise
@@ -311,7 +347,7 @@ def whole(record: Record) -> Generation:
         f"The journal can't be written ({reason_of(record.trouble)}): only this process knows of it. "
         "Make room before it ends, then: %seedream recover"
     )
-    links = [f"Link: {link}" for link in generation.links]
+    links = [f"Link: {link}" for link in openable(generation.links)]
     return replace(generation, warnings=[*generation.warnings, warning, *links])
 
 

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from seedream_nb.client.part import rest_of
 from seedream_nb.journal import is_writing
+from seedream_nb.store import write_private
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from seedream_nb.store import Left, Store
@@ -30,22 +32,36 @@ def part_of(store: Store, number: int, index: int) -> Path:
     return path
 
 
-def keep_aside(store: Store, number: int, index: int) -> str | None:
-    """Keep what came in place of a picture, unless the next try goes on from it; return how `home` names it."""
+def keep_aside(store: Store, number: int, index: int, *, blot: Callable[[bytes], bytes] = bytes) -> str | None:
+    """Keep what came in place of a picture, unless the next try goes on from it; return how `home` names it.
+
+    `blot` takes the key out of it.
+    """
     kept = store.kept(number, index)
     with contextlib.suppress(OSError):  # the disk may be what failed
         part = store.partial(number, index)
-        if part.exists() and not rest_of(part).exists():
+        if part.exists() and (_blotted(part, blot) or not rest_of(part).exists()):
             kept = _keep(store, part, number, index) or kept
     return store.relative(kept) if kept.exists() else None
 
 
-def keep_old_aside(store: Store) -> None:
-    """Keep aside what nobody will go on with: it is a day old, and who wrote it is dead."""
+def keep_old_aside(store: Store, *, blot: Callable[[bytes], bytes] = bytes) -> None:
+    """Keep aside what nobody will go on with: it is a day old, and who wrote it is dead. `blot` takes the key out."""
     for left in store.parts():
         with contextlib.suppress(OSError):  # another kernel may do so at the same time
             if time.time() - left.path.stat().st_mtime > LEFT_SECONDS and not _is_at_work(store, left):
+                _blotted(left.path, blot)
                 _keep(store, left.path, left.number, left.index)
+
+
+def _blotted(part: Path, blot: Callable[[bytes], bytes]) -> bool:
+    """Take the key out of what a server sent; return whether it was there, and so nothing to go on from."""
+    content, rest = part.read_bytes(), rest_of(part)
+    told = rest.read_bytes() if rest.exists() else b""
+    kept = blot(content)
+    if kept != content:
+        write_private(part, kept)
+    return kept != content or blot(told) != told
 
 
 def _keep(store: Store, part: Path, number: int, index: int) -> Path | None:

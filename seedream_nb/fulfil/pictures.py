@@ -5,19 +5,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
 
-from seedream_nb.errors import SeedreamError
+from seedream_nb.errors import DownloadError, SeedreamError
 from seedream_nb.fulfil.parts import keep_aside, keep_old_aside, part_of
 from seedream_nb.fulfil.tools import in_thread
 from seedream_nb.picture import Facts, inspect
 from seedream_nb.preview import preview, side_for
 from seedream_nb.record import Record
-from seedream_nb.wire import blotted
+from seedream_nb.store import write_private
+from seedream_nb.wire import is_inline
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from seedream_nb.fulfil.tools import Tools
@@ -28,10 +31,13 @@ ALL_AT_ONCE, SIDE_BY_SIDE = 4, 3
 """So many pictures are fetched and previewed all at once; of a longer series fewer, so that none waits for the others
 to be seen (measured in `benchmarks/`: 15 pictures of 4096x4096 on two cores)."""
 
+INSIDE_AND_LOST = "It came in the reply itself, and the process that asked ended before it was written."
+HAD_THE_KEY = "Its link had your key in it, which is never written down: only the session that asked could fetch it."
+
 
 async def download(job: Job, tools: Tools, record: Record, links: list[str]) -> None:
     """Fetch all pictures side by side; each is checked, named, journaled and shown as it is complete."""
-    await in_thread(lambda: keep_old_aside(tools.store))
+    await in_thread(lambda: keep_old_aside(tools.store, blot=tools.blotted_content))
     job.update(phase="downloading", expected=len(links), generation=record.generation())
     line = anyio.CapacityLimiter(ALL_AT_ONCE if len(links) <= ALL_AT_ONCE else SIDE_BY_SIDE)
     async with asyncio.TaskGroup() as group:
@@ -73,21 +79,63 @@ async def bring(tools: Tools, record: Record, place: Place) -> str | None:
     """
     store, index = tools.store, place.index
     try:
-        partial, found = await in_thread(lambda: part_of(store, record.number, index)), list[Facts]()
-        await tools.client.download(
-            place.link, partial, service=place.service, check=lambda path: found.append(inspect(path))
-        )
+        part, found = await in_thread(lambda: part_of(store, record.number, index)), list[Facts]()
+        await fetch(tools, place, part, lambda path: found.append(inspect(path)))
         name = store.picture_name(record.number, index, place.prompt, found[-1].media_type)
-        path = await in_thread(lambda: store.settle(partial, name))
+        path = await in_thread(lambda: store.settle(part, name))
     except Exception as error:  # noqa: BLE001 - whatever it is, the other pictures must come
-        reason = blotted(reason_of(error), tools.client.secret)
-        if kept := await in_thread(lambda: keep_aside(store, record.number, index)):
-            reason = f"{reason.rstrip('.')}. What came instead is kept in home as {kept}."
+        reason = await in_thread(partial(why_missing, tools, record, place, error))
         await record.note("missing", index=index, reason=reason)
         return reason
+    tools.secrets.forget(place.link)
     await record.note("file", index=index, path=store.relative(path), **found[-1].to_record())
     await warm_preview(path, place.side)
     return None
+
+
+async def fetch(tools: Tools, place: Place, part: Path, check: Callable[[Path], None]) -> None:
+    """Put a picture into `part`: by its link as it came, or as it came in the reply itself.
+
+    Raises:
+        DownloadError: it can't be had, and why.
+    """
+    if is_inline(place.link):
+        await in_thread(lambda: unpack(tools, place, part, check))
+    else:
+        link = str(tools.secrets.raw(place.link))
+        await tools.client.download(link, part, service=place.service, check=check)
+
+
+def unpack(tools: Tools, place: Place, part: Path, check: Callable[[Path], None]) -> None:
+    """Check a picture that came in the reply; write it, unless that was done when it came."""
+    content = tools.secrets.raw(place.link)
+    if isinstance(content, bytes) and not (part.exists() and part.stat().st_size == len(content)):
+        write_private(part, content)
+    if not part.exists():
+        raise DownloadError(INSIDE_AND_LOST)
+    try:
+        check(part)
+    except ValueError as error:
+        raise DownloadError(f"The reply itself has, in place of a picture, {error}.") from error
+
+
+def write_inline(tools: Tools, number: int, links: list[str]) -> None:
+    """Write the pictures that came in a reply to where downloads stand; what can't be written now is tried later."""
+    for index, link in enumerate(links, start=1):
+        content = tools.secrets.raw(link)
+        if isinstance(content, bytes):
+            with contextlib.suppress(OSError):
+                write_private(tools.store.partial(number, index), content)
+
+
+def why_missing(tools: Tools, record: Record, place: Place, error: Exception) -> str:
+    """Keep what came in place of a picture; return in a few words why it is not here, and where that is."""
+    reason = tools.blotted(reason_of(error))
+    if "…" in place.link and tools.secrets.raw(place.link) == place.link:
+        reason = f"{reason.rstrip('.')}. {HAD_THE_KEY}"
+    if kept := keep_aside(tools.store, record.number, place.index, blot=tools.blotted_content):
+        reason = f"{reason.rstrip('.')}. What came instead is kept in home as {kept}."
+    return reason
 
 
 async def warm_preview(path: Path, side: int) -> None:
@@ -113,7 +161,7 @@ async def recover(generation: Generation, tools: Tools, *, service: str) -> Gene
     record = Record(tools.journal, home=tools.store.home, verbs=tools.verbs, number=generation.id)
     with contextlib.suppress(OSError):  # what can't be written is told picture by picture
         await in_thread(tools.journal.open)
-    await in_thread(lambda: keep_old_aside(tools.store))
+    await in_thread(lambda: keep_old_aside(tools.store, blot=tools.blotted_content))
     have = {int(picture.mark.rpartition(".")[2]) for picture in generation.images if picture.path.exists()}
     failed = {}
     for place in places(generation.links, generation.prompt, generation.host if generation.host == service else ""):

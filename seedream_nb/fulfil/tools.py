@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 import anyio.to_thread
 
 from seedream_nb.journal import Claim
+from seedream_nb.keys import Secrets
+from seedream_nb.wire import blotted, blotted_content
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +37,20 @@ class Tools:
     client: Client
     turn: anyio.CapacityLimiter
     verbs: Verbs
+    secrets: Secrets = field(default_factory=Secrets)
+
+    def blotted(self, text: str) -> str:
+        """Return a text for people without any key of this session."""
+        for key in self._keys():
+            text = blotted(text, key)
+        return text
+
+    def blotted_content(self, content: bytes) -> bytes:
+        """Return what a server sent as it may be kept, without any key of this session; megabytes are for a thread."""
+        return blotted_content(content, self._keys())
+
+    def _keys(self) -> list[str]:
+        return list(dict.fromkeys(filter(None, [self.client.secret, *self.secrets.keys()])))
 
     def claim(self, asked: str) -> Claim:
         """Return the claim of exactly this request, for who asks for it only once."""

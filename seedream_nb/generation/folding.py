@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 NOT_FETCHED = "not fetched yet"
 NOT_TAKEN = "The service refused it for now, and it was not sent again: nothing was billed."
+NONE_MADE = "The service refused each picture: nothing was billed."
 ENDS = ("done", "partial", "failed", "stopped", "unknown")
 LONGEST_SIDE = 100_000
 """Pixels. What a journal says of a picture beyond that is damage: no result comes near it."""
@@ -68,7 +69,7 @@ def fold(records: Iterable[Record], *, home: Path, alive: bool, verbs: Verbs | N
         backend=backend,
         host=_text(intent.get("host")) or "",
         status=status,
-        warnings=_texts(intent.get("warnings")),
+        warnings=[*_texts(intent.get("warnings")), *told.refusals],
         error=_error(told, status),
         links=told.links,
         missing=_missing(told, have=set(pictures)),
@@ -87,6 +88,7 @@ class _Told:
     sent: int = 1
     refused: int = 0
     links: list[str] = field(default_factory=list)
+    refusals: list[str] = field(default_factory=list)
     seconds: float | None = None
     files: dict[int, Record] = field(default_factory=dict)
     missing: dict[int, str] = field(default_factory=dict)
@@ -115,6 +117,7 @@ def _told(records: Iterable[Record]) -> _Told:
                 told.sent = max(tries, told.sent)
             case {"event": "links", "links": list(links)}:
                 told.links += [link for link in links if isinstance(link, str) and link not in told.links]
+                told.refusals += [each for each in _refusals(record.get("refused")) if each not in told.refusals]
                 told.seconds = _number(record.get("seconds"))
             case {"event": "file", "index": int(index)} if index > 0 and index is not True:
                 told.files[index] = record
@@ -138,7 +141,7 @@ def _status(told: _Told, *, have: set[int], alive: bool) -> str:
     complete = bool(told.links) and have.issuperset(range(1, len(told.links) + 1))
     ended = "" if not told.end else status if (status := told.end.get("status")) in ENDS else "unknown"
     if complete and (ended or not alive):
-        return "done"
+        return "partial" if told.refusals else "done"
     if ended:
         in_doubt = told.end.get("status") == "unknown"  # by another kernel, which did not know of the links
         return "partial" if told.links and (ended == "done" or in_doubt) else ended
@@ -146,6 +149,8 @@ def _status(told: _Told, *, have: set[int], alive: bool) -> str:
         return "downloading" if told.links else "generating"
     if told.links or have:
         return "partial"
+    if told.refusals:
+        return "failed"
     return "stopped" if told.was_refused else "unknown"
 
 
@@ -154,12 +159,14 @@ def _error(told: _Told, status: str) -> str | None:
     error = told.end.get("error")
     if isinstance(error, Mapping):
         return _text(error.get("message"))
+    if status == "failed" and told.refusals:
+        return NONE_MADE
     return NOT_TAKEN if status == "stopped" and told.was_refused else None
 
 
 def _cost(told: _Told, status: str) -> float | None:
     """Return what it cost in USD: as settled, else what its links are worth; None where nobody knows."""
-    if status == "stopped" and not told.end:
+    if status in {"stopped", "failed"} and not told.end:
         return 0.0
     if (cost := _number(told.end.get("cost"))) is not None:
         return cost
@@ -167,6 +174,17 @@ def _cost(told: _Told, status: str) -> float | None:
     if told.links and price is not None:
         return price * len(told.links)
     return 0.0 if told.intent.get("backend") == "sandbox" else None
+
+
+def _refusals(value: object) -> list[str]:
+    """Tell of each picture that the service refused, in its words."""
+    told = [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
+    return [
+        f"Picture {each.get('picture')} of {each.get('of')} was refused by the service, and not billed"
+        f"{f' ({code})' if (code := each.get('code')) is not None else ''}"
+        f"{f': “{words}”' if (words := _text(each.get('message'))) else '.'}"
+        for each in told
+    ]
 
 
 def _missing(told: _Told, *, have: set[int]) -> dict[int, str]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, overload
 
-from seedream_nb.errors import SeedreamError, plain
+from seedream_nb.errors import SeedreamError, plain, plain_but_links
 from seedream_nb.generation.inputs import inputs_line, origins
 from seedream_nb.picture import Picture, bundle_of, made_folder
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from seedream_nb.request import ImageRequest
 
 NOTE_CHARACTERS = 2000
-"""A note may quote a link, which has to stay whole."""
+"""Of a note; the links in it stay whole."""
 
 
 class Verbs(Protocol):
@@ -122,7 +122,7 @@ class Generation(Sequence[Picture]):
         """Tell outcome, files, references, warnings and what went wrong, a line each."""
         files = [f"{picture.mark}  {plain(str(picture.path))}" for picture in self.images]
         missing = [f"{self.mark}.{index}  missing: {plain(why)}" for index, why in self.missing.items()]
-        notes = [plain(each, NOTE_CHARACTERS) for each in [*self.warnings, *(self.error or "").splitlines()]]
+        notes = [plain_but_links(each, NOTE_CHARACTERS) for each in [*self.warnings, *(self.error or "").splitlines()]]
         inputs = filter(None, [inputs_line(self.request)])
         return "\n".join([_outcome(self), *files, *missing, *inputs, *notes])
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seedream_nb.errors import plain
+from seedream_nb.errors import plain, plain_but_links
 from seedream_nb.preview import side_for
 from seedream_nb.view.markup import Bundle, alarm, badge, frame, grid, text
 from seedream_nb.view.pictures import cell
@@ -26,7 +26,7 @@ def job_bundle(job: Job, *, folder: Path | None = None) -> Bundle:
     if job.over and job.generation is not None:
         return generation_bundle(replace(job.generation, status=job.phase), job.error, folder=folder)
     if job.over and job.error is not None:
-        lines = [plain(line) for line in job.error.lines()]
+        lines = [plain_but_links(line) for line in job.error.lines()]
         return {"text/plain": "\n".join(lines), "text/html": frame(alarm(lines))}
     told = progress(job)
     side = side_for(job.expected or 1)

@@ -12,7 +12,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from seedream_nb.errors import MOST_CHARACTERS, plain
+from seedream_nb.errors import MOST_CHARACTERS, plain, plain_but_links
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,6 +57,12 @@ def text(written: str, limit: int = MOST_CHARACTERS) -> str:
     return html.escape(plain(written, limit))
 
 
+def note(written: str, limit: int = MOST_CHARACTERS, look: str = "") -> str:
+    """Return what there is to tell as a line in its own direction, with every link in it whole."""
+    style = f' style="{look}"' if look else ""
+    return f'<div dir="auto"{style}>{html.escape(plain_but_links(written, limit))}</div>'
+
+
 def isolated(written: str, limit: int = MOST_CHARACTERS) -> str:
     """Return what somebody wrote so that its direction, right to left say, stays its own."""
     return f'<bdi dir="auto">{text(written, limit)}</bdi>'
@@ -86,8 +92,8 @@ def alarm(lines: Sequence[str]) -> str:
     if not lines:
         return ""
     first, *rest = lines
-    told = "".join(line(each) for each in rest)
-    return f'<div role="alert"><strong dir="auto">{text(first)}</strong>{told}</div>'
+    told = "".join(note(each) for each in rest)
+    return f'<div role="alert"><strong dir="auto">{html.escape(plain_but_links(first))}</strong>{told}</div>'
 
 
 def grid(cells: Sequence[Cell]) -> str:

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seedream_nb.budget import money
-from seedream_nb.errors import plain
+from seedream_nb.errors import plain, plain_but_links
 from seedream_nb.generation import NOTE_CHARACTERS, origins
 from seedream_nb.preview import side_for
-from seedream_nb.view.markup import FAINT, Bundle, alarm, badge, frame, grid, line, text
+from seedream_nb.view.markup import FAINT, Bundle, alarm, badge, frame, grid, line, note, text
 from seedream_nb.view.pictures import alone, cell, shown_path
 from seedream_nb.view.references import sent_references
 
@@ -40,7 +40,7 @@ def generation_bundle(
         cell(picture, side, alternative(generation, picture), folder=folder, brief=brief)
         for picture in generation.images
     ]
-    told = [] if error is None else [plain(each) for each in error.lines()]
+    told = [] if error is None else [plain_but_links(each) for each in error.lines()]
     shown = generation if error is None else replace(generation, error=None)
     return {
         "text/plain": "\n".join([str(shown), *told]),
@@ -100,4 +100,4 @@ def _cost(generation: Generation) -> str:
 def _notes(generation: Generation) -> str:
     missing = [f"picture {index} is missing: {reason}" for index, reason in generation.missing.items()]
     told = [*generation.warnings, *missing, *(generation.error or "").splitlines()]
-    return "".join(line(each, NOTE_CHARACTERS, FAINT) for each in told)
+    return "".join(note(each, NOTE_CHARACTERS, FAINT) for each in told)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from seedream_nb.errors import SeedreamError, plain
+from seedream_nb.errors import SeedreamError, plain, plain_but_links
 from seedream_nb.generation.folding import ENDS
 from seedream_nb.preview import preview
 from seedream_nb.process import PROCESS
@@ -171,7 +171,7 @@ def _entry(generation: Generation) -> dict[str, Any]:
         "prompt": plain(generation.prompt, _PROMPT_CHARACTERS),
         "status": generation.status,
         "runs": generation.status not in ENDS,
-        "error": plain(generation.error or "") if not generation.images else "",
+        "error": plain_but_links(generation.error or "") if not generation.images else "",
         "seconds": generation.seconds,
         "starred": generation.starred,
         "sandbox": generation.backend == "sandbox",

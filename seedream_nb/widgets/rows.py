@@ -8,7 +8,7 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from seedream_nb.errors import SeedreamError, plain
+from seedream_nb.errors import SeedreamError, plain, plain_but_links
 from seedream_nb.job.stops import stopped
 from seedream_nb.view import progress
 
@@ -94,7 +94,7 @@ def _row(number: int, job: Job) -> dict[str, Any]:
         "free": job.backend == "sandbox",
         "share": _share(job),
         "stopped": _stopped(job),
-        "error": None if job.error is None else [plain(line) for line in job.error.lines()],
+        "error": None if job.error is None else [plain_but_links(line) for line in job.error.lines()],
     }
 
 

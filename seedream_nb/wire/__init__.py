@@ -6,22 +6,27 @@ The source of every name here is the service's own reference pages; nothing else
 from __future__ import annotations
 
 from seedream_nb.wire.body import PATH, Body, fields
-from seedream_nb.wire.echoes import blotted
-from seedream_nb.wire.refusals import refusal, refused_for_now
-from seedream_nb.wire.reply import arrived_links, is_odd, is_reply, links_of
+from seedream_nb.wire.echoes import blotted, blotted_content, blotted_link
+from seedream_nb.wire.refusals import none_made, refusal, refused_for_now
+from seedream_nb.wire.reply import Refused, Results, arrived_results, is_inline, is_reply, results_of
 from seedream_nb.wire.waits import retry_after, spoken
 
 __all__ = [
     "PATH",
     "Body",
-    "arrived_links",
+    "Refused",
+    "Results",
+    "arrived_results",
     "blotted",
+    "blotted_content",
+    "blotted_link",
     "fields",
-    "is_odd",
+    "is_inline",
     "is_reply",
-    "links_of",
+    "none_made",
     "refusal",
     "refused_for_now",
+    "results_of",
     "retry_after",
     "spoken",
 ]

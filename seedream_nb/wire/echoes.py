@@ -1,16 +1,38 @@
-"""What a server wrote, made fit to be shown: harmless text, and nothing of the key that it may echo."""
+"""What a server wrote, made fit to be shown and kept: harmless text, and nothing of the key that it may echo."""
 
 from __future__ import annotations
 
+import base64
 import json
 import re
-import string
+from math import ceil
+from typing import TYPE_CHECKING
 
-from seedream_nb.errors import plain
+from seedream_nb.errors import LONGEST_LINK, plain
 
-_SMALL = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
 SECRET_RUN = 6
 """So many characters of a key in a row are already too many to show."""
+
+NEARLY_WHOLE = 0.8
+"""A link that has so much of a key in one piece has the key in it; less may be words that both happen to have."""
+
+_WINDOW_BYTES = 256 * 1024
+"""What is searched in one go: no other thread of Python works meanwhile."""
+
+_WIDEST = 12
+"""Bytes that one character of a key may be written in, as in `%25252573`."""
+
+_ESCAPES = (b"%", b"\\", b"&#", b"\0")
+_ESCAPE = re.compile(
+    rb"%(?:25){0,3}([0-9a-fA-F]{2})|\\(?:u00|x)([0-9a-fA-F]{2})|&#[xX]0{0,4}([0-9a-fA-F]{2});"
+    rb"|&#0{0,4}([0-9]{2,3});|\\(/)|\x00+"
+)
+_WIDE = ((b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
+_URL = re.compile(rb"https?:(?:\\?/){2}[^\s\"'<>]{0,%d}" % LONGEST_LINK)
+_PICTURES = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"RIFF", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"\xff\x0a", b"\0\0\0\x0c")
 
 
 def shown(value: object, secret: str | None, limit: int = 80) -> str | None:
@@ -23,27 +45,167 @@ def shown(value: object, secret: str | None, limit: int = 80) -> str | None:
 
 
 def blotted(text: str, secret: str | None) -> str:
-    """Return the text with every run of six or more characters of the secret blotted out.
+    """Return a text for people with every run of six or more characters of the secret blotted out.
 
-    A secret of fewer characters is blotted out where it stands as a word of its own: its letters are in every text.
+    It counts however it is written: in capitals or not, in the escapes of addresses, JSON and HTML, and the whole of
+    it in base64 and hexadecimal. A secret of fewer characters is blotted out where it stands as a word of its own:
+    its letters are in every text.
     """
+    return _of_text(text, secret, _in_text)
+
+
+def blotted_link(link: str, secret: str | None) -> str:
+    """Return a link with the secret blotted out where (nearly) the whole of it stands there.
+
+    A picture is fetched by its link, and words of it may be words of the key too: those stay. A secret of less than
+    six characters is blotted out where it is all that stands between two of an address's own marks: `?key=k1`.
+    """
+    return _of_text(link, secret, _in_link)
+
+
+def blotted_content(content: bytes, secrets: Iterable[str]) -> bytes:
+    """Return what a server sent as it may be kept: without the key, as in a text, and as in a link within its links.
+
+    A picture stays as it came.
+    """
+    if _is_picture(content):
+        return content
+    wide = next((encoding for mark, encoding in _WIDE if content.startswith(mark) and len(content) % 2 == 0), None)
+    if wide is not None:
+        text = content.decode(wide, "surrogatepass").encode("utf-8", "surrogatepass")
+        kept = blotted_content(text, secrets := list(secrets))
+        return content if kept == text else kept.decode("utf-8", "surrogatepass").encode(wide, "surrogatepass")
+    for secret in filter(None, secrets):
+        found = _in_text(content, secret)
+        if 1 in found:
+            whole = _in_link(content, secret)
+            for start, end in _links(content):
+                found[start:end] = whole[start:end]
+            content = b"".join(_kept(content, found))
+    return content
+
+
+def _is_picture(content: bytes) -> bool:
+    """Return whether a file begins as pictures do; none is without a byte that no text has."""
+    return b"\0" in content and (content.startswith(_PICTURES) or content[4:8] == b"ftyp")
+
+
+def _links(content: bytes) -> Iterator[tuple[int, int]]:
+    at = content.find(b"http")
+    while at >= 0:
+        found = _URL.match(content, at)
+        if found is not None:
+            yield found.span()
+        at = content.find(b"http", at + 4 if found is None else found.end())
+
+
+# -- where a secret stands -------------------------------------------------------------------------
+
+
+def _of_text(text: str, secret: str | None, find: Callable[[bytes, str], bytearray]) -> str:
     if not secret:
         return text
+    # In bytes of UTF-8, where a capital is as long as its small letter; half characters (surrogates) stay too.
+    content = text.encode("utf-8", "surrogatepass")
+    found = find(content, secret)
+    return b"".join(_kept(content, found)).decode("utf-8", "surrogatepass") if 1 in found else text
+
+
+def _in_text(content: bytes, secret: str) -> bytearray:
+    """Return a 1 for each byte of a text that shows the secret."""
     if len(secret) < SECRET_RUN:
-        return re.sub(rf"(?<![^\W_]){re.escape(secret)}(?![^\W_])", "…", text, flags=re.IGNORECASE)
-    hidden = bytearray(len(text))
-    # In capitals or not: hosts are written small. Nothing but ASCII changes, so that every place stays.
-    folded, secret = text.translate(_SMALL), secret.translate(_SMALL)
-    for start in range(len(secret) - SECRET_RUN + 1):
-        at = folded.find(secret[start : start + SECRET_RUN])
+        return _matching(rb"(?<![0-9A-Za-z])%s(?![0-9A-Za-z])", content, secret)
+    return _runs(content, secret, SECRET_RUN)
+
+
+def _in_link(content: bytes, secret: str) -> bytearray:
+    """Return a 1 for each byte of a link that shows the secret."""
+    if len(secret) < SECRET_RUN:
+        return _matching(rb"(?<=[/?&=#:@;])%s(?=[/?&=#:@;\s\"'<>]|\Z)", content, secret)
+    return _runs(content, secret, max(SECRET_RUN, ceil(NEARLY_WHOLE * len(secret))))
+
+
+def _matching(pattern: bytes, content: bytes, secret: str) -> bytearray:
+    found = bytearray(len(content))
+    for match in re.finditer(pattern % re.escape(secret.encode()), content, re.IGNORECASE):
+        found[slice(*match.span())] = b"\x01" * len(match[0])
+    return found
+
+
+def _runs(content: bytes, secret: str, run: int) -> bytearray:
+    """Return a 1 for each byte that belongs to so many characters of the secret in a row, or to all of it encoded."""
+    found, key = bytearray(len(content)), secret.encode()
+    parts = [*(key.lower()[start : start + run] for start in range(len(key) - run + 1)), key.hex().encode()]
+    encoded = list(_encoded(key))
+    for start in range(0, len(content), _WINDOW_BYTES):
+        window = content[start : start + _WINDOW_BYTES + _WIDEST * len(key)]
+        _mark(window.lower(), parts, found, start)
+        _mark(window, encoded, found, start)
+        if any(mark in window for mark in _ESCAPES):
+            read = _ESCAPE.sub(_written, window)
+            if any(part in read.lower() for part in parts) or any(part in read for part in encoded):
+                marks = bytearray(len(read))
+                _mark(read.lower(), parts, marks, 0)
+                _mark(read, encoded, marks, 0)
+                _mark_spelled(window, marks, found, start)
+    return found
+
+
+def _mark(text: bytes, parts: Iterable[bytes], found: bytearray, start: int) -> None:
+    for part in parts:
+        ones, at = b"\x01" * len(part), text.find(part)
         while at >= 0:
-            hidden[at : at + SECRET_RUN] = b"\x01" * SECRET_RUN
-            at = folded.find(secret[start : start + SECRET_RUN], at + 1)
-    kept, end = [], 0
-    for found in re.finditer(rb"\x01+", hidden):
-        kept.append(text[end : found.start()])
-        end = found.end()
-    return "…".join([*kept, text[end:]])
+            found[start + at : start + at + len(part)] = ones
+            at = text.find(part, at + 1)
+
+
+def _mark_spelled(window: bytes, marks: bytearray, found: bytearray, start: int) -> None:
+    """Mark what stands in a text for the marked bytes of what its escapes mean."""
+    at = end = 0
+    for match in _ESCAPE.finditer(window):
+        before = match.start() - end
+        found[start + end : start + match.start()] = _either(found, start + end, marks[at : at + before])
+        at, end = at + before, match.end()
+        written = _written(match)
+        if marks[at] if written else at and marks[at - 1]:
+            found[start + match.start() : start + end] = b"\x01" * len(match[0])
+        at += len(written)
+    found[start + end : start + len(window)] = _either(found, start + end, marks[at:])
+
+
+def _either(found: bytearray, start: int, marks: bytearray) -> bytes:
+    """Return these marks, and those that are there already."""
+    size = len(marks)
+    both = int.from_bytes(marks) | int.from_bytes(found[start : start + size])
+    return both.to_bytes(size)
+
+
+def _written(match: re.Match[bytes]) -> bytes:
+    """Return the byte that an escape stands for; nothing for the empty half of a character in UTF-16."""
+    percent, small, large, decimal, slash = match.groups()
+    if (digits := percent or small or large) is not None:
+        return bytes.fromhex(digits.decode())
+    return bytes([min(int(decimal), 255)]) if decimal else slash or b""
+
+
+def _encoded(key: bytes) -> Iterator[bytes]:
+    """Give what base64 makes of a key wherever it begins: without the characters that what stands around it changes."""
+    for before in range(3):
+        bits = 8 * (before + len(key))
+        text = base64.b64encode(bytes(before) + key)[ceil(8 * before / 6) : bits // 6]
+        yield text
+        yield text.replace(b"+", b"-").replace(b"/", b"_")
+
+
+def _kept(content: bytes, found: bytearray) -> Iterator[bytes]:
+    """Give the pieces that stay, and dots for what goes."""
+    end = 0
+    while (start := found.find(1, end)) >= 0:
+        yield content[end:start] + "…".encode()
+        end = found.find(0, start)
+        if end < 0:
+            return
+    yield content[end:]
 
 
 def _spelled(value: object) -> str:

@@ -24,7 +24,9 @@ from seedream_nb.wire.echoes import shown
 from seedream_nb.wire.waits import retry_after, spoken
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from seedream_nb.wire.reply import Refused
 
 WORDS_LIMIT = 300
 READ_BYTES = 64 * 1024
@@ -38,6 +40,7 @@ LONGEST_ADDRESS = 2000
 
 OUTCOME_UNKNOWN = frozenset({408, 499, 502, 504, *range(520, 525), 598, 599})
 """What gateways say when they gave up waiting: the work may have been begun, and go on."""
+REPLIED = 200
 NOT_BILLED = "Nothing was billed."
 FAILURES_ARE_FREE = "The service says that failed generations are not billed."
 SEE_BILL = "It may have been billed: your account's usage page at the service shows it."
@@ -61,6 +64,12 @@ _WHOSE = (
      "Use another reference image."),
     (re.compile(r"text|prompt|文本|提示词", re.IGNORECASE), "the prompt", "Change the prompt."),
 )  # fmt: skip
+
+_STATUS = (
+    (re.compile(r"rate.?limit|too.?many|quota", re.IGNORECASE), 429),
+    (re.compile(r"internal|unavailable|overload|timeout", re.IGNORECASE), 500),
+)
+"""What the codes of single pictures would be as HTTP's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +133,28 @@ def refusal(  # noqa: PLR0913 - an answer, and who asked
         _with_id(message, told) if verdict.kind is ServiceError else message,
         status=status, code=told.code, reason=told.reason, request_id=told.request_id, hint=verdict.hint,
     )  # fmt: skip
+
+
+def none_made(refused: Sequence[Refused]) -> ApiError:
+    """Return the error for a reply that has a refusal in the place of each picture."""
+    first = refused[0]
+    told = _Told(
+        status=_status_of(first.code), words=first.message, code=first.code, reason=None, request_id=None, location="",
+        wait=None,
+    )  # fmt: skip
+    verdict = _verdict(told, None)
+    words = "; ".join(dict.fromkeys(f"“{each.message}”" for each in refused if each.message))
+    names = ", ".join(dict.fromkeys(str(each.code) for each in refused if each.code is not None))
+    said = f": {words}" if words else "."
+    message = f"{verdict.happened}, so no picture was made{f' ({names})' if names else ''}{said}"
+    return verdict.kind(message, status=REPLIED, code=first.code, hint=verdict.hint)
+
+
+def _status_of(code: int | str | None) -> int:
+    """Return the HTTP status that a picture's own refusal would have come with."""
+    if isinstance(code, int) or str(code).isdecimal():
+        return int(code or 0) if 400 <= int(code or 0) < 600 else 400  # noqa: PLR2004 - HTTP's refusals
+    return next((status for pattern, status in _STATUS if pattern.search(str(code))), 400)
 
 
 def refused_for_now(status: int, headers: Mapping[str, str], content: bytes) -> float | None:

@@ -1,25 +1,73 @@
-"""The reply to a request that succeeded: the links of its pictures."""
+"""The reply to a request that succeeded: the links of its pictures, or whole pictures, and what was refused."""
 
 from __future__ import annotations
 
+import binascii
+import hashlib
+import heapq
 import json
 import re
-from typing import TYPE_CHECKING, NoReturn
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NoReturn
+from urllib.parse import unquote_to_bytes
 
-from seedream_nb.errors import ReplyError
-from seedream_nb.wire.echoes import shown
+from seedream_nb.errors import LONGEST_LINK, ReplyError
+from seedream_nb.wire.echoes import blotted_link, shown
+from seedream_nb.wire.refusals import WORDS_LIMIT
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 MOST_LINKS = 100
 """Far beyond the 15 pictures that the service makes in one request: a reply with more makes no sense."""
 
 MOST_VALUES = 100_000
-"""Python reads JSON in one go, even in a thread, and no other thread works meanwhile: for so many values some 20 ms."""
+MOST_BYTES = 1_000_000
+"""Python reads JSON in one go, even in a thread, and no other thread works meanwhile: for so much of it some 20 ms.
+Long texts, such as whole pictures, are taken out before."""
 
-_IMAGES = re.compile(rb'\s*\{.*?"images"\s*:', re.DOTALL)
-_LINK = re.compile(r'"https?:(?:[^"\\\x00-\x1f]|\\["\\/bfnrt])*"')
+LONG_BYTES = 64_000
+_LIFTED = "\0lifted:"
+_BASE64_BYTES = 1 << 20
+_INLINE = re.compile(r"data:[^,]{0,200};\s{0,9}base64\s{0,9},", re.IGNORECASE)
+_CALLED = re.compile(r"data:[^,]{0,80};sha256=[0-9a-f]{64}")
+_MEDIA_TYPE = re.compile(r"[a-z]{1,20}/[a-z0-9.+-]{1,40}")
+# What came with its transfer's own marks has the length of its first part before it.
+_START = re.compile(rb"(?:\xef\xbb\xbf)?\s{0,1000}(?:[0-9a-fA-F]{1,8}(?:;[^\r\n]{0,1000})?\r\n)?\s{0,1000}(?=\{)")
+_IMAGES, _COLON = b'"images"', re.compile(rb"\s{0,1000}:")
+_LINK = re.compile(rb'"https?:(?:[^"\\\x00-\x1f]+|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*')
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refused:
+    """A picture that the service did not make, and does not bill: its place in the reply, and why, in its words."""
+
+    picture: int
+    of: int
+    code: int | str | None
+    message: str
+
+    def to_record(self) -> dict[str, int | str | None]:
+        """Return it as the journal keeps it."""
+        return {"picture": self.picture, "of": self.of, "code": self.code, "message": self.message}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Results:
+    """What a reply gives.
+
+    Attributes:
+        links: of the pictures, each once, in order, as they may be shown and kept; one that came as a whole has an
+            address of our own, which tells its content's SHA-256.
+        raw: what stands for a link where that is not what came: a link with the key in it, or a picture's bytes.
+        refused: the pictures that the service did not make.
+        is_odd: whether the reply should be kept: it has too many pictures, one twice, or what is none.
+    """
+
+    links: list[str] = field(default_factory=list)
+    raw: Mapping[str, str | bytes] = field(default_factory=dict, repr=False)
+    refused: list[Refused] = field(default_factory=list)
+    is_odd: bool = False
 
 
 def is_reply(status: int) -> bool:
@@ -27,24 +75,16 @@ def is_reply(status: int) -> bool:
     return 200 <= status < 300  # noqa: PLR2004 - HTTP's successes
 
 
-def arrived_links(content: bytes, most: int) -> tuple[list[str], bool]:
-    """Return the links in what came of a reply that broke off or makes no sense, and whether all of it came.
-
-    Only what stands among its images counts: pages of help and captive portals have links too.
-    """
-    try:
-        return _links(content, most), True
-    except _SenselessError:
-        start = _IMAGES.match(content)
-        found = _LINK.findall(content[start.end() :].decode(errors="replace")) if start else []
-        some = list(dict.fromkeys(found))
-        return [json.loads(each) for each in some] if len(some) <= max(most, MOST_LINKS) else [], False
+def is_inline(link: str) -> bool:
+    """Return whether this stands for the link of a picture that came in the reply itself."""
+    return _CALLED.fullmatch(link) is not None
 
 
-def links_of(content: bytes, most: int, *, secret: str | None = None) -> list[str]:
-    """Return the links in a reply, each once, in order, even if they are more than the `most` asked for.
+def results_of(content: bytes, most: int, *, secret: str | None = None) -> Results:
+    """Return what a reply gives, even if that is more than the `most` asked for.
 
-    Each item may be a link, or an object with the link as `image_url` or `url`: others have met all three.
+    Each item may be a link or a whole picture (`data:image/…`), an object with one of them as `image_url`, `url` or
+    `b64_json`, or one with an `error` in its place.
 
     Args:
         content: of the reply; megabytes take a while, and are for a thread.
@@ -52,11 +92,11 @@ def links_of(content: bytes, most: int, *, secret: str | None = None) -> list[st
         secret: the key, which some servers echo: no six characters of it in a row are shown.
 
     Raises:
-        ReplyError: the reply isn't JSON of the documented shape, has no link, or an absurd number of them;
+        ReplyError: the reply isn't JSON of the documented shape, has no picture, or an absurd number of them;
             its `content` is the reply as it came.
     """
     try:
-        return _links(content, most)
+        return _results(_Read.of(content), most, secret)
     except _SenselessError as senseless:
         error = ReplyError(
             f"The service's reply {shown(str(senseless), secret, 150)}.",
@@ -68,35 +108,190 @@ def links_of(content: bytes, most: int, *, secret: str | None = None) -> list[st
     raise error
 
 
-def is_odd(content: bytes, links: Sequence[str], most: int) -> bool:
-    """Return whether a reply that gave these links should be kept: it has too many, one twice, or what is no link."""
-    return len(links) > most or len(json.loads(content)["images"]) != len(links)
+def arrived_results(content: bytes, most: int, *, secret: str | None = None) -> tuple[Results, bool]:
+    """Return what came of a reply that broke off or makes no sense, and whether all of it came.
+
+    Only what stands among its images counts: pages of help and captive portals have links too.
+    """
+    content = content.lstrip()
+    for read in (_Read.of, _Read.within):
+        try:
+            return _results(read(content), most, secret), True
+        except _SenselessError:
+            continue
+    found = list(dict.fromkeys(_scanned(content, max(most, MOST_LINKS) + 1)))
+    return _named(found if len(found) <= max(most, MOST_LINKS) else [], secret), False
 
 
 class _SenselessError(Exception):
     """A reply makes no sense; the text says what is wrong with it."""
 
 
-def _links(content: bytes, most: int) -> list[str]:
-    reply = _read(content)
-    items = reply.get("images") if isinstance(reply, dict) else None
+# -- what it lists ---------------------------------------------------------------------------------
+
+
+def _results(read: _Read, most: int, secret: str | None) -> Results:
+    items = read.value.get("images") if isinstance(read.value, dict) else None
     if not isinstance(items, list):
-        raise _SenselessError("has no list of pictures")
-    links = list(dict.fromkeys(link for item in items if (link := _link(item))))
-    if not links:
+        raise _SenselessError(f"has no list of pictures{_said(read.value)}")
+    texts = [_text(item, read.lifted) for item in items]
+    found = list(dict.fromkeys(filter(None, texts)))
+    refused = [
+        _refused(error, number, len(items), secret)
+        for number, (item, text) in enumerate(zip(items, texts, strict=True), start=1)
+        if not text and (error := _error(item))
+    ]
+    if not found and len(refused) < max(1, len(items)):
         raise _SenselessError("names no picture" if not items else "names its pictures in a way nobody documented")
-    if len(links) > max(most, MOST_LINKS):
-        raise _SenselessError(f"names {len(links):,} pictures where at most {most} were asked for")
-    return links
+    if len(found) + len(refused) > max(most, MOST_LINKS):
+        raise _SenselessError(f"names {len(found) + len(refused):,} pictures where at most {most} were asked for")
+    results = _named(found, secret)
+    is_odd = results.is_odd or len(found) > most or len(found) + len(refused) != len(items)
+    return Results(links=results.links, raw=results.raw, refused=refused, is_odd=is_odd)
 
 
-def _read(content: bytes) -> object:
-    if sum(content.count(mark) for mark in (b"[", b"{", b",")) > MOST_VALUES:
-        _not_json(content, f"holds more than {MOST_VALUES:,} values")
+def _text(item: object, lifted: Sequence[bytes]) -> str:
+    """Return the link or the whole picture that an item of the list is, as text."""
+    if isinstance(item, dict):
+        packed = item.get("b64_json")
+        item = item.get("image_url") or item.get("url") or (packed and f"data:;base64,{packed}")
+    if not isinstance(item, str):
+        return ""
+    before, mark, number = item.strip().rpartition(_LIFTED)
+    if mark and number.isdecimal() and int(number) < len(lifted):
+        return before + _unescaped(lifted[int(number)])
+    return item.strip()
+
+
+def _error(item: object) -> object:
+    return item.get("error") if isinstance(item, dict) else None
+
+
+def _refused(error: object, number: int, of: int, secret: str | None) -> Refused:
+    told: dict[str, Any] = error if isinstance(error, dict) else {"message": error}
+    code, words = told.get("code"), told.get("message") or (None if told.get("code") else told)
+    return Refused(
+        picture=number,
+        of=of,
+        code=code if isinstance(code, int) else shown(code, secret),
+        message=shown(words, secret, WORDS_LIMIT) or "",
+    )
+
+
+def _said(value: object) -> str:
+    """Return what a reply says in place of pictures."""
+    inner = value.get("error") if isinstance(value, dict) else None
+    words = inner.get("message") if isinstance(inner, dict) else inner
+    words = words or (value.get("message") if isinstance(value, dict) else None)
+    return f", but says: {words[:WORDS_LIMIT]}" if isinstance(words, str) else ""
+
+
+def _named(found: Sequence[str], secret: str | None) -> Results:
+    """Return links and whole pictures by what they may be called in the journal."""
+    named: dict[str, str | bytes] = {}
+    for text in found:
+        if _INLINE.match(text):
+            picture = _decoded(text)
+            named[_called(text, picture)] = picture
+        else:
+            link = blotted_link(text, secret)
+            named[link if len(link) <= LONGEST_LINK else f"{link[:LONGEST_LINK]}…"] = text
+    raw = {link: came for link, came in named.items() if link != came}
+    is_odd = len(named) < len(found) or any(len(link) > LONGEST_LINK for link in named)
+    return Results(links=list(named), raw=raw, is_odd=is_odd)
+
+
+# -- whole pictures --------------------------------------------------------------------------------
+
+
+def _called(text: str, picture: bytes) -> str:
+    found = _MEDIA_TYPE.match(text[len("data:") : 200].lower())
+    return f"data:{found[0] if found else ''};sha256={hashlib.sha256(picture).hexdigest()}"
+
+
+def _decoded(text: str) -> bytes:
+    """Return the bytes of a `data:` address; where they can't be had, what stands in their place."""
+    body = text.partition(",")[2]
+    content = unquote_to_bytes(body) if "%" in body[:LONG_BYTES] else body.encode("utf-8", "replace")
+    content = content.translate(bytes.maketrans(b"-_", b"+/"), b" \t\r\n=")
+    content += b"=" * (-len(content) % 4)
     try:
-        return json.loads(content)
-    except (ValueError, RecursionError):
-        _not_json(content, "isn't JSON")
+        pieces = (content[start : start + _BASE64_BYTES] for start in range(0, len(content), _BASE64_BYTES))
+        return b"".join(map(binascii.a2b_base64, pieces))
+    except binascii.Error:
+        return content
+
+
+# -- reading it ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Read:
+    """A reply's JSON, and the long texts that were taken out of it, as they were spelled."""
+
+    value: object = field(repr=False)
+    lifted: Sequence[bytes] = field(default=(), repr=False)
+
+    @classmethod
+    def of(cls, content: bytes) -> _Read:
+        """Read a reply that is nothing but JSON."""
+        if sum(content.count(mark) for mark in (b"[", b"{", b",")) > MOST_VALUES:
+            _not_json(content, f"holds more than {MOST_VALUES:,} values")
+        rest, lifted = _lifted(content) if len(content) > MOST_BYTES else (content, [])
+        if len(rest) > MOST_BYTES:
+            _not_json(content, "holds too much beside its pictures")
+        try:
+            return cls(value=json.loads(rest), lifted=lifted)
+        except (ValueError, RecursionError):
+            _not_json(content, "isn't JSON")
+
+    @classmethod
+    def within(cls, content: bytes) -> _Read:
+        """Read a reply with something around its JSON, if that has no pictures."""
+        start = _START.match(content)
+        rest, lifted = _lifted(content[start.end() :]) if start else (b"", [])
+        try:
+            text = rest[:MOST_BYTES].decode(errors="replace")
+            value, end = json.JSONDecoder().raw_decode(text)
+        except (ValueError, RecursionError):
+            _not_json(content, "isn't JSON")
+        if '"http' in text[end:] or len(rest) > MOST_BYTES:
+            _not_json(content, "has more behind its end")
+        return cls(value=value, lifted=lifted)
+
+
+def _lifted(content: bytes) -> tuple[bytes, list[bytes]]:
+    """Return some JSON without its long texts, and those; a quote that is never closed ends it."""
+    kept, lifted, end, seen = list[bytes](), list[bytes](), 0, 0
+    start = content.find(b'"')
+    while start >= 0 and (close := _closing(content, start + 1)) >= 0 and seen < MOST_VALUES:
+        if close - start > LONG_BYTES:
+            kept += [content[end : start + 1], json.dumps(f"{_LIFTED}{len(lifted)}").encode()[1:-1]]
+            lifted.append(content[start + 1 : close])
+            end = close
+        start, seen = content.find(b'"', close + 1), seen + 1
+    return b"".join([*kept, content[end:]]), lifted
+
+
+def _closing(content: bytes, start: int) -> int:
+    """Return where the text ends that begins at `start`; -1 if nowhere."""
+    end = content.find(b'"', start)
+    while end >= 0:
+        last = end
+        while last > start and content[last - 1] == ord("\\"):
+            last -= 1
+        if (end - last) % 2 == 0:
+            return end
+        end = content.find(b'"', end + 1)
+    return -1
+
+
+def _unescaped(spelled: bytes) -> str:
+    text = spelled.replace(b"\\/", b"/").decode(errors="replace")
+    try:
+        return str(json.loads(f'"{text}"')) if "\\" in text else text
+    except ValueError:
+        return text
 
 
 def _not_json(content: bytes, what: str) -> NoReturn:
@@ -104,7 +299,45 @@ def _not_json(content: bytes, what: str) -> NoReturn:
     raise _SenselessError(f"{what}: {seen}" if seen else "is empty")
 
 
-def _link(item: object) -> str | None:
-    if isinstance(item, dict):
-        item = item.get("image_url") or item.get("url")
-    return item.strip() or None if isinstance(item, str) else None
+def _scanned(content: bytes, most: int) -> Iterator[str]:
+    """Give the links and whole pictures among a reply's images, as far as it goes; at most so many.
+
+    No byte is looked at more than a few times, however it was made: a link that does not end ends at the same place
+    wherever within it one begins to read.
+    """
+    end, given = _first_image(content), 0
+    for start in heapq.merge(_each(content, b'"http', end), _each(content, b'"data:image/', end)):
+        if given == most:
+            return
+        if start >= end:
+            end = _text_end(content, start)
+            if content[end : end + 1] == b'"':
+                given += 1
+                yield _unescaped(content[start + 1 : end]).strip()
+                end += 1
+
+
+def _first_image(content: bytes) -> int:
+    """Return where a reply's list of images begins; its end if nowhere."""
+    start = _START.match(content)
+    at = content.find(_IMAGES, start.end()) if start else -1
+    while at >= 0:
+        if colon := _COLON.match(content, at + len(_IMAGES)):
+            return colon.end()
+        at = content.find(_IMAGES, at + 1)
+    return len(content)
+
+
+def _each(content: bytes, part: bytes, start: int) -> Iterator[int]:
+    while (start := content.find(part, start)) >= 0:
+        yield start
+        start += 1
+
+
+def _text_end(content: bytes, start: int) -> int:
+    """Return where the link or picture that begins with the quote at `start` stops being one: a quote, or anything."""
+    if content.startswith(b'"data', start):
+        end = content.find(b'"', start + 1)
+        return end if end >= 0 else len(content)
+    link = _LINK.match(content, start, start + LONGEST_LINK)
+    return link.end() if link else start + 1
