@@ -255,6 +255,32 @@ def test_packed(fault_server: FaultServer, tmp_path: Path, packing: str, pack: C
     assert ranges(fault_server) == [None, None]
 
 
+def raw_deflate(content: bytes) -> bytes:
+    """Return what is packed without zlib's header."""
+    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return packer.compress(content) + packer.flush()
+
+
+@pytest.mark.parametrize(
+    ("label", "pack"),
+    [
+        ("gzip", bytes),
+        ("deflate", bytes),
+        ("br", bytes),
+        ("gzip", lambda content: gzip.compress(content[:9]) + gzip.compress(content[9:])),
+        ("deflate", raw_deflate),
+    ],
+    ids=["no gzip", "no zlib", "no br", "two members", "no header"],
+)
+def test_packed_otherwise_than_it_says(
+    fault_server: FaultServer, tmp_path: Path, label: str, pack: Callable[[bytes], bytes]
+) -> None:
+    """A picture arrives however it is packed, or not at all, and whatever is said of that."""
+    link = fault_server.on("/a.jpg", Reply(body=pack(CONTENT), headers={"Content-Encoding": label}))
+    assert fetch(link, tmp_path) == CONTENT
+    assert len(fault_server.gets) == 1
+
+
 @pytest.mark.parametrize("packing", ["gzip", "gzip, gzip"])
 @pytest.mark.slow
 def test_a_bomb(fault_server: FaultServer, tmp_path: Path, packing: str) -> None:

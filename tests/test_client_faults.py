@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gzip
 import os
 import signal
 import socket
@@ -225,7 +226,7 @@ def test_a_traceback_does_not_show_an_echoed_key(fault_server: FaultServer) -> N
         faults.Reply(raw=b"HTTP/1.1 200 O", then="close"),
         faults.Reply(raw=b"SSH-2.0-OpenSSH_9.2\r\n", then="close"),
         faults.Reply(raw=b"HTTP/1.1 200 OK\r\nContent-Length: nonsense\r\n\r\n", then="close"),
-        faults.Reply(body=b"not gzip", headers={"Content-Encoding": "gzip"}),
+        faults.Reply(body=gzip.compress(b"cut off")[:-9], headers={"Content-Encoding": "gzip"}),
     ],
     ids=["unread", "reset", "closed", "silent", "half", "half-reset", "half-silent", "201", "status", "ssh", "length",
          "gzip"],

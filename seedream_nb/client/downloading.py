@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 from seedream_nb.addresses import is_link_local, leads_inside
-from seedream_nb.client.lines import Connecting, arriving, why, without_frames
+from seedream_nb.client.lines import Connecting, why, without_frames
 from seedream_nb.client.part import KEPT, BrokenOffError
+from seedream_nb.client.silence import Pace
+from seedream_nb.client.unpacking import arriving
 from seedream_nb.client.unreachable import barring
 from seedream_nb.errors import DownloadError, SettingsError, plain
 
@@ -25,10 +27,6 @@ if TYPE_CHECKING:
     from seedream_nb.client.part import Part
 
 MOST_REDIRECTS = 5
-LEAST_BYTES = 1_000_000
-"""What must arrive of a picture within `Patience.crawl`; a line that is slower still gets it by and by, with `recover`:
-each try goes on from where the last one stopped."""
-
 LONGEST_LINK, LONGEST_PLACE = 16_384, 1_024
 """Characters of a link, and of what stands in it before the path; what reads them takes its time over longer ones."""
 
@@ -84,10 +82,11 @@ async def _try(way: Way, part: Part, patience: Patience, on_bytes: Callable[[int
         async with asyncio.timeout(patience.stall) as deadline:
             async with _response(way, part.headers) as response:
                 await part.begin(response, host)
-                pace = Pace(host, patience.crawl, loop.time())
+                pace = Pace(patience.crawl, loop.time())
                 async for piece in arriving(response):
                     await part.add(piece)
-                    pace.hear(len(piece), loop.time())
+                    if pace.is_too_slow(len(piece), loop.time()):
+                        raise BrokenOffError(f"{host} sent {pace}")
                     deadline.reschedule(loop.time() + patience.stall)
                     if on_bytes is not None:
                         on_bytes(part.size)
@@ -102,23 +101,6 @@ async def _try(way: Way, part: Part, patience: Patience, on_bytes: Callable[[int
         raise DownloadError(error.message, hint=KEPT) from without_frames(error)
     await part.check(host)
     return part.size
-
-
-class Pace:
-    """Finds out that a server never falls silent and never comes to an end either."""
-
-    def __init__(self, host: str, seconds: float, now: float) -> None:
-        """Expect `LEAST_BYTES` in any so many seconds."""
-        self._host, self._seconds = host, seconds
-        self._since, self._bytes = now, 0
-
-    def hear(self, size_bytes: int, now: float) -> None:
-        """Count what has arrived; raise BrokenOffError if it is too little for the time that it took."""
-        self._bytes += size_bytes
-        if self._bytes >= LEAST_BYTES:
-            self._since, self._bytes = now, 0
-        elif now - self._since > self._seconds:
-            raise BrokenOffError(f"{self._host} sent less than {LEAST_BYTES // 1_000_000} MB in {self._seconds:g} s")
 
 
 @asynccontextmanager

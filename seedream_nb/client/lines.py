@@ -7,7 +7,6 @@ import contextlib
 import importlib
 import socket
 import ssl
-import zlib
 from dataclasses import dataclass
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
@@ -18,10 +17,11 @@ import anyio.to_thread
 from seedream_nb.client.alive import keep_alive
 from seedream_nb.client.proxies import proxy_for, proxy_words, refused_with, unusable
 from seedream_nb.client.trust import authorities
+from seedream_nb.errors import SettingsError, plain
 from seedream_nb.wire import blotted
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from types import TracebackType
 
     import httpcore
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from seedream_nb.client.proxies import Proxy
     from seedream_nb.client.trust import Authorities
     from seedream_nb.keys import Key
-
-PIECE_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +40,8 @@ class Patience:
         connect: for a connection to stand: name, TCP, TLS.
         silence: for anything to happen while uploading or generating; slow series take up to 20 minutes.
         stall: for the next bytes of a download, or of what a refusal has to say.
-        crawl: for the next MB of a download: one that drips is not silent, and would never end.
+        reply: for all of a reply, from the first byte of what it has to say: one that drips would never end.
+        crawl: for each MB of a download, or of what is uploaded: one that drips is not silent either.
         connect_pauses: before each new try to connect, give or take a half.
         download_pauses: before each new try to download, give or take a half.
         refused_pauses: before a request that was refused for now is sent again, at most; the last again and again.
@@ -52,6 +51,7 @@ class Patience:
     connect: float = 15.0
     silence: float = 1800.0
     stall: float = 60.0
+    reply: float = 300.0
     crawl: float = 300.0
     connect_pauses: tuple[float, ...] = (1.0, 3.0)
     download_pauses: tuple[float, ...] = (0.5, 1.5, 4.0)
@@ -131,14 +131,14 @@ class Lines:
         """
         return None if self._app is not None else proxy_for(url)
 
-    async def fresh(self, url: str) -> httpx.AsyncBaseTransport:
-        """Return a transport that has no connection yet and will be used once.
+    async def fresh(self, url: str, *, on_read: Callable[[bytes], None] | None = None) -> httpx.AsyncBaseTransport:
+        """Return a transport that has no connection yet and will be used once; `on_read` is told all that arrives.
 
         Raises:
             SettingsError: the proxy, or the certificates, that the environment names can't be used.
         """
         await self.agent()
-        return await self._transport(url, self.proxy(url))
+        return await self._transport(url, self.proxy(url), on_read)
 
     async def shared(self, url: str) -> httpx.AsyncBaseTransport:
         """Return a transport whose connections are used again, until `aclose`.
@@ -167,25 +167,25 @@ class Lines:
         if loop is not self._loop:
             self._loop, self._lock, self._shared = loop, asyncio.Lock(), {}
 
-    async def _transport(self, url: str, proxy: Proxy | None) -> httpx.AsyncBaseTransport:
+    async def _transport(
+        self, url: str, proxy: Proxy | None, on_read: Callable[[bytes], None] | None = None
+    ) -> httpx.AsyncBaseTransport:
         import httpx
 
         if self._app is not None:
             app: Any = self._app
             return httpx.ASGITransport(app, raise_app_exceptions=False)
+        from seedream_nb.client.transport import Transport
+
         if url.lower().startswith("https:") or (proxy is not None and proxy.kind == "https"):
             context = await self._tls_context()
         else:
             # Loading the certificates takes 20 ms, and no TLS will be spoken.
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         try:
-            return httpx.AsyncHTTPTransport(
-                verify=context,
-                proxy=None if proxy is None else proxy.for_httpx(context),
-                limits=httpx.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=5),
-            )
-        except (ImportError, ValueError, httpx.InvalidURL) as error:
-            socks = isinstance(error, ImportError)
+            return Transport(tls=context, proxy=None if proxy is None else proxy.for_httpx(context), on_read=on_read)
+        except (RuntimeError, ValueError, httpx.InvalidURL) as error:
+            socks = isinstance(error, RuntimeError)
             why = "SOCKS needs a package: pip install httpx[socks]" if socks else "that is no address"
             raise unusable("" if proxy is None else proxy.source, why) from without_frames(error)
 
@@ -193,48 +193,38 @@ class Lines:
         # Looked up each time: who mends the environment need not restart the kernel.
         trusted = authorities()
         if self._tls is None or self._tls[0] != trusted:
-            self._tls = trusted, await anyio.to_thread.run_sync(trusted.context)
+            try:
+                self._tls = trusted, await anyio.to_thread.run_sync(trusted.context)
+            except ImportError as error:  # certifi's
+                raise missing(error) from without_frames(error)
         return self._tls[1]
-
-
-async def arriving(response: httpx.Response) -> AsyncGenerator[bytes, None]:
-    """Yield what a response holds, in pieces of at most 1 MiB, unpacked where a server packs it without being asked.
-
-    httpx unpacks each piece as a whole: 64 kB may hold 64 MB, and far more if they are packed twice.
-
-    Raises:
-        httpx.DecodingError: what is packed is damaged or cut off.
-    """
-    import httpx
-
-    packed = response.headers.get("content-encoding", "").strip().lower() in {"gzip", "x-gzip", "deflate"}
-    unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32)  # 32: either of the two
-    try:
-        async for piece in response.aiter_raw():
-            for part in _unpacked(unpacker, piece) if packed else (piece,):
-                yield part
-    except zlib.error as error:
-        raise httpx.DecodingError("packed and damaged") from error
-    if packed and not unpacker.eof:
-        raise httpx.DecodingError("packed and cut off")
-
-
-def _unpacked(unpacker: zlib._Decompress, piece: bytes) -> Iterator[bytes]:
-    while piece and not unpacker.eof:
-        yield unpacker.decompress(piece, PIECE_BYTES)
-        piece = unpacker.unconsumed_tail
 
 
 def _load() -> str:
     # At first use httpx imports httpcore, and anyio its backend: that would be on the loop.
-    for name in ("httpx", "httpcore", "anyio._backends._asyncio"):
-        with contextlib.suppress(ImportError):  # the last one is no public name
-            importlib.import_module(name)
+    try:
+        importlib.import_module("seedream_nb.client.transport")
+    except Exception as error:  # noqa: BLE001 - half an upgrade breaks in many ways
+        raise missing(error) from without_frames(error)
+    with contextlib.suppress(ImportError):  # no public name
+        importlib.import_module("anyio._backends._asyncio")
     try:
         version = metadata.version("seedream-nb")
     except metadata.PackageNotFoundError:
         version = "0"
     return f"seedream-nb/{version}"
+
+
+def missing(error: Exception) -> SettingsError:
+    """Return the error for a library without which nothing can be sent, and that can't be imported."""
+    name = ((isinstance(error, ImportError) and error.name) or "httpx").partition(".")[0]
+    gone = isinstance(error, ModuleNotFoundError) and error.name == name
+    what = "is missing" if gone else f"can't be imported ({plain(f'{type(error).__name__}: {error}', 150)})"
+    remedy = f"%pip install {'' if gone else '--upgrade --force-reinstall '}{name}"
+    return SettingsError(
+        f"The library {name}, which is needed to send a request, {what}.",
+        hint=f"Nothing was sent, nothing was billed. Run this, and restart the kernel: {remedy}",
+    )
 
 
 def why(error: BaseException) -> str:

@@ -9,13 +9,17 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import anyio.to_thread
+
 from seedream_nb.client.again import pause_to_connect
-from seedream_nb.client.lines import Connecting, arriving, why, without_frames
-from seedream_nb.client.silence import Silence
+from seedream_nb.client.heard import MOST_REPLY_BYTES, Heard
+from seedream_nb.client.lines import Connecting, why, without_frames
+from seedream_nb.client.silence import Pace, Silence
+from seedream_nb.client.unpacking import arriving
 from seedream_nb.client.unreachable import barring, no_connection
 from seedream_nb.errors import ConnectionFailedError, OutcomeUnknownError, ReplyError, SeedreamError, Unread
 from seedream_nb.keys import Unseen
-from seedream_nb.wire import is_reply
+from seedream_nb.wire import arrived_links, is_reply
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping
@@ -23,12 +27,18 @@ if TYPE_CHECKING:
     import httpx
 
     from seedream_nb.client.again import Pause
+    from seedream_nb.client.heard import Answer
     from seedream_nb.client.lines import Lines, Patience
+    from seedream_nb.client.transport import Tap
     from seedream_nb.keys import Key
     from seedream_nb.wire import Body
 
-MOST_REPLY_BYTES = 8_000_000
-"""A reply is a few links; more than this is not read."""
+QUIET_SECONDS = 0.5
+"""How long nothing comes until what came is looked at."""
+
+GARBLED_SECONDS, AFTERWARDS_SECONDS = 5.0, 0.5
+"""How long the rest of a reply is waited for when a parser gave it up; and when its end has come, for its length may
+have been told wrong."""
 
 NOT_COMPLETE = "It was not sent to its end, so nothing was billed. Check the network, then run it again."
 MAYBE_BILLED = "It may have been billed: your account's usage page at the service shows it. To ask again, run it again."
@@ -61,8 +71,8 @@ class Post:
     patience: Patience
     on_upload: Callable[[int], None] | None
     on_pause: Callable[[Pause | None], None] | None
-    read: bytearray = field(default_factory=bytearray, repr=False)
-    """What has arrived of the reply: links in it are paid for, even if it breaks off."""
+    heard: Heard = field(default_factory=Heard, repr=False)
+    """What has arrived: links in it are paid for, however it breaks off, and whoever can't read it."""
 
     async def send(self, lines: Lines) -> Reply:
         """Send it, trying again as long as no connection comes about.
@@ -93,33 +103,79 @@ class Post:
     async def _once(self, lines: Lines, tries: int) -> Reply:
         connecting = Connecting()
         try:
-            async with await lines.fresh(self.url) as transport, asyncio.timeout(self.patience.connect) as deadline:
+            transport = await lines.fresh(self.url, on_read=self._hear)
+            async with transport, asyncio.timeout(self.patience.connect) as deadline:
                 return await self._exchange(transport, connecting, deadline)
         except SeedreamError as error:
             raise without_frames(error, self.key) from error.__cause__
         except Exception as error:  # noqa: BLE001 - whatever broke, what counts is whether it may have been billed
-            failure = self._failure(error) if self.body.begun else None
+            answer = await anyio.to_thread.run_sync(self.heard.answer)
+            if answer.is_refusal and answer.status is not None:
+                return Reply(status=answer.status, headers=answer.headers, content=answer.content)
+            failure = self._failure(error, answer.content) if self.body.begun else None
             failure = failure or no_connection(
                 error, connecting, host=self.host, proxy=lines.proxy(self.url),
                 seconds=self.patience.connect, tries=tries,
             )  # fmt: skip
             raise failure from without_frames(error, self.key)
 
+    def _hear(self, piece: bytes) -> None:
+        if self.body.begun:  # what comes before is a proxy's
+            self.heard.add(piece)
+
     async def _exchange(
         self, transport: httpx.AsyncBaseTransport, connecting: Connecting, deadline: asyncio.Timeout
     ) -> Reply:
         import httpx
 
-        with Silence(deadline, self.patience.silence) as silence:
+        tap: Tap | None = getattr(transport, "tap", None)
+        with Silence(deadline, self.patience.silence) as silence, Silence(deadline, self.patience.reply) as whole:
             async with aclosing(self._upload(silence)) as pieces, connecting as extensions:
                 request = httpx.Request("POST", self.url, headers=self.headers, content=pieces, extensions=extensions)
-                response = await transport.handle_async_request(request)
-                async with aclosing(response):
-                    content = await self._content(response, silence)
+                try:
+                    response = await transport.handle_async_request(request)
+                    async with aclosing(response):
+                        content = await self._content(response, silence, whole)
+                except (httpx.RemoteProtocolError, httpx.DecodingError):
+                    # A parser gave up what may be paid for: the rest of it is still to come.
+                    await self._listen(tap, GARBLED_SECONDS)
+                    raise
+        if is_reply(response.status_code) and tap is not None:
+            content = await self._whole(content, tap)
         return Reply(status=response.status_code, headers=dict(response.headers), content=content)
 
+    async def _whole(self, content: bytes, tap: Tap) -> bytes:
+        """Return a reply's content; where that is not all of it, for its length was told wrong, with the rest."""
+        if await anyio.to_thread.run_sync(lambda: arrived_links(content, 0)[1]):
+            return content
+        await self._listen(tap, AFTERWARDS_SECONDS)
+        answer = await anyio.to_thread.run_sync(self.heard.answer)
+        return answer.content if answer.is_whole else content
+
+    async def _listen(self, tap: Tap | None, seconds: float) -> None:
+        """Hear what else comes, to its end, or until all is there, or until nothing came for so many seconds."""
+        loop = asyncio.get_running_loop()
+        answer: Answer | None = None
+        last = loop.time()
+        most = last + self.patience.reply
+        while tap is not None and not self.heard.is_full and loop.time() < most:
+            try:
+                async with asyncio.timeout(QUIET_SECONDS):
+                    piece = await tap.read_on()
+            except TimeoutError:
+                if answer is None:
+                    answer = await anyio.to_thread.run_sync(self.heard.answer)
+                hope = 0.0 if answer.is_whole or answer.is_refusal else seconds
+                if loop.time() - last >= min(hope, AFTERWARDS_SECONDS if answer.status is None else hope):
+                    return
+                continue
+            if not piece:
+                return
+            last, answer = loop.time(), None
+
     async def _upload(self, silence: Silence) -> AsyncGenerator[bytes, None]:
-        sent = 0
+        loop = asyncio.get_running_loop()
+        sent, pace = 0, Pace(self.patience.crawl, loop.time())
         async with aclosing(aiter(self.body)) as pieces:
             async for piece in pieces:
                 silence.hear()
@@ -127,36 +183,56 @@ class Post:
                 sent += len(piece)
                 if self.on_upload is not None:
                     self.on_upload(sent)
+                if not self.body.complete and pace.is_too_slow(len(piece), loop.time()):
+                    raise ConnectionFailedError(f"{self.host} took {pace} of the request.", hint=NOT_COMPLETE)
         silence.hear()
 
-    async def _content(self, response: httpx.Response, silence: Silence) -> bytes:
+    async def _content(self, response: httpx.Response, silence: Silence, whole: Silence) -> bytes:
         import httpx
 
-        if is_reply(response.status_code):
-            await self._gather(response, self.read, silence)
-            return bytes(self.read)
         content = bytearray()
+        if response.status_code < 200:  # noqa: PLR2004 - HTTP's interim answers
+            raise httpx.RemoteProtocolError("an interim answer in the place of the last one")
+        if is_reply(response.status_code):
+            await self._gather(response, content, silence, whole)
+            return bytes(content)
         # The status says it all: a refusal whose words break off is still a refusal.
         with contextlib.suppress(httpx.TransportError, httpx.DecodingError, TimeoutError):
             async with asyncio.timeout(self.patience.stall):
-                await self._gather(response, content, silence)
+                await self._gather(response, content, silence, whole)
         return bytes(content)
 
-    async def _gather(self, response: httpx.Response, content: bytearray, silence: Silence) -> None:
+    async def _gather(self, response: httpx.Response, content: bytearray, silence: Silence, whole: Silence) -> None:
+        """Read a response; white space alone is no sign that it comes to an end."""
+        untapped, begun = not self.heard.began, False
         async for piece in arriving(response):
-            silence.hear()
+            if piece.strip():
+                silence.hear()
+                if not begun:
+                    whole.hear()
+                begun = True
             content += piece
+            if untapped:
+                self.heard.add(piece)
             if len(content) > MOST_REPLY_BYTES:
                 if is_reply(response.status_code):
                     read = bytes(content[:MOST_REPLY_BYTES])
                     raise ReplyError("The service's reply is larger than 8 MB.", hint=MAYBE_BILLED, content=read)
                 return
 
-    def _failure(self, error: Exception) -> SeedreamError:
-        silent = isinstance(error, TimeoutError)
-        if self.body.complete:
-            how = f"was silent for {self.patience.silence / 60:.0f} minutes" if silent else "broke"
-            happened = f"The connection to {self.host} {how} after the request was sent, before its answer came."
-            return OutcomeUnknownError(happened, hint=MAYBE_BILLED, content=bytes(self.read))
-        happened = f"The connection to {self.host} broke during the upload: {why(error)}."
-        return ConnectionFailedError(happened, hint=NOT_COMPLETE)
+    def _failure(self, error: Exception, content: bytes) -> SeedreamError:
+        if not self.body.complete:
+            happened = f"The connection to {self.host} broke during the upload: {why(error)}."
+            return ConnectionFailedError(happened, hint=NOT_COMPLETE)
+        return OutcomeUnknownError(self._how_it_ended(error), hint=MAYBE_BILLED, content=content)
+
+    def _how_it_ended(self, error: Exception) -> str:
+        import httpx
+
+        if isinstance(error, TimeoutError) and self.heard.began:
+            minutes = f"{self.patience.reply / 60:.0f} minutes"
+            return f"{self.host} began to answer after the request was sent, and did not come to an end in {minutes}."
+        if isinstance(error, (httpx.RemoteProtocolError, httpx.DecodingError)) and self.heard.began:
+            return f"What {self.host} sent after the request is garbled, or broke off before its answer came to an end."
+        how = f"was silent for {self.patience.silence / 60:.0f} minutes" if isinstance(error, TimeoutError) else "broke"
+        return f"The connection to {self.host} {how} after the request was sent, before its answer came."

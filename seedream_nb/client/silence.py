@@ -1,4 +1,4 @@
-"""When to give up what says nothing: after so much silence that this process could have heard an answer in."""
+"""When to give up what says nothing, or too little: in time in which this process could have heard an answer."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 STEPS = 10
 LATE_SECONDS = 1.0
+LEAST_BYTES = 1_000_000
+"""What must move within `Patience.crawl`."""
 
 
 class Silence:
@@ -21,7 +23,12 @@ class Silence:
     """
 
     def __init__(self, deadline: asyncio.Timeout, seconds: float) -> None:
-        """Leave the deadline as it is until something is heard for the first time."""
+        """Leave the deadline as it is until something is heard for the first time.
+
+        Attributes:
+            over: whether it has ended what it holds.
+        """
+        self.over = False
         self._deadline, self._step = deadline, seconds / STEPS
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
@@ -44,6 +51,7 @@ class Silence:
         if self._left > 0:
             self._wait()
         else:
+            self.over = True
             self._deadline.reschedule(self._loop.time())
 
     def __enter__(self) -> Self:
@@ -56,3 +64,26 @@ class Silence:
         """Count no more."""
         if self._timer is not None:
             self._timer.cancel()
+
+
+class Pace:
+    """Finds out that something never stands still, and never comes to an end either."""
+
+    def __init__(self, seconds: float, now: float) -> None:
+        """Expect `LEAST_BYTES` in any so many seconds."""
+        self._seconds = seconds
+        self._since, self._bytes = now, 0
+
+    def is_too_slow(self, size_bytes: int, now: float) -> bool:
+        """Count what has moved; return whether that is too little for the time that it took."""
+        self._bytes += size_bytes
+        elapsed = now - self._since
+        if elapsed > self._seconds and self._bytes * self._seconds < LEAST_BYTES * elapsed:
+            return True
+        if self._bytes >= LEAST_BYTES:
+            self._since, self._bytes = now, 0
+        return False
+
+    def __str__(self) -> str:
+        """Read as what was too little."""
+        return f"less than {LEAST_BYTES // 1_000_000} MB in {self._seconds:g} s"

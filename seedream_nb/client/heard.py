@@ -1,0 +1,172 @@
+"""What came over the line after a request, read as far as it makes any sense, where strict parsers give it up.
+
+What HTTP's parser refuses may still be the reply to a request that is paid for.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from seedream_nb.client.unpacking import Unpacking
+from seedream_nb.wire import arrived_links
+from seedream_nb.wire.reply import MOST_VALUES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+MOST_REPLY_BYTES = 8_000_000
+"""A reply is a few links; more than this is not read."""
+
+MOST_HEAD_BYTES = 200_000
+LONGEST_LINE = 1_000
+MOST_HEADS = 100
+"""So many interim answers (`100 Continue`, `103 Early Hints`) may come before the one that counts."""
+
+_STATUS = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s{0,100}(?:HTTP(?:/[ \t]{0,9}[\d.]{1,9})?|ICY)[ \t:]{1,9}(\d{3})(?!\d)", re.IGNORECASE
+)
+_BLANK_LINE = re.compile(rb"(?:\r\n|\n|\r(?!\n))[ \t]{0,9}(?:\r\n|\n|\r)")
+_HEADER = re.compile(rb"[\x00 \t]{0,9}[\w.!#$%&'*+^`|~-][^:\r\n]{0,200}:")
+_SIZE = re.compile(rb"[ \t]{0,99}(?:0x)?([0-9a-f]{1,16})[ \t]{0,99}(?:;[^\r\n]{0,999})?\r?\n", re.IGNORECASE)
+_SIZES = re.compile(rb"(?:\A|\r?\n)[ \t]{0,9}(?:0x)?[0-9a-f]{1,16}[ \t]{0,9}(?:;[^\r\n]{0,999})?\r?\n", re.IGNORECASE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What was understood of an answer: `status` None if it names none; `headers` have lower-case names."""
+
+    status: int | None
+    headers: Mapping[str, str] = field(repr=False)
+    content: bytes = field(repr=False)
+    begun: bool = False
+    """Whether anything came but a head."""
+    is_whole: bool = False
+    """Whether a whole reply with its links is there."""
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether it says that the request was not fulfilled: its status alone is enough for that."""
+        return self.status is not None and self.status >= 300  # noqa: PLR2004 - HTTP's redirects and errors
+
+
+class Heard:
+    """What came over the line, byte for byte: as much as a reply may be long."""
+
+    def __init__(self) -> None:
+        """Nothing came yet."""
+        self._bytes = bytearray()
+
+    def add(self, piece: bytes) -> None:
+        """Keep the next bytes, as long as there are not too many."""
+        self._bytes += piece[: MOST_REPLY_BYTES + MOST_HEAD_BYTES - len(self._bytes)]
+
+    @property
+    def began(self) -> bool:
+        """Whether anything came."""
+        return bool(self._bytes)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether nothing more is kept."""
+        return len(self._bytes) >= MOST_REPLY_BYTES + MOST_HEAD_BYTES
+
+    def answer(self) -> Answer:
+        """Make sense of it, as far as that goes; megabytes take a while, and are for a thread."""
+        return understood(bytes(self._bytes))
+
+
+def understood(data: bytes) -> Answer:
+    """Return what an answer says, however it is framed and packed; where that is unclear, what has most links."""
+    status, headers, rest = _head(data)
+    best: tuple[bool, int, bytes] | None = None
+    for content in _contents(rest, headers):
+        for each in dict.fromkeys((content, _object_in(content))):
+            links, is_whole = arrived_links(each, 0)
+            if best is None or (is_whole, len(links)) > best[:2]:
+                best = is_whole, len(links), each
+        if best is not None and best[0]:
+            break
+    is_whole, found, content = best or (False, 0, b"")
+    begun = bool(content)
+    if not found and (status is None or (not begun and status < 300)):  # noqa: PLR2004 - no refusal
+        content = data  # what can't be told apart is kept as it came
+    return Answer(status=status, headers=headers, content=content[:MOST_REPLY_BYTES], begun=begun, is_whole=is_whole)
+
+
+def _head(data: bytes) -> tuple[int | None, dict[str, str], bytes]:
+    """Return the status, the headers and what comes after them, interim answers left aside."""
+    for _ in range(MOST_HEADS):
+        found = _STATUS.match(data)
+        end = _BLANK_LINE.search(data)
+        if found is None:
+            # Before HTTP/1.0 there was no head; or there are headers, but their first line is lost.
+            if end is None or not _HEADER.match(data):
+                return None, {}, data
+            return None, _headers(data[: end.start()]), data[end.end() :]
+        status = int(found[1])
+        head, rest = (data, b"") if end is None else (data[: end.start()], data[end.end() :])
+        if not 100 <= status < 200:  # noqa: PLR2004 - HTTP's interim answers
+            return status, _headers(head), rest or (_after_line(data) if end is None else b"")
+        data = rest
+    return None, {}, data
+
+
+def _after_line(data: bytes) -> bytes:
+    """Return what comes after the first line, where no blank line tells headers and content apart."""
+    start = data.find(b"{")
+    return data[start:] if start >= 0 else b""
+
+
+def _headers(head: bytes) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for line in re.split(r"[\r\n]+", head.decode("latin-1").replace("\0", "")):
+        name, colon, value = line.partition(":")
+        if colon:
+            found.setdefault(name.strip().lower(), value.strip()[: 8 * LONGEST_LINE])
+    return found
+
+
+def _contents(rest: bytes, headers: Mapping[str, str]) -> Iterator[bytes]:
+    """Yield what an answer may hold, the likeliest first: its framing undone or not, then unpacked."""
+    framed = [rest]
+    if "chunked" in headers.get("transfer-encoding", "").lower() or _SIZE.match(rest):
+        framed = [_joined(rest), _SIZES.sub(b"", rest), rest]
+    for each in framed:
+        yield _unpacked(each, headers.get("content-encoding", ""))
+
+
+def _joined(chunks: bytes) -> bytes:
+    """Return what chunks hold, as far as their sizes can be followed."""
+    parts, at = [], 0
+    while (size := _SIZE.match(chunks, at)) and (length := int(size[1], 16)):
+        parts.append(chunks[size.end() : size.end() + length])
+        at = size.end() + length
+        at += 2 if chunks[at : at + 2] == b"\r\n" else 1 if chunks[at : at + 1] == b"\n" else 0
+    return b"".join(parts)
+
+
+def _unpacked(content: bytes, label: str) -> bytes:
+    unpacking, parts, size = Unpacking(label), [], 0
+    for pieces in (unpacking.feed(content), unpacking.end()):
+        for part in pieces:
+            parts.append(part)
+            size += len(part)
+            if size > MOST_REPLY_BYTES:
+                break
+    return b"".join(parts) or content
+
+
+def _object_in(content: bytes) -> bytes:
+    """Return the first JSON object in it, without what stands around that; nothing if there is none."""
+    start = content.find(b"{")
+    if start < 0 or sum(content.count(mark) for mark in (b"[", b"{", b",")) > MOST_VALUES:
+        return b""
+    text = content[start:].decode(errors="surrogateescape")
+    try:
+        _, end = json.JSONDecoder().raw_decode(text)
+    except (ValueError, RecursionError):
+        return content[start:]
+    return text[:end].encode(errors="surrogateescape")
