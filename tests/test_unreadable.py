@@ -16,6 +16,7 @@ from seedream_nb.client import Patience
 from seedream_nb.client.heard import MOST_REPLY_BYTES, understood
 from seedream_nb.client.unpacking import Unpacking
 from seedream_nb.errors import ApiError, OutcomeUnknownError, PermissionDeniedError, ReplyError
+from seedream_nb.wire import arrived_results
 from tests.faults.script import POST, Reply
 from tests.posting import KEY, post
 
@@ -123,9 +124,10 @@ QUICKLY = {("plain, labelled gzip", "close"), ("two lengths", "close"), ("NUL in
 @pytest.mark.parametrize("odd", ODD)
 def test_a_whole_reply_is_recognised_however_it_is_framed(odd: str) -> None:
     """All of a reply's links are found in whatever came over the line."""
-    content = json.dumps({"images": ["https://images.example/1.jpg"] * 3}, separators=(",", ":")).encode()
-    answer = understood(ODD[odd](content))
-    assert (answer.is_whole, answer.content.strip()) == (True, content)
+    links = [f"https://images.example/{number}.jpg" for number in range(3)]
+    answer = understood(ODD[odd](json.dumps({"images": links}, separators=(",", ":")).encode()))
+    results, is_whole = arrived_results(answer.content, 3)
+    assert (answer.is_whole, is_whole, results.links) == (True, True, links)
 
 
 @pytest.mark.parametrize(

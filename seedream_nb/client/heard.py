@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from seedream_nb.client.unpacking import Unpacking
-from seedream_nb.wire import arrived_links
+from seedream_nb.wire import arrived_results
 from seedream_nb.wire.reply import MOST_VALUES
 
 if TYPE_CHECKING:
@@ -84,9 +84,9 @@ def understood(data: bytes) -> Answer:
     best: tuple[bool, int, bytes] | None = None
     for content in _contents(rest, headers):
         for each in dict.fromkeys((content, _object_in(content))):
-            links, is_whole = arrived_links(each, 0)
-            if best is None or (is_whole, len(links)) > best[:2]:
-                best = is_whole, len(links), each
+            results, is_whole = arrived_results(each, 0)
+            if best is None or (is_whole, len(results.links)) > best[:2]:
+                best = is_whole, len(results.links), each
         if best is not None and best[0]:
             break
     is_whole, found, content = best or (False, 0, b"")

@@ -19,7 +19,7 @@ from seedream_nb.client.unpacking import arriving
 from seedream_nb.client.unreachable import barring, no_connection
 from seedream_nb.errors import ConnectionFailedError, OutcomeUnknownError, ReplyError, SeedreamError, Unread
 from seedream_nb.keys import Unseen
-from seedream_nb.wire import arrived_links, is_reply
+from seedream_nb.wire import arrived_results, is_reply
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping
@@ -146,7 +146,7 @@ class Post:
 
     async def _whole(self, content: bytes, tap: Tap) -> bytes:
         """Return a reply's content; where that is not all of it, for its length was told wrong, with the rest."""
-        if await anyio.to_thread.run_sync(lambda: arrived_links(content, 0)[1]):
+        if await anyio.to_thread.run_sync(lambda: arrived_results(content, 0)[1]):
             return content
         await self._listen(tap, AFTERWARDS_SECONDS)
         answer = await anyio.to_thread.run_sync(self.heard.answer)
