@@ -5,12 +5,15 @@ from __future__ import annotations
 import threading
 import time
 from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from PIL import Image
 
 from seedream_nb.errors import SeedreamError
+from seedream_nb.request import Reference
+from seedream_nb.scope import NamesScope
 from seedream_nb.widgets.gallery import Gallery
 from seedream_nb.widgets.messages import MOST_ANSWERS, Answer, Asked, Desk, field_of
 from seedream_nb.widgets.panel import Form, Panel, Queue
@@ -191,6 +194,39 @@ def test_checking_evaluates_no_expression(session: Session) -> None:
     """Nobody has pressed anything yet: `{cost()}` is left alone."""
     piece = Form("options", State(session))
     assert "ok" in ask(piece, "check", form=form(prompt="{surely_not_there()}"))
+
+
+@pytest.mark.parametrize("what", ["check", "generate"])
+def test_a_number_that_points_at_no_reference_is_told_at_the_prompt(
+    state: State, fault_server: FaultServer, what: str
+) -> None:
+    """As it is typed, and when it is pressed; nothing is sent."""
+    state.tray.hold([Reference(name="fox", url="https://x.org/fox.png")])
+    asked = form(prompt="image 2 in the style of image 1")
+    error = ask(Form("options", state), what, form=asked)["error"]
+    assert list(error["fields"]) == ["prompt"]
+    assert "image 2, and there is one reference (image 1: https://x.org/fox.png)" in error["fields"]["prompt"][0]
+    assert fault_server.posts == []
+
+
+def test_a_number_is_not_checked_as_long_as_braces_may_be_pictures(state: State) -> None:
+    """Nothing is evaluated before it is pressed; without references, and in a series, it may mean something else."""
+    fox = [Reference(name="fox", url="https://x.org/fox.png")]
+    state.tray.hold(fox)
+    piece = Form("options", state)
+    assert "ok" in ask(piece, "check", form=form(prompt="image 2 in the style of {it}"))
+    assert "ok" in ask(piece, "check", form=form(prompt="image 2 like ![](a.png)"))
+    assert "ok" in ask(piece, "check", form=form(prompt="image 2: the harvest", max_images=2))
+    assert list(ask(piece, "check", form=form(prompt="image 2 in {{braces}}"))["error"]["fields"]) == ["prompt"]
+
+
+def test_what_is_wrong_in_braces_is_told_at_the_prompt(state: State) -> None:
+    """A picture that can't be found as well as what is no text."""
+    scope = NamesScope({"gone": Path("gone.png"), "nothing": None})
+    state.session.scope = scope
+    for name in ("gone", "nothing"):
+        error = ask(Form("options", state), "generate", form=form(prompt=f"a fox like {{{name}}}"))["error"]
+        assert list(error["fields"]) == ["prompt"]
 
 
 @pytest.mark.parametrize("changes", [{"prompt": 3}, {"size": None}, {"width": "1"}, {"watermark": 1}, {"aspect": []}])

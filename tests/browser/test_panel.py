@@ -114,6 +114,20 @@ def test_a_name_that_does_not_exist_is_told_at_the_prompt(show: Open) -> None:
     expect(panel.history).to_have_count(0)
 
 
+def test_a_number_that_points_at_no_reference_is_told_as_it_is_typed(show: Open) -> None:
+    """At the prompt, and Generate can't be pressed until it is mended."""
+    panel = show(before="from PIL import Image\nred = Image.new('RGB', (64, 64), 'red')")
+    panel.add("red")
+    panel.prompt.fill("image 2 in snow")
+    panel.said("The prompt says image 2, and there is one reference (image 1: red)")
+    expect(panel.generate).to_have_attribute("aria-disabled", "true")
+    panel.prompt.press("Control+Enter")
+    panel.prompt.fill("image 1 in snow")
+    expect(panel.region.get_by_role("alert").filter(has_text="image 2")).to_have_count(0)
+    expect(panel.generate).not_to_have_attribute("aria-disabled", "true")
+    panel.make("image 1 in snow", 1)
+
+
 def test_an_empty_prompt_is_told(show: Open) -> None:
     """In the words of the cell."""
     panel = show()

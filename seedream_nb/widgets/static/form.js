@@ -120,7 +120,10 @@ function prompt({ kernel, store, leave }) {
   leave.push(
     store.listen("filled", show),
     store.listen("draft", show),
-    store.listen("problems", (/** @type {Record<string, string[]>} */ fields) => problem.replaceChildren(...(fields.prompt || []).map(text => h("div", {}, text)))),
+    store.listen("problems", (/** @type {Record<string, string[]>} */ fields) => {
+      problem.replaceChildren(...(fields.prompt || []).map(text => h("div", {}, text)))
+      field.setAttribute("aria-invalid", String(Boolean(fields.prompt)))
+    }),
     store.listen("insert", (/** @type {string} */ word) => {
       const made = inserted(field.value, field.selectionStart, field.selectionEnd, word)
       field.value = made.text
@@ -164,6 +167,7 @@ function options({ kernel, store, leave }) {
   let timer
   let checks = 0
   let busy = false
+  let refused = false // what stands in the prompt would be, as far as the kernel has looked: then a press does nothing
   let waits = ""
 
   /** @param {Record<string, any>} changes */
@@ -189,9 +193,20 @@ function options({ kernel, store, leave }) {
   }
   function check() {
     const asked = ++checks
-    const heard = (/** @type {Partial<Refusal>} */ refusal) => { if (asked === checks) tell(refusal.fields || {}, refusal.nearest) }
+    const heard = (/** @type {Partial<Refusal>} */ refusal) => {
+      if (asked !== checks) return
+      tell(refusal.fields || {}, refusal.nearest)
+      refused = Boolean(refusal.fields?.prompt)
+      offered()
+    }
+    refused = false // until it is looked at: a press right after the mending counts
     clearTimeout(timer)
     timer = setTimeout(() => kernel.ask("check", { form: store.draft }).then(() => heard({}), heard), CHECK_AFTER)
+  }
+  /** Show whether Generate would be taken. */
+  function offered() {
+    if (busy || refused) button.setAttribute("aria-disabled", "true")
+    else button.removeAttribute("aria-disabled")
   }
   /** @param {Record<string, string[]>} fields @param {number[]} [nearest] */
   function tell(fields, nearest) {
@@ -210,11 +225,11 @@ function options({ kernel, store, leave }) {
   /** Each press that is meant is one request; the rest of a double click buys nothing.
    * @param {Event} event */
   async function generate(event) {
-    if (!isMeant(event) || busy || button.disabled) return
+    if (!isMeant(event) || busy || refused || button.disabled) return
     busy = true
     checks++
     button.setAttribute("aria-busy", "true")
-    button.setAttribute("aria-disabled", "true") // until it is known what came of this one, another is not taken
+    offered() // until it is known what came of this one, another is not taken
     said.replaceChildren()
     clearTimeout(timer)
     try {
@@ -231,7 +246,7 @@ function options({ kernel, store, leave }) {
     } finally {
       busy = false
       button.removeAttribute("aria-busy")
-      button.removeAttribute("aria-disabled")
+      offered()
     }
   }
   /** Ctrl+Enter in the prompt, which each view of the panel hears: one of them asks. @param {any} event */
