@@ -169,6 +169,9 @@ def generate(  # noqa: PLR0913 - the options of the cell magic, by their long na
         StoppedError: interrupted; withdrawn, or going on in the background.
         SeedreamError: it failed; the class says how, the message what it cost.
     """
+    from seedream_nb.options import read_flag
+
+    background = read_flag("background", background)  # before anything is paid
     job = submit(
         prompt, values=values, images=images, image=image, size=size, aspect=aspect, max_images=max_images,
         sequential=sequential, watermark=watermark, once=once, save=save, timeout=timeout, dry_run=dry_run,
@@ -189,7 +192,7 @@ def submit(  # noqa: PLR0913 - the options of the cell magic, by their long name
     size: str | None = None, aspect: str | None = None, max_images: int | None = None,
     sequential: str | None = None, watermark: bool | None = None, once: bool | None = None,
     save: str | os.PathLike[str] | None = None, timeout: float | None = None, dry_run: bool = False,
-    background: bool = True,  # noqa: ARG001 - taken so that the same options go with both
+    background: bool = True,
 ) -> Job | None:
     # fmt: on
     """Begin to make pictures and return at once.
@@ -205,14 +208,16 @@ def submit(  # noqa: PLR0913 - the options of the cell magic, by their long name
     """
     from seedream_nb.compose import as_list
     from seedream_nb.notebook.surroundings import show_request
+    from seedream_nb.options import read_flag
     from seedream_nb.scope import NamesScope
 
+    read_flag("background", background)  # taken so that the same options go with both
     session = _default_session()
     options: dict[str, Any] = {
         "images": [*as_list(images), *as_list(image)], "size": size, "aspect": aspect, "max_images": max_images,
         "sequential": sequential, "watermark": watermark,
     }  # fmt: skip
-    if dry_run:
+    if read_flag("dry_run", dry_run):
         scope = None if values is None else NamesScope(values)
         show_request(session.rehearsed(session.compose(prompt, scope=scope, **options)), session)
         return None

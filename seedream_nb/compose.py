@@ -11,8 +11,8 @@ from seedream_nb.generation.inputs import written
 from seedream_nb.prompt import Prompt, expanded
 from seedream_nb.references.gather import Gathering
 from seedream_nb.references.resolve import Lookups, marks_as_text
-from seedream_nb.request import make_request
-from seedream_nb.scope import EmptyScope
+from seedream_nb.request import is_series, make_request
+from seedream_nb.scope import EmptyScope, scalar
 from seedream_nb.sizes import TIERS
 
 if TYPE_CHECKING:
@@ -92,8 +92,8 @@ class Composer:
         if gathering.problems:  # then it is not known which number each would have
             found += gathering.problems
         elif check_numbers and isinstance(text, Prompt):
-            is_series = max_images is not None if sequential is None else sequential == "auto"
-            wrong, told = _numbers_without_reference(text, gathering.references, is_series=is_series)
+            series = is_series(scalar(sequential), max_images)
+            wrong, told = _numbers_without_reference(text, gathering.references, series=series)
             found, warnings = found + wrong, warnings + told
         if defaults:
             size, aspect = self._shape(size, aspect)
@@ -153,7 +153,7 @@ def _expanded(
 
 
 def _numbers_without_reference(
-    prompt: Prompt, references: Sequence[Reference], *, is_series: bool
+    prompt: Prompt, references: Sequence[Reference], *, series: bool
 ) -> tuple[list[Problem], list[str]]:
     """Return what is wrong with the numbers that a prompt gives to references, and what there is to warn of.
 
@@ -165,7 +165,7 @@ def _numbers_without_reference(
         for typed in (True, False)
     )
     there = _references_told(references)
-    if typed and references and not is_series:
+    if typed and references and not series:
         told = f"The prompt says {_listed(dict.fromkeys(typed))}, and {there}."
         remedy = "Correct the number or add the reference; words to be written in the picture go in double quotes."
         return [Problem(f"{told} {remedy}")], []

@@ -6,6 +6,7 @@ SeedreamError (hint)
   RequestError (problems)         refused here, before sending; lists every problem
     ReferenceImageError           the same, about a reference image
     UnknownOptionError            the same, about an option that a call does not have; a TypeError too
+    WrongOptionError              the same, about an option that is a setting as well; a SettingsError too
   BudgetError                     refused here: it could pass the session's budget
   ApiError (status, code, reason, request_id)    the service answered with a refusal
     AuthenticationError           401
@@ -82,6 +83,10 @@ class ReferenceImageError(RequestError):
 
 class UnknownOptionError(RequestError, TypeError):
     """A call was given options that it does not have: a TypeError as in any call, told in a few lines."""
+
+
+class WrongOptionError(RequestError, SettingsError):
+    """An option that is a setting as well, or a folder, can't be that; nothing was sent."""
 
 
 class BudgetError(SeedreamError):

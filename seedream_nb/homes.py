@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seedream_nb.archive import History, Usage
-from seedream_nb.errors import SettingsError
+from seedream_nb.errors import SettingsError, WrongOptionError, shown
 from seedream_nb.journal import catch_up, unwritten
 from seedream_nb.settings import user_folder
 from seedream_nb.store import Store
@@ -147,19 +147,26 @@ def writable_folder(written: str | os.PathLike[str]) -> Path:
     """Return a folder for copies, made if need be.
 
     Raises:
+        WrongOptionError: it is no path.
         SettingsError: it can't be written; found out before anything is paid.
     """
     try:
-        folder = Path(written).expanduser().absolute()
+        path = os.fspath(written)
+    except Exception:  # noqa: BLE001 - it is somebody's own class
+        path = None
+    if not isinstance(path, str):
+        raise WrongOptionError(f"save: found {shown(written)}; write the path of a folder.")
+    try:
+        folder = Path(path).expanduser().absolute()
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             return folder
     except OSError as error:
-        told = f"{written} can't be written: {error.strerror or type(error).__name__}."
+        told = f"{path} can't be written: {error.strerror or type(error).__name__}."
         hint = "Nothing was sent, nothing was billed. Choose another folder for the copies."
         raise SettingsError(told, hint=hint) from None
-    except (TypeError, ValueError, RuntimeError) as error:  # no path, a NUL in it, a user that doesn't exist
-        raise SettingsError(f"save={written!r}: {error}.", hint="Nothing was sent, nothing was billed.") from None
+    except (ValueError, RuntimeError) as error:  # a NUL in it, a user that doesn't exist
+        raise SettingsError(f"save={path!r}: {error}.", hint="Nothing was sent, nothing was billed.") from None
 
 
 def need_room(store: Store, request: ImageRequest, others: Sequence[Job], copies: Path | None) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypedDict
 
-from seedream_nb.errors import UnknownOptionError, nearest, plain
+from seedream_nb.errors import RequestError, UnknownOptionError, nearest, plain, shown
+from seedream_nb.scope import scalar
 from seedream_nb.sizes import DEFAULT_SIZE, RATIO_SIZES, TIERS
 
 if TYPE_CHECKING:
@@ -120,6 +121,18 @@ def check_options(call: str, given: Iterable[str], known: Collection[str]) -> No
     ]
     if problems:
         raise UnknownOptionError(problems)
+
+
+def read_flag(name: str, value: object) -> bool:
+    """Return an option that is either on or off; None is off.
+
+    Raises:
+        RequestError: it is neither; a text such as "no" would count as on.
+    """
+    own = scalar(value)
+    if own is None or (isinstance(own, int | float) and own in {0, 1}):
+        return bool(own)
+    raise RequestError(f"{name}: found {shown(value)}; write True or False.")
 
 
 def _guess(written: str, known: Collection[str]) -> str:

@@ -9,8 +9,9 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from seedream_nb.errors import Problem, RequestError, did_you_mean, plain, refused
+from seedream_nb.errors import Problem, RequestError, did_you_mean, refused, shown
 from seedream_nb.options import MOST_IMAGES, MOST_REFERENCES, SEQUENTIAL
+from seedream_nb.scope import scalar
 from seedream_nb.sizes import DEFAULT_SIZE, spell_size
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ _WORD = re.compile(r"\S*\w\S*")
 _FIELDS = ("prompt", "size", "sequential", "max_images", "watermark")
 _KEPT_FILE = re.compile(r"inputs/([0-9a-f]{64})\.(?:png|jpg)")
 _HALF = re.compile("[\ud800-\udfff]")
-_SHOWN = 40
+_FIGURES = 10**12
 _ADDRESS = re.compile(r"https?://[^\s\x00-\x1f\x7f]+", re.IGNORECASE)
 
 
@@ -184,6 +185,7 @@ def make_request(  # noqa: PLR0913 - the fields of a request
         ReferenceImageError: the same, when all of them concern reference images.
     """
     found = list(problems)
+    size, aspect, max_images, sequential, watermark = map(scalar, (size, aspect, max_images, sequential, watermark))
     try:
         spelt = spell_size(size, aspect)
     except Problem as problem:
@@ -203,7 +205,7 @@ def make_request(  # noqa: PLR0913 - the fields of a request
 
 
 def _stripped(prompt: Any) -> Any:  # noqa: ANN401 - checked by the rules
-    return prompt.strip() if isinstance(prompt, str) else prompt
+    return str(prompt.strip()) if isinstance(prompt, str) else prompt
 
 
 def _each_once(images: Sequence[Reference]) -> tuple[Reference, ...]:
@@ -215,26 +217,42 @@ def _each_once(images: Sequence[Reference]) -> tuple[Reference, ...]:
 def _most(sequential: object, max_images: object, references: int) -> Any:  # noqa: ANN401 - checked by the rules
     """Return the `max_images` to send; whole numbers of other libraries become Python's."""
     if max_images is None:
-        return max(MOST_IMAGES - references, 1) if sequential == "auto" else None
-    if isinstance(max_images, bool | str) or not hasattr(max_images, "__index__"):
+        return max(MOST_IMAGES - references, 1) if _says(sequential, "auto") else None
+    if isinstance(max_images, bool):
         return max_images
-    return operator.index(max_images)
+    try:
+        return operator.index(max_images)  # type: ignore[arg-type]  # that is what is tried
+    except Exception:  # noqa: BLE001 - arrays have it too, and refuse it
+        return max_images
+
+
+def is_series(sequential: object, max_images: object) -> bool:
+    """Return whether these options ask for a series: `max_images` alone does."""
+    return max_images is not None if sequential is None else _says(sequential, "auto")
+
+
+def _says(value: object, word: str) -> bool:
+    """Return whether a value is this word; arrays, asked for equality, answer with an array."""
+    return isinstance(value, str) and value == word
 
 
 def _problems_of(
-    prompt: object, images: Sequence[Reference], sequential: object, max_images: object, watermark: object
+    prompt: object, images: object, sequential: object, max_images: object, watermark: object
 ) -> Iterator[Problem]:
     """Yield what breaks a rule of the service's reference page, field by field."""
     yield from _in_prompt(prompt)
+    if not isinstance(images, tuple | list) or not all(isinstance(each, Reference) for each in images):
+        yield Problem(f"images: found {shown(images)}; a request has a tuple of references.", reference=True)
+        images = ()
     yield from _in_images(images)
     yield from _in_series(sequential, max_images, len(images))
     if not isinstance(watermark, bool):
-        yield Problem(f"watermark: found {_shown(watermark)}; write True or False.")
+        yield Problem(f"watermark: found {shown(watermark)}; write True or False.")
 
 
 def _in_prompt(prompt: object) -> Iterator[Problem]:
     if not isinstance(prompt, str):
-        yield Problem(f"prompt: found {_shown(prompt)}; write a text.")
+        yield Problem(f"prompt: found {shown(prompt)}; write a text.")
     elif not prompt.strip():
         yield Problem("The prompt is empty: write what the picture should show.")
     elif _HALF.search(prompt):
@@ -255,39 +273,36 @@ def _in_size(size: object) -> Iterator[Problem]:
         yield problem
     else:
         if spelt is None or spelt != size:
-            yield Problem(f"size: found {_shown(size)}; spell it as the service does: {spelt or DEFAULT_SIZE}.")
+            yield Problem(f"size: found {shown(size)}; spell it as the service does: {spelt or DEFAULT_SIZE}.")
 
 
 def _in_series(sequential: object, max_images: object, references: int) -> Iterator[Problem]:
-    if sequential not in SEQUENTIAL:
+    if not isinstance(sequential, str) or sequential not in SEQUENTIAL:
         guess = did_you_mean(sequential, SEQUENTIAL) if isinstance(sequential, str) else ""
-        yield Problem(f"sequential: found {_shown(sequential)}; write auto or disabled.{guess}")
+        yield Problem(f"sequential: found {shown(sequential)}; write auto or disabled.{guess}")
     if max_images is None:
-        if sequential == "auto":
+        if _says(sequential, "auto"):
             yield Problem(f"max_images: goes with sequential auto; the range is 1 to {MOST_IMAGES}.")
     elif not isinstance(max_images, int) or isinstance(max_images, bool):
-        yield Problem(f"max_images: found {_shown(max_images)}; write a whole number from 1 to {MOST_IMAGES}.")
+        yield Problem(f"max_images: found {shown(max_images)}; write a whole number from 1 to {MOST_IMAGES}.")
     else:
-        yield from _in_count(max_images, min(references, MOST_REFERENCES), disabled=sequential == "disabled")
+        yield from _in_count(max_images, min(references, MOST_REFERENCES), disabled=_says(sequential, "disabled"))
 
 
 def _in_count(count: int, references: int, *, disabled: bool) -> Iterator[Problem]:
+    found = f"found {count}" if abs(count) < _FIGURES else "found a number of many digits"
     if disabled:
         yield Problem(
-            f"max_images: found {count} with sequential disabled, which makes one picture. Leave out one of the two."
+            f"max_images: {found} with sequential disabled, which makes one picture. Leave out one of the two."
         )
     if not 1 <= count <= MOST_IMAGES:
         nearest = 1 if count < 1 else MOST_IMAGES - references
-        yield Problem(f"max_images: found {count}; the range is 1 to {MOST_IMAGES}. The nearest is {nearest}.")
+        yield Problem(f"max_images: {found}; the range is 1 to {MOST_IMAGES}. The nearest is {nearest}.")
     elif references + count > MOST_IMAGES:
         yield Problem(
-            f"max_images: found {count} with {references} references, {references + count} in all; "
+            f"max_images: {found} with {references} references, {references + count} in all; "
             f"together they are at most {MOST_IMAGES}. The nearest is {MOST_IMAGES - references}."
         )
-
-
-def _shown(value: object) -> str:
-    return f"{plain(repr(value), _SHOWN)} ({type(value).__name__})"
 
 
 def _warnings(prompt: str) -> Iterator[str]:

@@ -9,7 +9,7 @@ from seedream_nb.errors import Problem, RequestError, plain, shown
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-_OWN = (str, bool, int, float)
+_OWN = frozenset({str, bool, int, float})
 
 
 class Scope(Protocol):
@@ -79,7 +79,7 @@ class EmptyScope(NamesScope):
 
 def scalar(value: Any) -> Any:  # noqa: ANN401 - anything
     """Return a single value of numpy, or of a library like it, as Python's own; any other value as it is."""
-    if isinstance(value, _OWN) and type(value).__module__ == "builtins":
+    if type(value) in _OWN:
         return value
     try:
         shape, item = getattr(value, "shape", None), getattr(value, "item", None)

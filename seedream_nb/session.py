@@ -14,7 +14,7 @@ from seedream_nb.budget import Budget, Tally, is_worker, money
 from seedream_nb.clients import Clients
 from seedream_nb.compose import ASKED, Composer, as_list, changed, options_of
 from seedream_nb.endpoint import Endpoint, Told, find_endpoint, for_links, host_of
-from seedream_nb.errors import SeedreamError, SettingsError, StoppedError, plain
+from seedream_nb.errors import SeedreamError, SettingsError, StoppedError, WrongOptionError, plain
 from seedream_nb.homes import Homes, need_room, writable_folder
 from seedream_nb.job import POLL_SECONDS, Job
 from seedream_nb.jobs import Jobs
@@ -104,6 +104,7 @@ class Session:
         """Start to fulfil a request; return at once. All that can be known to fail before sending fails here.
 
         Raises:
+            WrongOptionError: `once`, `save` or `timeout` can't be that.
             SettingsError: no key, a folder that can't be written, no room on the disk.
         """
         self.jobs.open()
@@ -123,8 +124,7 @@ class Session:
 
         endpoint = self.endpoint()
         folder = writable_folder(save) if save is not None else None
-        timeout = self.settings.get("timeout") if timeout is None else read_setting("timeout", timeout)
-        once = self.settings.get("once") if once is None else read_setting("once", once)
+        timeout, once = self._option("timeout", timeout), self._option("once", once)
         bought = self.budget.spent or self.budget.reserved
         notices = self._homes.open(first_paid=endpoint.backend != "sandbox" and not bought)
         notices += (*self._told.due(endpoint.notices, self.settings.changes), *self._budget_notice())
@@ -329,6 +329,14 @@ class Session:
         if told or limit is None or self._budget.tally.is_shared or not is_worker():
             return ()
         return (f"This worker process counts its budget of {money(limit)} for itself, apart from all others.",)
+
+    def _option(self, name: str, given: object) -> Any:  # noqa: ANN401 - each has its own type
+        """Return an option of a request, or what the settings say where it is not given; raises WrongOptionError."""
+        try:
+            read = read_setting(name, given)
+        except SettingsError as error:
+            raise WrongOptionError(error.message) from None
+        return self.settings.get(name) if read is None else read
 
     def _price(self, backend: str) -> float:
         return 0.0 if backend == "sandbox" else self.budget.price

@@ -15,6 +15,7 @@ from seedream_nb.binder import on_binder
 from seedream_nb.colab import Colab
 from seedream_nb.errors import Problem, SettingsError, did_you_mean, plain
 from seedream_nb.keys import CONFIGURED, Key, Unseen, may_hold_key
+from seedream_nb.scope import scalar
 from seedream_nb.sizes import spell_size
 
 if TYPE_CHECKING:
@@ -167,22 +168,27 @@ def read_setting(name: str, value: object) -> Any:  # noqa: ANN401 - each settin
     setting = SETTINGS.get(name)
     if setting is None:
         raise SettingsError(f"There is no setting {_shown(name)}.{did_you_mean(name, SETTINGS)}")
-    if value is None or (isinstance(value, str) and not value.strip() and name != "api_key"):
-        return None
     try:
-        return setting.read(value)
+        if value is None or (isinstance(value, str) and not value.strip() and name != "api_key"):
+            return None
+        return setting.read(scalar(value))
     except SettingsError as error:
         trouble = error.with_traceback(None)
     except ValueError as error:
         why = "it can't be that." if may_hold_key(str(error)) else error
         trouble = SettingsError(f"{name}={_shown(value)}: {why}")
+    except Exception:  # noqa: BLE001 - it is somebody's own class, which can't even be written as text
+        trouble = SettingsError(f"{name}={_shown(value)}: it can't be that.")
     del value  # it may be a key, and a verbose traceback would show it
     raise trouble
 
 
 def _shown(value: object) -> str:
     """Return a value for a message: one line, and nothing that may be a key or a password."""
-    text = plain(repr(value), _SHOWN)
+    try:
+        text = plain(repr(value), _SHOWN)
+    except Exception:  # noqa: BLE001 - it is somebody's __repr__, or a number of thousands of digits
+        text = f"a value of type {type(value).__name__}"
     return "…" if may_hold_key(text) or "@" in text else text
 
 
@@ -202,6 +208,12 @@ def _path(value: object) -> str:
         return str(Path(path.strip()).expanduser())
     except RuntimeError:
         raise ValueError("there is no such user.") from None
+
+
+def _key(value: object) -> Key:
+    if not isinstance(value, str):
+        raise SettingsError(f"api_key: must be a text, and this is of type {type(value).__name__}.")
+    return Key(str(value), source=CONFIGURED)
 
 
 def _one_of(*choices: str) -> Callable[[object], str]:
@@ -246,6 +258,7 @@ def _count(value: object) -> int:
 def _base_url(value: object) -> str:
     url = str(value).strip().rstrip("/")
     parts = urlsplit(url)
+    _ = parts.port  # which is a ValueError where it can be none
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError("must be a URL like https://api.novita.ai")
     if parts.username or parts.password or parts.query or parts.fragment:
@@ -277,7 +290,7 @@ SETTINGS: dict[str, Setting] = {setting.name: setting for setting in (
     Setting(name="backend", environment="SEEDREAM_BACKEND", default="novita", read=_one_of(*BACKENDS),
             help="novita; sandbox (an imitation, free); auto: novita if there is a key, else sandbox"),
     Setting(name="api_key", environment="NOVITA_API_KEY", default=None,
-            read=lambda value: Key(str(value), source=CONFIGURED),
+            read=_key,
             help="the key; better given with %seedream login, which asks for it unseen"),
     Setting(name="base_url", environment="SEEDREAM_BASE_URL", default="https://api.novita.ai", read=_base_url,
             help="the service's address; must be https unless it is this machine"),

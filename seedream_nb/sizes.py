@@ -6,7 +6,7 @@ import math
 import re
 from typing import TYPE_CHECKING
 
-from seedream_nb.errors import Problem, did_you_mean, nearest, plain
+from seedream_nb.errors import Problem, did_you_mean, nearest, plain, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,8 +97,7 @@ def _fits(width: int, height: int) -> bool:
 
 def _expect_text(name: str, value: object, example: str) -> None:
     if value is not None and not isinstance(value, str):
-        found = plain(repr(value), _SHOWN)
-        raise Problem(f'{name}: found {found} ({type(value).__name__}); write a text such as "{example}".')
+        raise Problem(f'{name}: found {shown(value)}; write a text such as "{example}".')
 
 
 def _tier(size: str) -> str | None:
