@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seedream_nb.errors import Problem, ReferenceImageError, RequestError
+from seedream_nb.files import working_folder
 from seedream_nb.generation.inputs import written
 from seedream_nb.prompt import Prompt, expanded
 from seedream_nb.references.gather import Gathering
@@ -17,6 +17,7 @@ from seedream_nb.sizes import TIERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from seedream_nb.request import ImageRequest, Reference
     from seedream_nb.scope import Scope
@@ -106,7 +107,7 @@ class Composer:
 
     def _lookups(self, *, typed: bool) -> Lookups:
         return Lookups(
-            scope=self._scope if typed else EmptyScope(), marked=self._marked, folder=Path.cwd(),
+            scope=self._scope if typed else EmptyScope(), marked=self._marked, folder=working_folder(),
             shown=self._scope.shown, attached=self._scope.attached, fetch=self._fetch,
         )  # fmt: skip
 

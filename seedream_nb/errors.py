@@ -52,7 +52,7 @@ class SeedreamError(Exception):
         room = MOST_LINES - (1 if self.hint else 0)
         if len(told) > room:
             told = [*told[: room - 1], " · ".join(told[room - 1 :])]
-        return [*told, *([self.hint] if self.hint else [])]
+        return [whole_text(each) for each in [*told, *([self.hint] if self.hint else [])]]
 
     def __str__(self) -> str:
         """Read as the lines that a notebook shows."""
@@ -214,14 +214,25 @@ LONGEST_LINK = 16_384
 """Characters of a link; what reads links takes its time over longer ones."""
 
 _LINK = re.compile(rf"(https?://\S{{1,{LONGEST_LINK}}})")
+_HALF = re.compile("[\ud800-\udfff]")
+
+
+def whole_text(text: str) -> str:
+    """Return a text without half characters (lone surrogates): no page, message or terminal can be told one.
+
+    Names of files that are no UTF-8 have them, and JSON may.
+    """
+    return _HALF.sub("\ufffd", text)
+
+
 _JOINERS = "\u200c\u200d"
 
 
 def plain(text: str, limit: int = MOST_CHARACTERS) -> str:
     """Return what somebody else wrote as one line of harmless text, at most `limit` characters."""
-    looked_at = " ".join(text[: 100 * limit].split())
+    looked_at = " ".join(whole_text(text[: 100 * limit]).split())
     start = looked_at[: 4 * limit]
-    # Categories C*: control, format (bidi overrides too), surrogates: none may move the cursor or reorder a line. But
+    # Categories C*: control, format (bidi overrides too): none may move the cursor or reorder a line. But
     # emoji and several scripts are put together by joiners.
     kept = "".join(" " if unicodedata.category(each)[0] == "C" and each not in _JOINERS else each for each in start)
     line = " ".join(kept.split())

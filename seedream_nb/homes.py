@@ -72,9 +72,10 @@ class Homes:
         try:
             self.current.store.open()
         except SettingsError as error:
-            if self._settings.source("home") != "default":
+            fallback = fallback_folder()
+            if self._settings.source("home") != "default" or fallback is None:
                 raise
-            self._fall_back(error.message)
+            self._fall_back(error.message, fallback)
             self.current.store.open()
         notice, self._notice = self._notice, None
         warning = self._settings.colab.warning(self._settings.get("home")) if first_paid else None
@@ -113,13 +114,13 @@ class Homes:
 
     def _find_earlier_fallback(self) -> None:
         """Read the history where an earlier session had to keep it, if the default folder still can't be had."""
-        default = self._settings.source("home") == "default"
-        if default and not may_be_written(self._settings.get("home")) and fallback_folder().is_dir():
-            self._fall_back(f"The folder {self._settings.get('home')} can't be written.")
+        default, fallback = self._settings.source("home") == "default", fallback_folder()
+        if default and fallback and not may_be_written(self._settings.get("home")) and fallback.is_dir():
+            self._fall_back(f"The folder {self._settings.get('home')} can't be written.", fallback)
 
-    def _fall_back(self, reason: str) -> None:
-        self._settings.use_home(fallback_folder())
-        self._notice = f"{reason} Pictures and history are in {fallback_folder()}."
+    def _fall_back(self, reason: str, folder: Path) -> None:
+        self._settings.use_home(folder)
+        self._notice = f"{reason} Pictures and history are in {folder}."
 
 
 def may_be_written(folder: Path) -> bool:
@@ -200,6 +201,6 @@ def _share_a_disk(first: Path, second: Path) -> bool:
         return False
 
 
-def fallback_folder() -> Path:
-    """Return where pictures and history go if the default folder can't be written: the user's own for data."""
+def fallback_folder() -> Path | None:
+    """Return where pictures and history go if the default folder can't be written: the user's own for data, if any."""
     return user_folder("data", os.environ)

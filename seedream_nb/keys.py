@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 from seedream_nb.errors import SettingsError, plain
+from seedream_nb.files import read_ordinary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,9 +20,11 @@ if TYPE_CHECKING:
 
 VARIABLE = "NOVITA_API_KEY"
 WHERE_TO_GET_ONE = "https://novita.ai/settings/key-management"
-_DOTENV_LINE = re.compile(rf"^\s*(?:export\s+)?{VARIABLE}\s*=\s*(.*?)\s*$")
-_QUOTED = re.compile(r"""(['"])(.*?)\1\s*(?:#.*)?""")
-_COMMENT = re.compile(r"(?:^|\s+)#")
+MOST_BYTES = 64_000
+"""Of `.env` and of the stored login: what is larger is another file, or a trap."""
+_DOTENV_NAME = re.compile(rf"(?:export\s+)?{VARIABLE}")
+_QUOTED = re.compile(r"""(?:'([^']*)'|"([^"]*)")\s*(?:\#.*)?""")
+_COMMENT = re.compile(r"(?:^|(?<=\s))\#")
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _KEY_IN_TEXT = re.compile(r"(?<![^\W_])sk_|api.?key|(?<![^\W_])key\s*[=:]", re.IGNORECASE)
 
@@ -165,9 +168,9 @@ class FoundKey:
 class Login:
     """The stored login: one file in the user's own folder, a key for each host it was given for."""
 
-    def __init__(self, folder: Path) -> None:
-        """Use `login.json` in this folder; nothing is read or written yet."""
-        self.path = folder / "login.json"
+    def __init__(self, folder: Path | None) -> None:
+        """Use `login.json` in this folder; nothing is read or written yet. Without a folder nothing can be stored."""
+        self.path = None if folder is None else folder / "login.json"
 
     def key_for(self, host: str) -> str | None:
         """Return the key stored for exactly this host."""
@@ -187,15 +190,20 @@ class Login:
         return True
 
     def _read(self) -> dict[str, str]:
+        if self.path is None:
+            return {}
         try:
-            stored = json.loads(self.path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            stored = json.loads(read_ordinary(self.path, MOST_BYTES).decode())
+        except (OSError, ValueError, RecursionError):
             return {}
         return (
             {str(host): key for host, key in stored.items() if isinstance(key, str)} if isinstance(stored, dict) else {}
         )
 
     def _write(self, stored: Mapping[str, str]) -> None:
+        if self.path is None:
+            told = "The login can't be stored: this user has no home folder, so there is no place that is theirs alone."
+            raise SettingsError(told, hint=f"Give the key in the environment as {VARIABLE}, or set HOME.")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             fresh = self.path.with_name(f".login-{os.getpid()}.json")
@@ -279,9 +287,10 @@ def no_key() -> SettingsError:
 def _from_dotenv(path: Path) -> str | None:
     # Only the key is taken from there: a cloned folder must not send it elsewhere.
     with contextlib.suppress(OSError, UnicodeError):
-        content = path.read_bytes()
+        content = read_ordinary(path, MOST_BYTES)
         text = content.decode("utf-16" if content.startswith(_UTF_16) else "utf-8-sig")
-        found = [match[1] for line in text.splitlines() if (match := _DOTENV_LINE.match(line))]
+        named = (line.partition("=") for line in text.splitlines())
+        found = [value.strip() for name, sign, value in named if sign and _DOTENV_NAME.fullmatch(name.strip())]
         # As in a shell, the last one holds.
         return _unquoted(found[-1]) if found else None
     return None
@@ -289,5 +298,5 @@ def _from_dotenv(path: Path) -> str | None:
 
 def _unquoted(value: str) -> str:
     if quoted := _QUOTED.fullmatch(value):
-        return quoted[2]
-    return _COMMENT.split(value, maxsplit=1)[0]
+        return quoted[1] or quoted[2] or ""
+    return _COMMENT.split(value, maxsplit=1)[0].rstrip()

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from seedream_nb.errors import plain
+from seedream_nb.files import open_ordinary
 from seedream_nb.references.opening import open_picture
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def cheap_preview(source: Path | bytes | Image.Image, side: int) -> bytes | None
         if isinstance(source, Image.Image):
             step = max(1, max(source.size) // (2 * side))
             return _encoded_at(side, _small(_scalable(source).reduce(step), side))
-        with BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
+        with BytesIO(source) if isinstance(source, bytes) else open_ordinary(source) as file:
             image = open_picture(file)
             if image.width * image.height > CHEAP_PIXELS and image.format not in _REDUCIBLE:
                 return None
@@ -98,7 +99,7 @@ def _preview(path: Path, _changed: int, side: int) -> bytes:
     from PIL import Image
 
     formats = ("JPEG", "PNG", "WEBP")
-    with path.open("rb") as file, _damage_told(path.name), Image.open(file, formats=formats) as image:
+    with open_ordinary(path) as file, _damage_told(path.name), Image.open(file, formats=formats) as image:
         return _encoded_at(side, _decoded(image, file, side))
 
 

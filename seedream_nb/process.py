@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from seedream_nb.files import working_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,10 +71,7 @@ class Process:
 
     def _look(self) -> None:
         self.home = os.environ.get("SEEDREAM_HOME", "")
-        try:
-            self.folder = Path.cwd()
-        except OSError:  # it was removed: what needs it will say so
-            self.folder = Path()
+        self.folder = working_folder()  # what needs it where it was removed will say so
 
 
 PROCESS = Process()

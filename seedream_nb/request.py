@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from seedream_nb.errors import Problem, RequestError, did_you_mean, refused, shown
+from seedream_nb.errors import Problem, RequestError, did_you_mean, refused, shown, whole_text
 from seedream_nb.options import MOST_IMAGES, MOST_REFERENCES, SEQUENTIAL
 from seedream_nb.scope import scalar
 from seedream_nb.sizes import DEFAULT_SIZE, spell_size
@@ -77,18 +77,19 @@ class Reference:
         """Return the reference that the journal tells of; only files under `inputs/` are believed."""
         if (url := record.get("url")) is not None:
             # Else a journal from elsewhere could put code, or a path of this machine, into the cell of `code`.
-            if not _ADDRESS.fullmatch(str(url)):
+            if not _ADDRESS.fullmatch(str(url)) or _HALF.search(str(url)):
                 raise TypeError("a reference's address is none")
-            return cls(name=str(record.get("name", "")), url=str(url))
+            return cls(name=_told(record.get("name")) or "", url=str(url))
         kept = _KEPT_FILE.fullmatch(str(record.get("file") or ""))
+        original = _told(record.get("sha256"))
         return cls(
-            name=str(record.get("name", "")),
-            sha256=kept[1] if kept else record.get("sha256"),
-            original=record.get("sha256"),
-            media_type=record.get("media_type"),
-            width=record.get("width"),
-            height=record.get("height"),
-            size_bytes=record.get("size_bytes"),
+            name=_told(record.get("name")) or "",
+            sha256=kept[1] if kept else original,
+            original=original,
+            media_type=_told(record.get("media_type")),
+            width=_counted(record.get("width")),
+            height=_counted(record.get("height")),
+            size_bytes=_counted(record.get("size_bytes")),
             source=home / kept[0] if kept else None,
         )
 
@@ -303,6 +304,16 @@ def _in_count(count: int, references: int, *, disabled: bool) -> Iterator[Proble
             f"max_images: {found} with {references} references, {references + count} in all; "
             f"together they are at most {MOST_IMAGES}. The nearest is {MOST_IMAGES - references}."
         )
+
+
+def _told(value: object) -> str | None:
+    """Return a text of the journal, which may hold anything: without half characters, which no page can be told."""
+    return whole_text(value) if isinstance(value, str) else None
+
+
+def _counted(value: object) -> int | None:
+    """Return a number of pixels or bytes of the journal."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**53 else None
 
 
 def _warnings(prompt: str) -> Iterator[str]:

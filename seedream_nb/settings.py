@@ -148,9 +148,16 @@ class Settings:
         return []
 
 
-def user_folder(kind: str, environ: Mapping[str, str]) -> Path:
-    """Return the user's own folder for `config` or `data` of seedream-nb, as the system has it."""
-    home = Path.home()
+def user_folder(kind: str, environ: Mapping[str, str]) -> Path | None:
+    """Return the user's own folder for `config` or `data` of seedream-nb, as the system has it; None where it has none.
+
+    There is none for a user whom neither HOME nor the system knows, as in some containers; a folder that is everybody's
+    would be no place for a key.
+    """
+    try:
+        home = Path.home()
+    except RuntimeError:
+        return None
     if sys.platform == "win32":
         return Path(environ.get("APPDATA") or home / "AppData/Roaming") / "seedream-nb"
     if sys.platform == "darwin":
@@ -207,7 +214,7 @@ def _path(value: object) -> str:
     try:
         return str(Path(path.strip()).expanduser())
     except RuntimeError:
-        raise ValueError("there is no such user.") from None
+        raise ValueError("there is no such user, or none with a home folder.") from None
 
 
 def _key(value: object) -> Key:

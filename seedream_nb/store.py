@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seedream_nb.errors import SettingsError
+from seedream_nb.files import is_refused_name, is_there, need_no_link, plain_name, read_ordinary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,9 +28,14 @@ PICTURE_BYTES = 20_000_000
 """A JPEG of 4096x4096 pixels with the finest grain; most pictures need a quarter of it."""
 EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
 _IGNORED = ("/journal/", "/inputs/")
+_MOST_IGNORED = 1_000_000
 _PART_NAME = re.compile(r"(\d{4,12})-(\d+)\.[0-9a-f]+-(\d+)\.part")
-_PICTURE_NAME = re.compile(r"(\d{4,12})-\d+\b")
-_TOLD_ID = re.compile(rb'"id": ?([0-9]{1,12}),')  # within a string the quotes would be escaped
+_PICTURE_NAME = re.compile(r"([0-9]{4}|[1-9][0-9]{4,8})-[0-9]{1,2}(?:-.*)?\.(?:jpg|png|webp)", re.DOTALL)
+_ID = re.compile("[1-9][0-9]{0,8}")
+_TOLD_ID = re.compile(rb'"id": ?([0-9]{1,9}),')  # within a string the quotes would be escaped
+_GAP = 100
+"""Ids that may be missing between pictures of ours. What comes later is somebody's date: `20261128-1.jpg`."""
+_MOST_JOURNAL_BYTES = 512_000_000
 _WINDOWS_NAMES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)")
 _REASONS = {
     errno.EROFS: "the disk is read-only",
@@ -37,6 +43,7 @@ _REASONS = {
     errno.EPERM: "permission denied",
     errno.ENOSPC: "no room is left on the disk",
     errno.EDQUOT if hasattr(errno, "EDQUOT") else errno.ENOSPC: "the disk quota is used up",
+    errno.ENOENT: "the folder that it lies in was removed",
     errno.EEXIST: "a file is in the way",
     errno.ENOTDIR: "a file is in the way",
     errno.ENAMETOOLONG: "its name is too long",
@@ -69,7 +76,10 @@ class Store:
 
     def __init__(self, home: Path) -> None:
         """Name the folder; nothing is touched before `open` or the first use."""
-        self.home = Path(os.path.abspath(home))  # noqa: PTH100 - resolve() would follow a home that is a symbolic link
+        try:
+            self.home = Path(os.path.abspath(home))  # noqa: PTH100 - resolve() would follow a home that is a link
+        except OSError:  # it is relative to a folder that was removed: `open` will say so
+            self.home = home
         self.journal = self.home / "journal"
         self.inputs = self.home / "inputs"
         self._ids = self.journal / "ids"
@@ -78,6 +88,7 @@ class Store:
         self._folders = (self.home, self.journal, self._ids, self._partials, self.inputs)
         self._token = secrets.token_hex(3)
         self._last_id = 0
+        self._taken: frozenset[int] = frozenset()
 
     def open(self) -> None:
         """Create the folders and prove, by writing, that they can be written.
@@ -87,7 +98,7 @@ class Store:
         """
         for folder in self._folders:
             try:
-                make_private(folder)
+                self._make(folder)
                 _probe(folder)
             except OSError as error:
                 raise unwritable(folder, error) from error
@@ -100,9 +111,11 @@ class Store:
         """Allot the next id of this folder, to nobody else: by exclusive creation of a file."""
         number = self._last_id
         if not number or not (self._ids / str(number)).exists():  # somebody deleted the ids
-            number = max(self._used_ids(), default=0)
+            number, self._taken = self._used_ids()
         while True:
             number += 1
+            if number in self._taken:
+                continue
             try:
                 _create(self._ids / str(number))
             except FileExistsError:
@@ -130,15 +143,16 @@ class Store:
             names = sorted(os.listdir(self._partials))  # noqa: PTH208 - names are what is wanted
         except OSError:
             return []
-        found = [(name, match) for name in names if (match := _PART_NAME.fullmatch(name))]
+        found = [(self._partials / name, match) for name in names if (match := _PART_NAME.fullmatch(name))]
         return [
-            Left(path=self._partials / name, number=int(match[1]), index=int(match[2]), process=int(match[3]))
-            for name, match in found
+            Left(path=path, number=int(match[1]), index=int(match[2]), process=int(match[3]))
+            for path, match in found
+            if is_there(path) and not path.is_symlink()
         ]
 
     def keep(self, part: Path, number: int, index: int) -> Path:
         """Put aside for good what came in place of a picture; it may be all that came of it. Nothing is replaced."""
-        make_private(self._kept)
+        make_inner(self._kept)
         for count in itertools.count(1):
             path = self.kept(number, index, count)
             try:
@@ -158,11 +172,20 @@ class Store:
         return self._kept / f"{number:04d}-{index}{f'.{count}' if count > 1 else ''}.bin"
 
     def settle(self, partial: Path, name: str) -> Path:
-        """Make a finished download safe against a power cut and give it its name; returns its path."""
+        """Make a finished download safe against a power cut and give it its name; returns its path.
+
+        Where the disk, or the locale, can't have that name, it is just the numbers in it: `0042-1.jpg`.
+        """
         with partial.open("rb+") as file:
             os.fsync(file.fileno())
         path = self.home / name
-        partial.replace(path)
+        try:
+            partial.replace(path)
+        except (OSError, UnicodeError) as error:
+            if not is_refused_name(error):
+                raise
+            path = self.home / plain_name(name)
+            partial.replace(path)
         sync_folder(self.home)
         return path
 
@@ -192,24 +215,43 @@ class Store:
         """Return a path of this folder as the journal spells it: relative, with forward slashes."""
         return path.relative_to(self.home).as_posix()
 
+    def _make(self, folder: Path) -> None:
+        """Make one of the folders; home may be a link to another disk, what is within stays within."""
+        if folder == self.home:
+            make_private(folder)
+        else:
+            make_inner(folder)
+
     def _remake(self) -> None:
         """Make the folders again that somebody deleted while we worked: pictures may still come."""
-        if not all(folder.is_dir() for folder in self._folders):
-            for folder in self._folders:
-                make_private(folder)
+        is_whole = all(folder.is_dir() for folder in self._folders)
+        for folder in self._folders:
+            self._make(folder)
+        if not is_whole:
             _keep_out_of_commits(self.home / ".gitignore")
 
-    def _used_ids(self) -> Iterator[int]:
-        """Find the ids in use: whatever is deleted of ids, pictures and journal, the others still tell of them."""
+    def _used_ids(self) -> tuple[int, frozenset[int]]:
+        """Return the last id in use, and those beyond that pictures seem to have.
+
+        Whatever is deleted of ids, pictures and journal, the others still tell of them.
+        """
+        last = max(self._told_ids(), default=0)
+        named: set[int] = set()
+        with contextlib.suppress(FileNotFoundError), os.scandir(self.home) as entries:
+            named = {int(found[1]) for entry in entries if (found := _PICTURE_NAME.fullmatch(entry.name))}
+        for number in sorted(named):
+            if last < number <= last + _GAP:
+                last = number
+        return last, frozenset(number for number in named if number > last)
+
+    def _told_ids(self) -> Iterator[int]:
+        """Find the ids that we have allotted and written down."""
         yield self._last_id
         with contextlib.suppress(FileNotFoundError), os.scandir(self._ids) as entries:
-            yield from (int(entry.name) for entry in entries if entry.name.isdecimal())
-        with contextlib.suppress(FileNotFoundError), os.scandir(self.home) as entries:
-            found = (_PICTURE_NAME.match(entry.name) for entry in entries)
-            yield from (int(name[1]) for name in found if name)
+            yield from (int(entry.name) for entry in entries if _ID.fullmatch(entry.name))
         for path in self.journal.glob("*.jsonl"):
             with contextlib.suppress(OSError):
-                yield from map(int, _TOLD_ID.findall(path.read_bytes()))
+                yield from map(int, _TOLD_ID.findall(read_ordinary(path, _MOST_JOURNAL_BYTES)))
 
 
 def slug(prompt: str) -> str:
@@ -228,6 +270,12 @@ def make_private(folder: Path) -> None:
     missing = [each for each in (folder, *folder.parents) if not each.exists()]
     for each in reversed(missing):
         each.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+
+
+def make_inner(folder: Path) -> None:
+    """Make a folder within a home, as `make_private` does; OSError where a link stands in its place."""
+    need_no_link(folder)
+    make_private(folder)
 
 
 def write_private(path: Path, content: bytes) -> None:
@@ -285,14 +333,18 @@ def _probe(folder: Path) -> None:
 
 
 def _keep_out_of_commits(path: Path) -> None:
-    """Add journal and inputs to `.gitignore`; what the owner of the folder wrote there stays."""
+    """Add journal and inputs to `.gitignore`; what the owner of the folder wrote there, or leads elsewhere, stays."""
     try:
-        written = path.read_text("utf-8", "replace")
+        need_no_link(path)
+        written = read_ordinary(path, _MOST_IGNORED).decode("utf-8", "replace")
     except FileNotFoundError:
         written = ""
+    except OSError:
+        return
     lacking = [line for line in _IGNORED if line not in written.splitlines()]
     if lacking:
         start = "\n" if written and not written.endswith("\n") else ""
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, PRIVATE_FILE)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
+        descriptor = os.open(path, flags, PRIVATE_FILE)
         with os.fdopen(descriptor, "a", encoding="utf-8", newline="\n") as file:
             file.write(start + "".join(f"{line}\n" for line in lacking))

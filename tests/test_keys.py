@@ -7,6 +7,7 @@ import os
 import pickle
 import stat
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -121,6 +122,26 @@ def test_dotenv_is_read_as_editors_store_it(tmp_path: Path, login: Login, encodi
     assert found.key.reveal() == "sk_x"
 
 
+@pytest.mark.parametrize("worst", ["NOVITA_API_KEY={} x", "{}NOVITA_API_KEY", "NOVITA_API_KEY='{}x", "export{}x=1"])
+def test_a_dotenv_of_any_text_is_read_at_once(tmp_path: Path, login: Login, worst: str) -> None:
+    """Sixty kilobytes of white space in the worst place take no time: a pattern that tries all ways takes minutes."""
+    (tmp_path / ".env").write_text(f"NOVITA_API_KEY=sk_x\n{worst.format(' ' * 60_000)}\nNOVITA_API_KEY=sk_x\n")
+    began = time.monotonic()
+    found = _find(tmp_path, login)
+    assert found is not None
+    assert found.key.reveal() == "sk_x"
+    assert time.monotonic() - began < 2
+
+
+def test_a_login_needs_a_folder_of_the_user() -> None:
+    """A user without a home folder has no stored login, and storing one is refused with what to do instead."""
+    login = Login(None)
+    assert (login.key_for(HOST), login.forget(HOST)) == (None, False)
+    with pytest.raises(SettingsError, match="no home folder") as caught:
+        login.store(HOST, Key("sk_x", source="a test"))
+    assert "NOVITA_API_KEY" in str(caught.value)
+
+
 def test_a_dotenv_that_is_no_text_has_no_key(tmp_path: Path, login: Login) -> None:
     """A .env that can't be read as text is passed over."""
     (tmp_path / ".env").write_bytes(b"NOVITA_API_KEY=\xff\xfe\x00")
@@ -173,6 +194,7 @@ def test_a_login_belongs_to_its_host(tmp_path: Path, login: Login) -> None:
 def test_a_login_is_readable_by_the_user_alone(login: Login) -> None:
     """The file has mode 0600."""
     login.store(HOST, Key(SECRET, source="a test"))
+    assert login.path is not None
     assert stat.S_IMODE(login.path.stat().st_mode) == 0o600
 
 
@@ -182,11 +204,13 @@ def test_logout_forgets_one_host_only(login: Login) -> None:
     login.store("other.example", Key("sk_b", source="a test"))
     assert login.forget(HOST)
     assert not login.forget(HOST)
+    assert login.path is not None
     assert json.loads(login.path.read_text()) == {"other.example": "sk_b"}
 
 
 def test_a_damaged_login_file_is_as_none(login: Login) -> None:
     """What can't be read as a login holds no key, and nothing crashes."""
+    assert login.path is not None
     login.path.parent.mkdir(parents=True)
     login.path.write_text("{not json")
     assert login.key_for(HOST) is None

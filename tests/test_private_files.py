@@ -120,6 +120,7 @@ def test_copies_are_files_like_any_other(session: Session, tmp_path: Path) -> No
 @pytest.mark.usefixtures("umask")
 def test_a_login_is_in_a_private_folder(session: Session) -> None:
     """The login's folder is the user's alone, and a file that was open to all is closed by the next login."""
+    assert session.login.path is not None
     session.login.path.parent.mkdir(parents=True, mode=0o700)
     session.login.path.write_text("{}")
     session.login.path.chmod(0o666)

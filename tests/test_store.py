@@ -385,3 +385,70 @@ def test_relative(tmp_path: Path) -> None:
     """The journal keeps paths relative to home, with forward slashes."""
     store = Store(tmp_path)
     assert store.relative(store.inputs / "a.png") == "inputs/a.png"
+
+
+@posix
+def test_a_name_that_the_disk_refuses_is_left_at_its_numbers(tmp_path: Path) -> None:
+    """A finished download whose name is too long for the disk is there all the same, as `0042-1.jpg`."""
+    store = opened(tmp_path)
+    part = store.partial(42, 1)
+    part.write_bytes(b"fox")
+    path = store.settle(part, f"0042-1-{'fox-' * 80}.jpg")
+    assert (path.name, path.read_bytes()) == ("0042-1.jpg", b"fox")
+
+
+@pytest.mark.parametrize(
+    ("names", "next_id"),
+    [
+        (["20261128-1.jpg"], 1),
+        (["20261128-1.jpg", "IMG_0042-1.jpg", "0042.jpg", "2026-11-28.jpg", "00042-1.jpg", "0042-1.txt"], 1),
+        (["0042-1-a-fox.jpg", "20261128-1.jpg"], 43),
+        ([f"{number:04d}-1.png" for number in (90, 180, 270)], 271),
+        (["0001-1-a.jpg", "0002-1-b.jpg", "0500-1.jpg"], 3),
+    ],
+)
+def test_only_names_of_ours_count_as_ids(tmp_path: Path, names: list[str], next_id: int) -> None:
+    """Without ids and journal the pictures tell where to go on; a date in a name, or a far number, is no id."""
+    for name in names:
+        (tmp_path / name).touch()
+    assert opened(tmp_path).new_id() == next_id
+
+
+def test_an_id_that_a_picture_has_is_not_used_again(tmp_path: Path) -> None:
+    """A number far ahead does not make ids large, and is left out when they come to it."""
+    (tmp_path / "0120-1-a-fox.jpg").touch()
+    store = opened(tmp_path)
+    assert [store.new_id() for _ in range(121)] == [*range(1, 120), 121, 122]
+
+
+@pytest.mark.parametrize("name", ["20261128123456", "007", "fox", "\u0664\u0662"])
+def test_only_ids_of_ours_count(tmp_path: Path, name: str) -> None:
+    """A name among the ids that we would not give is none."""
+    store = opened(tmp_path)
+    (store.journal / "ids" / name).touch()
+    assert store.new_id() == 1
+
+
+NAMES = """
+import pathlib, sys
+from seedream_nb.session import Session
+from seedream_nb.settings import Settings
+from tests.faults import FaultServer
+with FaultServer() as server:
+    settings = Settings(environ={}, folder=pathlib.Path(sys.argv[1]))
+    settings.change(base_url=server.url, api_key="sk_test")
+    session = Session(settings=settings, lingers=False)
+    made = session.start("caf\\u00e9", save="copies").result()
+    print(sys.getfilesystemencoding(), made.status, made[0].path.name, made[0].path.exists(), made.error)
+    print([each.status for each in session.history], *[each.name for each in pathlib.Path("copies").iterdir()])
+    session.close()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names have an encoding of their own")
+def test_a_name_that_the_locale_refuses_is_left_at_its_numbers(tmp_path: Path) -> None:
+    """Under `LC_ALL=C` without UTF-8 mode a prompt of other letters makes a picture all the same."""
+    environ = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", NAMES, str(tmp_path)]
+    ran = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
+    assert ran.stdout.splitlines() == ["ascii done 0001-1.jpg True None", "['done'] 0001-1.jpg"], ran.stderr

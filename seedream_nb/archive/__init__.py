@@ -12,6 +12,7 @@ from seedream_nb.archive.leftover import left_behind_in
 from seedream_nb.archive.several import NONE, Generations
 from seedream_nb.archive.usage import Usage, usage_of
 from seedream_nb.errors import Problem, plain
+from seedream_nb.files import is_there
 from seedream_nb.journal import is_alive, is_own
 from seedream_nb.picture import bundle_of
 
@@ -202,7 +203,7 @@ class History:
             IndexError: there is no such generation.
         """
         generation = self[number]
-        gone = [each for each in generation if not each.path.exists()]
+        gone = [each for each in generation if not is_there(each.path)]
         if not gone:
             return generation
         indexes = [int(each.mark.rpartition(".")[2]) for each in gone]
@@ -265,16 +266,17 @@ class History:
 
 
 def _names(folder: Path) -> set[str]:
-    """Return the names in a folder: one look for all pictures, where a look at each could take minutes."""
+    """Return the names of the files in a folder: one look for all, where a look at each could take minutes."""
     try:
-        return set(os.listdir(folder))  # noqa: PTH208 - names are what is wanted
+        with os.scandir(folder) as entries:
+            return {entry.name for entry in entries if entry.is_file()}
     except (FileNotFoundError, NotADirectoryError):
         return set()
 
 
 def _is_lacking(generation: Generation) -> bool:
     """Return whether a link's picture is not here, or its file is gone."""
-    gone = any(not each.path.exists() for each in generation)
+    gone = any(not is_there(each.path) for each in generation)
     return bool(generation.links) and (gone or bool(generation.missing))
 
 
@@ -283,8 +285,8 @@ def _is_here(generation: Generation) -> bool:
     if generation.status != "done" or not generation.images:
         return False
     try:
-        return all(each.path.stat().st_size == each.size_bytes for each in generation)
-    except OSError:
+        return all(each.path.stat().st_size == each.size_bytes and is_there(each.path) for each in generation)
+    except (OSError, ValueError):
         return False
 
 

@@ -10,7 +10,7 @@ import weakref
 from typing import TYPE_CHECKING
 
 from seedream_nb.generation import fold
-from seedream_nb.journal import Line, afresh_in_child, is_alive, is_own, read_lines, unwritten
+from seedream_nb.journal import Line, Record, afresh_in_child, is_alive, is_own, read_lines, unwritten
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
@@ -146,7 +146,7 @@ class Ledger:
                 return known
             alive = not entry.has_ended and self._is_at_work(number, entry)
             records = [record for line in entry.lines if (record := line.record()) is not None]
-            generation = fold(records, home=self.home, alive=alive, verbs=self.verbs)
+            generation = _folded(records, home=self.home, alive=alive, verbs=self.verbs)
             if generation is None:
                 self._order = [each for each in self._order if each != number]
             elif not alive:
@@ -226,6 +226,14 @@ class Ledger:
                 if entry is None:
                     entry = self._entries[line.id] = Entry()
                 entry.add(line, path)
+
+
+def _folded(records: list[Record], *, home: Path, alive: bool, verbs: Verbs | None) -> Generation | None:
+    """Return what the records tell; None where that can't be read, whatever it is: the others are told all the same."""
+    try:
+        return fold(records, home=home, alive=alive, verbs=verbs)
+    except Exception:  # noqa: BLE001 - a journal may hold anything, and one line keeps no other generation away
+        return None
 
 
 def is_elsewhere(entry: Entry) -> bool:

@@ -6,7 +6,8 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from seedream_nb.journal import is_alive
+from seedream_nb.files import read_ordinary
+from seedream_nb.journal import MOST_BYTES, is_alive
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,6 +39,6 @@ def _files(folder: Path) -> list[Path]:
 
 def _content(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_ordinary(path, MOST_BYTES)
     except OSError:
         return b""

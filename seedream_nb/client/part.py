@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import anyio.to_thread
 
 from seedream_nb.errors import DownloadError
+from seedream_nb.files import read_ordinary
 from seedream_nb.wire import retry_after
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 64_000_000
 """Several times what the largest picture (4096x4096) takes; anything beyond is no picture of ours."""
+
+MOST_REST_BYTES = 64_000
+"""Of the note beside a part: where it ends, and what the server called it."""
 
 LONGEST_WAIT_SECONDS = 10.0
 """The longest that a storage's `Retry-After` is obeyed: the cell waits, and `recover` can come later."""
@@ -174,10 +178,10 @@ def rest_of(path: Path) -> Path:
 def _taken_up(path: Path) -> dict[str, Any] | None:
     """Return how to go on from what stands at `path`; it is told once, for what stands there is changed then."""
     try:
-        told = json.loads(rest_of(path).read_bytes())
+        told = json.loads(read_ordinary(rest_of(path), MOST_REST_BYTES))
         rest_of(path).unlink()
         whole = path.stat().st_size == told["size"] > 0 and {"total", "etag"} <= told.keys()
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
     return told if whole else None
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from seedream_nb.errors import DownloadError, SeedreamError
+from seedream_nb.files import is_there
 from seedream_nb.fulfil.parts import keep_aside, keep_old_aside, part_of
 from seedream_nb.fulfil.tools import in_thread
 from seedream_nb.picture import Facts, inspect
@@ -162,7 +163,7 @@ async def recover(generation: Generation, tools: Tools, *, service: str) -> Gene
     with contextlib.suppress(OSError):  # what can't be written is told picture by picture
         await in_thread(tools.journal.open)
     await in_thread(lambda: keep_old_aside(tools.store, blot=tools.blotted_content))
-    have = {int(picture.mark.rpartition(".")[2]) for picture in generation.images if picture.path.exists()}
+    have = {int(picture.mark.rpartition(".")[2]) for picture in generation.images if is_there(picture.path)}
     failed = {}
     for place in places(generation.links, generation.prompt, generation.host if generation.host == service else ""):
         if place.index not in have and (reason := await bring(tools, record, place)):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
-from seedream_nb.errors import RequestError
+from seedream_nb.errors import RequestError, whole_text
 from seedream_nb.generation.value import Generation
 from seedream_nb.picture import Picture
 from seedream_nb.request import ImageRequest
@@ -25,7 +26,9 @@ NONE_MADE = "The service refused each picture: nothing was billed."
 ENDS = ("done", "partial", "failed", "stopped", "unknown")
 LONGEST_SIDE = 100_000
 """Pixels. What a journal says of a picture beyond that is damage: no result comes near it."""
-MOST_NUMBER = 1e12
+MOST_NUMBER, MOST_INDEX = 1e12, 9999
+LONGEST_NAME, LONGEST_PATH = 255, 1000
+"""Bytes of a name that no disk has longer, and of what is within a folder."""
 
 Record = Mapping[str, Any]
 
@@ -51,11 +54,11 @@ def fold(records: Iterable[Record], *, home: Path, alive: bool, verbs: Verbs | N
         return None
     number: int = intent["id"]
     backend = _text(intent.get("backend")) or ""
-    files = {
-        index: _picture(file, home, mark=f"@{number}.{index}", backend=backend, verbs=verbs)
-        for index, file in told.files.items()
-    }
-    pictures = {index: picture for index, picture in sorted(files.items()) if picture is not None}
+    pictures = {}
+    for index, file in sorted(told.files, key=lambda each: each[0]):
+        picture = _picture(file, home, mark=f"@{number}.{index}", backend=backend, verbs=verbs)
+        if picture is not None:  # the latest that can be read
+            pictures[index] = picture
     status = _status(told, have=set(pictures), alive=alive)
     return Generation(
         id=number,
@@ -64,7 +67,7 @@ def fold(records: Iterable[Record], *, home: Path, alive: bool, verbs: Verbs | N
         request=request,
         images=list(pictures.values()),
         created=created,
-        seconds=_number(told.end.get("seconds")) or told.seconds,
+        seconds=_amount(told.end.get("seconds")) or told.seconds,
         cost=_cost(told, status),
         backend=backend,
         host=_text(intent.get("host")) or "",
@@ -90,7 +93,7 @@ class _Told:
     links: list[str] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
     seconds: float | None = None
-    files: dict[int, Record] = field(default_factory=dict)
+    files: list[tuple[int, Record]] = field(default_factory=list)
     missing: dict[int, str] = field(default_factory=dict)
     end: Record = field(default_factory=dict)
     starred: bool = False
@@ -116,18 +119,23 @@ def _told(records: Iterable[Record]) -> _Told:
             case {"event": "again", "tries": int(tries)}:
                 told.sent = max(tries, told.sent)
             case {"event": "links", "links": list(links)}:
-                told.links += [link for link in links if isinstance(link, str) and link not in told.links]
+                told.links += [link for link in dict.fromkeys(_texts(links)) if link not in told.links]
                 told.refusals += [each for each in _refusals(record.get("refused")) if each not in told.refusals]
-                told.seconds = _number(record.get("seconds"))
-            case {"event": "file", "index": int(index)} if index > 0 and index is not True:
-                told.files[index] = record
-            case {"event": "missing", "index": int(index)}:
+                told.seconds = _amount(record.get("seconds"))
+            case {"event": "file", "index": int(index)} if _is_index(index):
+                told.files.append((index, record))
+            case {"event": "missing", "index": int(index)} if _is_index(index):
                 told.missing[index] = _text(record.get("reason")) or NOT_FETCHED
             case {"event": "end"} if _says_more(record, told.end):
                 told.end = record
             case {"event": "star", "on": bool(on)}:
                 told.starred = on
     return told
+
+
+def _is_index(told: int) -> bool:
+    """Return whether a number can be a picture's, counted from 1: a mark has up to four digits for it."""
+    return told is not True and 1 <= told <= MOST_INDEX
 
 
 def _says_more(end: Record, than: Record) -> bool:
@@ -168,9 +176,9 @@ def _cost(told: _Told, status: str) -> float | None:
     """Return what it cost in USD: as settled, else what its links are worth; None where nobody knows."""
     if status in {"stopped", "failed"} and not told.end:
         return 0.0
-    if (cost := _number(told.end.get("cost"))) is not None:
+    if (cost := _amount(told.end.get("cost"))) is not None:
         return cost
-    price = _number(told.intent.get("price"))
+    price = _amount(told.intent.get("price"))
     if told.links and price is not None:
         return price * len(told.links)
     return 0.0 if told.intent.get("backend") == "sandbox" else None
@@ -207,7 +215,7 @@ def _picture(record: Record, home: Path, *, mark: str, backend: str, verbs: Verb
         height=height,
         media_type=_text(record.get("media_type")) or "",
         sha256=_text(record.get("sha256")) or "",
-        size_bytes=size_bytes if isinstance(size_bytes, int) else 0,
+        size_bytes=size_bytes if isinstance(size_bytes, int) and 0 <= size_bytes < MOST_NUMBER else 0,
         mark=mark,
         backend=backend,
         verbs=verbs,
@@ -220,7 +228,16 @@ def _inside(path: object) -> PurePosixPath | None:
         return None
     inside, windows = PurePosixPath(path), PureWindowsPath(path)
     leads_out = inside.is_absolute() or windows.drive or windows.root or ".." in windows.parts
-    return None if leads_out else inside
+    return None if leads_out or not _can_be(inside) else inside
+
+
+def _can_be(path: PurePosixPath) -> bool:
+    """Return whether there can be a file of that name anywhere; looking for another would be an error."""
+    try:
+        names = [os.fsencode(name) for name in path.parts]
+        return 0 < len(b"/".join(names)) <= LONGEST_PATH and max(map(len, names)) <= LONGEST_NAME
+    except UnicodeError:  # half a character, or one that this locale has not
+        return False
 
 
 def _moment(text: str) -> datetime:
@@ -232,7 +249,8 @@ def _moment(text: str) -> datetime:
 
 
 def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
+    """Return a text that every page and terminal can be told: without half characters."""
+    return whole_text(value) if isinstance(value, str) else None
 
 
 def _number(value: object) -> float | None:
@@ -242,5 +260,12 @@ def _number(value: object) -> float | None:
     return float(value) if abs(value) < MOST_NUMBER else None
 
 
+def _amount(value: object) -> float | None:
+    """Return an amount of money or of time, which is never less than nothing."""
+    amount = _number(value)
+    return amount if amount is not None and amount >= 0 else None
+
+
 def _texts(value: object) -> list[str]:
-    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
+    found = map(_text, value) if isinstance(value, list) else ()
+    return [each for each in found if each is not None]

@@ -20,19 +20,31 @@ import weakref
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from seedream_nb.files import open_ordinary
 from seedream_nb.journal.forks import afresh_in_child, share_with_child
-from seedream_nb.journal.lines import EVENTS, MOST_RAW, VERSION, Line, Lines, Record, read, read_lines, spelled
+from seedream_nb.journal.lines import (
+    EVENTS,
+    MOST_BYTES,
+    MOST_RAW,
+    VERSION,
+    Line,
+    Lines,
+    Record,
+    read,
+    read_lines,
+    spelled,
+)
 from seedream_nb.journal.locks import UNABLE, Claim, hold, try_lock
-from seedream_nb.store import PRIVATE_FILE, make_private, sync_folder
+from seedream_nb.store import PRIVATE_FILE, make_inner, sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
 __all__ = [
-    "EVENTS", "MONEY", "MOST_RAW", "SILENT_SECONDS", "VERSION", "Claim", "Journal", "Line", "Lines", "Record",
-    "afresh_in_child", "catch_up", "is_alive", "is_own", "is_writing", "read", "read_lines", "share_with_child",
-    "unwritten", "write_all",
+    "EVENTS", "MONEY", "MOST_BYTES", "MOST_RAW", "SILENT_SECONDS", "VERSION", "Claim", "Journal", "Line", "Lines",
+    "Record", "afresh_in_child", "catch_up", "is_alive", "is_own", "is_writing", "read", "read_lines",
+    "share_with_child", "unwritten", "write_all",
 ]  # fmt: skip
 
 MONEY = frozenset({"intent", "again", "links", "reply"})
@@ -186,7 +198,7 @@ class Journal:
         if self._descriptor is not None and not _leads_to(self.path, self._descriptor):
             self._forget()
         if self._descriptor is None:
-            make_private(self.folder)
+            make_inner(self.folder)
             name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{os.getpid()}-{secrets.token_hex(4)}.jsonl"
             path = self.folder / name
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | _BINARY
@@ -241,17 +253,15 @@ def is_alive(path: Path) -> bool:
     if is_own(path):
         return True
     try:
-        descriptor = os.open(path, os.O_RDONLY | _BINARY)
+        file = open_ordinary(path)
     except OSError:
         return False
-    try:
-        free = try_lock(descriptor, shared=True)
+    with file:
+        free = try_lock(file.fileno(), shared=True)
         if free is None:
             # Either way: a clock that was set back must not keep a dead writer alive for years.
-            return abs(time.time() - os.fstat(descriptor).st_mtime) < SILENT_SECONDS
+            return abs(time.time() - os.fstat(file.fileno()).st_mtime) < SILENT_SECONDS
         return not free
-    finally:
-        os.close(descriptor)
 
 
 def _line(event: str, number: int, fields: Record) -> Line:

@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from seedream_nb.files import read_ordinary
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -17,8 +19,14 @@ EVENTS = frozenset({"intent", "refused", "again", "links", "reply", "file", "mis
 MOST_RAW = 64_000
 """Characters of a senseless reply that are kept: enough to see what it was."""
 
+MOST_BYTES = 512_000_000
+"""Of a journal file, read at once: a thousand times what a busy kernel writes in its life."""
+
+MOST_ID = 10**9 - 1
+"""Ids count requests: a line about a larger one is damage."""
+
 _EVENTS = {event.encode(): event for event in EVENTS}
-_LINE = re.compile(rb'\{"event":"([a-z]+)","id":([0-9]{1,15}),"at":".*,"v":1\}\n')
+_LINE = re.compile(rb'\{"event":"([a-z]+)","id":([0-9]{1,9}),"at":".*,"v":1\}\n')
 
 Record = dict[str, Any]
 
@@ -50,9 +58,7 @@ def read_lines(path: Path, offset: int = 0) -> Lines:
 
     A line without its end may still be growing: it is left for the next time, unless it is whole as it is.
     """
-    with path.open("rb") as file:
-        file.seek(offset)
-        content = file.read()
+    content = read_ordinary(path, MOST_BYTES, start=offset)
     lines: list[Line] = []
     damaged = newer = 0
     whole = content.rfind(b"\n") + 1
@@ -97,7 +103,7 @@ def parsed(text: bytes) -> Record | None:
     record = _object(text)
     fields = (("v", int), ("event", str), ("id", int), ("at", str))
     whole = all(type(record.get(name)) is kind for name, kind in fields) and record["v"] == VERSION
-    return record if whole else None
+    return record if whole and 0 <= record["id"] <= MOST_ID else None
 
 
 def _known(record: Record) -> list[Line]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 import sys
 import threading
 import time
 from typing import TYPE_CHECKING
 
+from seedream_nb.files import read_ordinary
 from seedream_nb.journal.forks import afresh_in_child
-from seedream_nb.store import PRIVATE_FILE, make_private
+from seedream_nb.store import PRIVATE_FILE, make_inner
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,6 +23,9 @@ UNABLE = {getattr(errno, name, None) for name in ("ENOLCK", "EOPNOTSUPP", "ENOTS
 
 _HELD = {getattr(errno, name, None) for name in ("EAGAIN", "EWOULDBLOCK", "EACCES", "EDEADLK", "EDEADLOCK")}
 """What systems say of a file that another has locked. Whatever else they say means that the disk has no locks."""
+
+MOST_TOLD = 10
+"""Digits that tell who has a claim."""
 
 _LOCK_TRIES = 50
 _LOCK_PLACE = 0x7FFF0000  # far beyond the end: on Windows a locked place can't be read
@@ -80,11 +85,14 @@ class Claim:
             if self._released:  # while a thread was about to take it
                 return False
             try:
-                make_private(self.path.parent)
+                make_inner(self.path.parent)
                 # Never through a link: a folder that somebody gave away may lead anywhere.
                 flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
                 self._descriptor = os.open(self.path, flags, PRIVATE_FILE)
             except OSError:
+                return None
+            if not stat.S_ISREG(os.fstat(self._descriptor).st_mode):
+                self._close()
                 return None
             taken = try_lock(self._descriptor, shared=False)
             if taken and not self._is_named():  # who had it took the file away meanwhile
@@ -99,7 +107,7 @@ class Claim:
     def holder(self) -> str:
         """Return the number of the process that has it, as far as it is told."""
         try:
-            told = self.path.read_bytes()[:10].decode()
+            told = read_ordinary(self.path, MOST_TOLD).decode()
         except (OSError, ValueError):
             return ""
         return told if told.isdecimal() else ""

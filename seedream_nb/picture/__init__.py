@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from seedream_nb.errors import StoppedError, plain
+from seedream_nb.files import open_ordinary
 from seedream_nb.picture.copying import copied, made_folder
 from seedream_nb.picture.inspecting import FORMATS, MOST_PIXELS, Facts, inspect
 
@@ -43,13 +44,14 @@ class Picture:
 
     def to_bytes(self) -> bytes:
         """Return the file just as the service sent it; raises FileNotFoundError when it is gone."""
-        return self.path.read_bytes()
+        with open_ordinary(self.path) as file:
+            return file.read()
 
     def to_pil(self) -> Image.Image:
         """Return the picture as a `PIL.Image`, decoded, its file closed."""
         from PIL import Image
 
-        with Image.open(self.path, formats=tuple(FORMATS)) as image:
+        with open_ordinary(self.path) as file, Image.open(file, formats=tuple(FORMATS)) as image:
             image.load()
         return image
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seedream_nb.errors import SeedreamError, plain
+from seedream_nb.files import is_refused_name, is_there, open_ordinary, plain_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,9 +35,15 @@ def copied(picture: Picture, written: str | os.PathLike[str]) -> Path:
     try:
         target = _target(picture, written)
         target.parent.mkdir(parents=True, exist_ok=True)
-        return _copied(picture.path, target)
+        try:
+            return _copied(picture.path, target)
+        except (OSError, UnicodeError) as error:
+            # Another disk may refuse what ours has taken; a name that somebody wrote is told, and not changed.
+            if not is_refused_name(error) or target.name != picture.path.name:
+                raise
+            return _copied(picture.path, target.with_name(plain_name(target.name)))
     except (OSError, ValueError, RuntimeError) as error:  # a NUL in the name, a user that doesn't exist
-        if not picture.path.exists():
+        if not is_there(picture.path):
             raise gone(picture) from None
         raise unwritable(picture.mark, written, error) from None
 
@@ -102,7 +109,7 @@ def _names(target: Path) -> Iterator[Path]:
 
 def _copy(source: Path, target: Path) -> None:
     """Copy a file to a new one; a copy that fails half way leaves nothing behind."""
-    with source.open("rb") as original, target.open("xb") as copy:
+    with open_ordinary(source) as original, target.open("xb") as copy:
         try:
             shutil.copyfileobj(original, copy, _PIECE_BYTES)
         except OSError:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from seedream_nb.errors import ReferenceImageError, plain
+from seedream_nb.files import open_ordinary
 from seedream_nb.references.birth import digest, stamp
 from seedream_nb.references.encode import LOSSY, encode
 from seedream_nb.references.kept import Draft, TooBig
@@ -68,7 +69,7 @@ def _fit(reference: Reference, inputs: Path) -> Input:
 
 @contextlib.contextmanager
 def _stream(source: Path | bytes) -> Iterator[BinaryIO]:
-    with source.open("rb") if isinstance(source, Path) else io.BytesIO(source) as stream:
+    with open_ordinary(source) if isinstance(source, Path) else io.BytesIO(source) as stream:
         yield stream
 
 

@@ -9,7 +9,7 @@ import os
 import secrets
 from typing import TYPE_CHECKING, BinaryIO, Self
 
-from seedream_nb.store import EXTENSIONS, PRIVATE_FILE, PRIVATE_FOLDER, Input, unwritable
+from seedream_nb.store import EXTENSIONS, PRIVATE_FILE, Input, make_inner, unwritable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -40,7 +40,7 @@ class Draft:
         """Create the file, for its owner only."""
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         with self._told():
-            self._folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+            make_inner(self._folder)
             self._file = os.fdopen(os.open(self._path, flags, PRIVATE_FILE), "w+b")
         return self
 

@@ -224,6 +224,8 @@ def _why_not(text: str, lookups: Lookups, tried: str) -> str:
     if glob.has_magic(text):
         return f"matches no file in {lookups.folder}{tried}; look which there are."
     path = _placed(text, lookups.folder)
+    if not path.is_absolute():
+        return "was not found: the folder where this works was removed. Write its whole path, or %cd to another folder."
     remedy = _for_variable(text, lookups.scope) or _for_several(text, lookups) or nearest_file(path) or guess
     return f"was not found in {plain(str(path.parent), _SHOWN)}{tried}.{remedy}"
 

@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from seedream_nb.errors import Problem, SeedreamError
+from seedream_nb.errors import Problem, SeedreamError, whole_text
+from seedream_nb.files import working_folder
 from seedream_nb.prompt import literal
 from seedream_nb.sizes import spell_size
 from seedream_nb.words import quoted
@@ -74,9 +75,14 @@ def _written(reference: Reference, session: Surroundings) -> str:
             f"The reference image {reference.name} that was sent is not there any more.",
             hint="It is kept in the folder inputs of your pictures, unless somebody removed it.",
         )
-    folder = Path.cwd()
-    inside = reference.source.is_relative_to(folder)
-    return Path(os.path.relpath(reference.source)).as_posix() if inside else str(reference.source)
+    return _path_in_a_cell(reference.source)
+
+
+def _path_in_a_cell(path: Path) -> str:
+    """Return how a cell names a file: from the folder where it runs, if it is in there."""
+    folder = working_folder()
+    is_inside = path.is_relative_to(folder) or whole_text(str(path)) != str(path)
+    return Path(os.path.relpath(path, folder)).as_posix() if is_inside and folder.is_absolute() else str(path)
 
 
 def _is_marked(reference: Reference, session: Surroundings) -> bool:

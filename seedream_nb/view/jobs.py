@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seedream_nb.errors import plain, plain_but_links
+from seedream_nb.files import working_folder
 from seedream_nb.preview import side_for
 from seedream_nb.view.markup import Bundle, alarm, badge, frame, grid, text
 from seedream_nb.view.pictures import cell
 from seedream_nb.view.results import ALTERNATIVE_CHARACTERS, generation_bundle, is_brief
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from seedream_nb.job import Job
 
 MEGABYTE = 1_000_000
@@ -32,7 +34,7 @@ def job_bundle(job: Job, *, folder: Path | None = None) -> Bundle:
     side = side_for(job.expected or 1)
     prompt = plain(job.request.prompt, ALTERNATIVE_CHARACTERS)
     brief = is_brief(job.expected or 1)
-    place = folder or Path.cwd()
+    place = folder or working_folder()
     cells = [cell(picture, side, f"{prompt} ({picture.mark})", folder=place, brief=brief) for picture in job.pictures]
     status = f'<div role="status">{badge(job.backend)}{_bar(job)}{text(told)}</div>'
     return {"text/plain": told, "text/html": frame(status + grid(cells))}

@@ -94,5 +94,5 @@ def link(path: Path, folder: Path) -> str:
     """Return the attributes of a link that opens a file beside the page."""
     # Jupyter resolves a relative link against the notebook's folder, wherever the kernel has gone since.
     is_inside = path.is_relative_to(folder)
-    address = quote(Path(os.path.relpath(path, folder)).as_posix()) if is_inside else path.as_uri()
+    address = quote(os.fsencode(Path(os.path.relpath(path, folder)).as_posix())) if is_inside else path.as_uri()
     return f'href="{html.escape(address)}" target="_blank" rel="noopener"'

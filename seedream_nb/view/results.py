@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seedream_nb.budget import money
 from seedream_nb.errors import plain, plain_but_links
+from seedream_nb.files import working_folder
 from seedream_nb.generation import NOTE_CHARACTERS, origins
 from seedream_nb.preview import side_for
 from seedream_nb.view.markup import FAINT, Bundle, alarm, badge, frame, grid, line, note, text
@@ -15,6 +15,8 @@ from seedream_nb.view.pictures import alone, cell, shown_path
 from seedream_nb.view.references import sent_references
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from seedream_nb.errors import SeedreamError
     from seedream_nb.generation import Generation
     from seedream_nb.picture import Picture
@@ -33,7 +35,7 @@ def generation_bundle(
         error: what its job ended with, in place of its own.
         folder: the notebook's, from which links lead; without it, the current one.
     """
-    folder = folder or Path.cwd()
+    folder = folder or working_folder()
     side = side_for(len(generation.images))
     brief = is_brief(len(generation.images))
     cells = [
@@ -54,7 +56,7 @@ def generation_bundle(
 def picture_bundle(picture: Picture, *, folder: Path | None = None) -> Bundle:
     """Return one picture as its preview; links lead from `folder`, the notebook's, or the current one."""
     label = " (sandbox)" if picture.backend == "sandbox" else ""
-    shown = cell(picture, side_for(1), picture.mark + label, badge(picture.backend), folder=folder or Path.cwd())
+    shown = cell(picture, side_for(1), picture.mark + label, badge(picture.backend), folder=folder or working_folder())
     return {"text/plain": repr(picture), "text/html": frame(grid([shown])), **alone([picture])}
 
 

@@ -85,7 +85,7 @@ class Gallery(Piece):
                 continue
             if len(entries) == PAGE:
                 break
-            entries.append(_entry(each))
+            entries.append(entry_of(each))
         values = {"entries": entries, "whole": len(entries) < PAGE, "starred": len(starred)}
         return Answer(values=values, is_kept=False)
 
@@ -94,7 +94,7 @@ class Gallery(Piece):
         oldest = asked.number("oldest")
         found, starred = self._found(asked)
         ids = [each for each in found.ids if each >= oldest and (not asked.truth("stars") or each in starred)]
-        newest = [_entry(self.history[each]) for each in reversed(ids[-PAGE:])]
+        newest = [entry_of(self.history[each]) for each in reversed(ids[-PAGE:])]
         values = {"entries": newest, "ids": ids[::-1], "stars": sorted(starred), "starred": len(starred)}
         return Answer(values=values, is_kept=False)
 
@@ -162,7 +162,7 @@ class Gallery(Piece):
         return self.history.marked(mark)[0]
 
 
-def _entry(generation: Generation) -> dict[str, Any]:
+def entry_of(generation: Generation) -> dict[str, Any]:
     """Return a generation as the page shows it: no bytes, no paths."""
     first = generation.images[0] if generation.images else None
     return {

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from seedream_nb.errors import Problem, RequestError, SeedreamError, plain
+from seedream_nb.errors import Problem, RequestError, SeedreamError, plain, whole_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
 MOST_ANSWERS = 256
 """Answers that are kept, so that a question which comes twice is not acted on twice."""
@@ -172,6 +173,15 @@ def told(error: SeedreamError) -> dict[str, Any]:
     for problem in error.problems if isinstance(error, RequestError) else ():
         fields.setdefault(field_of(problem), []).append(problem)
     return {"told": error.lines(), "fields": fields, "kind": type(error).__name__}
+
+
+def sendable(value: Any) -> Any:  # noqa: ANN401 - JSON
+    """Return a message whose texts are whole: names of files and what a page sends may have half characters."""
+    if isinstance(value, str):
+        return whole_text(value)
+    if isinstance(value, Mapping):
+        return {sendable(key): sendable(each) for key, each in value.items()}
+    return [sendable(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def field_of(problem: str) -> str:

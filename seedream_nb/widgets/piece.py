@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import anywidget
 
-from seedream_nb.widgets.messages import MOST_ID, Answer, Desk
+from seedream_nb.widgets.messages import MOST_ID, Answer, Desk, sendable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -81,6 +81,10 @@ class Piece(anywidget.AnyWidget):
         """Send what it shows to where it is in sight; a cell that is run again leaves pieces behind that are not."""
         if self.in_sight:
             self.send({"snapshot": dict(self.shown())})
+
+    def send(self, content: Any, buffers: Any = None) -> None:  # noqa: ANN401 - ipywidgets' own
+        """Send a message, of which each text can be sent: half a character would end the whole of it."""
+        super().send(sendable(content), buffers)
 
     def close(self) -> None:
         """Close the widget: nobody is told any more."""

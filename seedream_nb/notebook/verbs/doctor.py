@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from seedream_nb.binder import ELSEWHERE
 from seedream_nb.errors import ConnectionFailedError, SeedreamError, SettingsError, plain
 from seedream_nb.homes import fallback_folder, trouble_with
+from seedream_nb.keys import VARIABLE
 from seedream_nb.notebook.surroundings import frontend, notebook_name
 from seedream_nb.notebook.verbs import no_words
 from seedream_nb.notebook.verbs.columns import paragraph
@@ -121,6 +122,9 @@ def _key(session: Session, _ip: InteractiveShell) -> Iterator[Finding]:
         yield Finding(told=told)
     for notice in endpoint.notices:
         yield Finding(state="note", told=notice)
+    if session.login.path is None:
+        told = "This user has no home folder, so %seedream login can store no key."
+        yield Finding(state="note", told=told, remedy=f"Give the key in the environment as {VARIABLE}, or set HOME.")
 
 
 def _home(session: Session, _ip: InteractiveShell) -> Iterator[Finding]:
@@ -128,8 +132,9 @@ def _home(session: Session, _ip: InteractiveShell) -> Iterator[Finding]:
     default = session.settings.source("home") == "default"
     wanted = session.settings.folder / "seedream" if default else home
     trouble, another = trouble_with(wanted), "Choose another: %seedream config home=FOLDER"
-    if trouble and default and not trouble_with(fallback_folder()):
-        told = f"{trouble[:-1]}, so pictures go to {fallback_folder()}."
+    fallback = fallback_folder()
+    if trouble and default and fallback and not trouble_with(fallback):
+        told = f"{trouble[:-1]}, so pictures go to {fallback}."
         yield Finding(state="note", told=told, remedy=another)
         return
     if trouble:

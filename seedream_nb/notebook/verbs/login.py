@@ -6,7 +6,7 @@ import getpass
 from typing import TYPE_CHECKING
 
 from seedream_nb.binder import no_login
-from seedream_nb.errors import SettingsError, StoppedError
+from seedream_nb.errors import SettingsError, StoppedError, plain
 from seedream_nb.keys import CONFIGURED, Key, stored_login
 from seedream_nb.notebook.verbs import no_words
 
@@ -34,7 +34,7 @@ def login(_rest: str, session: Session, _ip: InteractiveShell) -> None:
             hint="Set NOVITA_API_KEY in the environment or in a .env file beside the notebook.",
         ) from None
     session.login.store(host, key)
-    print(f"Stored for {host} in {session.login.path}. Remove it with: %seedream logout")
+    print(f"Stored for {host} in {plain(str(session.login.path))}. Remove it with: %seedream logout")
     _tell_what_goes_first(session)
 
 

@@ -71,5 +71,5 @@ def recover(rest: str, session: Session, _ip: InteractiveShell) -> None:
         for each in refused
     ]
     lines += [f"{each.mark} is still being worked on by another kernel." for each in session.history.elsewhere()]
-    lines += filter(None, [session.catch_up()])
+    lines += filter(None, [plain(session.catch_up() or "")])
     print("\n".join(lines) or ("All of it is here now." if tried else "Nothing is missing."))
