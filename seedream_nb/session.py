@@ -243,10 +243,18 @@ class Session:
         with contextlib.suppress(SettingsError):  # what storages answer may have the key in it, though they get none
             self._learn(self.endpoint())
         self.catch_up()
-        tried = [
-            self._wait(recover(each, self._tools(for_links(each.backend)), service=self.service_host))
-            for each in self.history.lacking(running=self.jobs.ids(self.history.home))
-        ]
+        tried: list[Generation] = []
+        trouble: Exception | None = None
+        for each in self.history.lacking(running=self.jobs.ids(self.history.home)):
+            try:
+                tools = self._tools(for_links(each.backend))
+                tried.append(self._wait(recover(each, tools, service=self.service_host)))
+            except StoppedError:
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever is wrong with one, the others are paid for too
+                trouble = error
+        if trouble is not None:
+            raise trouble
         self._close_what_was_left()
         return tried
 

@@ -131,6 +131,15 @@ def check(home: Path) -> None:
         sendable(str(problem))
 
 
+def test_a_million_links_are_not_all_fetched(tmp_path: Path) -> None:
+    """A line with more links than the service gives keeps nobody waiting: the first hundred count."""
+    kernel = Kernel(tmp_path)
+    kernel.ask(1)
+    kernel.link(1, 200_000)
+    (found,) = History(tmp_path)
+    assert (len(found.links), len(found.missing)) == (100, 100)
+
+
 def sendable(value: object) -> None:
     """Make sure that a page can be sent this, and a terminal shown it."""
     json.dumps(value, allow_nan=False, ensure_ascii=False).encode()

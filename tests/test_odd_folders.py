@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from seedream_nb.errors import SeedreamError
+from seedream_nb.errors import SeedreamError, SettingsError
+from seedream_nb.files import working_folder
+from seedream_nb.session import Session
+from seedream_nb.settings import Settings
 from seedream_nb.view import bundle, history_bundle
 from seedream_nb.view.cells import cell_of
 
@@ -76,6 +79,47 @@ def test_errors_about_such_a_folder_can_be_told(new_session: NewSession, tmp_pat
     sendable([str(caught.value), *caught.value.lines(), *caught.value._render_traceback_()])
 
 
+NOTEBOOK = """
+import os, pathlib, sys
+os.chdir(os.fsencode(sys.argv[1]) + b"/caf\\xe9")
+sys.stdout.reconfigure(encoding="utf-8", errors="strict")
+from tests.faults import FaultServer
+from IPython.core.interactiveshell import InteractiveShell
+shell = InteractiveShell.instance()
+shell.user_ns["__vsc_ipynb_file__"] = os.getcwd() + "/caf\\udce9.ipynb"
+shell.run_line_magic("load_ext", "seedream_nb")
+import seedream_nb as sd
+pathlib.Path("\\udce9.txt").touch()
+with FaultServer() as server:
+    sd.configure(base_url=server.url, api_key="sk_test")
+    shell.run_cell_magic("seedream", "--save copies", "a fox")
+    made = shell.run_cell_magic("seedream", "-i copies/0001-1-a-fox.jpg -i @1", "a hare")
+    print(made, repr(made), made[0])
+    shell.run_cell_magic("seedream", "--dry-run -i @1", "a hare")
+    for line in ("", "doctor", "history", "show @2", "code @2", "recover", "usage", "config", "config home"):
+        shell.run_line_magic("seedream", line)
+    for broken in ("-i nowhere.png", "-i \\udce9.png", "--save \\udce9.txt/x"):
+        try:
+            shell.run_cell_magic("seedream", broken, "a hare")
+        except sd.SeedreamError as error:
+            print(error)
+    print(len(server.posts), made.status, flush=True)
+    os._exit(0)
+"""
+
+
+@linux
+@pytest.mark.slow
+def test_a_notebook_in_a_folder_whose_name_is_no_utf_8(tmp_path: Path) -> None:
+    """Cells, verbs and errors can be printed where nothing but UTF-8 is."""
+    (tmp_path / NO_UTF_8).mkdir()
+    ran = subprocess.run(
+        [sys.executable, "-c", NOTEBOOK, str(tmp_path)], env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (ran.stdout.splitlines()[-1:], ran.stderr) == (["2 done"], "")
+
+
 # It is loaded in a folder that is removed, or is no more anybody's; the home is elsewhere, and absolute.
 GONE = """
 import os, pathlib, sys
@@ -123,6 +167,26 @@ def test_the_working_folder_was_removed(tmp_path: Path, when: str) -> None:
     refused = [line for line in told if line.startswith("refused:")]
     assert (len(refused), told[-1], ran.stderr) == (2, "2", "")
     assert all("Nothing was sent" in line and "Errno" not in line for line in refused)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps the folder that somebody works in")
+def test_without_a_working_folder_pictures_go_to_the_users_own(
+    fault_server: FaultServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The default folder can't be made where the working folder was removed: it says so, and where pictures are."""
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    (tmp_path / "work").rmdir()
+    settings = Settings(environ={}, folder=working_folder())
+    settings.change(base_url=fault_server.url, api_key="sk_test")
+    session = Session(settings=settings, lingers=False)
+    made = session.start("a fox").result()
+    assert (made.status, made[0].path.exists()) == ("done", True)
+    assert "the folder that it lies in was removed. Pictures and history are in" in made.warnings[0]
+    settings.change(home="mine")
+    with pytest.raises(SettingsError, match="the folder that it lies in was removed"):
+        session.start("a fox").result()
+    session.close()
 
 
 # A user whom the system does not know, and nothing in the environment that tells a home.

@@ -6,7 +6,8 @@ import contextlib
 import time
 from typing import TYPE_CHECKING
 
-from seedream_nb.client.part import rest_of
+from seedream_nb.client.part import MOST_BYTES, MOST_REST_BYTES, rest_of
+from seedream_nb.files import read_ordinary
 from seedream_nb.journal import is_writing
 from seedream_nb.store import write_private
 
@@ -56,8 +57,8 @@ def keep_old_aside(store: Store, *, blot: Callable[[bytes], bytes] = bytes) -> N
 
 def _blotted(part: Path, blot: Callable[[bytes], bytes]) -> bool:
     """Take the key out of what a server sent; return whether it was there, and so nothing to go on from."""
-    content, rest = part.read_bytes(), rest_of(part)
-    told = rest.read_bytes() if rest.exists() else b""
+    content, rest = read_ordinary(part, MOST_BYTES), rest_of(part)
+    told = read_ordinary(rest, MOST_REST_BYTES) if rest.exists() else b""
     kept = blot(content)
     if kept != content:
         write_private(part, kept)

@@ -27,6 +27,8 @@ ENDS = ("done", "partial", "failed", "stopped", "unknown")
 LONGEST_SIDE = 100_000
 """Pixels. What a journal says of a picture beyond that is damage: no result comes near it."""
 MOST_NUMBER, MOST_INDEX = 1e12, 9999
+MOST_LINKS = 100
+"""Several times what the service gives; to fetch a million would keep the others waiting for days."""
 LONGEST_NAME, LONGEST_PATH = 255, 1000
 """Bytes of a name that no disk has longer, and of what is within a folder."""
 
@@ -119,8 +121,9 @@ def _told(records: Iterable[Record]) -> _Told:
             case {"event": "again", "tries": int(tries)}:
                 told.sent = max(tries, told.sent)
             case {"event": "links", "links": list(links)}:
-                told.links += [link for link in dict.fromkeys(_texts(links)) if link not in told.links]
-                told.refusals += [each for each in _refusals(record.get("refused")) if each not in told.refusals]
+                told.links = list(dict.fromkeys([*told.links, *_texts(links[:MOST_LINKS])]))[:MOST_LINKS]
+                refusals = _refusals(record.get("refused"))
+                told.refusals = list(dict.fromkeys([*told.refusals, *refusals]))[:MOST_LINKS]
                 told.seconds = _amount(record.get("seconds"))
             case {"event": "file", "index": int(index)} if _is_index(index):
                 told.files.append((index, record))
@@ -186,10 +189,10 @@ def _cost(told: _Told, status: str) -> float | None:
 
 def _refusals(value: object) -> list[str]:
     """Tell of each picture that the service refused, in its words."""
-    told = [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
+    told = [each for each in value[:MOST_LINKS] if isinstance(each, Mapping)] if isinstance(value, list) else []
     return [
         f"Picture {each.get('picture')} of {each.get('of')} was refused by the service, and not billed"
-        f"{f' ({code})' if (code := each.get('code')) is not None else ''}"
+        f"{f' ({whole_text(str(code))})' if (code := each.get('code')) is not None else ''}"
         f"{f': “{words}”' if (words := _text(each.get('message'))) else '.'}"
         for each in told
     ]

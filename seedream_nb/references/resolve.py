@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from seedream_nb.errors import Problem, did_you_mean, plain
+from seedream_nb.files import is_there
 from seedream_nb.references.birth import born, nearest_file
 from seedream_nb.references.chains import NOTHING, evaluated, hint_for
 from seedream_nb.references.limits import wrong
@@ -185,7 +186,7 @@ def _of_mark(mark: str, lookups: Lookups) -> Iterator[Found]:
         raise Problem(*problem.texts, reference=True) from problem
     except LookupError as error:
         raise wrong(mark, f"is not in the history ({error}).") from error
-    gone = [path.name for path in paths if not path.exists()]
+    gone = [path.name for path in paths if not is_there(path)]
     if gone:
         raise wrong(mark, f"is not on disk any more ({', '.join(gone)}); %seedream recover may bring it back.")
     for path in paths:

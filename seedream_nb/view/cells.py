@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from seedream_nb.errors import Problem, SeedreamError, whole_text
-from seedream_nb.files import working_folder
+from seedream_nb.files import is_there, working_folder
 from seedream_nb.prompt import literal
 from seedream_nb.sizes import spell_size
 from seedream_nb.words import quoted
@@ -70,7 +70,7 @@ def _written(reference: Reference, session: Surroundings) -> str:
         return reference.url
     if _is_marked(reference, session):
         return reference.name
-    if not isinstance(reference.source, Path) or not reference.source.exists():
+    if not isinstance(reference.source, Path) or not is_there(reference.source):
         raise SeedreamError(
             f"The reference image {reference.name} that was sent is not there any more.",
             hint="It is kept in the folder inputs of your pictures, unless somebody removed it.",
