@@ -52,7 +52,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     images = [{**reference, "file": f"inputs/{'a' * 64}.png"}, {"name": "@1", "url": "https://x.example/a.png"}]
     request = {**make_request("the odd fox", max_images=2).to_record(), "images": images}
     kernel.ask(3, request=request, warnings=["careful"], sources=["@1.1"], notebook="a.ipynb")
-    kernel.link(3, 2)
+    kernel.link(3, 2, refused=[{"picture": 3, "of": 3, "code": "Sensitive", "message": "no"}])
     for index in (1, 2):
         kernel.land(3, index)
         (kernel.home / f"0003-{index}.jpg").write_bytes(jpeg(20, 20))

@@ -191,9 +191,11 @@ def _refusals(value: object) -> list[str]:
     """Tell of each picture that the service refused, in its words."""
     told = [each for each in value[:MOST_LINKS] if isinstance(each, Mapping)] if isinstance(value, list) else []
     return [
-        f"Picture {each.get('picture')} of {each.get('of')} was refused by the service, and not billed"
-        f"{f' ({whole_text(str(code))})' if (code := each.get('code')) is not None else ''}"
-        f"{f': “{words}”' if (words := _text(each.get('message'))) else '.'}"
+        whole_text(
+            f"Picture {each.get('picture')} of {each.get('of')} was refused by the service, and not billed"
+            f"{f' ({code})' if (code := each.get('code')) is not None else ''}"
+            f"{f': “{words}”' if (words := _text(each.get('message'))) else '.'}"
+        )
         for each in told
     ]
 
