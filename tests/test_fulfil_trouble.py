@@ -10,16 +10,26 @@ from typing import TYPE_CHECKING
 import pytest
 
 from seedream_nb.client import Patience
-from seedream_nb.errors import DownloadError, ReplyError, SettingsError, StillGeneratingError, StoppedError
+from seedream_nb.errors import (
+    ConnectionFailedError,
+    DownloadError,
+    ReplyError,
+    SettingsError,
+    StillGeneratingError,
+    StoppedError,
+)
 from seedream_nb.journal import Journal, read, write_all
+from seedream_nb.view import progress
 from tests.faults import jpeg
-from tests.faults.script import POST, Links, Reply
+from tests.faults.script import POST, Links, Reply, Stall
 from tests.journals import Disk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from seedream_nb.job import Job
+    from seedream_nb.session import Session
     from tests.conftest import NewSession
     from tests.faults.server import FaultServer
 
@@ -295,3 +305,73 @@ def test_a_reply_of_any_bytes_is_kept_as_it_came(
     long = path.parent / "0001-reply.txt"
     kept = long.read_bytes() if long.exists() else raw.encode(errors="surrogateescape")
     assert kept == odd + "…".encode()
+
+
+@pytest.fixture
+def full(new_session: NewSession, fault_server: FaultServer) -> Iterator[tuple[Session, list[Job]]]:
+    """Give a session with two places, and the two jobs that have them for as long as the test takes."""
+    fault_server.on(POST, Stall(when="body", seconds=60))
+    session = new_session(patience=Patience(silence=60))
+    session.settings.change(concurrency=2)
+    jobs = [session.start(f"slow {number}") for number in range(2)]
+    assert fault_server.wait_for(lambda server: len([seen for seen in server.posts if seen.read]) == 2)
+    yield session, jobs
+    session.close()
+
+
+def test_what_waits_for_a_place_says_for_whom(full: tuple[Session, list[Job]]) -> None:
+    """A request that no place is free for names those that are in flight, and can be stopped: not sent, not billed."""
+    session, _ = full
+    job = session.start("a fox")
+    until(lambda: job.wait == "Waiting for a place: 2 requests are in flight (@1, @2)")
+    assert progress(job) == job.wait
+    job.cancel()
+    with pytest.raises(StoppedError, match="Nothing was billed"):
+        job.result()
+
+
+def test_who_waits_for_a_place_waits_no_longer_than_the_timeout(
+    full: tuple[Session, list[Job]], fault_server: FaultServer
+) -> None:
+    """When nothing moved for as long as its timeout, who waits for it is freed, and the request is withdrawn."""
+    session, _ = full
+    began = time.monotonic()
+    job = session.start("a fox", timeout=0.3)
+    with pytest.raises(ConnectionFailedError) as failed:
+        job.result()
+    assert time.monotonic() - began < 10
+    places = "waiting for a place: 2 requests are in flight (@1, @2)"
+    assert failed.value.lines() == [
+        f"Not sent within 0.3 s: still {places}. So it was withdrawn: nothing was sent, nothing was billed.",
+        "Run it again later, or let more requests be in flight: %seedream config concurrency=8",
+    ]
+    until(lambda: job.over)
+    assert (job.status, len(fault_server.posts)) == ("failed", 2)
+    assert session.budget.reserved == pytest.approx(0.06)
+
+
+def test_who_does_not_wait_keeps_its_place_in_the_line(full: tuple[Session, list[Job]]) -> None:
+    """A job in the background goes on waiting beyond its timeout: nobody is kept."""
+    session, _ = full
+    job = session.start("a fox", timeout=0.1)
+    with pytest.raises(StillGeneratingError, match="not sent yet"):
+        job.result(timeout=0.5)
+    assert (job.over, job.status) == (False, "waiting")
+
+
+@pytest.mark.slow
+def test_a_line_that_moves_is_waited_in(new_session: NewSession, fault_server: FaultServer) -> None:
+    """The timeout counts anew whenever another one comes to its end: a long line is no reason to give up."""
+    fault_server.on(POST, Links(delay=0.4))
+    session = new_session()
+    session.settings.change(concurrency=1)
+    jobs = [session.start(f"fox {number}", timeout=2.0) for number in range(7)]
+    assert [job.result().status for job in reversed(jobs)] == ["done"] * 7
+
+
+def until(condition: Callable[[], object]) -> None:
+    """Wait until something holds."""
+    limit = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < limit
+        time.sleep(0.02)

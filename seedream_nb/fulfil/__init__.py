@@ -16,6 +16,7 @@ from seedream_nb.errors import DownloadError, OutcomeUnknownError, ReplyError, S
 from seedream_nb.fulfil.pictures import download, recover, write_inline
 from seedream_nb.fulfil.tools import Tools, in_thread
 from seedream_nb.generation import lineage
+from seedream_nb.job import Job
 from seedream_nb.preview import warm_references
 from seedream_nb.record import Record
 from seedream_nb.references.fit import fit
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from seedream_nb.budget import Reservation
     from seedream_nb.client import Reply
     from seedream_nb.generation import Generation
-    from seedream_nb.job import Job
     from seedream_nb.request import ImageRequest, Reference
     from seedream_nb.store import Input
 
@@ -38,6 +38,8 @@ FROM_HISTORY = "From the history: the same was asked before. Nothing was sent, n
 NO_CLAIMS = "This disk has no locks, so another kernel that asks for the same at the same time would pay for it too."
 CLAIM_SECONDS = 0.1
 """How often is looked whether another kernel has what it asked for."""
+PLACES_SECONDS, NAMED = 0.5, 8
+"""How often a job that waits for a place looks who has them, and how many of those it names."""
 PREPARED_AT_ONCE = 2
 """References that are decoded at once: a picture of 36 million pixels takes 110 MB then."""
 JOURNALED_CHARACTERS = 60_000
@@ -62,9 +64,7 @@ async def buy(job: Job, tools: Tools, inputs: list[str | Input]) -> None:
     record = Record(tools.journal, home=tools.store.home, verbs=tools.verbs)
     with tools.budget.reserve(job.request, job.price) as reservation:
         async with ended(job, tools, record, reservation):
-            if tools.turn.available_tokens < 1:
-                job.update(phase="waiting")
-            async with tools.turn:
+            async with place(job, tools.turn):
                 await journal_intent(job, tools, record, inputs)
                 warm_thumbnails(record)
                 results = await post(job, tools, record, inputs)
@@ -97,21 +97,47 @@ async def alone(job: Job, tools: Tools, others: Sequence[Job]) -> AsyncIterator[
     """Wait until nobody else asks for the same, here or in another kernel with this home; then others wait for us."""
     for other in others:
         if other.asks_the_same(job):
-            job.update(phase="waiting", wait=f"Waiting for {other.mark}, which asks for the same…")
+            job.queue(f"Waiting for {other.mark}, which asks for the same…")
             await ended_work(other)
-            job.update(wait=None)
+            job.queue(None)
     claim = tools.claim(job.asks)
     try:
         while (taken := await in_thread(claim.take)) is False:
             whose = f" (process {number})" if (number := await in_thread(claim.holder)) else ""
-            job.update(phase="waiting", wait=f"Waiting for another kernel{whose}, which asks for the same…")
+            job.queue(f"Waiting for another kernel{whose}, which asks for the same…")
             await asyncio.sleep(CLAIM_SECONDS)
-        job.update(wait=None)
+        job.queue(None)
         if taken is None:
             job.notices += (NO_CLAIMS,)
         yield
     finally:
         claim.release()
+
+
+@asynccontextmanager
+async def place(job: Job, places: anyio.CapacityLimiter) -> AsyncIterator[None]:
+    """Hold one of the places for what is in flight; as long as none is free, the job says who has them."""
+    telling = asyncio.create_task(tell_who_has(places, job)) if places.available_tokens < 1 else None
+    try:
+        await places.acquire_on_behalf_of(job)
+    finally:
+        if telling is not None:
+            telling.cancel()
+    try:
+        job.queue(None)
+        yield
+    finally:
+        places.release_on_behalf_of(job)
+
+
+async def tell_who_has(places: anyio.CapacityLimiter, job: Job) -> None:
+    """Let a job that waits for a place say which others have them."""
+    while True:
+        marks = sorted(other.mark for other in places.statistics().borrowers if isinstance(other, Job))
+        are = "request is" if len(marks) == 1 else "requests are"
+        more = f", and {len(marks) - NAMED} more" if len(marks) > NAMED else ""
+        job.queue(f"Waiting for a place: {len(marks)} {are} in flight ({', '.join(marks[:NAMED])}{more})")
+        await asyncio.sleep(PLACES_SECONDS)
 
 
 async def made_before(job: Job, tools: Tools, others: Sequence[Job]) -> Generation | None:

@@ -64,6 +64,7 @@ class Job:
         self.sent: float | None = None
         self.wait: str | None = None
         self.first_sent: float | None = None
+        self.queued: float | None = None
         self.generation: Generation | None = None
         self.error: SeedreamError | None = None
         self.followed = False
@@ -75,6 +76,7 @@ class Job:
         self._work_over = threading.Event()
         self._background: Background | None = None
         self._task: asyncio.Task[Any] | None = None
+        self._out_of_time: SeedreamError | None = None
         self._thread: threading.Thread | None = None
         self._process = os.getpid()
 
@@ -112,6 +114,7 @@ class Job:
 
         Raises:
             StillGeneratingError: the timeout passed, or another process works on it; the work goes on.
+            ConnectionFailedError: its own timeout passed while it waited for others: it was withdrawn, not sent.
             StoppedError: it was stopped, by `cancel()` or by interrupting this wait.
             SeedreamError: it failed; the class says how.
         """
@@ -125,7 +128,7 @@ class Job:
                 if limit is not None and time.monotonic() >= limit:
                     raise stops.too_late(self, timeout)
                 if limit is None and self.overdue:
-                    raise stops.too_late(self, self.timeout)
+                    self._run_out_of_time()
                 self._pause(limit)
         except StoppedError:
             raise
@@ -137,9 +140,11 @@ class Job:
     def overdue(self) -> bool:
         """Whether the job's own timeout has passed since its last byte was sent for the first time.
 
-        What the service refuses for now is sent again within that same time: nobody waits longer for that.
+        Before that, whether it has passed since something moved among the others that it waits for. What the service
+        refuses for now is sent again within that same time: nobody waits longer for that.
         """
-        return self.first_sent is not None and not self.over and time.monotonic() - self.first_sent >= self.timeout
+        since = self.queued if self.first_sent is None else self.first_sent
+        return since is not None and not self.over and time.monotonic() - since >= self.timeout
 
     def cancel(self) -> None:
         """Stop: withdraw the request if it was not sent; else let the work go on, and say so.
@@ -201,6 +206,15 @@ class Job:
         self.committed, now = True, time.monotonic()
         self.first_sent = now if self.first_sent is None else self.first_sent
         self.update(phase="generating", sent=now)
+
+    def queue(self, told: str | None) -> None:
+        """Show for whom it waits before it is sent; None: for nobody any more. Each change begins its timeout anew."""
+        if told is None:
+            self.queued = None
+            self.update(wait=None)
+        elif told != self.wait or self.queued is None:
+            self.queued = time.monotonic()
+            self.update(phase="waiting", wait=told)
 
     def hold(self, pause: Pause | None) -> None:
         """Show that it waits before another try to connect; None: that it goes on."""
@@ -268,7 +282,8 @@ class Job:
         try:
             await self._task
         except asyncio.CancelledError:
-            self.finish(self.generation, stops.ended_from_outside(self) if self.committed else stops.withdrawn(self))
+            withdrawn = self._out_of_time or stops.withdrawn(self)
+            self.finish(self.generation, stops.ended_from_outside(self) if self.committed else withdrawn)
         except SeedreamError as error:
             self.finish(self.generation, error)
         except Exception as error:  # noqa: BLE001 - a fault of ours must end the wait too, and be told
@@ -292,6 +307,19 @@ class Job:
         if self._task is None:
             asyncio.get_running_loop().call_soon(self._end_unbegun)
         elif not self.committed:
+            self._task.cancel()
+
+    def _run_out_of_time(self) -> None:
+        """End a wait that took as long as the job's own timeout; what was not sent by then is withdrawn."""
+        if self.first_sent is not None or self._background is None:
+            raise stops.too_late(self, self.timeout)
+        with contextlib.suppress(TimeoutError):  # the loop is busy: who waits tries again
+            self._background.call(self._withdraw, seconds=ANSWER_SECONDS)
+
+    def _withdraw(self) -> None:
+        if self.overdue and self.first_sent is None and not self._future.done() and self._task is not None:
+            self._out_of_time = stops.never_sent(self)
+            self._future.set_exception(self._out_of_time)
             self._task.cancel()
 
     def _end_unbegun(self) -> None:

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from seedream_nb.errors import OutcomeUnknownError, SeedreamError, StillGeneratingError, StoppedError
+from seedream_nb.errors import (
+    ConnectionFailedError,
+    OutcomeUnknownError,
+    SeedreamError,
+    StillGeneratingError,
+    StoppedError,
+)
 from seedream_nb.job import words
 
 if TYPE_CHECKING:
@@ -40,6 +46,12 @@ def too_late(job: Job, seconds: float | None) -> StillGeneratingError:
     text = _said(job, words.TOO_LATE if job.expected is None else words.STILL_FETCHING)
     told = f"{text}\n{_where(job)}" if job.committed else words.UNSENT
     return StillGeneratingError(told.format(seconds=seconds, phase=job.phase), hint=words.SEE_HISTORY)
+
+
+def never_sent(job: Job) -> ConnectionFailedError:
+    """Return the error for a request that waited for others as long as its timeout allows: it is withdrawn."""
+    still = f"{job.wait[:1].lower()}{job.wait[1:].rstrip('…')}" if job.wait else job.phase
+    return ConnectionFailedError(words.NEVER_SENT.format(seconds=job.timeout, still=still), hint=words.LATER)
 
 
 def ended_from_outside(job: Job) -> SeedreamError:
