@@ -6,6 +6,7 @@ import asyncio
 import base64
 import logging
 import os
+import pickle
 import socket
 import ssl
 import sys
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from tests.faults.proxy import Trouble
 
 SERVICE = "https://service.example"
+LONG_LOGIN = "ada.lovelace"
 LOGIN, PASSWORD = "ada", "p@ss:w/rd#1"
 ESCAPED = "p%40ss%3Aw%2Frd%231"
 
@@ -413,10 +415,36 @@ def test_the_password_of_a_proxy_is_never_shown(
     assert not [word for word in secrets() if word in caplog.text]
 
 
+@pytest.mark.parametrize("trouble", ["echo", "garbled echo"])
+@pytest.mark.parametrize("scheme", ["https", "http"])
+def test_what_a_proxy_echoes_of_its_login_is_never_shown(
+    trusted: Company, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, trouble: Trouble, scheme: str
+) -> None:
+    """A proxy that repeats user and password in its refusal, however spelled: neither error, cause nor log has them."""
+    caplog.set_level(logging.DEBUG)
+    with trusted.proxy(trouble=trouble) as proxy:
+        monkeypatch.setenv(f"{scheme.upper()}_PROXY", f"http://{LONG_LOGIN}:{ESCAPED}@{proxy.address}")
+        client = Client(base_url=f"{scheme}://service.example", key=None, patience=QUICK)
+        reply = error = None
+        try:
+            reply = asyncio.run(client.post(Body(FOX, [])))
+        except SeedreamError as caught:
+            error = caught
+        error = error or client.refusal(reply or pytest.fail("no answer"))
+        with pytest.raises(SeedreamError) as unreached:
+            asyncio.run(client.download(f"{scheme}://service.example/a.jpg", Path("a.jpg")))
+    assert proxy.asked
+    for each in (error, unreached.value):
+        assert_silent_about_the_password(each)
+        assert LONG_LOGIN not in f"{each}{each!r}{each.__cause__!r}"
+        assert not [word.encode() for word in secrets() if word.encode() in pickle.dumps(each)]
+    assert not [word for word in [*secrets(), LONG_LOGIN] if word in caplog.text]
+
+
 def secrets() -> list[str]:
     """Return the password in each form that it has on its way."""
-    sent = base64.b64encode(f"{LOGIN}:{PASSWORD}".encode()).decode()
-    return [PASSWORD, ESCAPED, sent, "w/rd", "w%2Frd"]
+    sent = [base64.b64encode(f"{login}:{PASSWORD}".encode()).decode() for login in (LOGIN, LONG_LOGIN)]
+    return [PASSWORD, ESCAPED, *sent, "w/rd", "w%2Frd"]
 
 
 def assert_silent_about_the_password(error: BaseException) -> None:

@@ -12,13 +12,13 @@ from seedream_nb.addresses import leads_inside
 from seedream_nb.client.again import Pause, pause_after
 from seedream_nb.client.downloading import Way, download
 from seedream_nb.client.lines import Lines, Patience
-from seedream_nb.client.logs import keep_out_of_logs
+from seedream_nb.client.logs import keep_out_of_logs, login_words, without_secrets
 from seedream_nb.client.part import Part
 from seedream_nb.client.posting import Post, Reply
 from seedream_nb.client.proxies import proxy_for
 from seedream_nb.client.reaching import reach
 from seedream_nb.client.trust import authorities
-from seedream_nb.wire import PATH, Body, refusal
+from seedream_nb.wire import PATH, Body, blotted_content, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
     from seedream_nb.errors import SeedreamError
     from seedream_nb.keys import Key
+
+MOST_SAID_BYTES = 64 * 1024
+"""How much of a refusal is looked at: enough for any message."""
 
 __all__ = ["Client", "Patience", "Pause", "Reply", "authorities", "proxy_for"]
 
@@ -60,7 +63,14 @@ class Client:
     def refusal(self, reply: Reply) -> SeedreamError:
         """Return the error for an answer that is no reply (see `wire.refusal`); of the key it shows the source only."""
         source = None if self._key is None else self._key.source
-        return refusal(reply.status, reply.headers, reply.content, secret=self.secret, source=source, tries=reply.tries)
+        headers = {name: without_secrets(value) for name, value in reply.headers.items()}  # a proxy echoes its own
+        content = blotted_content(reply.content[:MOST_SAID_BYTES], login_words())
+        return refusal(reply.status, headers, content, secret=self.secret, source=source, tries=reply.tries)
+
+    @property
+    def proxy_secrets(self) -> list[str]:
+        """The logins of proxies that were used, to be blotted out of what they echo."""
+        return login_words()
 
     async def warm_up(self) -> None:
         """Import in a thread what is needed later: else the loop would be held for it, some 50 ms."""

@@ -56,9 +56,9 @@ async def download(
     await part.take_up()
     try:
         return await _tries(way, part, patience, on_bytes)
-    except DownloadError:
+    except DownloadError as error:
         await part.put_down()
-        raise
+        raise without_frames(error) from error.__cause__
 
 
 async def _tries(way: Way, part: Part, patience: Patience, on_bytes: Callable[[int], None] | None) -> int:

@@ -15,10 +15,10 @@ from urllib.parse import urlsplit
 import anyio.to_thread
 
 from seedream_nb.client.alive import keep_alive
+from seedream_nb.client.logs import keep_login_out_of_logs, without_secrets
 from seedream_nb.client.proxies import proxy_for, proxy_words, refused_with, unusable
 from seedream_nb.client.trust import authorities
 from seedream_nb.errors import SettingsError, plain
-from seedream_nb.wire import blotted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from seedream_nb.client.proxies import Proxy
     from seedream_nb.client.trust import Authorities
-    from seedream_nb.keys import Key
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +128,10 @@ class Lines:
         Raises:
             SettingsError: what the environment names is no proxy.
         """
-        return None if self._app is not None else proxy_for(url)
+        proxy = None if self._app is not None else proxy_for(url)
+        if proxy is not None and proxy.login is not None:
+            keep_login_out_of_logs(proxy.login)
+        return proxy
 
     async def fresh(self, url: str, *, on_read: Callable[[bytes], None] | None = None) -> httpx.AsyncBaseTransport:
         """Return a transport that has no connection yet and will be used once; `on_read` is told all that arrives.
@@ -241,16 +243,22 @@ def why(error: BaseException) -> str:
     return f"the network failed ({type(error).__name__})"
 
 
-def without_frames(error: Exception, key: Key | None = None) -> Exception:
+def without_frames(error: Exception) -> Exception:
     """Return the error, and what caused it, without the frames they passed: their variables hold the key.
 
-    Nor does any text of theirs hold it then: that of a header line that makes no sense repeats it.
+    Nor does any text of theirs hold it then, or the login of a proxy: that of a header line that makes no sense
+    repeats it, and that of a proxy's refusal says what the proxy says.
     """
     for cause in causes(error):
         cause.__traceback__ = None
-        if key is not None:
-            cause.args = tuple(blotted(each, key.reveal()) if isinstance(each, str) else each for each in cause.args)
+        cause.args = tuple(_silent(each) for each in cause.args)
     return error
+
+
+def _silent(value: object) -> object:
+    if isinstance(value, bytes | bytearray):
+        value = bytes(value).decode("latin-1")
+    return without_secrets(value) if isinstance(value, str) else value
 
 
 _REASONS: tuple[tuple[type[BaseException], str], ...] = (

@@ -1,4 +1,4 @@
-"""Keeps the key out of what httpcore logs at DEBUG: the headers of each answer, which may echo it."""
+"""Keeps the key, and the login of a proxy, out of what others log and raise: what they repeat may echo them."""
 
 from __future__ import annotations
 
@@ -13,18 +13,36 @@ if TYPE_CHECKING:
 LOGGERS = ("httpcore.connection", "httpcore.http11", "httpcore.http2", "httpcore.proxy", "httpcore.socks", "httpx")
 
 
+class _Login:
+    """A word of a proxy's login, which shows itself as little as a key does."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        return self._text
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Login) and self._text == other._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+
 class _Blots(logging.Filter):
     def __init__(self) -> None:
         super().__init__()
         self.keys: set[Key] = set()
+        self.logins: set[_Login] = set()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Blot the keys out of a message; let all messages pass."""
+        """Blot the secrets out of a message; let all messages pass."""
         told = record.getMessage()
-        for key in list(self.keys):
-            told = blotted(told, key.reveal())
-        if told != record.getMessage():
-            record.msg, record.args = told, ()
+        silent = without_secrets(told)
+        if silent != told:
+            record.msg, record.args = silent, ()
         return True
 
 
@@ -32,7 +50,33 @@ _blots = _Blots()
 
 
 def keep_out_of_logs(key: Key) -> None:
-    """Blot this key out of all that is logged from now on."""
+    """Blot this key out of all that is logged or raised from now on."""
     _blots.keys.add(key)
+    _watch()
+
+
+def keep_login_out_of_logs(login: tuple[str, str]) -> None:
+    """Blot a proxy's user and password out of all that is logged or raised from now on."""
+    user, password = login
+    # Both together too: so they are sent, in base64.
+    _blots.logins |= {_Login(text) for text in (f"{user}:{password}", user, password) if text.strip(":")}
+    _watch()
+
+
+def login_words() -> list[str]:
+    """Return what is secret about the proxies that were used."""
+    return [each.reveal() for each in sorted(_blots.logins, key=lambda each: -len(each.reveal()))]
+
+
+def without_secrets(text: str) -> str:
+    """Return a text without any key and login that was ever used here."""
+    for each in list(_blots.keys):
+        text = blotted(text, each.reveal())
+    for word in login_words():
+        text = blotted(text, word)
+    return text
+
+
+def _watch() -> None:
     for name in LOGGERS:
         logging.getLogger(name).addFilter(_blots)  # which adds it once

@@ -107,7 +107,7 @@ class Post:
             async with transport, asyncio.timeout(self.patience.connect) as deadline:
                 return await self._exchange(transport, connecting, deadline)
         except SeedreamError as error:
-            raise without_frames(error, self.key) from error.__cause__
+            raise without_frames(error) from error.__cause__
         except Exception as error:  # noqa: BLE001 - whatever broke, what counts is whether it may have been billed
             answer = await anyio.to_thread.run_sync(self.heard.answer)
             if answer.is_refusal and answer.status is not None:
@@ -117,7 +117,7 @@ class Post:
                 error, connecting, host=self.host, proxy=lines.proxy(self.url),
                 seconds=self.patience.connect, tries=tries,
             )  # fmt: skip
-            raise failure from without_frames(error, self.key)
+            raise failure from without_frames(error)
 
     def _hear(self, piece: bytes) -> None:
         if self.body.begun:  # what comes before is a proxy's

@@ -50,7 +50,7 @@ class Tools:
         return blotted_content(content, self._keys())
 
     def _keys(self) -> list[str]:
-        return list(dict.fromkeys(filter(None, [self.client.secret, *self.secrets.keys()])))
+        return list(dict.fromkeys(filter(None, [self.client.secret, *self.client.proxy_secrets, *self.secrets.keys()])))
 
     def claim(self, asked: str) -> Claim:
         """Return the claim of exactly this request, for who asks for it only once."""

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Mapping
     from typing import Self
 
-Trouble = Literal["", "close", "mute", "nonsense"]
+Trouble = Literal["", "close", "mute", "nonsense", "echo", "garbled echo"]
 PIECE_BYTES = 64 * 1024
 
 
@@ -87,15 +88,17 @@ class FaultProxy:
             head = await reader.readuntil(b"\r\n\r\n")
             asked = _asked(head)
             self._asked.append(asked)
-            if not await self._refused(writer):
+            if not await self._refused(writer, asked):
                 await self._lead(asked, head, reader, writer)
         writer.close()
 
-    async def _refused(self, writer: asyncio.StreamWriter) -> bool:
+    async def _refused(self, writer: asyncio.StreamWriter, asked: Asked) -> bool:
         if self._trouble == "mute":
             await asyncio.sleep(60)
         if self._trouble == "nonsense":
             writer.write(b"220 mail.example ESMTP\r\n")
+        elif "echo" in self._trouble:
+            writer.write(_echo(asked, garbled="garbled" in self._trouble))
         elif self._refuse:
             words = {407: "Proxy Authentication Required"}.get(self._refuse, "No")
             writer.write(f"HTTP/1.1 {self._refuse} {words}\r\nContent-Length: 0\r\n\r\n".encode())
@@ -121,6 +124,17 @@ class FaultProxy:
             )
         finally:
             there.close()
+
+
+def _echo(asked: Asked, *, garbled: bool) -> bytes:
+    """Return a refusal that says in every place, and in every spelling, with what it was asked."""
+    sent = asked.headers.get("proxy-authorization", "")
+    login = base64.b64decode(sent.partition(" ")[2]).decode()
+    told = f"{sent} {login} {quote(login, safe=':')} {login.partition(':')[2]}"
+    colon = " :" if garbled else ":"
+    page = f"<title>no {told}</title>"
+    head = f"HTTP/1.1 407 no {told}\r\nX-Echo{colon} {told}\r\nLocation: http://{quote(login, safe=':')}@x/\r\n"
+    return f"{head}X-Request-Id: {told}\r\nContent-Length: {len(page)}\r\n\r\n{page}".encode()
 
 
 def _asked(head: bytes) -> Asked:
