@@ -158,12 +158,15 @@ def user_folder(kind: str, environ: Mapping[str, str]) -> Path | None:
         home = Path.home()
     except RuntimeError:
         return None
+    if not home.is_absolute():
+        return None
     if sys.platform == "win32":
         return Path(environ.get("APPDATA") or home / "AppData/Roaming") / "seedream-nb"
     if sys.platform == "darwin":
         return home / "Library/Application Support/seedream-nb"
     variable, fallback = {"config": ("XDG_CONFIG_HOME", ".config"), "data": ("XDG_DATA_HOME", ".local/share")}[kind]
-    return Path(environ.get(variable) or home / fallback) / "seedream-nb"
+    chosen = Path(environ.get(variable, ""))  # "If an implementation encounters a relative path, it should ignore it"
+    return (chosen if chosen.is_absolute() else home / fallback) / "seedream-nb"
 
 
 def read_setting(name: str, value: object) -> Any:  # noqa: ANN401 - each setting has its own type

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import given
@@ -15,13 +16,14 @@ from seedream_nb.errors import Problem
 from seedream_nb.request import make_request
 from seedream_nb.view import bundle, history_bundle
 from seedream_nb.widgets.gallery import entry_of
-from tests.faults import jpeg
+from tests.faults import Reply, jpeg
 from tests.journals import Kernel
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.conftest import NewSession
+    from tests.faults import FaultServer
 
 ODD: list[Any] = [
     None, True, [], {}, "", 0, -1, 10**15, 10**400, 1e308, float("nan"), float("inf"), -0.5, "x" * 300,
@@ -129,6 +131,28 @@ def check(home: Path) -> None:
         history.marked("@last")
     except Problem as problem:
         sendable(str(problem))
+
+
+def test_what_goes_wrong_with_one_keeps_no_other_from_being_fetched(
+    new_session: NewSession, fault_server: FaultServer, tmp_path: Path
+) -> None:
+    """The record of the first is deleted while `recover` fetches it: that is told, and the second is there."""
+    for prompt in ("a hare", "a fox"):
+        session = new_session()
+        session.start(prompt).result()[0].path.unlink()
+        session.close()
+    first, _ = sorted((tmp_path / "seedream" / "journal").glob("*.jsonl"), key=lambda path: path.stat().st_mtime_ns)
+    link = urlsplit(new_session().history[1].links[0]).path
+
+    def delete(_: object) -> Reply:
+        first.unlink(missing_ok=True)
+        return Reply(body=jpeg(64, 64))
+
+    fault_server.on(link, delete)
+    session = new_session()
+    with pytest.raises(IndexError, match="no generation 1"):
+        session.recover()
+    assert session.history[2][0].path.exists()
 
 
 def test_a_million_links_are_not_all_fetched(tmp_path: Path) -> None:

@@ -288,3 +288,60 @@ def test_a_journal_of_a_newer_version(new_session: NewSession, tmp_path: Path) -
         session.history[7]
     assert path.read_bytes() == NEWER
     assert list(session.history.left_behind()) == []
+
+
+# The disk has 30 MB. It fills up while the service works, and is emptied when the request has failed.
+FULL = """
+import json, os, pathlib, sys
+from seedream_nb.errors import SeedreamError
+from seedream_nb.journal import read
+from seedream_nb.session import Session
+from seedream_nb.settings import Settings
+from tests.faults import POST, FaultServer, Links, Reply, jpeg
+
+folder = pathlib.Path(sys.argv[1])
+filler = folder / "filler"
+with FaultServer() as server:
+    # Longer than what is left of the page in which the journal ends.
+    link = server.on("/fox.jpg", Reply(body=jpeg(64, 64, size_bytes=100_000))) + "?" + "x" * 8000
+
+    def fill(_):
+        with filler.open("wb", buffering=0) as file:
+            try:
+                while True:
+                    file.write(bytes(1 << 20))
+            except OSError:
+                pass
+            try:
+                while True:
+                    file.write(b"x")
+            except OSError:
+                pass
+        return Reply(body=json.dumps({"images": [link]}).encode())
+
+    server.on(POST, fill, Links())
+    settings = Settings(environ={}, folder=folder)
+    settings.change(base_url=server.url, api_key="sk_test")
+    session = Session(settings=settings, lingers=False)
+    try:
+        session.start("a fox").result()
+    except SeedreamError as error:
+        print(type(error).__name__, link in str(error))
+    print(session.history[1].status, session.history[1].links == [link])
+    filler.unlink()
+    print(session.start("a hare").result().status)
+    print(*[each.status for each in session.recover()])
+    (path,) = (folder / "seedream" / "journal").glob("*.jsonl")
+    print(*[f"{each['event']}{each['id']}" for each in read(path)[0]])
+    session.close()
+"""
+
+
+@pytest.mark.slow
+def test_a_disk_that_is_full_when_the_reply_comes(tmp_path: Path) -> None:
+    """On a disk that is really full: the links are known meanwhile, are written when there is room, and fetched."""
+    failed, known, then, recovered, told = run_on(f"mount -t tmpfs -o size=30m none {tmp_path}", FULL, tmp_path)
+    assert (failed, known) == ("DownloadError True", "partial True")
+    assert (then, recovered) == ("done", "done")
+    assert told.split()[:2] == ["intent1", "links1"]
+    assert told.split()[-1] == "file1"

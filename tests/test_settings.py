@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from seedream_nb.errors import SettingsError
-from seedream_nb.settings import SETTINGS, Settings, read_setting
+from seedream_nb.settings import SETTINGS, Settings, read_setting, user_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -237,3 +238,20 @@ def test_variables_that_no_setting_reads_are_found(tmp_path: Path) -> None:
     assert settings(tmp_path, SEEDREAM_BUGDET="1", SEEDREAM_BUDGET="1", SEEDREAMS="x", PATH="x").unread == [
         "SEEDREAM_BUGDET"
     ]
+
+
+@pytest.mark.skipif(sys.platform in {"win32", "darwin"}, reason="they have folders of their own for this")
+@pytest.mark.parametrize(
+    ("home", "xdg", "folder"),
+    [
+        ("/home/mina", "", "/home/mina/.config/seedream-nb"),
+        ("/home/mina", "/config", "/config/seedream-nb"),
+        ("/home/mina", "config", "/home/mina/.config/seedream-nb"),
+        ("mina", "", None),
+    ],
+)
+def test_the_users_own_folder(monkeypatch: pytest.MonkeyPatch, home: str, xdg: str, folder: str | None) -> None:
+    """It is where the system says; a relative path would put the key wherever the notebook is, and is none."""
+    monkeypatch.setenv("HOME", home)
+    found = user_folder("config", {"XDG_CONFIG_HOME": xdg})
+    assert (None if found is None else str(found)) == folder
