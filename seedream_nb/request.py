@@ -24,7 +24,7 @@ ADVISED_WORDS, ADVISED_HAN = 600, 300
 """Longer prompts make the model miss details, says the reference page; they are sent, with a warning."""
 
 HAN = re.compile("[\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
-_WORD = re.compile(r"\S*\w\S*")
+_WORD_CHARACTER = re.compile(r"\w")
 _FIELDS = ("prompt", "size", "sequential", "max_images", "watermark")
 _KEPT_FILE = re.compile(r"inputs/([0-9a-f]{64})\.(?:png|jpg)")
 _HALF = re.compile("[\ud800-\udfff]")
@@ -319,7 +319,7 @@ def _counted(value: object) -> int | None:
 def _warnings(prompt: str) -> Iterator[str]:
     """Yield what the reference page advises against in a prompt."""
     han = len(HAN.findall(prompt))
-    words = len(_WORD.findall(HAN.sub(" ", prompt)))
+    words = sum(_WORD_CHARACTER.search(each) is not None for each in HAN.sub(" ", prompt).split())
     if words > ADVISED_WORDS:
         yield f"The prompt has {words} words; over {ADVISED_WORDS} the model may miss details."
     if han > ADVISED_HAN:

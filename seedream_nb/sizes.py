@@ -155,7 +155,7 @@ def _spaced(number: int) -> str:
 
 def _guess(size: str) -> str:
     """Return what was perhaps meant: the nearest tier for `3K`, else the nearest spelling."""
-    number = re.fullmatch(r"\s*([0-9]{1,4})\s*k?\s*", size, re.IGNORECASE)
+    number = re.fullmatch(r"\s*+([0-9]{1,4})\s*+k?\s*", size, re.IGNORECASE)
     if number is None:
         return did_you_mean(size.strip(), (*TIERS, *RATIO_SIZES))
     thousands = int(number[1]) if int(number[1]) < MIN_PIXELS**0.5 else int(number[1]) / 1024

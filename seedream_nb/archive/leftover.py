@@ -12,9 +12,10 @@ from seedream_nb.journal import MOST_BYTES, is_alive
 if TYPE_CHECKING:
     from pathlib import Path
 
-# Within a line this could only stand in a string, where its quotes would be escaped. An end counts if it is whole:
-# what is not found here, the journal itself is asked about.
-_BOUND = re.compile(rb'\{"event":"(?:intent","id":([0-9]{1,15}),|end","id":([0-9]{1,15}),.*,"v":1\})')
+# An end counts if it is whole: what is not found here, the journal itself is asked about.
+_BOUND = re.compile(
+    rb'(?m)^[ \t]*+\{"event":"(?:intent","id":([0-9]{1,15}),|end","id":([0-9]{1,15}),.*,"v":1\})', re.MULTILINE
+)
 
 
 def left_behind_in(journal: Path) -> set[int]:

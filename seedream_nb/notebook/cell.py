@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 
 _BY_FLAG = {flag: option for option in OPTIONS for flag in option.flags}
 _HELP = ("-h", "--help")
-_NUMBER = r"[-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?"
+_NUMBER = r"[-+]?(?:[0-9]++(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
 _WHOLE = r"[-+]?[0-9]{1,9}"
 _SHOWN = 40
+_MOST_PROBLEMS = 50
 _IPYTHONS = frozenset({"In", "Out", "get_ipython", "exit", "quit"})
 
 
@@ -108,11 +109,12 @@ class _Reader:
         self.values: dict[str, Any] = {}
         self.problems: list[Problem] = []
         self._left = deque(words)
+        self._images: list[str] = []
         self._given: dict[str, str] = {}
         self._last: tuple[str, str] | None = None
 
     def read(self) -> None:
-        while self._left:
+        while self._left and len(self.problems) < _MOST_PROBLEMS:  # for each the nearest option is looked for
             word = self._left.popleft()
             try:
                 if _is_option(word):
@@ -121,6 +123,8 @@ class _Reader:
                     self._stray(word)
             except Problem as problem:
                 self.problems.append(problem)
+        if self._images:
+            self.values["images"] = tuple(self._images)
         self._check_size()
 
     def _option(self, text: str) -> None:
@@ -132,7 +136,7 @@ class _Reader:
         value = self._value(option, flag, attached)
         self._last = (flag, str(value)) if option.value else None
         if option.kind == "reference":
-            self.values[option.name] = (*self.values.get(option.name, ()), value)
+            self._images.append(str(value))
             return
         self._only_once(option, flag)
         self.values[option.name] = value

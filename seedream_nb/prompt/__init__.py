@@ -11,7 +11,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Protocol
 
 from seedream_nb.errors import Problem, did_you_mean, plain, refused
-from seedream_nb.prompt.expressions import NAME, Expression, escaped_end, expression_at
+from seedream_nb.prompt.expressions import NAME, Brackets, Expression, escaped_end, expression_at
 from seedream_nb.prompt.links import Link, link_at
 from seedream_nb.prompt.unmeant import is_path, reads_as_object, unmeant
 from seedream_nb.prompt.wording import Said, pieces, said_in
@@ -26,6 +26,7 @@ __all__ = ["Expression", "Link", "Pictures", "Prompt", "Said", "expand", "expand
 _MARKS = re.compile(r"\{|!\[")
 _CONVERSIONS: dict[str, Callable[[Any], Any]] = {"r": repr, "s": str, "a": ascii}
 _SHOWN = 60
+_MOST_PROBLEMS = 50
 
 
 class Pictures(Protocol):
@@ -87,7 +88,11 @@ def expanded(template: str, scope: Scope, pictures: Pictures | None = None, *, m
     problems: list[Problem] = []
     parts = list(parts_of(template, markdown=markdown))
     names = frozenset(scope.names()) if any(isinstance(part, Expression) for part in parts) else frozenset()
-    found = [_told(partial(_meant, part, scope, names, pictures), problems) for part in parts]
+    found = []
+    for part in parts:
+        found.append(_told(partial(_meant, part, scope, names, pictures), problems))
+        if len(problems) == _MOST_PROBLEMS:  # for each the nearest name is looked for
+            break
     if problems:
         raise refused(problems)
     texts = pieces(found)
@@ -108,6 +113,7 @@ def is_plain(template: str) -> bool:
 def literal(text: str) -> str:
     """Return the template that means exactly this text, whatever braces and Markdown images it has."""
     parts, start, position = [], 0, 0
+    brackets = Brackets(text)
     while mark := _MARKS.search(text, position):
         position = mark.start()
         if mark[0] != "{":
@@ -115,7 +121,7 @@ def literal(text: str) -> str:
                 parts += [text[start:position], "\\"]
                 start = position
             position += 1
-        elif found := expression_at(text, position):
+        elif found := expression_at(brackets, position):
             parts += [text[start:position], "{", found.written, "}"]
             start = position = position + len(found.written)
         else:
@@ -129,15 +135,16 @@ def parts_of(template: str, *, markdown: bool = True) -> Iterator[str | Expressi
     `{{x}}` comes as a literal `{x}`, `\![alt](target)` as a literal `![alt](target)`, whose braces are still braces.
     """
     start = position = 0
+    brackets = Brackets(template)
     while mark := _MARKS.search(template, position):
         at = mark.start()
         found: Expression | Link | None = None
         if mark[0] == "{":
-            if end := escaped_end(template, at):
+            if end := escaped_end(brackets, at):
                 yield template[start:at] + template[at + 1 : end - 1]
                 start = position = end
                 continue
-            found = expression_at(template, at)
+            found = expression_at(brackets, at)
         elif markdown and (found := link_at(template, at)) and at > start and template[at - 1] == "\\":
             yield template[start : at - 1]
             start, found = at, None

@@ -69,9 +69,9 @@ def _no_file(path: Path) -> str:
 def nearest_file(path: Path) -> str:
     """Return ` Did you mean …?` with the file of that folder that comes nearest, or what is missing before it."""
     folder = path.parent
-    if not folder.is_dir():
-        return " That folder does not exist."
     try:
+        if not folder.is_dir():
+            return " That folder does not exist."
         with os.scandir(folder) as entries:
             names = [entry.name for entry, _ in zip(entries, range(_MOST_LISTED), strict=False)]
     except OSError:

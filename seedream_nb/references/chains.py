@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 NOTHING = object()
 _SHOWN = 60
+_LONGEST = 2_000
+"""Characters of one expression, as in a prompt."""
 
 
 def evaluated(word: str, scope: Scope) -> tuple[object, str]:
@@ -81,6 +83,8 @@ def _chain(word: str) -> _Chain | None:
 
 def _parsed(word: str) -> ast.expr | None:
     """Return what Python reads in a word, or None."""
+    if len(word) > _LONGEST:
+        return None
     try:
         return ast.parse(word, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 _DEEPEST = 5
 
 
+_MOST_PROBLEMS = 50
+"""For each the nearest name is looked for, which takes a while."""
+
+
 class Gathering:
     """The references of one request as they are found, in `--image` or in the prompt."""
 
@@ -51,6 +55,8 @@ class Gathering:
     def add(self, written: object) -> None:
         """Add what was written as a reference; what is wrong with it goes to the problems."""
         name, self._added = f"images[{self._added}]", self._added + 1
+        if len(self._problems) >= _MOST_PROBLEMS:
+            return
         try:
             with guarded(name):  # even to ask of what class it is may run code of its own
                 self._take(find(written, self._lookups, self.warnings.append, name=name))
@@ -106,7 +112,7 @@ class Gathering:
         numbers: dict[int, None] = {}
         told: list[str] = []
         for each in each_found:
-            if self._is_full:
+            if self._is_full or len(told) == _MOST_PROBLEMS:
                 break
             try:
                 reference = each.born()

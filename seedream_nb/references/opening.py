@@ -17,7 +17,7 @@ REFUSED_FORMATS = frozenset({"BUFR", "EPS", "FITS", "GRIB", "HDF5", "IPTC", "MCI
 _HEAD_BYTES, _PREFIX_BYTES = 512, 16
 _KINDS: tuple[tuple[bytes, str], ...] = (
     (rb"\s*<(?:!doctype html|html)", "a web page: download the picture itself"),
-    (rb"(?:\s*<\?xml[^>]*>)?(?:\s|<!--.*?-->|<!DOCTYPE[^>]*>)*<svg", "an SVG drawing: save it as PNG"),
+    (rb"(?:\s*<\?xml[^>]*>)?(?:\s|<!--.*?-->|<!DOCTYPE[^>]*>)*+<svg", "an SVG drawing: save it as PNG"),
     (rb"%PDF", "a PDF: save its page as PNG"),
     (rb"....ftyp(?:hei|hev|mif|msf)", "a HEIC photo: save it as JPEG"),
     (rb"....ftyp|\x1aE\xdf\xa3|RIFF....AVI ", "a film: save a frame of it as PNG"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import itertools
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,8 @@ _ATTACHMENT = "attachment:"
 _BASE64_PICTURE = re.compile(r"(?:iVBORw0KGgo|/9j/)[A-Za-z0-9+/=\s]{100}")
 """How PNG and JPEG begin in base64."""
 _SHOWN = 60
+_MOST_TOLD = 20
+_LONGEST_PATTERN, _MOST_DEEP = 1_000, 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +105,7 @@ def find(
 
 def marks_as_text(template: str) -> Iterator[str]:
     """Yield a warning for each mark that stands in braces, as only an expression can: nobody means it as text."""
-    for mark in dict.fromkeys(_IN_BRACES.findall(template)):
+    for mark in itertools.islice(dict.fromkeys(_IN_BRACES.findall(template)), _MOST_TOLD):
         yield f"{{{mark}}} stayed as text; for the picture write ![]({mark}) or --image {mark}."
 
 
@@ -198,12 +201,20 @@ def _of_path(name: str, text: str, lookups: Lookups, tried: str) -> Iterator[Fou
     if _exists(_placed(text, lookups.folder)):
         yield Found(name=text, source=_placed(text, lookups.folder))
         return
-    files = _matching(text, lookups.folder) if glob.has_magic(text) else []
+    files = _matching(text, lookups.folder) if _is_search(text) else []
     if not files:
         told = text if name == text else f"{plain(name, _SHOWN)}: {plain(text, _SHOWN)}"
         raise wrong(told, _why_not(text, lookups, tried))
     for file in files:
         yield Found(name=file, source=lookups.folder / file)
+
+
+def _is_search(text: str) -> bool:
+    """Return whether a text is a glob that ends: each way up, or through all folders, multiplies the ways there are."""
+    if not glob.has_magic(text) or len(text) > _LONGEST_PATTERN:
+        return False
+    down = list(itertools.dropwhile(lambda part: not glob.has_magic(part), Path(text).parts))
+    return ".." not in down and down.count("**") <= _MOST_DEEP
 
 
 def _matching(pattern: str, folder: Path) -> list[str]:
@@ -222,6 +233,8 @@ def _why_not(text: str, lookups: Lookups, tried: str) -> str:
     if text.startswith("@"):
         marks = "marks are @3, @3.2 and @last of the history, @out and @[5] of what cells showed."
         return f"is no mark, and no file; {marks}{guess}"
+    if glob.has_magic(text) and not _is_search(text):
+        return f"would be looked for without end{tried}: write at most {_MOST_DEEP} `**`, and no `..` after a wildcard."
     if glob.has_magic(text):
         return f"matches no file in {lookups.folder}{tried}; look which there are."
     path = _placed(text, lookups.folder)

@@ -68,7 +68,7 @@ PICTURES = (
     "landscape|print|avatar|step"
 )
 COUNT = rf"(\d{{1,2}}|{'|'.join(NUMBERS)})"
-SOME = r"(?:[\w-]+ ){0,2}?"  # "four small watercolour paintings"
+SOME = r"(?:[\w-]{1,40} ){0,2}?"  # "four small watercolour paintings"
 ASKS = (
     rf"\b(?:series|set|sequence|group|collection|batch|storyboard) of {COUNT}\b",
     # In the plural, for a "16:9 image" or a "35 mm photo" is one.

@@ -52,6 +52,15 @@ test("words are counted as words, Han characters one by one", () => {
   assert.equal(counted(""), "0 words")
   assert.equal(counted("一只狐狸"), "4 characters")
   assert.equal(counted("一只 fox"), "1 word + 2 characters")
+  assert.equal(counted(" - a-b !? 4 ... "), "2 words")
+})
+
+test("the words of a megabyte of anything are counted in a moment", () => {
+  for (const each of ["-", "- ", "{", "汉", "a", "a ", " ", "\u0301"]) {
+    const began = performance.now()
+    counted(each.repeat(1e6 / each.length))
+    assert.ok(performance.now() - began < 20_000, each) // where it took hours
+  }
 })
 
 test("a press that is meant is told from a double click, a tremor and a key held down", () => {

@@ -56,7 +56,7 @@ def parted(line: str) -> tuple[list[Word], str]:
 
 def open_word(raw: str, after: str = "") -> OpenWord:
     """Return what a word that is being typed means so far."""
-    for quote in ("", '"', "'"):
+    for quote in ("", '"', "'") if len(raw) <= _LONGEST else ():
         words, problems = split(raw + quote)
         if not problems and len(words) <= 1:
             return OpenWord(raw=raw, text=words[0].text if words else "", quote=quote, after=after)

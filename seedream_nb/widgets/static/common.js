@@ -78,7 +78,7 @@ export function pieces(size, most = CHUNK_BYTES) {
  * @param {string} prompt */
 export function counted(prompt) {
   const han = (prompt.match(/\p{Script=Han}/gu) || []).length
-  const words = (prompt.replace(/\p{Script=Han}/gu, " ").match(/\S*[\p{L}\p{N}]\S*/gu) || []).length
+  const words = prompt.replace(/\p{Script=Han}/gu, " ").split(/\s+/).filter(each => /[\p{L}\p{N}]/u.test(each)).length
   const told = []
   if (words || !han) told.push(words === 1 ? "1 word" : `${words} words`)
   if (han) told.push(`${han} characters`)

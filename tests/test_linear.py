@@ -1,0 +1,385 @@
+"""What others wrote is read in time: whatever it is made of, twice as much takes about twice as long.
+
+Of a pattern or loop that takes the square of a text's length, a megabyte takes hours, in which the kernel is frozen.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import functools
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import seedream_nb
+from seedream_nb import addresses, errors, keys, options, request, sizes, store, words
+from seedream_nb.archive import History, ledger, leftover
+from seedream_nb.endpoint import host_of
+from seedream_nb.generation import inputs
+from seedream_nb.journal import Line, lines
+from seedream_nb.notebook import cell
+from seedream_nb.notebook.complete import lines as completed
+from seedream_nb.notebook.complete.word import open_word, parted
+from seedream_nb.notebook.verbs import columns
+from seedream_nb.picture import Picture, inspecting
+from seedream_nb.prompt import expand, literal, parts_of, wording
+from seedream_nb.prompt.unmeant import reads_as_object
+from seedream_nb.references import birth, chains, opening, resolve, urls
+from seedream_nb.sandbox import asked, palette, rules
+from seedream_nb.sandbox import references as sandbox_references
+from seedream_nb.scope import EmptyScope, NamesScope
+from seedream_nb.store import Store
+from seedream_nb.view import markup
+from tests.journals import Kernel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from seedream_nb.notebook.complete.offers import Offer
+
+PACKAGE = Path(seedream_nb.__file__).parent
+MEGABYTE, SHORT = 1_000_000, 30_000
+MOST_SECONDS, SOON_SECONDS = 60, 5
+"""Of this thread's own work, whatever else the machine does; a linear reading takes a tenth of it at most."""
+
+UNITS = (
+    "{", "{{", "{a", "{a[", "{a(", "{a:{", "{a:{b", "{a['", "{a('", "{a(\"'", "{a('''", "{a(\"{a('\"'\\''", "{a}",
+    "{{a}", "{a.", "{a!r", "}", "-", "--a ", "-a", "-a-", "-1", "'", '"', "\\", "\\'", "(", "(a ", "[", "[]", "()",
+    "{}", "<", "<!--", "<!---->", "<title", " ", "\t", "\n", "a\n", "a ", "a", "a.", "a,", "a = ", "_", "1", "1.",
+    "1:", "1x", "1 ", "1/", ",", ";", ";a", "=", "a=b ", "%", "%41", "*", "*/../", "**/", "?", "data:", "data:,",
+    "http:", "https://a ", "@", "@1", "@[1]", "{@1", "{@1}", "![", "![]", "![a](", "![[", "![a](<", "![a](b",
+    "![a](b)", "\\![a](b)", "\\a{", "^{a}", "\\frac{a}{b}", "sk_", "key ", "key=", "%%seedream ", "%seedream ",
+    '{"event":"end","id":1,', '"path":"', "汉", "汉 ", "图 ", "\u0301\u0327", "\u0301\u0327a", "\u200d", "\u202e",
+    "\ud800", "\ufdfa", "\u2028",
+)  # fmt: skip
+"""What texts are made of that are slow to read, each again and again."""
+
+
+class Nothing:
+    """What a notebook offers in which there is one name."""
+
+    def names(self) -> list[str]:
+        """Return the one name."""
+        return ["a"]
+
+    def pictures(self) -> list[Offer]:
+        """Return no picture."""
+        return []
+
+
+def tab(text: str) -> object:
+    """Complete at the end of a cell."""
+    written = text.split("\n")
+    sources: Any = Nothing()
+    return completed.complete(text, len(written) - 1, len(written[-1]), sources)
+
+
+def find(text: str) -> object:
+    """Look for what a text of `--image` means, in a folder with little in it."""
+    lookups = resolve.Lookups(scope=NamesScope({"a": 1}), marked=lambda _: [], folder=PACKAGE / "wire")
+    return list(resolve.find(text, lookups))
+
+
+def entry(content: str) -> object:
+    """Look for words in a line of the journal, and for the file of a picture."""
+    found = ledger.Entry()
+    for event in ("intent", "file", "links", "end"):
+        found.add(Line(event=event, id=1, content=f'"prompt":"{content}'.encode(errors="replace")), Path())
+    return found.contains(["a"]), found.is_whole(["a"]), found.asks_for("a"), found.has_content([b"a"])
+
+
+def journal(folder: Path, text: str, *parts: str) -> Path:
+    """Write a journal of one line, whatever it holds."""
+    path = folder / "journal" / "20261121-093000-1-abcdef12.jsonl"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f"{text.join(parts)}\n", "utf-8", errors="replace")
+    return path
+
+
+def shown(text: str) -> object:
+    """Show a reference, and the picture of a file of this name."""
+    picture = Picture(path=Path(text), width=1, height=1, media_type=text, sha256="", mark=text, size_bytes=1)
+    asked_for = request.Reference(name=text)
+    return repr(picture), inputs.written(asked_for), inputs.origins([text, f"@1{text}"]), markup.isolated(text)
+
+
+READINGS: dict[str, tuple[Callable[[str], object], tuple[str, ...]]] = {
+    "words of a prompt": (lambda text: request.make_request(f"x{text}"), ("-", "{", "\u0301\u0327", "汉")),
+    "address in a record": (lambda text: request.Reference.from_record({"url": f"https://{text}\n"}, Path()), ("a",)),
+    "kept file in a record": (lambda text: request.Reference.from_record({"file": f"inputs/{text}"}, Path()), ("a",)),
+    "expressions": (lambda text: list(parts_of(text)), ("{a(", "{a(\"{a('\"'\\''", "\\frac{a}{b}")),
+    "template of a prompt": (literal, ("{a[", "![a](", "![")),
+    "template without names": (lambda text: expand(text, EmptyScope()), ("{a}",)),
+    "template with names": (lambda text: expand(text, NamesScope({"a": "b", "ab": "c"})), ("{b}", "{a}")),
+    "language of a prompt": (lambda text: wording.worded([text, (1,)]), ("a-", "a'b-", "汉")),
+    "numbers in a prompt": (lambda text: list(wording.said_in(text)), ("images 1,", "image 1 and ", '"', "“", "图1")),
+    "text of a value": (lambda text: reads_as_object(1, text), (" at 0x", "a")),
+    "option line": (cell.read, ("--a ", "-i a ", "a", "[", "(a ")),
+    "number of an option": (lambda text: cell.read(f"-{text}x"), ("1",)),
+    "seconds": (lambda text: cell.read(f"--timeout {text}x"), ("1",)),
+    "variable": (lambda text: cell.read(f"-o {text}"), ("a-",)),
+    "count": (lambda text: cell.read(f"-n {text}"), ("1", "--a ")),
+    "key in a cell": (lambda text: keys.may_hold_key(f"key{text}"), (" ", "sk_", "key ")),
+    "assignments": (cell.parse_assignments, ("a=b ", "a ")),
+    "words of a line": (words.split, ("a", '"a"', "['")),
+    "quoted word": (lambda text: words.split(words.quoted(text)), ('"', "'a")),
+    "word at the cursor": (lambda text: parted(f'"{text}'), ("a ", "(a ")),
+    "open word": (open_word, ("a ", '"')),
+    "tab in a prompt": (lambda text: tab(f"%%seedream\n{text}"), ("{a", "{")),
+    "tab on an option line": (lambda text: tab(f"%%seedream {text}"), ("--a ", "a ")),
+    "tab on a line": (lambda text: tab(f"x = %seedream {text}"), ("a ",)),
+    "tab elsewhere": (lambda text: tab(f"{text}%seedream"), (" ", "a=", "\n", "%%time\n")),
+    "size": (lambda text: sizes.spell_size(text, None), ("1", " ", "1x")),
+    "size in the middle": (lambda text: sizes.spell_size(f"1{text}x", None), (" ", "1", ".")),
+    "width and height": (lambda text: sizes.shape_of(f"1{text}x{text}1y"), (" ",)),
+    "ratio": (lambda text: sizes.spell_size(None, f"1{text}:{text}1x"), (" ", "1")),
+    "option of another name": (options.did_you_mean_option, ("a", "-")),
+    "name nearest to it": (lambda text: errors.did_you_mean(text, ["a" * 90, "b"]), ("a", "ab")),
+    "line of text": (errors.plain, (" ", "\u202e")),
+    "error": (lambda text: str(errors.SeedreamError(text)), ("a\n",)),
+    "name of a file": (store.slug, ("\u0301\u0327", "\ufdfa", "a ")),
+    "address": (lambda text: urls.checked_url("x", f"https://{text}"), ("\u0301\u0327", "a.", "@", "[")),
+    "path of an address": (lambda text: urls.checked_url("x", f"https://a/{text}"), ("\u0301\u0327", "?", "#")),
+    "scheme": (lambda text: urls.is_url(f"h{text}"), ("a", ".")),
+    "data address": (lambda text: urls.content_of("x", f"data:image/png{text}"), (";", ";base64,%41", ",")),
+    "host": (addresses.leads_inside, (".", "0x", "1.")),
+    "host of the service": (lambda text: host_of(f"https://a/{text}"), ("a", "?")),
+    "reference": (find, ("a.", "a,", "[a,", "*/", "*/../", "**/", "[", "/", "@", "data:", "~", "iVBORw0KGgo")),
+    "reference in base64": (lambda text: find(f"iVBORw0KGgo{text}"), ("A", " ")),
+    "several references": (lambda text: cell.read(f"-i {text}"), ("a ",)),
+    "expression": (lambda text: chains.evaluated(text, NamesScope({"a": 1})), ("a.", "a[0]", "[", "-")),
+    "hint for an expression": (lambda text: chains.hint_for(text, NamesScope({"a": 1})), ("a,", "a==")),
+    "file nearest to it": (lambda text: birth.nearest_file(PACKAGE / text.replace("\0", "")), ("a",)),
+    "marks in braces": (lambda text: list(resolve.marks_as_text(text)), ("{@1}", "{@1", "{@")),
+    "earlier results": (shown, ("@1", "1", "a")),
+    "what a file is": (lambda text: opening._what_it_is(text.encode(errors="replace")[:512]), ("<!---->", "<?xml ")),  # noqa: SLF001 - opening hands over so many bytes
+    "what a download is": (lambda text: inspecting._described(text.encode(errors="replace")), ("<", "a")),  # noqa: SLF001 - a whole file is no text
+    "row of a table": (lambda text: columns.lines_of(text, text), ("%seedream ", "pip install --upgrade ", "a ")),
+    "line of a journal": (lambda text: lines.parsed(f'{{"v":1,"a":"{text}'.encode(errors="replace")), ("[", "{", "1")),
+    "entry of a journal": (entry, ("\\", '"path":"', '"http')),
+    "ratio for the sandbox": (asked.ratio_asked, ("1:", "1:1")),
+    "number for the sandbox": (asked.number_asked, ("four ", "1-")),
+    "colours for the sandbox": (lambda text: palette.spoken(text, palette.COLOURS), ("a",)),
+    "sandbox's size": (lambda text: rules._size(f"1x{text}"), ("1", "x")),  # noqa: SLF001 - one of a table of rules
+    "sandbox's reference": (lambda text: sandbox_references.decode_data(f"data:image/png;base64,{text}"), ("A", "=")),
+}  # fmt: skip
+"""Who reads what others wrote, and what of it is worst; `reading` adds what stands around it."""
+
+
+def seconds_of(action: Callable[[], object]) -> float:
+    """Return how long this thread works on something, whether it is refused or not."""
+    began = time.thread_time()
+    with contextlib.suppress(errors.SeedreamError, errors.Problem, ValueError, TypeError):
+        action()
+    return time.thread_time() - began
+
+
+def slow(read: Callable[[str], object], units: tuple[str, ...], length: int, most: float) -> dict[str, float]:
+    """Return what takes longer than so many seconds when it is read again and again up to a length."""
+    took = {unit: seconds_of(functools.partial(read, repeated(unit, length))) for unit in units}
+    return {unit: seconds for unit, seconds in took.items() if seconds > most}
+
+
+def repeated(unit: str, length: int) -> str:
+    """Return a text of this length that is made of this alone."""
+    return (unit * (length // len(unit) + 1))[:length]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)  # on a machine that does much else
+@pytest.mark.parametrize("reading", READINGS)
+def test_a_megabyte_of_the_worst_is_read_in_seconds(reading: str) -> None:
+    """Each that reads what others wrote reads a megabyte of what is worst for it in seconds, where it took hours."""
+    read, worst = READINGS[reading]
+    assert slow(read, worst, MEGABYTE, MOST_SECONDS) == {}
+
+
+@pytest.mark.parametrize("reading", READINGS)
+def test_the_worst_is_read_soon(reading: str) -> None:
+    """Each reads a few pages of what is worst for it at once."""
+    read, worst = READINGS[reading]
+    assert slow(read, worst, SHORT, SOON_SECONDS) == {}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)  # on a machine that does much else
+@pytest.mark.parametrize("reading", READINGS)
+def test_whatever_is_repeated_is_read_soon(reading: str) -> None:
+    """Openers, dashes, quotes, braces, backslashes, spaces, Han, combining characters: none is slow for anybody."""
+    read, _ = READINGS[reading]
+    assert slow(read, UNITS, SHORT, SOON_SECONDS) == {}
+
+
+WHOLE_LINE = ('{"event":"end","id":1,"at":"', '","v":1}')
+
+
+@pytest.mark.parametrize("unit", ['{"event":"end","id":1,', '"path":"', '"id": 1,', "\\", '","v":1}', "["])
+@pytest.mark.parametrize("parts", [("", ""), WHOLE_LINE], ids=["as it is", "within a line"])
+def test_a_journal_of_one_long_line_is_read_soon(tmp_path: Path, unit: str, parts: tuple[str, str]) -> None:
+    """A megabyte in one line of a journal, which may come with a cloned folder, holds up neither history nor ids."""
+    journal(tmp_path, repeated(unit, MEGABYTE), *parts)
+
+    def look() -> None:
+        leftover.left_behind_in(tmp_path / "journal")
+        history = History(tmp_path)
+        assert len(history.search("fox")) == 0
+        list(history.unfinished())
+        place = Store(tmp_path)
+        place.open()
+        place.new_id()
+
+    assert seconds_of(look) < MOST_SECONDS
+
+
+def test_a_search_of_many_words_is_answered(tmp_path: Path) -> None:
+    """A whole page pasted into the search finds what has all its words."""
+    kernel = Kernel(tmp_path)
+    text = " ".join(f"word{number}" for number in range(9_000))
+    kernel.ask(1, prompt=text)
+    assert len(History(tmp_path).search(text)) == 1
+
+
+# -- that none is forgotten ----------------------------------------------------------------------------
+
+OTHERS = ("client.", "wire.")
+"""Rooms that read what comes from the network: their tests are test_client_linear and test_wire."""
+
+OURS = {
+    "needs:_numbers": "the version of an installed library",
+    "notebook.surroundings:_RESULT": "names of variables",
+    "sandbox.folder:_sweep": "names of files in the temporary folder",
+    "sandbox.palette:NIGHT": "a table of our own",
+    "sandbox.refusals:failures": "what the developer who starts the sandbox writes",
+    "store:_PART_NAME": "names of files",
+    "store:_PICTURE_NAME": "names of files",
+    "notebook.shown:Shown.pictures": "a mark of at most eleven characters",
+    "references.strip:_MARKER": "two bytes",
+}
+"""Patterns that meet no text of others, or none that is long."""
+
+READ = {
+    "addresses:_NUMERIC": "host",
+    "archive:_MARK": "earlier results",
+    "archive.ledger:_PATH": "entry of a journal",
+    "archive.ledger:_STRING": "entry of a journal",
+    "archive.leftover:_BOUND": "line of a journal",
+    "generation.inputs:_MARK": "earlier results",
+    "generation.inputs:called": "words of a prompt",
+    "journal.lines:_LINE": "line of a journal",
+    "keys:_COMMENT": "key in a cell",
+    "keys:_DOTENV_LINE": "key in a cell",
+    "keys:_KEY_IN_TEXT": "key in a cell",
+    "keys:_QUOTED": "key in a cell",
+    "notebook.cell:_is_option": "number of an option",
+    "notebook.cell:_name": "variable",
+    "notebook.cell:_seconds": "seconds",
+    "notebook.cell:_whole": "count",
+    "notebook.complete.lines:_first_line": "tab elsewhere",
+    "notebook.complete.lines:_in_prompt": "tab in a prompt",
+    "notebook.complete.lines:complete": "tab on a line",
+    "notebook.verbs.columns:_COMMAND": "row of a table",
+    "prompt:_MARKS": "expressions",
+    "prompt.expressions:NAME": "expressions",
+    "prompt.expressions:_CONVERSION": "expressions",
+    "prompt.expressions:_FORMAT_TEXT": "expressions",
+    "prompt.expressions:_NEXT_IN_BRACKETS": "expressions",
+    "prompt.expressions:_STRING": "expressions",
+    "prompt.expressions:_TEX": "expressions",
+    "prompt.links:_BARE": "expressions",
+    "prompt.links:_IN_ANGLES": "expressions",
+    "prompt.unmeant:_ADDRESS": "text of a value",
+    "prompt.wording:_LATIN_WORD": "language of a prompt",
+    "prompt.wording:_QUOTED": "numbers in a prompt",
+    "prompt.wording:_RUNS_ON": "numbers in a prompt",
+    "prompt.wording:_SAID": "numbers in a prompt",
+    "prompt.wording:_numbers": "numbers in a prompt",
+    "references.opening:_what_it_is": "what a file is",
+    "references.resolve:_BASE64_PICTURE": "reference in base64",
+    "references.resolve:_IN_BRACES": "marks in braces",
+    "references.resolve:_PAST": "reference",
+    "references.resolve:_SHOWN_BEFORE": "reference",
+    "references.urls:_DATA": "data address",
+    "references.urls:_SCHEME": "scheme",
+    "references.urls:checked_url": "address",
+    "request:HAN": "words of a prompt",
+    "request:_ADDRESS": "address in a record",
+    "request:_HALF": "words of a prompt",
+    "request:_KEPT_FILE": "kept file in a record",
+    "request:_WORD_CHARACTER": "words of a prompt",
+    "sandbox.asked:number_asked": "number for the sandbox",
+    "sandbox.asked:ratio_asked": "ratio for the sandbox",
+    "sandbox.palette:spoken": "colours for the sandbox",
+    "sandbox.references:DATA": "sandbox's reference",
+    "sandbox.rules:_size": "sandbox's size",
+    "sizes:_guess": "size in the middle",
+    "sizes:_meant": "ratio",
+    "sizes:_of_table": "size",
+    "sizes:_ratio": "ratio",
+    "sizes:shape_of": "width and height",
+    "store:_TOLD_ID": "line of a journal",
+    "store:_WINDOWS_NAMES": "name of a file",
+    "words:quoted": "quoted word",
+}
+"""Every other pattern, and the reading in which it meets a megabyte."""
+
+
+def patterns_of(module: str, source: str) -> set[str]:
+    """Return where a module uses patterns: the name that one is given, or the function that it stands in."""
+    found: set[str] = set()
+    for node in ast.parse(source).body:
+        inner = node.body if isinstance(node, ast.ClassDef) else [node]
+        for each in inner:
+            if not any(_is_pattern(part) for part in ast.walk(each)):
+                continue
+            owner = f"{node.name}." if isinstance(node, ast.ClassDef) else ""
+            found.add(f"{module}:{owner}{_name(each)}")
+    return found
+
+
+def _is_pattern(node: ast.AST) -> bool:
+    called = node.func if isinstance(node, ast.Call) else None
+    return isinstance(called, ast.Attribute) and isinstance(called.value, ast.Name) and called.value.id == "re" and (
+        called.attr != "escape"
+    )  # fmt: skip
+
+
+def _name(node: ast.stmt) -> str:
+    if isinstance(node, ast.Assign):
+        target = node.targets[0]
+        first = target.elts[0] if isinstance(target, ast.Tuple) else target
+        return ast.unparse(first)
+    return ast.unparse(node.target) if isinstance(node, ast.AnnAssign) else str(getattr(node, "name", "?"))
+
+
+def all_patterns() -> set[str]:
+    """Return every place of the package that uses a pattern, but those of the network."""
+    found: set[str] = set()
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        module = ".".join(part for part in parts if part != "__init__")
+        found |= set() if f"{module}.".startswith(OTHERS) else patterns_of(module, path.read_text("utf-8"))
+    return found
+
+
+def test_every_pattern_is_fed() -> None:
+    """Whoever adds a pattern names the reading in which it meets a megabyte, or says why it meets none."""
+    assert all_patterns() == {*READ, *OURS}
+    assert {each for each in READ.values() if each not in READINGS} == set()
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ('A = re.compile("a")', {"m:A"}),
+        ('A: object = re.compile("a")', {"m:A"}),
+        ('def f(x):\n    return re.search("a", x)', {"m:f"}),
+        ('class C:\n    def f(self, x):\n        return [re.sub("a", "", y) for y in x]', {"m:C.f"}),
+        ("def f(x):\n    return re.escape(x)", set()),
+    ],
+)
+def test_patterns_are_found(source: str, found: set[str]) -> None:
+    """A pattern is found wherever it is used."""
+    assert patterns_of("m", source) == found
