@@ -85,6 +85,68 @@ def test_answers_that_are_kept_are_bounded() -> None:
     assert len(desk._given) == MOST_ANSWERS  # noqa: SLF001
 
 
+def harmless(desk: Desk, many: int = MOST_ANSWERS + 44) -> None:
+    """Have a desk hear more than it keeps answers for."""
+    for number in range(many):
+        desk.hear({"id": f"look-{number}", "ask": "look"}, [])
+
+
+def test_what_spends_is_not_bought_again_however_late_it_comes_again() -> None:
+    """Three hundred harmless questions later the same message is answered as before, and not acted on."""
+    bought: list[int] = []
+    desk = Desk({"buy": lambda _: bought.append(1), "look": lambda _: None}, spends=("buy",))
+    first = desk.hear({"id": "1", "ask": "buy"}, [])
+    harmless(desk)
+    assert desk.hear({"id": "1", "ask": "buy"}, []) == first
+    assert bought == [1]
+
+
+def test_what_was_refused_is_not_bought_later() -> None:
+    """A message that comes again long after its refusal says that; nobody looks for a purchase any more."""
+    replies = iter([SeedreamError("over budget"), None])
+
+    def buy(_: Asked) -> None:
+        if error := next(replies):
+            raise error
+
+    desk = Desk({"buy": buy, "look": lambda _: None}, spends=("buy",))
+    desk.hear({"id": "1", "ask": "buy"}, [])
+    harmless(desk)
+    assert "refused" in desk.hear({"id": "1", "ask": "buy"}, [])[0]["error"]["told"][0]
+
+
+def test_what_is_being_bought_is_not_bought_beside_it() -> None:
+    """Even if three hundred harmless questions are answered while it is acted on."""
+    bought: list[int] = []
+
+    def buy(_: Asked) -> None:
+        bought.append(1)
+        harmless(desk)
+        assert desk.hear({"id": "1", "ask": "buy"}, []) == ({}, ())
+
+    desk = Desk({"buy": buy, "look": lambda _: None}, spends=("buy",))
+    assert "ok" in desk.hear({"id": "1", "ask": "buy"}, [])[0]
+    assert bought == [1]
+
+
+def test_what_spends_has_an_id() -> None:
+    """Without one nobody could tell it from the same again."""
+    bought: list[int] = []
+    desk = Desk({"buy": lambda _: bought.append(1)}, spends=("buy",))
+    assert "error" in desk.hear({"ask": "buy"}, [])[0]
+    assert bought == []
+
+
+def test_what_spent_is_bounded() -> None:
+    """Once there are too many ids to remember, nothing more is bought, rather than something twice."""
+    bought: list[int] = []
+    desk = Desk({"buy": lambda _: bought.append(1)}, spends=("buy",), most_spent=2)
+    replies = [desk.hear({"id": number, "ask": "buy"}, [])[0] for number in "123"]
+    assert ["ok" in each for each in replies] == [True, True, False]
+    assert "run this cell again" in replies[2]["error"]["told"][0]
+    assert bought == [1, 1]
+
+
 def test_a_question_that_is_still_acted_on_is_not_acted_on_again() -> None:
     """Whatever thread it comes on: the first that came is answered."""
     begun, go, clicks = threading.Event(), threading.Event(), []
@@ -270,6 +332,28 @@ def test_try_again_sends_it_again(state: State, fault_server: FaultServer) -> No
     assert "ok" in ask(Queue(state), "again", number=number)
     until(lambda: len(session.history) == 2 and session.history[-1].status == "done")
     until(lambda: state.snapshot()["jobs"] == [])  # a moment after its end is written down
+
+
+@pytest.mark.parametrize("kind", ["generate", "rerun", "again"])
+def test_no_button_buys_twice(state: State, fault_server: FaultServer, kind: str) -> None:
+    """Generate, run again and try again, each with its message coming again after three hundred harmless ones."""
+    fault_server.on(POST, Reply(status=500), Links())
+    session = state.session
+    with pytest.raises(SeedreamError):
+        session.start("a fox").result()
+    piece: Piece = {"generate": Form("options", state), "rerun": Gallery(state=state), "again": Queue(state)}[kind]
+    number = state.snapshot()["jobs"][0]["number"]
+    about: dict[str, dict[str, Any]] = {
+        "generate": {"form": form()}, "rerun": {"generation": 1}, "again": {"number": number},
+    }  # fmt: skip
+    message = {"id": "page-1", "ask": kind, "view": "t", **about[kind]}
+    replies = [piece._desk.hear(message, [])[0]]  # noqa: SLF001 - as its page asks
+    for _ in range(MOST_ANSWERS + 44):
+        ask(piece, "leave")
+    replies.append(piece._desk.hear(message, [])[0])  # noqa: SLF001 - as its page asks
+    until(lambda: all(job.over for job in session.jobs))
+    assert replies == [{"id": "page-1", "ok": {}}] * 2
+    assert len(fault_server.posts) == 2  # with the one that failed
 
 
 @pytest.mark.slow

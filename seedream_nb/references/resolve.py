@@ -233,10 +233,9 @@ def _why_not(text: str, lookups: Lookups, tried: str) -> str:
     if text.startswith("@"):
         marks = "marks are @3, @3.2 and @last of the history, @out and @[5] of what cells showed."
         return f"is no mark, and no file; {marks}{guess}"
-    if glob.has_magic(text) and not _is_search(text):
-        return f"would be looked for without end{tried}: write at most {_MOST_DEEP} `**`, and no `..` after a wildcard."
     if glob.has_magic(text):
-        return f"matches no file in {lookups.folder}{tried}; look which there are."
+        endless = f"would be looked for without end: write at most {_MOST_DEEP} `**`, and no `..` after a wildcard."
+        return f"matches no file in {lookups.folder}{tried}; look which there are." if _is_search(text) else endless
     path = _placed(text, lookups.folder)
     if not path.is_absolute():
         return "was not found: the folder where this works was removed. Write its whole path, or %cd to another folder."

@@ -35,6 +35,7 @@ class Gallery(Piece):
 
     _esm = module("gallery.js")
     _css = static("panel.css")
+    spends = ("rerun",)
 
     def __init__(
         self,

@@ -2,7 +2,8 @@
 
 The page asks: `{"id": text, "ask": name, …}`, with buffers where bytes go along. It is always answered:
 `{"id": the same, "ok": {…}}`, or `{"id": the same, "error": {"told": [lines], "fields": {field: [problems]}}}`.
-A question that comes twice, for a page asks again after its connection broke, is acted on once.
+A question that comes twice, for a page asks again after its connection broke, is acted on once. What spends is so
+however late it comes again: its id is remembered as long as the piece lives.
 Unasked, the kernel sends `{"snapshot": {…}}`: the whole of what a piece shows, with a version that only grows.
 """
 
@@ -17,10 +18,12 @@ from typing import TYPE_CHECKING, Any
 from seedream_nb.errors import Problem, RequestError, SeedreamError, plain, whole_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
 MOST_ANSWERS = 256
 """Answers that are kept, so that a question which comes twice is not acted on twice."""
+MOST_SPENT = 100_000
+"""Questions that may spend; no more are acted on, for the first would have to be forgotten."""
 MOST_ID = 64
 MOST_SHORT = 100
 _FIELDS = {
@@ -115,9 +118,17 @@ class Asked:
 class Desk:
     """Answers the questions of one piece, each once, whatever happens and whatever threads they come on."""
 
-    def __init__(self, answers: Mapping[str, Callable[[Asked], Answer | None]]) -> None:
-        """Answer questions of these names with these functions."""
+    def __init__(
+        self,
+        answers: Mapping[str, Callable[[Asked], Answer | None]],
+        spends: Collection[str] = (),
+        most_spent: int = MOST_SPENT,
+    ) -> None:
+        """Answer questions of these names with these functions; `spends` names those that may cost something."""
         self._answers = answers
+        self._spends, self._most_spent = spends, most_spent
+        self._spent: dict[str, bool | None] = {}
+        """Whether a question that spends was refused, by its id; None: it is being acted on."""
         self._lock = threading.Lock()
         self._given: OrderedDict[str, dict[str, Any] | None] = OrderedDict()
         """The replies by their ids; None: it is being acted on."""
@@ -130,20 +141,39 @@ class Desk:
         """
         fields = content if isinstance(content, dict) else {}
         number = str(fields.get("id", ""))[:MOST_ID]
+        spends = str(fields.get("ask")) in self._spends
         with self._lock:
             if number in self._given:
                 return self._given[number] or {}, ()
+            if spends and (not number or number in self._spent or len(self._spent) >= self._most_spent):
+                return self._not_again(number), ()
+            if spends:
+                self._spent[number] = None
             self._given[number] = None
             while len(self._given) > MOST_ANSWERS:
                 self._given.popitem(last=False)
         said, answer = self._act(fields, buffers)
         reply = {"id": number, **said}
         with self._lock:
+            if spends:
+                self._spent[number] = "error" in said
             if number and answer.is_kept and not answer.buffers:
                 self._given[number] = reply
             else:
                 self._given.pop(number, None)
         return reply, answer.buffers
+
+    def _not_again(self, number: str) -> dict[str, Any]:
+        """Return the reply to a question that spends and is not acted on: it was before, or nobody could tell."""
+        was_refused = self._spent.get(number, True)
+        if was_refused is None:
+            return {}
+        if not was_refused:
+            return {"id": number, "ok": {}}
+        told = "The page can't ask for that any more. Nothing was sent: run this cell again."
+        if number in self._spent:
+            told = "This was asked before, and refused. Nothing was sent now: look into the queue."
+        return {"id": number, "error": {"told": [told], "fields": {}}}
 
     def _act(self, fields: Mapping[str, Any], buffers: Sequence[bytes | memoryview]) -> tuple[dict[str, Any], Answer]:
         try:

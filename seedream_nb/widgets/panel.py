@@ -34,6 +34,7 @@ class Form(Piece):
 
     _esm = module("form.js")
     _css = static("panel.css")
+    spends = ("generate",)
 
     def __init__(self, part: str, state: State, **traits: Any) -> None:  # noqa: ANN401 - a widget's own
         """Show this part; the parts share a draft on the page, so that typing never waits on the kernel."""
@@ -98,6 +99,7 @@ class Queue(Piece):
 
     _esm = module("queue.js")
     _css = static("panel.css")
+    spends = ("again",)
 
     def __init__(self, state: State, **traits: Any) -> None:  # noqa: ANN401 - a widget's own
         """Show the jobs of this session, whichever door they came through."""

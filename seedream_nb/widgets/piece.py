@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import anywidget
 
 from seedream_nb.widgets.messages import MOST_ID, Answer, Desk, sendable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from seedream_nb.widgets.messages import Asked
     from seedream_nb.widgets.state import State
@@ -48,6 +48,9 @@ def module(name: str) -> str:
 class Piece(anywidget.AnyWidget):
     """A widget that answers its page; no bytes are in its synchronised state, which notebooks save."""
 
+    spends: ClassVar[Collection[str]] = ()
+    """The questions that may cost something."""
+
     silent_seconds = 600.0
     """How long a page may say nothing: it says every minute that it is there, but more seldom where a browser lets it
     sleep or a cell keeps the kernel."""
@@ -62,7 +65,8 @@ class Piece(anywidget.AnyWidget):
         super().__init__(**traits)
         self._state = state
         self._views: dict[str, float] = {}
-        self._desk = Desk({"snapshot": self._enter, "here": self._stay, "leave": self._leave, **answers})
+        usual = {"snapshot": self._enter, "here": self._stay, "leave": self._leave}
+        self._desk = Desk({**usual, **answers}, self.spends)
         self.on_msg(self._hear)
         _answer_at_once(self.comm)
         state.listen(self)
