@@ -215,7 +215,11 @@ def _path(value: object) -> str:
     if not isinstance(path, str) or "\0" in path:
         raise ValueError("must be the path of a folder.")
     try:
+        os.fsencode(path)
         return str(Path(path.strip()).expanduser())
+    except UnicodeError:
+        told = f"has letters that no file's name has under this locale ({sys.getfilesystemencoding()}): choose another."
+        raise ValueError(told) from None
     except RuntimeError:
         raise ValueError("there is no such user, or none with a home folder.") from None
 

@@ -431,6 +431,7 @@ def test_only_ids_of_ours_count(tmp_path: Path, name: str) -> None:
 
 NAMES = """
 import pathlib, sys
+from seedream_nb.errors import SettingsError
 from seedream_nb.session import Session
 from seedream_nb.settings import Settings
 from tests.faults import FaultServer
@@ -440,6 +441,10 @@ with FaultServer() as server:
     session = Session(settings=settings, lingers=False)
     made = session.start("caf\\u00e9", save="copies").result()
     print(sys.getfilesystemencoding(), made.status, made[0].path.name, made[0].path.exists(), made.error)
+    try:
+        settings.change(home="caf\\u00e9")
+    except SettingsError as error:
+        print(error.message)
     print([each.status for each in session.history], *[each.name for each in pathlib.Path("copies").iterdir()])
     session.close()
 """
@@ -448,7 +453,11 @@ with FaultServer() as server:
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names have an encoding of their own")
 def test_a_name_that_the_locale_refuses_is_left_at_its_numbers(tmp_path: Path) -> None:
     """Under `LC_ALL=C` without UTF-8 mode a prompt of other letters makes a picture all the same."""
-    environ = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-c", NAMES, str(tmp_path)]
-    ran = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
-    assert ran.stdout.splitlines() == ["ascii done 0001-1.jpg True None", "['done'] 0001-1.jpg"], ran.stderr
+    locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "utf-8"}
+    ran = subprocess.run(
+        [sys.executable, "-c", NAMES, str(tmp_path)], env={**os.environ, **locale, "PYTHONPATH": str(ROOT)},
+        cwd=tmp_path, capture_output=True, encoding="utf-8", check=False,
+    )  # fmt: skip
+    first, refused, last = ran.stdout.splitlines()
+    assert (first, last) == ("ascii done 0001-1.jpg True None", "['done'] 0001-1.jpg"), ran.stderr
+    assert "has letters that no file's name has under this locale (ascii)" in refused
