@@ -150,7 +150,7 @@ class ReplyError(SeedreamError):
     """The service's reply makes no sense; it is kept in the journal."""
 
     def __init__(self, message: str, *, hint: str | None = None, content: bytes = b"") -> None:
-        """Keep what arrived of the reply (`content`, at most 8 MB, as it came: it may echo the key)."""
+        """Keep what arrived of the reply (`content`, at most 8 MB): where a job ends with this, without the key."""
         super().__init__(message, hint=hint)
         self.content = Unread(content)
 
@@ -163,7 +163,7 @@ class OutcomeUnknownError(SeedreamError):
     """The request was sent and no answer can come any more: it may have been billed."""
 
     def __init__(self, message: str, *, hint: str | None = None, content: bytes = b"") -> None:
-        """Keep what arrived of a reply before it broke off (`content`: it may echo the key)."""
+        """Keep what arrived of a reply before it broke off (`content`): where a job ends with this, without the key."""
         super().__init__(message, hint=hint)
         self.content = Unread(content)
 

@@ -256,6 +256,33 @@ def test_damaged_fields_are_left_out(odd: dict[str, Any]) -> None:
     assert read(INTENT, odd).images == []
 
 
+REFUSED = {"picture": 2, "of": 3, "code": "Sensitive", "message": "no"}
+
+
+def test_refused_pictures_are_notes() -> None:
+    """What the service refused is told in its words, makes a result incomplete, and is nothing to be recovered."""
+    generation = read(INTENT, record("links", 1, links=LINKS, refused=[REFUSED]), landed(1), landed(2), DONE)
+    told = "Picture 2 of 3 was refused by the service, and not billed (Sensitive): “no”"
+    assert (generation.status, generation.warnings, generation.missing) == ("partial", ["long", told], {})
+
+
+@pytest.mark.parametrize(
+    ("refused", "told"),
+    [("no list", []), ([5, None], []), ([{}], ["."]), ([{"picture": [], "of": "x", "code": {}, "message": 7}], ["."])],
+)
+def test_damaged_refusals_are_left_out(refused: object, told: list[str]) -> None:
+    """What is no refusal is none, and one of the wrong kind says what is sure."""
+    generation = read(INTENT, record("links", 1, links=LINKS, refused=refused))
+    notes = [f"A picture was refused by the service, and not billed{each}" for each in told]
+    assert generation.warnings == ["long", *notes]
+
+
+def test_nothing_but_refusals_costs_nothing() -> None:
+    """A process that died before it wrote down the end leaves no doubt."""
+    generation = read(INTENT, record("links", 1, links=[], refused=[REFUSED]))
+    assert (generation.status, generation.cost) == ("failed", 0.0)
+
+
 def test_sequence() -> None:
     """`len`, indexing and iteration give the pictures; one without any is not false."""
     generation = read(*COMPLETE)

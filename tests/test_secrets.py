@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import nbformat
 import pytest
@@ -266,6 +266,69 @@ def test_no_echo_of_the_key_is_logged(echoed: Visit) -> None:
     assert leaks_in((echoed.kernel.folder / "debug.log").read_text()) == []
 
 
+PAGE = b"<html>no picture for KEY<!-- Authorization: Bearer KEY --></html>"
+NO_SUCH_HEADER = "HTTP/1.1 200 OK\r\nX\0Y: KEY\r\n\r\n"
+
+
+def echoing(**fields: Any) -> Callable[[Seen], Reply]:  # noqa: ANN401 - those of an answer
+    """Answer as a storage that echoes the key of its own link, which each of these fields may hold."""
+
+    def filled(value: Any, key: str) -> Any:  # noqa: ANN401 - as above
+        if isinstance(value, dict):
+            return {name: filled(each, key) for name, each in value.items()}
+        if isinstance(value, bytes):
+            return value.replace(b"KEY", key.encode())
+        return value.replace("KEY", key) if isinstance(value, str) else value
+
+    def answer(seen: Seen) -> Reply:
+        return Reply(**filled(fields, seen.path.rpartition("=")[2]))
+
+    return answer
+
+
+def a_wide_page(seen: Seen) -> Reply:
+    """Answer with a page in UTF-16."""
+    return Reply(body=PAGE.decode().replace("KEY", seen.path.rpartition("=")[2]).encode("utf-16"))
+
+
+BROKEN_OFF = {"send": 700, "then": "reset", "ranges": True}
+STORAGES: dict[str, Script] = {
+    "a page": echoing(body=PAGE),
+    "a page in UTF-16": a_wide_page,
+    "bytes": echoing(body=b"\0\1KEY\2"),
+    "a refusal": echoing(status=403, body=PAGE, headers={"ETag": '"KEY"', "Retry-After": "KEY"}),
+    "a part of a page": echoing(body=20 * PAGE, headers={"ETag": '"1"'}, **BROKEN_OFF),
+    "a part and a tag": echoing(body=99 * b"\xff\xd8\xff\0pictures", headers={"ETag": '"KEY"'}, **BROKEN_OFF),
+    "a redirect": echoing(status=302, headers={"Location": "/nothing/KEY?KEY"}),
+    "a redirect to nowhere": echoing(status=302, headers={"Location": "KEY://KEY/"}),
+    "a redirect to a user": echoing(status=302, headers={"Location": "http://KEY:KEY@169.254.0.1/KEY"}),
+    "no header": echoing(raw=NO_SUCH_HEADER.encode()),
+    "no length": echoing(raw=b"HTTP/1.1 200 OK\r\nContent-Length: KEY\r\n\r\n"),
+    "no status": echoing(raw=b"KEY KEY KEY\r\n\r\n"),
+    "no coding": echoing(body=PAGE, headers={"Content-Encoding": "KEY"}),
+}  # fmt: skip
+
+ITEMS = {
+    "a refused picture": [{"error": {"code": "KEY", "message": "no picture for KEY"}}],
+    "a refused picture among others": [{"error": {"code": "KEY", "message": {"KEY": "KEY"}}}, "http://SERVER/KEY"],
+    "a page in the reply": ["data:text/KEY;base64,S0VZ"],
+    "a link's user": ["http://KEY:KEY@SERVER/"],
+    "a link's port": ["http://127.0.0.1:KEY/"],
+    "no item": [None, {"KEY": "KEY"}, "KEY"],
+    "a list": [["KEY"]],
+}
+
+PICKLED = """
+import pickle
+try:
+    sd.generate({prompt!r})
+except BaseException as error:
+    print(pickle.dumps([vars(error), error.args, getattr(error, "__notes__", None)]))
+for each in sd.history:
+    print(pickle.dumps([each.warnings, each.missing, each.error, each.links]))
+"""
+
+
 @pytest.fixture(scope="module")
 def linked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visit]:
     """Visit a notebook whose service gives links with the key in them: one leads to a picture, and one does not."""
@@ -278,6 +341,15 @@ def linked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visit]:
         visit.run("a picture", "%%seedream\na fox")
         server.on(POST, in_a_link(server, "/pictures/gone.jpg?key=KEY"))
         visit.run("no picture", FAIL.format(prompt="a fox"))
+        links = [server.on(f"/{number}.jpg", step) + "?key=KEY" for number, step in enumerate(STORAGES.values())]
+        server.on(POST, answering(200, json.dumps({"images": links})))
+        visit.run("storages", FAIL.format(prompt="a fox"))
+        for label, items in ITEMS.items():
+            reply = json.dumps({"images": items, "for": "KEY"}).replace("SERVER", f"127.0.0.1:{server.port}")
+            server.on(POST, answering(200, reply))
+            visit.run(label, FAIL.format(prompt=label))
+            visit.run(f"{label}, pickled", PICKLED.format(prompt=label))
+        visit.run("panel", "panel = sd.Panel()\nprint(panel.get_state())")
         visit.run("history", "sd.history\nlook_into([*sd.history])")
         visit.run("recover", "%seedream recover")
         yield visit

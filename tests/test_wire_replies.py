@@ -6,7 +6,7 @@ import base64
 import contextlib
 import json
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
@@ -247,6 +247,35 @@ def test_an_endless_link_is_odd() -> None:
     results = results_of(reply("https://a.example/" + "a" * 100_000), 1)
     assert results.is_odd
     assert len(results.links[0]) < 17_000
+
+
+TEXTS = st.one_of(
+    st.text(), st.sampled_from(["https://a/\ud800", "data:;base64,\ud800%41", "data:;base64,A", "\0lifted:0", "%"])
+)  # fmt: skip
+NAMES = st.sampled_from(["images", "url", "image_url", "b64_json", "error", "code", "message"])
+VALUES = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), TEXTS),
+    lambda inner: st.one_of(st.lists(inner), st.dictionaries(NAMES, inner)),
+)
+
+
+@given(items=st.lists(VALUES), cut=st.integers(0, 9))
+def test_nothing_in_a_reply_is_in_the_way(items: list[Any], cut: int) -> None:
+    """Whatever stands in it, it is read, or said to make no sense: an error of ours would lose what is paid for."""
+    content = reply(*items)
+    with contextlib.suppress(ReplyError):
+        results = results_of(content, 4, secret=KEY)
+        assert results.links or str(none_made(results.refused))
+    arrived_results(content[: len(content) - cut], 4, secret=KEY)
+
+
+@given(st.binary())
+def test_no_bytes_are_in_the_way(content: bytes) -> None:
+    """Nor does it matter what bytes they are."""
+    for each in (content, b'{"images": [' + content, b'{"images": ["http:' + content + b'"]}'):
+        with contextlib.suppress(ReplyError):
+            results_of(each, 4, secret=KEY)
+        arrived_results(each, 4, secret=KEY)
 
 
 # -- what is left of one ---------------------------------------------------------------------------

@@ -277,8 +277,12 @@ async def keep_reply(tools: Tools, record: Record, content: bytes) -> bytes:
     Returns:
         What was kept.
     """
-    kept = await in_thread(lambda: tools.blotted_content(content))
-    text = kept.decode(errors="surrogateescape")
+
+    def blot() -> tuple[bytes, str]:
+        kept = tools.blotted_content(content)
+        return kept, kept.decode(errors="surrogateescape")
+
+    kept, text = await in_thread(blot)
     await record.note("reply", raw=text[:JOURNALED_CHARACTERS])
     if len(text) > JOURNALED_CHARACTERS:
         path = tools.store.journal / f"{record.number:04d}-reply.txt"

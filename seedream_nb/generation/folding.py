@@ -189,15 +189,16 @@ def _cost(told: _Told, status: str) -> float | None:
 
 def _refusals(value: object) -> list[str]:
     """Tell of each picture that the service refused, in its words."""
-    told = [each for each in value[:MOST_LINKS] if isinstance(each, Mapping)] if isinstance(value, list) else []
-    return [
-        whole_text(
-            f"Picture {each.get('picture')} of {each.get('of')} was refused by the service, and not billed"
-            f"{f' ({code})' if (code := each.get('code')) is not None else ''}"
-            f"{f': “{words}”' if (words := _text(each.get('message'))) else '.'}"
-        )
-        for each in told
-    ]
+    told = value[:MOST_LINKS] if isinstance(value, list) else []
+    return [_refusal(each) for each in told if isinstance(each, Mapping)]
+
+
+def _refusal(told: Record) -> str:
+    picture, of, code, words = (told.get(name) for name in ("picture", "of", "code", "message"))
+    which = f"Picture {picture} of {of}" if isinstance(picture, int) and isinstance(of, int) else "A picture"
+    name = f" ({code})" if isinstance(code, int | str) else ""
+    said = f": “{words}”" if isinstance(words, str) and words else "."
+    return whole_text(f"{which} was refused by the service, and not billed{name}{said}")
 
 
 def _missing(told: _Told, *, have: set[int]) -> dict[int, str]:

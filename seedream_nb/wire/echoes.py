@@ -139,7 +139,9 @@ def _runs(content: bytes, secret: str, run: int) -> bytearray:
     encoded = list(_encoded(key))
     for start in range(0, len(content), _WINDOW_BYTES):
         window = content[start : start + _WINDOW_BYTES + _WIDEST * len(key)]
-        _mark(window.lower(), parts, found, start)
+        small = window.lower()
+        _mark(small, [key.lower()], found, start)
+        _mark(small.replace(key.lower(), bytes(len(key))), parts, found, start)  # an echo may be nothing but keys
         _mark(window, encoded, found, start)
         if any(mark in window for mark in _ESCAPES):
             read = _ESCAPE.sub(_written, window)

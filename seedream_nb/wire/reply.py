@@ -154,7 +154,11 @@ def _text(item: object, lifted: Sequence[bytes]) -> str:
     """Return the link or the whole picture that an item of the list is, as text."""
     if isinstance(item, dict):
         packed = item.get("b64_json")
-        item = item.get("image_url") or item.get("url") or (packed and f"data:;base64,{packed}")
+        item = (
+            item.get("image_url")
+            or item.get("url")
+            or (f"data:;base64,{packed}" if packed and isinstance(packed, str) else None)
+        )
     if not isinstance(item, str):
         return ""
     before, mark, number = item.strip().rpartition(_LIFTED)
@@ -211,8 +215,8 @@ def _called(text: str, picture: bytes) -> str:
 
 def _decoded(text: str) -> bytes:
     """Return the bytes of a `data:` address; where they can't be had, what stands in their place."""
-    body = text.partition(",")[2]
-    content = unquote_to_bytes(body) if "%" in body[:LONG_BYTES] else body.encode("utf-8", "replace")
+    content = text.partition(",")[2].encode("utf-8", "replace")
+    content = unquote_to_bytes(content) if b"%" in content[:LONG_BYTES] else content
     content = content.translate(bytes.maketrans(b"-_", b"+/"), b" \t\r\n=")
     content += b"=" * (-len(content) % 4)
     try:
