@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 import os
 import sys
@@ -13,10 +14,14 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from seedream_nb.client import Client, Patience
+from seedream_nb.client import Client, Patience, proxy_for
+from seedream_nb.client.downloading import _check_address
 from seedream_nb.errors import DownloadError
 from seedream_nb.keys import Key
 from tests.faults import Cut, FaultServer, Reply, Stall, jpeg
@@ -331,6 +336,37 @@ def test_not_a_web_address(tmp_path: Path, link: str) -> None:
     with pytest.raises(DownloadError, match="not a web address"):
         fetch(link, tmp_path)
     assert not (tmp_path / "0").exists()
+
+
+ODD_PLACES = [
+    "127.0.0.1:99999999", "127.0.0.1:65536", "127.0.0.1:-1", "127.0.0.1:x", "127.0.0.1:٩", "127.0.0.1:80:80", "[::1",
+    "[::1]:99999", "xn--", "xn--zz--", "a..b", f"{'a' * 64}.example", f"{'é' * 80}.example", "*", "a b", "%zz", "a%00b",
+    "\u202e", ".", "...", "0x7f.1:99999", "u:p@127.0.0.1:99999999", "127.0.0.1:0", ":80", "@", "[v1.x]",
+    "[fe80::1%25lo]",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("place", ODD_PLACES)
+@pytest.mark.parametrize("redirected", [False, True])
+def test_an_odd_host_or_port(fault_server: FaultServer, tmp_path: Path, place: str, redirected: bool) -> None:  # noqa: FBT001
+    """A link whose host or port can be none is said to be so, in a sentence; so is one that a redirect leads to."""
+    link = f"http://{place}/a.jpg"
+    if redirected:
+        location = link.encode("utf-8", "surrogatepass").decode("latin-1")
+        link = fault_server.on("/there.jpg", Reply(status=302, headers={"Location": location}))
+    with pytest.raises(DownloadError) as failed:
+        fetch(link, tmp_path, service="127.0.0.1")
+    assert "link is kept" in (failed.value.hint or "")
+
+
+@given(st.text(alphabet="a1.:/@[]%-é\u202e\0 \ud800xn", max_size=12), st.integers(-9, 10**9))
+def test_no_link_fails_in_itself(place: str, port: int) -> None:
+    """Whatever stands in a link, what can't be had is told as that, and a proxy is looked up for it without harm."""
+    for link in (f"http://{place}", f"https://{place}:{port}/", f"http://127.0.0.1:{port}{place}", place):
+        with contextlib.suppress(DownloadError):
+            _check_address(link, inside=True)
+            assert 0 <= (urlsplit(link).port or 0) <= 65_535
+            proxy_for(link)
 
 
 @pytest.mark.parametrize("before", ["http://", "https://a@", "//", "", "http://a/"])

@@ -284,3 +284,29 @@ def test_cancelling_closes_the_connection(fault_server: FaultServer) -> None:
         assert await asyncio.to_thread(fault_server.wait_for, lambda server: server.connections[0].left_by_client)
 
     asyncio.run(cancel())
+
+
+LACKING = """
+import sys
+sys.modules[sys.argv[1]] = None
+from seedream_nb.errors import SettingsError
+from tests.posting import post
+try:
+    post(sys.argv[2])
+except SettingsError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "scheme"), [("h11", "http"), ("httpcore", "http"), ("httpx", "http"), ("certifi", "https")]
+)
+@pytest.mark.slow
+def test_a_library_that_is_missing_is_named(name: str, scheme: str) -> None:
+    """Without a library that sending takes, the message names it and the remedy, and blames nothing else."""
+    url = f"{scheme}://127.0.0.1:9"
+    ran = subprocess.run([sys.executable, "-c", LACKING, name, url], capture_output=True, text=True, check=True)
+    assert ran.stdout.splitlines() == [
+        f"The library {name}, which is needed to send a request, is missing.",
+        f"Nothing was sent, nothing was billed. Run this, and restart the kernel: %pip install {name}",
+    ]

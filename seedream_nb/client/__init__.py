@@ -130,7 +130,7 @@ class Client:
         Raises:
             DownloadError: it can't be had, and why; what arrived stays in `path`.
         """
-        host = self._host if service is None else urlsplit(f"//{service}").hostname or ""
+        host = self._host if service is None else _host(service)
         way = Way(lines=self._lines, link=link, inside=self._lines.lead_nowhere or leads_inside(host))
         return await download(way, Part(path, check=check), patience=self._patience, on_bytes=on_bytes)
 
@@ -159,3 +159,11 @@ class Client:
             "User-Agent": agent,
         }
         return headers if self._key is None else {**headers, "Authorization": f"Bearer {self._key.reveal()}"}
+
+
+def _host(place: str) -> str:
+    """Return the host of a host with a port, as the journal may have it; nothing if it is none."""
+    try:
+        return urlsplit(f"//{place}").hostname or ""
+    except ValueError:
+        return ""

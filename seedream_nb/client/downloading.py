@@ -30,6 +30,9 @@ MOST_REDIRECTS = 5
 LONGEST_LINK, LONGEST_PLACE = 16_384, 1_024
 """Characters of a link, and of what stands in it before the path; what reads them takes its time over longer ones."""
 
+_NAME = re.compile(rb"(?=.{1,254}\Z)(?:[\w-]{1,63}\.)*[\w-]{1,63}\.?|(?=[^:]*:)[0-9A-Fa-f:.]{2,45}(?:%[\w.~%-]{1,64})?")
+"""A host as it is asked for: a name whose labels are neither empty nor too long, or an address."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Way:
@@ -93,7 +96,8 @@ async def _try(way: Way, part: Part, patience: Patience, on_bytes: Callable[[int
             await part.end(host)
     except TimeoutError as error:
         raise BrokenOffError(f"{host} sent nothing for {patience.stall:.0f} s") from error
-    except (httpx.TransportError, httpx.DecodingError) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, ArithmeticError, ExceptionGroup) as error:
+        # Beside what httpx knows, whatever the system makes of an odd host.
         failed = f"The download from {host} failed{part.so_far}: {why(error)}"
         kind = DownloadError(f"{failed}.", hint=KEPT) if barring(error) else BrokenOffError(failed)
         raise kind from without_frames(error)
@@ -136,14 +140,18 @@ def _check_address(link: str, *, inside: bool) -> None:
     import httpx
 
     try:
-        address, _ = httpx.URL(_of_a_usual_length(link)), urlsplit(link)
+        address, parts = httpx.URL(_of_a_usual_length(link)), urlsplit(link)
+        # Each of them is read when it is asked for: a port beyond 65535, a host that can be none.
+        host, _ = address.host, (parts.hostname, parts.port)
     except (httpx.InvalidURL, ValueError) as error:
         raise DownloadError("The link is not a web address.", hint=KEPT) from error
-    if address.scheme not in {"http", "https"} or not address.host:
+    if host and not _NAME.fullmatch(address.raw_host):
+        raise DownloadError("The link is not a web address: no host can have that name.", hint=KEPT)
+    if address.scheme not in {"http", "https"} or not host:
         scheme = plain(address.scheme, 20)
         raise DownloadError(f"The link is not a web address (http or https) but {scheme or 'nothing'}:.", hint=KEPT)
-    if is_link_local(address.host) or (not inside and leads_inside(address.host)):
-        where = plain(address.host, 80)
+    if is_link_local(host) or (not inside and leads_inside(host)):
+        where = plain(host, 80)
         raise DownloadError(f"The link leads into a private network ({where}), where the service is not.", hint=KEPT)
 
 

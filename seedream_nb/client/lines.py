@@ -240,7 +240,8 @@ def why(error: BaseException) -> str:
     refused = next((cause for cause in found if isinstance(cause, httpx.ProxyError)), None)
     if refused is not None:
         return proxy_words(refused_with(refused))
-    return f"the network failed ({type(error).__name__})"
+    first = next((cause for cause in found if not isinstance(cause, BaseExceptionGroup)), error)
+    return f"the network failed ({type(first).__name__})"
 
 
 def without_frames(error: Exception) -> Exception:
@@ -268,6 +269,8 @@ _REASONS: tuple[tuple[type[BaseException], str], ...] = (
     (ConnectionRefusedError, "it refused the connection"),
     (ConnectionResetError, "the connection was reset"),
     (BrokenPipeError, "the connection was reset"),
+    (UnicodeError, "its name is none that a host can have"),
+    (OverflowError, "its port is none"),
     (TimeoutError, "it did not answer in time"),
     # The last: before anyio 4.15 its own error is all that is left of a reset.
     (anyio.BrokenResourceError, "the connection was reset"),
