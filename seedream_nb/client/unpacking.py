@@ -135,7 +135,7 @@ def _opens(start: bytes, window: int) -> bool:
     except zlib.error:
         # zlib's own header says enough; what has none must make sense from its first byte.
         return window > 0 and any(_one_by_one(zlib.decompressobj(window), start))
-    return bool(start) and (not _PLAIN.match(start) or (trial.eof and not trial.unused_data))
+    return bool(start) and not _PLAIN.match(start)
 
 
 def _one_by_one(unpacker: zlib._Decompress, piece: bytes) -> Iterator[bytes]:
