@@ -18,6 +18,7 @@ import importlib
 from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 from seedream_nb.needs import need  # first: it says in a sentence that this Python is too old
+from seedream_nb.pickling import HERE
 from seedream_nb.process import PROCESS
 
 if TYPE_CHECKING:
@@ -283,6 +284,7 @@ def _new_session() -> Session:
 
 
 PROCESS.maker, PROCESS.panel = _new_session, panel
+HERE.session = PROCESS.the_session
 _default_session = PROCESS.the_session
 
 

@@ -28,10 +28,10 @@ from __future__ import annotations
 import difflib
 import re
 import unicodedata
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 MOST_LINES = 5
 MOST_CHARACTERS = 400
@@ -45,6 +45,16 @@ class SeedreamError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Be whole in another process, notes and all, but for what a server wrote: that may echo the key.
+
+        A class that can be pickled and not be made again hangs a `multiprocessing.Pool` for ever; so none is called.
+        """
+        return _made_again, (type(self), self.args), {**self.__dict__, **self._elsewhere}
+
+    _elsewhere: ClassVar[Mapping[str, Any]] = {}
+    """What takes the place of fields that stay in their process."""
 
     def lines(self) -> list[str]:
         """Return the error as a person reads it: at most five lines."""
@@ -62,6 +72,11 @@ class SeedreamError(Exception):
         """Give IPython a few lines in place of a traceback."""
         first, *rest = self.lines()
         return [f"{type(self).__name__}: {first}", *(f"  {line}" for line in rest)]
+
+
+def _made_again(kind: type[SeedreamError], args: tuple[Any, ...]) -> SeedreamError:
+    """Return an error from its pickle, before it gets its fields."""
+    return kind.__new__(kind, *args)
 
 
 class SettingsError(SeedreamError):
@@ -149,6 +164,8 @@ class Unread(bytes):
 class ReplyError(SeedreamError):
     """The service's reply makes no sense; it is kept in the journal."""
 
+    _elsewhere: ClassVar[Mapping[str, Any]] = {"content": Unread()}
+
     def __init__(self, message: str, *, hint: str | None = None, content: bytes = b"") -> None:
         """Keep what arrived of the reply (`content`, at most 8 MB): where a job ends with this, without the key."""
         super().__init__(message, hint=hint)
@@ -161,6 +178,8 @@ class ConnectionFailedError(SeedreamError):
 
 class OutcomeUnknownError(SeedreamError):
     """The request was sent and no answer can come any more: it may have been billed."""
+
+    _elsewhere: ClassVar[Mapping[str, Any]] = {"content": Unread()}
 
     def __init__(self, message: str, *, hint: str | None = None, content: bytes = b"") -> None:
         """Keep what arrived of a reply before it broke off (`content`): where a job ends with this, without the key."""

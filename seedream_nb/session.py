@@ -21,6 +21,7 @@ from seedream_nb.jobs import Jobs
 from seedream_nb.journal import Journal, share_with_child
 from seedream_nb.keys import Login, Secrets, Unseen
 from seedream_nb.options import check_options
+from seedream_nb.pickling import Stays
 from seedream_nb.scope import EmptyScope, NamesScope
 from seedream_nb.settings import read_setting, user_folder
 
@@ -44,8 +45,10 @@ NOTHING_SENT = "Nothing was sent, nothing was billed."
 Result = TypeVar("Result")
 
 
-class Session:
+class Session(Stays):
     """Everything that one kernel or script shares: settings, history, budget, the jobs that run."""
+
+    instead = "Each process has its own, and finds the key itself: call sd.generate there."
 
     def __init__(  # noqa: PLR0913 - what is wired
         self,

@@ -15,6 +15,7 @@ from seedream_nb.binder import on_binder
 from seedream_nb.colab import Colab
 from seedream_nb.errors import Problem, SettingsError, did_you_mean, plain
 from seedream_nb.keys import CONFIGURED, Key, Unseen, may_hold_key
+from seedream_nb.pickling import Stays
 from seedream_nb.scope import scalar
 from seedream_nb.sizes import spell_size
 
@@ -38,8 +39,10 @@ class Setting:
     help: str
 
 
-class Settings:
+class Settings(Stays):
     """The settings in force: what `change` was told, else the environment, else the defaults."""
+
+    instead = "The key may be one of them: call sd.configure in each process."
 
     def __init__(
         self, *, environ: Mapping[str, str], folder: Path, home: str | None = None, colab: Colab | None = None

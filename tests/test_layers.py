@@ -31,6 +31,7 @@ ROWS = (
     ("settings", "options"),
     ("colab",),
     ("addresses", "binder", "keys", "sizes", "scope", "words"),
+    ("pickling",),
     ("errors", "background", "files", "needs"),
 )
 RANK = {room: len(ROWS) - number for number, row in enumerate(ROWS) for room in row}

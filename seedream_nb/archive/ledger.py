@@ -7,10 +7,11 @@ import os
 import re
 import threading
 import weakref
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from seedream_nb.generation import fold
 from seedream_nb.journal import Line, Record, afresh_in_child, is_alive, is_own, read_lines, unwritten
+from seedream_nb.pickling import HERE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
@@ -114,6 +115,10 @@ class Ledger:
         self._unwritten: set[bytes] = set()
         self._order: list[int] = []
         afresh_in_child(self)
+
+    def __reduce__(self) -> tuple[type[Ledger], tuple[Any, ...]]:
+        """Be read anew elsewhere, from the same folder."""
+        return Ledger, (self.home, HERE, None)
 
     @property
     def is_read(self) -> bool:

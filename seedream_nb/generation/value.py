@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, overload
 
 from seedream_nb.errors import SeedreamError, plain, plain_but_links
 from seedream_nb.generation.inputs import inputs_line, origins
+from seedream_nb.pickling import for_elsewhere
 from seedream_nb.picture import Picture, bundle_of, made_folder
 
 if TYPE_CHECKING:
@@ -113,6 +114,10 @@ class Generation(Sequence[Picture]):
                 hint="Take it from sd.history instead.",
             )
         return self.verbs
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the session behind: a pickle is the record and the paths."""
+        return for_elsewhere(self.__dict__)
 
     def __repr__(self) -> str:
         """Tell the outcome in one line; touches no disk."""

@@ -14,6 +14,7 @@ from seedream_nb.background import ANSWER_SECONDS
 from seedream_nb.errors import SeedreamError, StillGeneratingError, StoppedError
 from seedream_nb.job import stops, words
 from seedream_nb.job.awaiting import LOOK_SECONDS, awaited
+from seedream_nb.pickling import Stays
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator
@@ -32,8 +33,10 @@ POLL_SECONDS = 0.1
 """How often a waiting thread looks up: it must notice an interrupt, on Windows too."""
 
 
-class Job:
+class Job(Stays):
     """One request while it is fulfilled. Ask `status`, wait with `result()` or `await`, stop with `cancel()`."""
+
+    instead = "It goes on in its own process: send what job.result() gives."
 
     def __init__(  # noqa: PLR0913 - a value and how it is to be fulfilled
         self,

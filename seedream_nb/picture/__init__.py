@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from seedream_nb.errors import StoppedError, plain
+from seedream_nb.errors import SettingsError, StoppedError, plain
 from seedream_nb.files import open_ordinary
+from seedream_nb.pickling import for_elsewhere
 from seedream_nb.picture.copying import copied, made_folder
 from seedream_nb.picture.inspecting import FORMATS, MOST_PIXELS, Facts, inspect
 
@@ -78,6 +79,10 @@ class Picture:
         """
         return copied(self, path)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the session behind: a pickle is the record and the path."""
+        return for_elsewhere(self.__dict__)
+
     def __repr__(self) -> str:
         """Tell mark, size and path in one line; touches no disk."""
         made = " sandbox" if self.backend == "sandbox" else ""
@@ -95,7 +100,8 @@ def bundle_of(value: object, verbs: Shows | None) -> dict[str, Any]:
         return {"text/plain": str(value)}
     try:
         return verbs.bundle(value)
-    except (OSError, ValueError):  # its files are gone or damaged: it still says what it is and where it was
+    # Its files are gone or damaged, or no session can be had where it has come to: it still says what it is.
+    except (OSError, ValueError, SettingsError):
         return {"text/plain": str(value)}
     except KeyboardInterrupt:
         raise StoppedError("Stopped while it was shown. Nothing is lost: it is in the history.") from None
