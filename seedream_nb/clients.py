@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from seedream_nb.endpoint import Endpoint
-from seedream_nb.errors import Problem, SeedreamError, plain
+from seedream_nb.errors import Problem, SeedreamError, shortened
 
 if TYPE_CHECKING:
     from seedream_nb.background import Background
@@ -78,7 +78,7 @@ class Clients:
             else:
                 return path.read_bytes()
         remedy = "Save the picture, and write its path."
-        raise Problem(f"{plain(url, _SHOWN)} can't be fetched: {told}. {remedy}", reference=True)
+        raise Problem(f"{shortened(url, _SHOWN)} can't be fetched: {told}. {remedy}", reference=True)
 
     def forget(self) -> list[Client]:
         """Return all clients, to be closed; the next one is made anew."""

@@ -244,6 +244,7 @@ def whole_text(text: str) -> str:
     return _HALF.sub("\ufffd", text)
 
 
+_LONGEST_NAME, _LONGEST_SCHEME = 4_000, 10
 _JOINERS = "\u200c\u200d"
 
 
@@ -281,3 +282,38 @@ def plain_but_links(text: str, limit: int = MOST_CHARACTERS) -> str:
             told.append(words)
             room -= len(words)
     return " ".join(told)
+
+
+def shortened(name: str, limit: int) -> str:
+    """Return a path, an address or a name as `plain` does, at most `limit` characters, without losing its end.
+
+    What tells most is the name of the file, with its extension: folders are left out, and then the middle of the name.
+    """
+    line = plain(name[-_LONGEST_NAME:], _LONGEST_NAME)
+    if len(line) <= limit and len(name) <= _LONGEST_NAME:
+        return line
+    if "://" in line[:_LONGEST_SCHEME]:
+        return _shortened_address(line, limit)
+    place = max(line.rstrip("/\\").rfind("/"), line.rstrip("/\\").rfind("\\"))
+    slash, last = line[place : place + 1] if place >= 0 else "", line[place + 1 :]
+    room = limit - len(last) - 2
+    if not slash or room < 0:
+        return _without_middle(last, limit)
+    kept = line[max(0, place - room) : place].partition(slash)[2]
+    return slash.join(("…", kept, last) if kept else ("…", last))
+
+
+def _shortened_address(line: str, limit: int) -> str:
+    """Return an address with its host and the name at the end of its path, as far as there is room for both."""
+    whole = line.partition("#")[0].partition("?")[0]
+    query = "?…" if len(whole) < len(line) else ""
+    scheme, _, rest = whole.partition("://")
+    host, _, path = rest.partition("/")
+    last = path.rstrip("/").rpartition("/")[2]
+    ways = (f"{whole}{query}", f"{scheme}://{host}/…/{last}{query}", f"…/{last}{query}" if last else "")
+    return next((each for each in ways if each and len(each) <= limit), _without_middle(last or host, limit))
+
+
+def _without_middle(name: str, limit: int) -> str:
+    head = limit // 3
+    return name if len(name) <= limit else f"{name[:head]}…{name[head + 1 - limit :]}"

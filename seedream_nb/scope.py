@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from seedream_nb.errors import Problem, RequestError, plain, shown
+from seedream_nb.errors import Problem, RequestError, shortened, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -65,7 +65,9 @@ class NamesScope:
 
     def attached(self, name: str) -> bytes:
         """Raise Problem: only a notebook has attachments."""
-        told = f"attachment:{plain(name, 60)} is an attachment of a notebook, and this is no notebook; write a path."
+        told = (
+            f"attachment:{shortened(name, 60)} is an attachment of a notebook, and this is no notebook; write a path."
+        )
         raise Problem(told, reference=True)
 
 

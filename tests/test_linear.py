@@ -27,7 +27,7 @@ from seedream_nb.notebook.verbs import columns
 from seedream_nb.picture import Picture, inspecting
 from seedream_nb.prompt import expand, literal, parts_of, wording
 from seedream_nb.prompt.unmeant import reads_as_object
-from seedream_nb.references import birth, chains, opening, resolve, urls
+from seedream_nb.references import chains, opening, paths, resolve, urls
 from seedream_nb.sandbox import asked, palette, rules
 from seedream_nb.sandbox import references as sandbox_references
 from seedream_nb.scope import EmptyScope, NamesScope
@@ -154,7 +154,13 @@ READINGS: dict[str, tuple[Callable[[str], object], tuple[str, ...]]] = {
     "several references": (lambda text: cell.read(f"-i {text}"), ("a ",)),
     "expression": (lambda text: chains.evaluated(text, NamesScope({"a": 1})), ("a.", "a[0]", "[", "-")),
     "hint for an expression": (lambda text: chains.hint_for(text, NamesScope({"a": 1})), ("a,", "a==")),
-    "file nearest to it": (lambda text: birth.nearest_file(PACKAGE / text.replace("\0", "")), ("a",)),
+    "address of a file": (lambda text: paths.path_of_uri(f"file:///{text}"), ("a", "?", "#", "%41")),
+    "path of Windows": (lambda text: find(f"C:\\{text}"), ("\\", "a\\", "/", "é\\")),
+    "what came with a path": (paths.tidied, ('"', "\u202a", "\"'`", ' "', "\u201ca")),
+    "path in another form": (find, ("é/", "é/../", "é")),
+    "shortened name": (lambda text: errors.shortened(text, 60), ("a/", "\\", "https://", "?")),
+    "raw photo": (lambda text: opening._RAW_STARTS.match(text.encode(errors="replace")), ("II", "MM\0*")),  # noqa: SLF001 - it is handed less
+    "file nearest to it": (lambda text: paths.nearest_file(PACKAGE / text.replace("\0", "")), ("a",)),
     "marks in braces": (lambda text: list(resolve.marks_as_text(text)), ("{@1}", "{@1", "{@")),
     "earlier results": (shown, ("@1", "1", "a")),
     "what a file is": (lambda text: opening._what_it_is(text.encode(errors="replace")[:512]), ("<!---->", "<?xml ")),  # noqa: SLF001 - opening hands over so many bytes
@@ -259,6 +265,7 @@ OURS = {
     "store:_PART_NAME": "names of files",
     "store:_PICTURE_NAME": "names of files",
     "notebook.shown:Shown.pictures": "a mark of at most eleven characters",
+    "references.opening:_CANT": "sixty characters of what Pillow says",
     "references.strip:_MARKER": "two bytes",
 }
 """Patterns that meet no text of others, or none that is long."""
@@ -301,7 +308,13 @@ READ = {
     "prompt.wording:_RUNS_ON": "numbers in a prompt",
     "prompt.wording:_SAID": "numbers in a prompt",
     "prompt.wording:_numbers": "numbers in a prompt",
+    "references.opening:_RAW_STARTS": "raw photo",
     "references.opening:_what_it_is": "what a file is",
+    "references.paths:_DRIVE": "address of a file",
+    "references.paths:_FILE_URI": "address of a file",
+    "references.paths:_OF_WINDOWS": "path of Windows",
+    "references.paths:_readings": "path of Windows",
+    "references.paths:why_elsewhere": "path of Windows",
     "references.resolve:_BASE64_PICTURE": "reference in base64",
     "references.resolve:_IN_BRACES": "marks in braces",
     "references.resolve:_PAST": "reference",

@@ -19,6 +19,7 @@ from seedream_nb.references.birth import born
 from seedream_nb.references.fit import fit
 from seedream_nb.references.recognise import is_picture
 from seedream_nb.references.values import sources_of
+from tests.pictures import encoded, gradient
 
 if TYPE_CHECKING:
     from seedream_nb.request import Reference
@@ -125,6 +126,58 @@ REFUSED = {
     "masked": (np.ma.masked_greater(BYTES[..., 0], 9), ["masked values", "x.filled(0)"]),
     "objects": (BYTES.astype(object), ["x[0][0][0]", "type int"]),
 }
+
+
+FILE = np.frombuffer(encoded(gradient(60, 50), "PNG"), np.uint8)
+AS_FILES = {
+    "as read": FILE,
+    "as OpenCV encodes": FILE[:, None],
+    "lying": FILE[None, :],
+    "signed": FILE.view(np.int8),
+    "a view": np.repeat(FILE, 2)[::2],
+}
+
+
+@pytest.mark.parametrize("name", AS_FILES)
+def test_the_bytes_of_a_file_are_that_file(name: str) -> None:
+    """In an array of one dimension, or of one row or column."""
+    assert reference(AS_FILES[name]).identity == reference(FILE.tobytes()).identity
+
+
+REMEDIES = [
+    ((1, 40, 50, 3), "For its first picture write x[0]."),
+    ((8, 3, 40, 50), "For its first picture write x[0]."),
+    ((2, 1, 40, 50, 3), "For its first picture write x[0, 0]."),
+    ((40, 50, 2), "It has two bands; take a part of it, such as the first, in grey: x[..., 0]."),
+    ((2, 40, 50), "It has two bands; take a part of it, such as the first, in grey: x[0]."),
+    ((40, 50, 6), "It has 6 bands; take a part of it, such as three of them, or one: x[..., :3]."),
+    ((6, 40, 50), "It has 6 bands; take a part of it, such as three of them, or one: x[:3]."),
+]
+
+
+@pytest.mark.parametrize(("shape", "remedy"), REMEDIES, ids=[str(shape) for shape, _ in REMEDIES])
+def test_the_remedy_for_a_shape_works(shape: tuple[int, ...], remedy: str) -> None:
+    """What the message says is taken."""
+    array = np.full(shape, 200, np.uint8)
+    assert refused(array).endswith(remedy)
+    code = "x[" + remedy.removesuffix(".").rpartition("x[")[2]
+    assert reference(eval(code, {"x": array})).width == 50  # noqa: S307 - what the message says
+
+
+@pytest.mark.parametrize(
+    ("array", "told"),
+    [
+        (np.zeros(4000, np.uint8), "as the content of a file is, but it is no picture"),
+        (FILE[:9], "as the content of a file is, but it is a damaged PNG file"),
+        (np.zeros(4000), "Reshape it: x.reshape(height, width)"),
+    ],
+    ids=["zeros", "damaged", "floats"],
+)
+def test_a_line_that_is_no_file_is_told(array: Any, told: str) -> None:  # noqa: ANN401 - an array of numpy
+    """As what it may have been meant, and how it becomes pixels."""
+    message = refused(array)
+    assert told in message
+    assert "eshape it" in message
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from seedream_nb.errors import plain
+from seedream_nb.errors import plain, shortened
 from seedream_nb.prompt.wording import worded
 
 if TYPE_CHECKING:
@@ -27,7 +27,9 @@ def called(request: ImageRequest) -> list[str]:
 
 def written(reference: Reference, limit: int = NAME_CHARACTERS) -> str:
     """Return what a person wrote for a reference, shortened in the middle: a path ends with what tells most."""
-    name = plain(reference.url or reference.name, MOST_READ)
+    if reference.url:
+        return shortened(reference.url, limit)
+    name = plain(reference.name, MOST_READ)
     head, tail = limit // 3, limit - limit // 3 - 1
     return name if len(name) <= limit else f"{name[:head]}…{name[-tail:]}"
 

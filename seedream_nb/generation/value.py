@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, overload
 
-from seedream_nb.errors import SeedreamError, plain, plain_but_links
+from seedream_nb.errors import MOST_CHARACTERS, SeedreamError, plain, plain_but_links, shortened
 from seedream_nb.generation.inputs import inputs_line, origins
 from seedream_nb.pickling import for_elsewhere
 from seedream_nb.picture import Picture, bundle_of, made_folder
@@ -125,7 +125,7 @@ class Generation(Sequence[Picture]):
 
     def __str__(self) -> str:
         """Tell outcome, files, references, warnings and what went wrong, a line each."""
-        files = [f"{picture.mark}  {plain(str(picture.path))}" for picture in self.images]
+        files = [f"{picture.mark}  {shortened(str(picture.path), MOST_CHARACTERS)}" for picture in self.images]
         missing = [f"{self.mark}.{index}  missing: {plain(why)}" for index, why in self.missing.items()]
         notes = [plain_but_links(each, NOTE_CHARACTERS) for each in [*self.warnings, *(self.error or "").splitlines()]]
         inputs = filter(None, [inputs_line(self.request)])

@@ -7,7 +7,7 @@ import binascii
 import json
 from typing import TYPE_CHECKING
 
-from seedream_nb.errors import Problem, did_you_mean, plain
+from seedream_nb.errors import Problem, did_you_mean, shortened
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +28,7 @@ def attached(name: str, notebook: Path | None) -> bytes:
     if notebook is None:
         raise _wrong(name, f"this program does not tell which file the notebook is, or it was never saved. {_REMEDY}")
     known = _attachments(name, notebook)
-    where = plain(notebook.name, _SHOWN)
+    where = shortened(notebook.name, _SHOWN)
     found = {content for key, content in known if key == name}
     if not found:
         guess = did_you_mean(name, {key for key, _ in known})
@@ -43,7 +43,7 @@ def attached(name: str, notebook: Path | None) -> bytes:
 
 def _attachments(name: str, notebook: Path) -> list[tuple[str, str]]:
     """Return the attachments of all cells, each with its name, in base64."""
-    where = plain(notebook.name, _SHOWN)
+    where = shortened(notebook.name, _SHOWN)
     try:
         if notebook.stat().st_size > MOST_BYTES:
             raise _wrong(name, f"{where} is too large to look for it ({MOST_BYTES // 1_000_000} MB). {_REMEDY}")
@@ -62,4 +62,4 @@ def _attachments(name: str, notebook: Path) -> list[tuple[str, str]]:
 
 
 def _wrong(name: str, told: str) -> Problem:
-    return Problem(f"attachment:{plain(name, _SHOWN)}: {told}", reference=True)
+    return Problem(f"attachment:{shortened(name, _SHOWN)}: {told}", reference=True)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from seedream_nb.errors import SettingsError, StoppedError, plain
+from seedream_nb.errors import MOST_CHARACTERS, SettingsError, StoppedError, plain, shortened
 from seedream_nb.files import open_ordinary
 from seedream_nb.pickling import for_elsewhere
 from seedream_nb.picture.copying import copied, made_folder
 from seedream_nb.picture.inspecting import FORMATS, MOST_PIXELS, Facts, inspect
+from seedream_nb.picture.structure import opened
 
 if TYPE_CHECKING:
     import os
@@ -52,7 +54,7 @@ class Picture:
         """Return the picture as a `PIL.Image`, decoded, its file closed."""
         from PIL import Image
 
-        with open_ordinary(self.path) as file, Image.open(file, formats=tuple(FORMATS)) as image:
+        with open_ordinary(self.path) as file, opened(file, partial(Image.open, formats=tuple(FORMATS))) as image:
             image.load()
         return image
 
@@ -87,7 +89,7 @@ class Picture:
         """Tell mark, size and path in one line; touches no disk."""
         made = " sandbox" if self.backend == "sandbox" else ""
         size = f"{self.width}x{self.height} {plain(self.media_type, 20)}"
-        return f"<Picture {self.mark} {size} {plain(str(self.path))}{made}>"
+        return f"<Picture {self.mark} {size} {shortened(str(self.path), MOST_CHARACTERS)}{made}>"
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:  # noqa: ARG002 - IPython's
         """Show the picture in a notebook; without a session, as plain text."""

@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seedream_nb.errors import SeedreamError, plain
+from seedream_nb.errors import MOST_CHARACTERS, SeedreamError, plain, shortened
 from seedream_nb.files import is_refused_name, is_there, open_ordinary, plain_name
 
 if TYPE_CHECKING:
@@ -60,14 +60,14 @@ def made_folder(mark: str, written: str | os.PathLike[str]) -> Path:
 
 def gone(picture: Picture) -> SeedreamError:
     """Return the error for a picture whose file somebody took away."""
-    told = f"The file of {picture.mark} is not there any more: {plain(str(picture.path))}"
+    told = f"The file of {picture.mark} is not there any more: {shortened(str(picture.path), MOST_CHARACTERS)}"
     return SeedreamError(told, hint="As long as its link lives, this brings it back: %seedream recover")
 
 
 def unwritable(mark: str, written: str | os.PathLike[str], error: Exception) -> SeedreamError:
     """Return the error for a place where no copy can be made."""
     reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-    told = f"{mark} can't be copied to {plain(os.fspath(written))}: {plain(reason)}."
+    told = f"{mark} can't be copied to {shortened(os.fspath(written), MOST_CHARACTERS)}: {plain(reason)}."
     return SeedreamError(told, hint="Choose a place where you may write. The pictures themselves are untouched.")
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-import zlib
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 
 from seedream_nb.errors import plain
+from seedream_nb.picture.structure import is_whole_jpeg, is_whole_png, opened
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,7 +18,6 @@ MOST_PIXELS = 21_000_000
 """A quarter more than the service can make (4096x4096): a file that unpacks to more is no result of it."""
 
 FORMATS = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
-_PIECE_BYTES = 1 << 20
 _START_BYTES = 256
 _OTHERS = {
     b"GIF8": "a GIF",
@@ -55,7 +55,7 @@ def inspect(path: Path) -> Facts:
         size_bytes = file.seek(0, os.SEEK_END)
         file.seek(0)
         media_type = _media_type(file.read(_START_BYTES))
-        if not _WHOLE[media_type](file, size_bytes):
+        if not _IS_WHOLE[media_type](file):
             raise ValueError(f"a {media_type} that is cut off after {size_bytes} bytes")
         file.seek(0)
         width, height = _shape(file, media_type)
@@ -93,59 +93,11 @@ def _described(start: bytes) -> str:
     return f"not a picture but text: {plain(text, 80)}"
 
 
-def _whole_jpeg(file: BinaryIO, size_bytes: int) -> bool:
-    """Find the end marker behind the first scan (an embedded preview has one of its own, before it)."""
-    scan = _first_scan(file, size_bytes)
-    if scan is None:
-        return False
-    end = size_bytes
-    while end > scan:
-        begin = max(scan, end - _PIECE_BYTES)
-        file.seek(begin)
-        if b"\xff\xd9" in file.read(end - begin + 1):  # one more: the marker may lie across two pieces
-            return True
-        end = begin
-    return False
-
-
-def _first_scan(file: BinaryIO, size_bytes: int) -> int | None:
-    """Walk over a JPEG's segments to where its pixels begin."""
-    position = 2
-    while position + 4 <= size_bytes:
-        file.seek(position)
-        segment = file.read(4)
-        if segment.startswith(b"\xff\xda"):
-            return position
-        if segment.startswith(b"\xff\xff"):  # a fill byte
-            position += 1
-        elif segment.startswith(b"\xff"):
-            position += 2 + int.from_bytes(segment[2:], "big")
-        else:
-            return None
-    return None
-
-
-def _whole_png(file: BinaryIO, size_bytes: int) -> bool:
-    """Walk over a PNG's chunks to the one that ends it; raises ValueError where one is not what its checksum says."""
-    position = 8
-    while position + 12 <= size_bytes:
-        file.seek(position)
-        header = file.read(8)
-        length = int.from_bytes(header[:4], "big")
-        position += 12 + length
-        if position > size_bytes:
-            return False
-        if zlib.crc32(file.read(length), zlib.crc32(header[4:])) != int.from_bytes(file.read(4), "big"):
-            raise ValueError("a damaged image/png")
-        if header[4:] == b"IEND":
-            return True
-    return False
-
-
-def _whole_webp(file: BinaryIO, size_bytes: int) -> bool:
+def _is_whole_webp(file: BinaryIO) -> bool:
     """Compare a WebP's length with what its own header says."""
     file.seek(4)
-    return size_bytes >= 8 + int.from_bytes(file.read(4), "little")
+    told = 8 + int.from_bytes(file.read(4), "little")
+    return file.seek(0, os.SEEK_END) >= told
 
 
 def _shape(file: BinaryIO, media_type: str) -> tuple[int, int]:
@@ -154,7 +106,7 @@ def _shape(file: BinaryIO, media_type: str) -> tuple[int, int]:
 
     formats = [name for name, known in FORMATS.items() if known == media_type]
     try:
-        with Image.open(file, formats=formats) as image:
+        with opened(file, partial(Image.open, formats=formats)) as image:
             width, height = image.size
             animated = getattr(image, "is_animated", False)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -168,4 +120,4 @@ def _shape(file: BinaryIO, media_type: str) -> tuple[int, int]:
     return width, height
 
 
-_WHOLE = {"image/jpeg": _whole_jpeg, "image/png": _whole_png, "image/webp": _whole_webp}
+_IS_WHOLE = {"image/jpeg": is_whole_jpeg, "image/png": is_whole_png, "image/webp": _is_whole_webp}

@@ -7,11 +7,13 @@ integers if they keep to 0..255, floats from 0 to 1 or from 0 to 255, whichever 
 
 from __future__ import annotations
 
+import io
 import math
 from typing import TYPE_CHECKING, Any
 
-from seedream_nb.references.foreign import is_table
+from seedream_nb.references.foreign import MOST_READ, is_table
 from seedream_nb.references.limits import LEAST_SIDE, check_shape, wrong
+from seedream_nb.references.opening import NotAPicture, open_picture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 _CHANNELS = frozenset({1, 3, 4})
+_WANTED = "it must be height x width, or with 1, 3 or 4 channels last or first."
 _FLAT, _DEEP = 2, 3
 _BAND_VALUES = 1 << 20
 _OVERSHOOT = 0.01
@@ -46,8 +49,8 @@ def is_picture_shape(shape: tuple[int, ...]) -> bool:
     return shown is not None and min(shown[:2]) >= LEAST_SIDE
 
 
-def picture_of_array(name: str, value: Any) -> Image.Image:  # noqa: ANN401 - an array of any library
-    """Return a copy of what an array shows.
+def picture_of_array(name: str, value: Any) -> Image.Image | bytes:  # noqa: ANN401 - an array of any library
+    """Return a copy of what an array shows; the bytes of an array that is the content of a picture's file.
 
     Raises:
         Problem: its shape, type or values are no picture's.
@@ -62,10 +65,14 @@ def picture_of_array(name: str, value: Any) -> Image.Image:  # noqa: ANN401 - an
     if shape is not None:
         if is_table(value) and not is_picture_shape(shape):
             raise wrong(name, f"is a table; for pictures in a column write {_spelt(name)}['its name'].")
+        if is_line(shape) and (content := _content(np, name, value)):
+            return content
         _checked(name, shape)  # before anything is computed or copied because of it
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         raise wrong(name, f"has masked values, which have no colour; write {_spelt(name)}.filled(0).")
     array = _as_numpy(np, value)
+    if is_line(array.shape) and (content := _content(np, name, array)):
+        return content
     height, width, channels_first = _checked(name, array.shape)
     shown = array.transpose(1, 2, 0) if channels_first else array
     if shown.ndim == _DEEP and shown.shape[2] == 1:
@@ -74,6 +81,39 @@ def picture_of_array(name: str, value: Any) -> Image.Image:  # noqa: ANN401 - an
     for rows, band in zip(_bands(pixels, height, width), _in_bytes(np, name, shown), strict=True):
         rows[...] = band
     return Image.fromarray(pixels)
+
+
+def is_line(shape: tuple[int, ...]) -> bool:
+    """Return whether an array of this shape is values one after the other, as the bytes of a file are."""
+    return len(shape) == 1 or (len(shape) == _FLAT and 1 in shape and max(shape) > 1)
+
+
+def _content(np: Any, name: str, value: Any) -> bytes:  # noqa: ANN401 - numpy, an array of any library
+    """Return the bytes of the file that a line of bytes is; none where it may be pixels as well.
+
+    Raises:
+        Problem: it is no file's, or none of a picture.
+    """
+    array = _as_numpy(np, value)
+    shape = tuple(int(side) for side in array.shape)
+    told = f"is an array of shape {shape}; {_WANTED} Reshape it: {_spelt(name)}.reshape(height, width)."
+    if array.dtype.itemsize == 1 and array.dtype.kind in "iu" and array.size <= MOST_READ:
+        content: bytes = array.tobytes()
+        try:
+            open_picture(io.BytesIO(content))
+        except NotAPicture as error:
+            told = f"is an array of shape {shape}, as the content of a file is, but it {error}. For pixels reshape it."
+        else:
+            return content
+    if len(shape) == _FLAT:
+        return b""
+    raise wrong(name, told)
+
+
+def brighter_array(name: str) -> str:
+    """Return how an array that is all but black becomes bright; a mask of 0 and 1 is the usual one."""
+    spelt = _spelt(name)
+    return f"for a mask of 0 and 1 write {spelt} * 255, else {spelt} * (255 / {spelt}.max())"
 
 
 def _spelt(name: str) -> str:
@@ -107,17 +147,27 @@ def _checked(name: str, shape: tuple[int, ...]) -> tuple[int, int, bool]:
     """
     found = _layout(shape)
     if found is None:
-        several = len(shape) > _DEEP and _layout(shape[1:]) is not None
-        remedy = f"For its first picture write {_spelt(name)}[0]." if several else "Reshape it, or take a part of it."
-        raise wrong(
-            name,
-            f"is an array of shape {shape}; it must be height x width, or with 1, 3 or 4 channels "
-            f"last or first. {remedy}",
-        )
+        raise wrong(name, f"is an array of shape {shape}; {_WANTED} {_remedy_for(shape, _spelt(name))}")
     if 0 in found[:2]:
         raise wrong(name, f"is an array of shape {shape}: it is empty.")
     check_shape(f"{name} (an array of shape {shape})", found[1], found[0])
     return found
+
+
+def _remedy_for(shape: tuple[int, ...], spelt: str) -> str:
+    """Return how an array of such a shape becomes a picture's."""
+    depth = len(shape) - _DEEP
+    if depth > 0 and (_layout(shape[depth:]) or _layout(shape[depth + 1 :])):
+        depth += _layout(shape[depth:]) is None
+        return f"For its first picture write {spelt}[{', '.join('0' * depth)}]."
+    if len(shape) != _DEEP:
+        return "Reshape it, or take a part of it."
+    last = shape[2] <= shape[0]
+    bands = shape[2] if last else shape[0]
+    first = f"{spelt}[..., {{}}]" if last else f"{spelt}[{{}}]"
+    if bands == 2:  # noqa: PLR2004 - the number that it tells
+        return f"It has two bands; take a part of it, such as the first, in grey: {first.format(0)}."
+    return f"It has {bands} bands; take a part of it, such as three of them, or one: {first.format(':3')}."
 
 
 def _as_numpy(np: Any, value: Any) -> Any:  # noqa: ANN401 - numpy and its arrays

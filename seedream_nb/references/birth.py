@@ -10,10 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from seedream_nb.errors import Problem, nearest, plain
+from seedream_nb.errors import Problem, shortened
 from seedream_nb.references.foreign import Foreign, guarded
-from seedream_nb.references.limits import SHOWN, check_shape, wrong
-from seedream_nb.references.opening import NotAPicture, open_picture, orientation
+from seedream_nb.references.limits import SHOWN, check_shape, told_dim, wrong
+from seedream_nb.references.opening import ANIMATED, NotAPicture, brightest, open_picture, orientation, why_reduced
+from seedream_nb.references.paths import nearest_file
 from seedream_nb.request import Reference
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 _PIECE_BYTES = 1 << 20
 _BAND_BYTES = 4 << 20
-_MOST_LISTED = 10_000
 
 
 def born(name: str, source: Path | bytes | Image.Image | Foreign) -> Reference:
@@ -34,14 +34,16 @@ def born(name: str, source: Path | bytes | Image.Image | Foreign) -> Reference:
     Raises:
         Problem: not a picture, damaged, too small, out of ratio: the limit, the value found, the remedy.
     """
+    remedy = "brighten it first, for instance with PIL.ImageOps.autocontrast"
     if isinstance(source, Foreign):
+        remedy = source.brighter or remedy
         with guarded(name):
             source = source.draw(name)
     if isinstance(source, Path):
         return _born_of_file(name, source)
     if isinstance(source, bytes):
         return _described(name, io.BytesIO(source), source)
-    return _born_of_pil(name, source)
+    return _born_of_pil(name, source, remedy)
 
 
 def _born_of_file(name: str, path: Path) -> Reference:
@@ -52,7 +54,7 @@ def _born_of_file(name: str, path: Path) -> Reference:
             seen = stamp(file)
             return replace(_described(name, file, path), stamp=seen)
     except FileNotFoundError:
-        raise wrong(name, f"was not found in {path.parent}.{nearest_file(path)}") from None
+        raise wrong(name, f"was not found in {shortened(str(path.parent), SHOWN)}.{nearest_file(path)}") from None
     except (OSError, ValueError) as error:
         if isinstance(error, Problem):
             raise
@@ -64,26 +66,6 @@ def _no_file(path: Path) -> str:
     if path.is_dir():
         return "is a folder; for all its pictures of one kind write FOLDER/*.png."
     return "is no ordinary file; save its content as a picture first."
-
-
-def nearest_file(path: Path) -> str:
-    """Return ` Did you mean …?` with the file of that folder that comes nearest, or what is missing before it."""
-    folder = path.parent
-    try:
-        if not folder.is_dir():
-            return " That folder does not exist."
-        with os.scandir(folder) as entries:
-            names = [entry.name for entry, _ in zip(entries, range(_MOST_LISTED), strict=False)]
-    except OSError:
-        return ""
-    by_stem: dict[str, list[str]] = {}
-    for each in sorted(names):
-        by_stem.setdefault(Path(each).stem, []).append(each)
-    found = nearest(path.stem, by_stem)
-    if found is None:
-        return ""
-    guess = min(by_stem[found], key=lambda each: Path(each).suffix.lower() != path.suffix.lower())
-    return f" Did you mean {guess}?"
 
 
 def _described(name: str, stream: BinaryIO, source: Path | bytes) -> Reference:
@@ -118,11 +100,15 @@ def digest(stream: BinaryIO) -> tuple[str, int]:
     return content.hexdigest(), size
 
 
-def _born_of_pil(name: str, image: Image.Image) -> Reference:
+def _born_of_pil(name: str, image: Image.Image, remedy: str) -> Reference:
     check_shape(name, *image.size)
+    if (told := why_reduced(image)) is not None:
+        raise wrong(name, f"{told}.")
     try:
         notes = [*_notes(name, image)]
         copied = _copied(image)
+        if dim := told_dim(brightest(copied), remedy):
+            notes.append(f"{shortened(name, SHOWN)}: {dim}")
         sha256 = _digest_of_pil(copied)
     except Exception as error:
         raise wrong(name, f"can't be read ({error}): open it again, or use another copy.") from error
@@ -134,10 +120,12 @@ def _born_of_pil(name: str, image: Image.Image) -> Reference:
 
 def _notes(name: str, image: Image.Image) -> Iterator[str]:
     """Yield what copying an image leaves out or changes."""
-    if getattr(image, "is_animated", False):
-        yield f"{plain(name, SHOWN)}: animated, only the frame that it shows was sent"
+    if image.format in ANIMATED and getattr(image, "is_animated", False):
+        yield f"{shortened(name, SHOWN)}: animated, only the frame that it shows was sent"
+    elif image.format == "TIFF" and getattr(image, "is_animated", False):
+        yield f"{shortened(name, SHOWN)}: has several pages, only the one that it shows was sent"
     if _lies(image):
-        yield f"{plain(name, SHOWN)}: turned upright"
+        yield f"{shortened(name, SHOWN)}: turned upright"
 
 
 def _copied(image: Image.Image) -> Image.Image:

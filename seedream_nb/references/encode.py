@@ -6,11 +6,13 @@ import contextlib
 import functools
 import io
 import os
+import sys
 import threading
 from typing import TYPE_CHECKING, Any, cast
 
 from seedream_nb.references.kept import Draft, TooBig
-from seedream_nb.references.limits import MOST_BYTES, MOST_PIXELS, MOST_RATIO
+from seedream_nb.references.limits import MOST_BYTES, MOST_PIXELS, MOST_RATIO, told_dim
+from seedream_nb.references.opening import ANIMATED, LEFT_OUT, brightest, why_unread
 from seedream_nb.references.sample import Sample
 from seedream_nb.references.strip import Damaged
 
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
 LOSSY = frozenset({"JPEG", "MPO", "WEBP", "AVIF", "HEIF", "JPEG2000"})
 """Formats of photos: encoded again as JPEG, for a PNG of a photo is several times as big and shows no more."""
 
-_ANIMATED = frozenset({"GIF", "PNG", "WEBP", "AVIF", "TIFF", "FLI", "DCX"})
 _QUALITIES = ((95, 0), (90, 0), (90, 2))
 """JPEG's quality and how it thins out colours: all this shows less of a difference than scaling down."""
 
@@ -35,6 +36,8 @@ _SHRINK = 0.8
 _STEPS = 24
 _JPEG, _PNG = "image/jpeg", "image/png"
 _JPEG_END = b"\xff\xd9"
+BRIGHTER = "brighten it, or save a mask with 0 and 255"
+_UNMULTIPLIED = {"La": "LA", "RGBa": "RGBA"}
 _WITH_ALPHA = frozenset({"RGBA", "RGBa", "LA", "La", "PA"})
 _SIXTEEN_BITS = 65_535
 
@@ -54,7 +57,16 @@ def encode(image: Image.Image, *, name: str, lossless: bool, inputs: Path) -> In
     """
     written_as = getattr(image, "format", None)
     changes: list[str] = []
-    shown = _plain(_upright(_decoded(image, changes), changes), changes)
+    decoded = _decoded(image, changes)
+    try:
+        shown = _plain(_upright(decoded, changes), changes)
+    except Damaged:
+        raise
+    except Exception as error:
+        detail = str(error) or type(error).__name__
+        told = f"can't be converted to RGB ({detail}): convert it, or save it as PNG or JPEG"
+        raise Damaged(told) from error
+    dim = told_dim(brightest(shown), BRIGHTER) if written_as else ""
     with contextlib.ExitStack() as stack:
         for shape, ways in _tries(shown, lossless=lossless):
             if shape != shown.size:
@@ -66,7 +78,7 @@ def encode(image: Image.Image, *, name: str, lossless: bool, inputs: Path) -> In
                         _write(smaller, draft, options)
                     except TooBig:
                         continue
-                    changes += _told(shown.size, shape, written_as, media_type)
+                    changes += [*_told(shown.size, shape, written_as, media_type), *filter(None, [dim])]
                     return draft.keep(media_type, f"{name}: {', '.join(changes)}" if changes else None)
     raise Damaged("does not fit into 10 MB however small it is made: use another picture")
 
@@ -94,11 +106,15 @@ def _tries(image: Image.Image, *, lossless: bool) -> Iterator[tuple[tuple[int, i
 def _decoded(image: Image.Image, changes: list[str]) -> Image.Image:
     """Decode the first frame."""
     try:
-        frames = getattr(image, "n_frames", 1) if image.format in _ANIMATED else 1
+        frames = getattr(image, "n_frames", 1) if image.format in ANIMATED else 1
+        left_out = image.info.get(LEFT_OUT)
         image.load()
     except Exception as error:
         detail = str(error) or type(error).__name__
-        raise Damaged(f"is damaged or cut off ({detail}): use a complete copy") from error
+        told = why_unread(error) or f"is damaged or cut off ({detail}): use a complete copy"
+        raise Damaged(told) from error
+    if left_out:
+        changes.append(left_out)
     if frames > 1:
         changes.append(f"only the first of its {frames} frames was sent")
     return image
@@ -121,10 +137,11 @@ def _plain(image: Image.Image, changes: list[str]) -> Image.Image:
     """Return a picture in L, RGB or RGBA and in the colours of sRGB, with nothing else attached."""
     from PIL import ImageFile
 
+    image = image.convert(_UNMULTIPLIED[image.mode]) if image.mode in _UNMULTIPLIED else image
     shown = _in_srgb(image)
     if shown is not None:
         changes.append("colours converted to sRGB")
-    shown = shown or _in_eight_bits(image)
+    shown = shown or _in_eight_bits(image, changes)
     mode = _mode_for(shown)
     if shown.mode != mode or "transparency" in shown.info:
         shown = shown.convert(mode)
@@ -177,22 +194,41 @@ def _speaks_of(mode: str, profile_mode: str) -> bool:
     return profile_mode == "RGB" and mode in {"RGB", "RGBA", "RGBX", "P", "PA", "L", "LA"}
 
 
-def _in_eight_bits(image: Image.Image) -> Image.Image:
+def _in_eight_bits(image: Image.Image, changes: list[str]) -> Image.Image:
     """Return pictures of more than 8 bits a pixel in 8; what is brightest stays so."""
     if image.mode not in {"I", "F"} and not image.mode.startswith("I;"):
         return image
-    wide = image.convert("F")
+    wide = _known(image).convert("F")
+    if image.mode == "F" and not _is_finite(wide):
+        raise Damaged("has values that are no numbers, or infinite: fill them in, and save it again")
     low, high = cast("tuple[float, float]", wide.getextrema())
     if image.mode == "F" and low >= 0 and high <= 1:
         factor, offset = 255.0, 0.0
     elif low >= 0 and high <= 255 and image.mode in {"I", "F"}:  # noqa: PLR2004 - the range of 8 bits
         factor, offset = 1.0, 0.0
-    elif low >= 0 and high <= _SIXTEEN_BITS:
+    elif low >= 0 and high <= _SIXTEEN_BITS and image.mode != "F":
         factor, offset = 255 / _SIXTEEN_BITS, 0.0
     else:
+        low = low if low < high else 0.0
         factor = 255 / (high - low or 1)
         offset = -low * factor
+        changes.append(f"its values from {low:.6g} to {high:.6g} were made black to white")
     return wide.point(lambda value: value * factor + offset).convert("L")
+
+
+def _known(image: Image.Image) -> Image.Image:
+    """Return 16 bits in this machine's order of bytes under the name that every Pillow can convert."""
+    from PIL import Image
+
+    if image.mode != "I;16N":
+        return image
+    return Image.frombytes("I;16" if sys.byteorder == "little" else "I;16B", image.size, image.tobytes())
+
+
+def _is_finite(image: Image.Image) -> bool:
+    """Return whether all values of a picture of floats are numbers: of others no multiple is any, not even by zero."""
+    ones = image.point(lambda value: value * 0 + 1).convert("L")
+    return ones.getextrema() == (1, 1)
 
 
 def _ways(mode: str, *, lossless: bool) -> Iterator[tuple[str, dict[str, Any]]]:

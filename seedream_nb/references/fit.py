@@ -12,19 +12,22 @@ import io
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 
-from seedream_nb.errors import ReferenceImageError, plain
+from seedream_nb.errors import ReferenceImageError, shortened
 from seedream_nb.files import open_ordinary
+from seedream_nb.picture.structure import MOST_TEXT
 from seedream_nb.references.birth import digest, stamp
-from seedream_nb.references.encode import LOSSY, encode
+from seedream_nb.references.encode import BRIGHTER, LOSSY, encode
 from seedream_nb.references.kept import Draft, TooBig
-from seedream_nb.references.limits import MOST_BYTES, MOST_PIXELS, SHOWN
-from seedream_nb.references.opening import NotAPicture, open_picture, orientation
-from seedream_nb.references.strip import Damaged, kept_bytes, strip
+from seedream_nb.references.limits import MOST_BYTES, MOST_PIXELS, SHOWN, told_dim
+from seedream_nb.references.opening import NotAPicture, brightest, open_picture, orientation
+from seedream_nb.references.strip import Damaged, Hollow, Stripped, kept_bytes, strip
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from PIL.ImageFile import ImageFile
 
     from seedream_nb.request import Reference
     from seedream_nb.store import Input
@@ -52,7 +55,7 @@ def _threads(_process: int) -> ThreadPoolExecutor:
 
 
 def _fit(reference: Reference, inputs: Path) -> Input:
-    name = plain(reference.name, SHOWN)
+    name = shortened(reference.name, SHOWN)
     try:
         if isinstance(reference.source, Path | bytes):
             with _stream(reference.source) as stream:
@@ -76,10 +79,9 @@ def _stream(source: Path | bytes) -> Iterator[BinaryIO]:
 def _fit_stream(name: str, reference: Reference, stream: BinaryIO, inputs: Path) -> Input:
     """Send a file as it is, if that can be; else encode it again."""
     image = open_picture(stream)
-    media_type = _MEDIA_TYPES.get(image.format or "")
-    as_it_is = media_type == "image/png" or (media_type == "image/jpeg" and image.mode in _JPEG_MODES)
-    if media_type and as_it_is and image.width * image.height <= MOST_PIXELS:
-        fitting = _stripped(name, reference, stream, media_type, inputs)
+    fits = image.mode in _JPEG_MODES if image.format in {"JPEG", "MPO"} else _has_usual_profile(image)
+    if image.format in _MEDIA_TYPES and fits and image.width * image.height <= MOST_PIXELS:
+        fitting = _stripped(name, reference, stream, image, inputs)
         if fitting is not None:
             return fitting
     _check_unchanged(name, reference, stream)
@@ -88,14 +90,22 @@ def _fit_stream(name: str, reference: Reference, stream: BinaryIO, inputs: Path)
     return encode(open_picture(stream), name=name, lossless=lossless, inputs=inputs)
 
 
-def _stripped(name: str, reference: Reference, stream: BinaryIO, media_type: str, inputs: Path) -> Input | None:
+def _has_usual_profile(image: ImageFile) -> bool:
+    """Return whether the colour profile of a PNG is one that every program reads."""
+    return len(image.info.get("icc_profile") or b"") <= MOST_TEXT
+
+
+def _stripped(name: str, reference: Reference, stream: BinaryIO, image: ImageFile, inputs: Path) -> Input | None:
     """Keep a file as it is, less what must stay home; None if it must be encoded again."""
-    if media_type == "image/png" and kept_bytes(stream) > MOST_BYTES:
+    media_type, opened = _MEDIA_TYPES[str(image.format)], cast("BinaryIO", image.fp)
+    if media_type == "image/png" and kept_bytes(opened) > MOST_BYTES:
         return None
-    stream.seek(0)
+    opened.seek(0)
     with Draft(inputs, MOST_BYTES) as draft:
         try:
-            found = strip(stream, draft, media_type)
+            found = strip(opened, draft, media_type)
+        except Hollow:
+            raise
         except Damaged:
             return None  # decoding tells whether it is: some cameras write files that only look it
         except TooBig:
@@ -103,8 +113,19 @@ def _stripped(name: str, reference: Reference, stream: BinaryIO, media_type: str
         _check_unchanged(name, reference, stream)
         if orientation(found.exif) != 1:
             return None
-        note = f"{name}: animated, its first frame was sent" if found.animated else None
-        return draft.keep(media_type, note)
+        told = ["animated, its first frame was sent"] if found.animated else []
+        told += filter(None, [_told_dim(stream, found)])
+        return draft.keep(media_type, f"{name}: {', '.join(told)}" if told else None)
+
+
+def _told_dim(stream: BinaryIO, found: Stripped) -> str:
+    """Return that a PNG is all but black, if it is one that may be: such take few bytes, or 16 bits for each pixel."""
+    image = open_picture(stream)
+    may_be = image.format == "PNG" and image.mode not in {"1", "RGB", "RGBA"}
+    if not may_be or (image.mode in {"L", "LA", "P"} and found.kept_bytes * 4 > image.width * image.height):
+        return ""
+    image.load()
+    return told_dim(brightest(image), BRIGHTER)
 
 
 def _check_unchanged(name: str, reference: Reference, stream: BinaryIO) -> None:

@@ -23,10 +23,14 @@ _SHOWN = 160
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Foreign:
-    """Something of another library (`of`), and how to have its picture: `draw` is given a name for messages."""
+    """Something of another library (`of`), and how to have its picture: `draw` is given a name for messages.
+
+    `brighter` says what to do about a picture that is all but black.
+    """
 
     of: object
     draw: Callable[[str], bytes | Image.Image]
+    brighter: str = ""
 
 
 @contextlib.contextmanager

@@ -120,10 +120,21 @@ def _picked(name: str, value: object) -> list[tuple[str, str | bytes]]:
 
 def _uploads(name: str, value: dict[Any, Any]) -> list[tuple[str, str | bytes]] | None:
     """Return the file that a dict describes, or the files of a dict of such."""
-    content = value.get("content")
-    if isinstance(content, _BYTES):
-        return [(str(value.get("name") or name), bytes(content))]
-    files = list(value.values())
-    if not files or not all(isinstance(file, dict) and isinstance(file.get("content"), _BYTES) for file in files):
+    if (described := _described(name, value)) is not None:
+        return [described]
+    files = [(str(called), file) for called, file in value.items()]
+    if not files or not all(isinstance(file, dict) for _, file in files):
         return None
-    return [(str(called), bytes(file["content"])) for called, file in value.items()]
+    found = [_described(called, file, named=False) for called, file in files]
+    return None if None in found else [each for each in found if each is not None]
+
+
+def _described(name: str, value: dict[Any, Any], *, named: bool = True) -> tuple[str, str | bytes] | None:
+    """Return the file that a dict describes, as an upload does, or the cell of a table of pictures; None if none."""
+    for key, name_key in (("content", "name"), ("bytes", "path")):
+        content, called = value.get(key), value.get(name_key)
+        if key == "bytes" and key in value and not content and isinstance(called, str) and called:
+            return name, called
+        if isinstance(content, _BYTES):
+            return (str(called or name) if named else name), bytes(content)
+    return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from seedream_nb.errors import Problem, plain
+from seedream_nb.errors import Problem, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,9 +26,22 @@ SHOWN = 60
 """Characters of a name that a message shows."""
 
 
+_DIM = 25
+"""Of 255: a picture without anything brighter looks black."""
+
+
+def told_dim(brightest: int | None, remedy: str) -> str:
+    """Return that a picture is all but black, with the remedy; "" if it is not, or if nobody knows."""
+    if brightest is None or brightest > _DIM:
+        return ""
+    if not brightest:
+        return f"it is all black; if it should not be, {remedy}"
+    return f"its brightest value is {brightest} of 255, so it is nearly black; {remedy}"
+
+
 def wrong(name: str, told: str) -> Problem:
     """Return the problem with the reference of this name."""
-    return Problem(f"{plain(name, SHOWN)} {told}", reference=True)
+    return Problem(f"{shortened(name, SHOWN)} {told}", reference=True)
 
 
 def check_shape(name: str, width: int, height: int) -> None:
@@ -39,7 +52,7 @@ def check_shape(name: str, width: int, height: int) -> None:
     """
     told = [*_breaches(width, height)]
     if told:
-        shape = f"{plain(name, SHOWN)} has {width}x{height} pixels"
+        shape = f"{shortened(name, SHOWN)} has {width}x{height} pixels"
         raise Problem(*(f"{shape}; {each}" for each in told), reference=True)
 
 

@@ -4,27 +4,62 @@ from __future__ import annotations
 
 import re
 import sys
-from typing import TYPE_CHECKING, BinaryIO
+from functools import partial
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from seedream_nb.errors import plain
+from seedream_nb.picture.structure import has_pixels, opened
+from seedream_nb.references import tiff
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from PIL import ImageFile
+    from PIL import Image, ImageFile
 
 REFUSED_FORMATS = frozenset({"BUFR", "EPS", "FITS", "GRIB", "HDF5", "IPTC", "MCIDAS", "MPEG", "PCD", "WMF", "XVTHUMB"})
 """Formats that Pillow only recognises, or whose reading starts other programs (EPS), or that fit anything."""
 
 _HEAD_BYTES, _PREFIX_BYTES = 512, 16
+_HEIC_READER = "run `pip install pillow-heif`, then `import pillow_heif` and `pillow_heif.register_heif_opener()`"
 _KINDS: tuple[tuple[bytes, str], ...] = (
     (rb"\s*<(?:!doctype html|html)", "a web page: download the picture itself"),
     (rb"(?:\s*<\?xml[^>]*>)?(?:\s|<!--.*?-->|<!DOCTYPE[^>]*>)*+<svg", "an SVG drawing: save it as PNG"),
     (rb"%PDF", "a PDF: save its page as PNG"),
-    (rb"....ftyp(?:hei|hev|mif|msf)", "a HEIC photo: save it as JPEG"),
+    (rb"....ftyp(?:hei|hev|mif|msf)", f"a HEIC photo: save it as JPEG. Or {_HEIC_READER}"),
+    (rb"....ftypavi[fs]", "an AVIF picture, which this Pillow can't read: save it as PNG or JPEG"),
+    (rb"\xff\x0a|\0\0\0\x0cJXL ", "a JPEG XL picture: save it as PNG or JPEG"),
+    (rb"\x76\x2f\x31\x01", "an OpenEXR picture: save it as PNG or JPEG"),
     (rb"....ftyp|\x1aE\xdf\xa3|RIFF....AVI ", "a film: save a frame of it as PNG"),
     (rb"%!PS|\xc5\xd0\xd3\xc6", "PostScript: save it as PNG"),
     (rb"PK\x03\x04|\x1f\x8b|7z\xbc\xaf", "an archive: unpack it first"),
     (rb"version https://git-lfs", "a Git LFS pointer: fetch the file with `git lfs pull`"),
 )
+
+
+_RAW_STARTS = re.compile(
+    rb"(?:II\*\0|MM\0\*)....(?:CR|IIII|MMMM)|IIR[OS]|MMOR|IIU\0|FUJIFILMCCD-RAW|....ftypcrx |\0MRM|FOVb|II....HEAPCCDR",
+    re.DOTALL,
+)
+"""How the raw photos of Canon, Phase One, Olympus, Panasonic, Fujifilm, Minolta and Sigma begin."""
+_RAW = "is a raw photo: save it as JPEG"
+_CANT = re.compile(
+    "unsupported|unimplemented|unknown|cannot handle|not (yet )?(supported|implemented|available)", re.IGNORECASE
+)
+"""How Pillow tells of a file that is fine, and of a kind that it can't read."""
+_SHOWN = 60
+
+_BRIGHT_BANDS = {
+    **dict.fromkeys(("1", "L", "F", "I", "I;16", "I;16B", "I;16L", "I;16N", "LA", "La", "LAB", "YCbCr"), slice(0, 1)),
+    **dict.fromkeys(("RGB", "RGBA", "RGBa", "RGBX"), slice(0, 3)),
+    "HSV": slice(2, 3),
+}
+"""Which bands of a mode tell how bright a picture is."""
+
+LEFT_OUT = "left out"
+"""Where an opened picture tells, among its `info`, what of the file is not in it."""
+
+ANIMATED = frozenset({"GIF", "PNG", "WEBP", "AVIF", "FLI", "DCX"})
+"""Formats whose frames are as good as the first: those of others are previews, layers, other sizes."""
 
 
 class NotAPicture(ValueError):  # noqa: N818 - it says what a file is, and is caught where that becomes a Problem
@@ -46,38 +81,82 @@ def open_picture(stream: BinaryIO) -> ImageFile.ImageFile:
     head = stream.read(_HEAD_BYTES)
     if not head:
         raise NotAPicture("is empty: use another copy")
-    damaged: list[str] = []
+    if _RAW_STARTS.match(head):
+        raise NotAPicture(_RAW)
+    failures: list[str] = []
     tried: set[str] = set()
     for load_plugins in (Image.preinit, Image.init):  # the common formats first: they are loaded much faster
         load_plugins()
         fresh = [name for name in Image.ID if name not in tried | REFUSED_FORMATS]
-        if found := _recognised(stream, head, fresh, damaged):
+        if found := _recognised(stream, head, fresh, failures):
             return found
         tried.update(fresh)
-    if damaged:
-        raise NotAPicture(f"is a damaged {damaged[0]} file: save it again, or use another copy")
+    if failures:
+        raise NotAPicture(failures[0])
     raise NotAPicture(f"is no picture but {_what_it_is(head)}")
 
 
 def _recognised(
-    stream: BinaryIO, head: bytes, formats: Iterable[str], damaged: list[str]
+    stream: BinaryIO, head: bytes, formats: Iterable[str], failures: list[str]
 ) -> ImageFile.ImageFile | None:
-    """Return the picture in the first format that can read it; note the formats that it only pretends to be."""
+    """Return the picture in the first format that can read it; note why those can't that it seems to be of."""
     from PIL import Image
 
     for name in formats:
         factory, accepts = Image.OPEN[name]
         if accepts is not None and not _accepted(accepts, head[:_PREFIX_BYTES]):
             continue
-        stream.seek(0)
         try:
-            return factory(stream, "")
+            return _READERS.get(name, opened)(stream, partial(_made, factory))
+        except NotAPicture:
+            raise
         except Image.DecompressionBombError:
             raise NotAPicture("unpacks to more pixels than can be read: scale it down first") from None
-        except Exception:  # noqa: BLE001 - plugins raise whatever a strange file makes them raise
+        except Exception as error:  # noqa: BLE001 - plugins raise whatever a strange file makes them raise
             if accepts is not None:
-                damaged.append(name)
+                failures.append(why_unread(error) or f"is a damaged {name} file: save it again, or use another copy")
     return None
+
+
+def _made(factory: Callable[[BinaryIO, str], ImageFile.ImageFile], stream: BinaryIO) -> ImageFile.ImageFile:
+    stream.seek(0)
+    return factory(stream, "")
+
+
+def why_unread(error: Exception) -> str:
+    """Return that a file is of a kind that can't be read, if that is what Pillow's error means, and not of damage."""
+    told = plain(str(error), _SHOWN)
+    if not isinstance(error, NotImplementedError) and not _CANT.search(told):
+        return ""
+    return f"can't be read here ({told}): save it as PNG or JPEG"
+
+
+def _opened_png(stream: BinaryIO, make: Callable[[BinaryIO], ImageFile.ImageFile]) -> ImageFile.ImageFile:
+    if not has_pixels(stream):
+        raise NotAPicture("is a PNG file without any picture in it: save it again, or use another copy")
+    return opened(stream, make)
+
+
+def _opened_tiff(stream: BinaryIO, make: Callable[[BinaryIO], ImageFile.ImageFile]) -> ImageFile.ImageFile:
+    """Open a TIFF at the page that shows its picture."""
+    pages = tiff.pages_of(stream)
+    if not pages:
+        return opened(stream, make)
+    if tiff.is_raw(pages):
+        raise NotAPicture(_RAW)
+    full = tiff.full_page(pages)
+    if full is None:
+        raise NotAPicture("holds only a smaller copy of its picture: save the picture itself as PNG or JPEG")
+    try:
+        image = make(stream if full is pages[0] else tiff.beginning_with(stream, full))
+    except Exception as error:
+        told = f"is {full.kind()}, which can't be read here: save it as PNG or JPEG, or hand over its array"
+        raise NotAPicture(told) from error
+    image.info[LEFT_OUT] = ", ".join(tiff.notes_of(pages, full))
+    return image
+
+
+_READERS = {"PNG": _opened_png, "TIFF": _opened_tiff}
 
 
 def _accepted(accepts: Callable[[bytes], bool | str], prefix: bytes) -> bool:
@@ -113,6 +192,54 @@ def orientation(exif: bytes | None) -> int:
     except Exception:  # noqa: BLE001 - EXIF of cameras is often broken, and the picture fine without it
         return 1
     return found if found in range(1, 9) else 1
+
+
+def brightest(image: Image.Image) -> int | None:
+    """Return the largest value of any colour in a picture, of 255; None if it is transparent, or nobody can tell."""
+    try:
+        return None if image.has_transparency_data and not _is_opaque(image) else _brightest(image)
+    except Exception:  # noqa: BLE001 - not every version of Pillow can tell it of every mode, and nothing depends on it
+        return None
+
+
+def _is_opaque(image: Image.Image) -> bool:
+    """Return whether the alpha of a picture lets nothing through."""
+    return "transparency" not in image.info and image.getchannel("A").getextrema() == (255, 255)
+
+
+def _brightest(image: Image.Image) -> int | None:
+    if image.mode in {"P", "PA"}:
+        colours = image.getpalette("RGB") or [255]
+        used = [index for index, count in enumerate(image.histogram()[:256]) if count]
+        return max((value for index in used for value in colours[3 * index : 3 * index + 3]), default=None)
+    bands = _BRIGHT_BANDS.get(image.mode)
+    if bands is None:
+        return None
+    extrema: Any = (image.convert("F") if image.mode.startswith("I;") else image).getextrema()
+    most = max(float(high) for _, high in extrema[bands]) if isinstance(extrema[0], tuple) else float(extrema[1])
+    return int(most * _scale(image.mode, most))
+
+
+def _scale(mode: str, highest: float) -> float:
+    """Return what makes bytes of the values of a mode; of some it depends on the values what they mean."""
+    if mode == "1" or (mode == "F" and highest <= 1):
+        return 255 if highest <= 1 else 1
+    if mode.startswith("I;") or (mode == "I" and highest > 255):  # noqa: PLR2004 - the range of 8 bits
+        return 255 / 65_535
+    return 1
+
+
+def why_reduced(image: Image.Image) -> str | None:
+    """Return why a picture of Pillow's, just opened, is not the one that its file is of; None if it is."""
+    tags = getattr(image, "tag_v2", None)
+    if image.format != "TIFF" or tags is None or image.tell():
+        return None
+    page = tiff.page_by(tags)
+    if tiff.is_raw([page]):
+        return f"{_RAW}, and hand over that: Pillow reads its preview"
+    if page.is_reduced:
+        return "is a smaller copy that a TIFF has as its first page; hand over the path of the file"
+    return None
 
 
 def is_pil(value: object) -> bool:

@@ -10,11 +10,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from seedream_nb.errors import Problem, did_you_mean, plain
+from seedream_nb.errors import Problem, did_you_mean, plain, shortened
 from seedream_nb.files import is_there
-from seedream_nb.references.birth import born, nearest_file
+from seedream_nb.references.birth import born
 from seedream_nb.references.chains import NOTHING, evaluated, hint_for
 from seedream_nb.references.limits import wrong
+from seedream_nb.references.paths import (
+    exists,
+    file_meant,
+    files_matching,
+    nearest_file,
+    path_of_uri,
+    placed,
+    seen,
+    tidied,
+    unquoted,
+    why_elsewhere,
+)
 from seedream_nb.references.urls import checked_url, content_of, is_data, is_url, leads_inside
 from seedream_nb.references.values import Source, sources_of
 from seedream_nb.request import Reference
@@ -98,7 +110,7 @@ def find(
     if isinstance(written, Reference):  # of a request that is run again
         yield Found(name=written.name, known=written)
     elif isinstance(written, str):
-        yield from _of_word(written.strip(), lookups, warn)
+        yield from _of_word(seen(written), lookups, warn)
     else:
         yield from of_value(_called(written, name), written, lookups)
 
@@ -113,39 +125,55 @@ def of_value(name: str, value: object, lookups: Lookups) -> Iterator[Found]:
     """Yield the pictures that a value holds, unread; a text in it is a mark, a URL or a path."""
     for part, source in sources_of(name, value):
         if isinstance(source, str):
-            yield from _of_text(part, source.strip(), lookups)
+            yield from _of_text(part, source, lookups)
+        elif isinstance(source, Path):
+            yield Found(name=part, source=file_meant(source, lookups.folder) or lookups.folder / source)
         else:
-            yield Found(name=part, source=lookups.folder / source if isinstance(source, Path) else source)
+            yield Found(name=part, source=source)
 
 
 def of_link(target: str, lookups: Lookups) -> Iterator[Found]:
     """Yield the picture that a Markdown image leads to, unread: an attachment, a URL, a path as in a URL or not."""
     is_address = is_url(target) or _is_attachment(target)
-    escaped = not is_address and "%" in target and not _exists(_placed(target, lookups.folder))
+    escaped = not is_address and "%" in target and not exists(placed(target, lookups.folder))
     yield from _of_text(target, unquote(target) if escaped else target, lookups)
 
 
 def _of_word(word: str, lookups: Lookups, warn: Callable[[str], None]) -> Iterator[Found]:
     has_names = not isinstance(lookups.scope, EmptyScope)
-    is_plain = not has_names or _PAST.fullmatch(word) or _SHOWN_BEFORE.fullmatch(word) or is_url(word)
+    is_plain = (
+        not has_names
+        or unquoted(word) != word
+        or _PAST.fullmatch(word)
+        or _SHOWN_BEFORE.fullmatch(word)
+        or is_url(word)
+    )
     value, tried = (NOTHING, "") if is_plain else evaluated(word, lookups.scope)
     if value is NOTHING:
         yield from _of_text(word, word, lookups, tried)
         return
-    is_file_too = _exists(_placed(word, lookups.folder))
+    is_file_too = exists(placed(word, lookups.folder))
     try:
         found = list(of_value(word, value, lookups))
     except Problem as problem:
         if not is_file_too:
             raise
-        raise Problem(*problem.texts, f"For the file {plain(word, _SHOWN)} write ./{word}.", reference=True) from None
+        remedy = f"For the file {shortened(word, _SHOWN)} write ./{word}."
+        raise Problem(*problem.texts, remedy, reference=True) from None
     if is_file_too:
-        warn(f"{plain(word, _SHOWN)} is the variable, not the file of that name; for the file write ./{word}.")
+        warn(f"{shortened(word, _SHOWN)} is the variable, not the file of that name; for the file write ./{word}.")
     yield from found
 
 
 def _of_text(name: str, text: str, lookups: Lookups, tried: str = "") -> Iterator[Found]:
     """Yield what a text means that is no expression: a mark, an attachment, a URL, a data URI, a path or glob."""
+    named_so = name == text
+    text = text if exists(placed(text, lookups.folder)) else tidied(text)
+    if (path := path_of_uri(text)) is not None:
+        if file_meant(path, lookups.folder) is None:
+            raise wrong(text, "is not http or https, and no file of this machine: write its path.")
+        text = path
+    name = text if named_so else name
     if not text:
         raise wrong(name or "A reference", "is empty: write a path, a URL, a variable or a mark such as @3.")
     if _PAST.fullmatch(text):
@@ -198,15 +226,16 @@ def _of_mark(mark: str, lookups: Lookups) -> Iterator[Found]:
 
 def _of_path(name: str, text: str, lookups: Lookups, tried: str) -> Iterator[Found]:
     """Yield the files that a path or glob means; a file whose name looks like a glob is that file."""
-    if _exists(_placed(text, lookups.folder)):
-        yield Found(name=text, source=_placed(text, lookups.folder))
+    if (file := file_meant(text, lookups.folder)) is not None:
+        yield Found(name=text, source=file)
         return
-    files = _matching(text, lookups.folder) if _is_search(text) else []
+    files = files_matching(text, lookups.folder) if _is_search(text) else []
     if not files:
-        told = text if name == text else f"{plain(name, _SHOWN)}: {plain(text, _SHOWN)}"
-        raise wrong(told, _why_not(text, lookups, tried))
-    for file in files:
-        yield Found(name=file, source=lookups.folder / file)
+        told = "" if name == text else f"{shortened(name, _SHOWN)}: "
+        short = (plain if _BASE64_PICTURE.match(text) else shortened)(text, _SHOWN)
+        raise Problem(f"{told}{short} {_why_not(text, lookups, tried)}", reference=True)
+    for each in files:
+        yield Found(name=each, source=lookups.folder / each)
 
 
 def _is_search(text: str) -> bool:
@@ -217,30 +246,26 @@ def _is_search(text: str) -> bool:
     return ".." not in down and down.count("**") <= _MOST_DEEP
 
 
-def _matching(pattern: str, folder: Path) -> list[str]:
-    # Path.glob takes no absolute patterns, and gives hidden files too.
-    names = sorted(glob.glob(str(_placed(pattern, Path())), root_dir=folder, recursive=True))  # noqa: PTH207
-    return [name for name in names if not (folder / name).is_dir()]
-
-
 def _why_not(text: str, lookups: Lookups, tried: str) -> str:
     """Return why a text means no file, and what to write in its place."""
     if _BASE64_PICTURE.match(text):
         return "is a picture in base64: hand over base64.b64decode(…) of it, or put data:image/png;base64, before it."
-    if hint := hint_for(text, lookups.scope):
-        return f"is no file{tried}.{hint}"
+    hint = hint_for(text, lookups.scope)
+    if told := why_elsewhere(text) or (hint and f"is no file{tried}.{hint}"):
+        return told
     guess = did_you_mean(text, lookups.scope.names())
     if text.startswith("@"):
         marks = "marks are @3, @3.2 and @last of the history, @out and @[5] of what cells showed."
         return f"is no mark, and no file; {marks}{guess}"
     if glob.has_magic(text):
         endless = f"would be looked for without end: write at most {_MOST_DEEP} `**`, and no `..` after a wildcard."
-        return f"matches no file in {lookups.folder}{tried}; look which there are." if _is_search(text) else endless
-    path = _placed(text, lookups.folder)
+        here = shortened(str(lookups.folder), _SHOWN)
+        return f"matches no file in {here}{tried}; look which there are." if _is_search(text) else endless
+    path = placed(text, lookups.folder)
     if not path.is_absolute():
         return "was not found: the folder where this works was removed. Write its whole path, or %cd to another folder."
     remedy = _for_variable(text, lookups.scope) or _for_several(text, lookups) or nearest_file(path) or guess
-    return f"was not found in {plain(str(path.parent), _SHOWN)}{tried}.{remedy}"
+    return f"was not found in {shortened(str(path.parent), _SHOWN)}{tried}.{remedy}"
 
 
 def _for_variable(text: str, scope: Scope) -> str:
@@ -254,24 +279,9 @@ def _for_variable(text: str, scope: Scope) -> str:
 def _for_several(text: str, lookups: Lookups) -> str:
     """Return how several files are written, if a text is their paths with commas between; "" for other texts."""
     paths = [each.strip() for each in text.split(",")]
-    if len(paths) > 1 and all(path and _exists(_placed(path, lookups.folder)) for path in paths):
+    if len(paths) > 1 and all(path and exists(placed(path, lookups.folder)) for path in paths):
         return f" For several write {plain(' '.join(f'-i {path}' for path in paths), _SHOWN)}."
     return ""
-
-
-def _placed(text: str, folder: Path) -> Path:
-    """Return where a path leads that is written from a folder; `~` is the home of the user."""
-    try:
-        return folder / Path(text).expanduser()
-    except RuntimeError:  # there is no such user
-        return folder / text
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except (OSError, ValueError):  # a name too long, or with a null in it
-        return False
 
 
 def _called(value: object, name: str) -> str:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import io
 import re
+import struct
 import zlib
 from dataclasses import dataclass
+from functools import cached_property
 from typing import BinaryIO, Protocol
 
 PIECE_BYTES = 1 << 20
@@ -28,6 +30,13 @@ _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _KEPT_CHUNKS = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND", b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"tRNS"})
 _MOST_CHUNK = (1 << 31) - 1
 _MOST_EXIF = 1 << 20
+_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+"""How many numbers a pixel of a PNG has, by its kind of colours."""
+_PASSES = (
+    ((0, 0, 1, 1),),
+    ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)),
+)
+"""Where a pass over the picture begins, and its steps across and down: one pass, or the seven of an interlaced PNG."""
 
 
 class Writer(Protocol):
@@ -39,6 +48,10 @@ class Writer(Protocol):
 
 class Damaged(ValueError):  # noqa: N818 - it says what a file is, and is caught where that becomes a message
     """The file's structure is broken; the text says how, to go after the reference's name."""
+
+
+class Hollow(Damaged):
+    """All parts of the file are whole, and its picture, or a part of it, is in none of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,12 +150,15 @@ def _walk_jpeg(pipe: _Pipe) -> None:
     if pipe.take(2) != bytes((0xFF, _SOI)):
         raise Damaged("is no JPEG file")
     pipe.keep(bytes((0xFF, _SOI)))
+    has_pixels = False
     while (marker := _marker(pipe)) != _EOI:
         if marker in _ALONE:
             continue
         _segment(pipe, marker)
         if marker == _SOS:
-            _keep_scan(pipe)
+            has_pixels |= _keep_scan(pipe)
+    if not has_pixels:
+        raise Hollow("is damaged (there is no picture in it): use another copy")
     pipe.keep(bytes((0xFF, _EOI)))
 
 
@@ -169,15 +185,16 @@ def _segment(pipe: _Pipe, marker: int) -> None:
         pipe.exif = body
 
 
-def _keep_scan(pipe: _Pipe) -> None:
-    """Keep the compressed data up to the next marker, which is left unread."""
+def _keep_scan(pipe: _Pipe) -> bool:
+    """Keep the compressed data up to the next marker, which is left unread; return whether there is any."""
+    begin = pipe.kept_bytes
     while True:
         piece = pipe.piece()
         found = _MARKER.search(piece)
         if found:
             pipe.keep(piece[: found.start()])
             pipe.give_back(piece[found.start() :])
-            return
+            return pipe.kept_bytes > begin
         # A marker may lie across two pieces.
         split = len(piece) - 1 if piece[-1] == 0xFF else len(piece)  # noqa: PLR2004 - see above
         pipe.keep(piece[:split])
@@ -190,32 +207,77 @@ def _walk_png(pipe: _Pipe) -> None:
     if pipe.take(8) != _PNG_SIGNATURE:
         raise Damaged("is no PNG file")
     pipe.keep(_PNG_SIGNATURE)
-    kind = b""
+    kind, pixels = b"", _Pixels()
     while kind != b"IEND":
         head = pipe.take(8)
         size, kind = int.from_bytes(head[:4]), head[4:]
         if size > _MOST_CHUNK:
             raise Damaged("is damaged: a part of it has an impossible length")
         if kind in _KEPT_CHUNKS:
-            _keep_chunk(pipe, head, size)
+            _keep_chunk(pipe, head, size, pixels)
         elif kind == b"eXIf" and size <= _MOST_EXIF:
             pipe.exif = pipe.take(size)
             pipe.drop(4)
         else:
             pipe.animated |= kind == b"acTL"
             pipe.drop(size + 4)
+    if not pixels.are_whole:
+        raise Hollow("is damaged (a part of its picture is missing): use another copy")
 
 
-def _keep_chunk(pipe: _Pipe, head: bytes, size: int) -> None:
+def _keep_chunk(pipe: _Pipe, head: bytes, size: int, pixels: _Pixels) -> None:
     """Keep one chunk whose checksum is right."""
     pipe.keep(head)
     checksum = zlib.crc32(head[4:])
     while size:
         piece = pipe.piece(min(size, PIECE_BYTES))
         checksum = zlib.crc32(piece, checksum)
+        pixels.count(head[4:], piece)
         pipe.keep(piece)
         size -= len(piece)
     written = pipe.take(4)
     if int.from_bytes(written) != checksum:
         raise Damaged("is damaged: a checksum in it is wrong")
     pipe.keep(written)
+
+
+class _Pixels:
+    """Counts the pixels of a PNG as they pass: they may be missing although all of its parts are whole."""
+
+    def __init__(self) -> None:
+        self._inflating = zlib.decompressobj()
+        self._header = b""
+        self._found = 0
+
+    def count(self, kind: bytes, piece: memoryview) -> None:
+        """Take note of a piece of a chunk."""
+        if kind == b"IHDR":
+            self._header += piece
+        elif kind == b"IDAT":
+            packed: memoryview | bytes = piece
+            while packed and not self.are_whole:
+                try:
+                    self._found += len(self._inflating.decompress(packed, PIECE_BYTES))
+                except zlib.error as error:
+                    raise Damaged("is damaged: its pixels can't be unpacked") from error
+                packed = self._inflating.unconsumed_tail
+
+    @cached_property
+    def _expected(self) -> int:
+        return _unpacked_bytes(self._header)
+
+    @property
+    def are_whole(self) -> bool:
+        """Whether there are as many as the header says."""
+        return 0 < self._expected <= self._found
+
+
+def _unpacked_bytes(header: bytes) -> int:
+    """Return how many bytes the rows of a PNG have, each with the byte that says how it is to be read."""
+    try:
+        width, height, depth, colours, _, _, interlaced = struct.unpack(">IIBBBBB", header)
+    except struct.error as error:
+        raise Damaged("is damaged: its header is broken") from error
+    bits = depth * _CHANNELS.get(colours, 1)
+    shapes = [(-(-(width - x) // across), -(-(height - y) // down)) for x, y, across, down in _PASSES[interlaced == 1]]
+    return sum(down * (1 + -(-across * bits // 8)) for across, down in shapes if across > 0 and down > 0)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from seedream_nb.options import MOST_REFERENCES
-from seedream_nb.references.arrays import is_array, picture_of_array
+from seedream_nb.references.arrays import brighter_array, is_array, picture_of_array
 from seedream_nb.references.figures import figure_of, picture_of_figure
 from seedream_nb.references.foreign import Foreign, can, guarded
 from seedream_nb.references.holders import content_of_file, held, is_file
@@ -72,7 +72,7 @@ def _sources(name: str, value: Any, depth: int) -> Iterator[tuple[str, Source]]:
         raise wrong(name, f"is a class, {value.__qualname__}; hand over an object of it.")
     elif (files := held(name, value)) is not None:
         yield from files
-    elif foreign := _foreign(value):
+    elif foreign := _foreign(name, value):
         yield name, foreign
     else:
         yield from _held(name, value, depth)
@@ -88,14 +88,14 @@ def _held(name: str, value: Any, depth: int) -> Iterator[tuple[str, Source]]:  #
         raise wrong(name, f"is {_kind(value)}; hand over {TAKEN}.{_remedy(value)}")
 
 
-def _foreign(value: Any) -> Foreign | None:  # noqa: ANN401 - anything
+def _foreign(name: str, value: Any) -> Foreign | None:  # noqa: ANN401 - anything
     """Return how to have the picture of an object of another library, if it seems to have one."""
     if (figure := figure_of(value)) is not None:
         return Foreign(of=figure, draw=partial(picture_of_figure, found=figure))
     if is_file(value):
         return Foreign(of=value, draw=partial(content_of_file, file=value))
     if is_array(value) and not holds_objects(value):
-        return Foreign(of=value, draw=partial(picture_of_array, value=value))
+        return Foreign(of=value, draw=partial(picture_of_array, value=value), brighter=brighter_array(name))
     if shows_itself(value) and not _is_widget(value) and not is_array(value):
         return Foreign(of=value, draw=partial(picture_shown, value=value))
     return None

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seedream_nb.errors import plain
+from seedream_nb.errors import MOST_CHARACTERS, shortened
 from seedream_nb.generation import called, written
 from seedream_nb.preview import THUMBNAIL, cheap_preview, preview, thumbnail_of
 from seedream_nb.view.markup import FAINT, Cell, grid, isolated, text
@@ -43,7 +43,7 @@ def _row(request: ImageRequest, preview_of: PreviewOf, folder: Path | None) -> s
 
 
 def _cell(number: str, reference: Reference, small: bytes | None, folder: Path | None, *, on_shelf: bool) -> Cell:
-    name, whole = written(reference), plain(reference.url or reference.name)
+    name, whole = written(reference), shortened(reference.url or reference.name, MOST_CHARACTERS)
     told = f'<strong>{text(number)}</strong><div style="{FAINT}" title="{text(whole)}">{isolated(name)}</div>'
     shown = "" if small is None else jpeg(small, f"{number}: {name}", thumbnail_of(reference).width)
     if shown and folder is not None and isinstance(reference.source, Path):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seedream_nb.errors import Problem, ReferenceImageError, RequestError, SeedreamError, plain, refused
+from seedream_nb.errors import Problem, ReferenceImageError, RequestError, SeedreamError, refused, shortened
 from seedream_nb.options import MOST_REFERENCES
 from seedream_nb.preview import MOST_PIXELS, cheap_preview, preview
 from seedream_nb.process import PROCESS
@@ -67,7 +67,7 @@ class Tray:
         """Add what was written, or a value, under its own name or this one; raises SeedreamError."""
         held = self.held()
         request = self._session.compose("-", images=[*held, written], typed=True, defaults=False)
-        called = name or plain(str(written), _NAME)
+        called = name or shortened(str(written), _NAME)
         new = [each if name is None else replace(each, name=name) for each in _others(request.images, held)]
         for each in new:
             _check(each)
@@ -93,7 +93,7 @@ class Tray:
             raise refused([problem]) from None
         if here != file:
             told = f"{mark}: in this history that is another picture, {here}."
-            raise SeedreamError(told, hint=f"Add {plain(file, _NAME)} by its path.")
+            raise SeedreamError(told, hint=f"Add {shortened(file, _NAME)} by its path.")
         self.add(mark)
 
     def _take(self, references: Iterable[Reference]) -> None:
@@ -123,7 +123,7 @@ class Tray:
             return [
                 {
                     "number": each.number,
-                    "name": plain(each.reference.name, _NAME),
+                    "name": shortened(each.reference.name, _NAME),
                     "width": each.reference.width,
                     "height": each.reference.height,
                     "url": each.reference.url,
@@ -148,7 +148,7 @@ class Tray:
         Raises:
             SeedreamError: it is too large, there is no place left, it broke off, or it is no picture that can be used.
         """
-        name = plain(Path(name).name, _NAME) or "picture"
+        name = shortened(Path(name).name, _NAME) or "picture"
         if len(self.held()) >= MOST_REFERENCES:
             self.arriving.forget(key)
             raise ReferenceImageError(f"{name}: {_FULL}")
