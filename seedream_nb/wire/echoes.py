@@ -169,7 +169,8 @@ def _mark_spelled(window: bytes, marks: bytearray, found: bytearray, start: int)
         found[start + end : start + match.start()] = _either(found, start + end, marks[at : at + before])
         at, end = at + before, match.end()
         written = _written(match)
-        if marks[at] if written else at and marks[at - 1]:
+        within = marks[max(0, at - 1) : at + 1] == b"\1\1"
+        if marks[at] if written else within:
             found[start + match.start() : start + end] = b"\x01" * len(match[0])
         at += len(written)
     found[start + end : start + len(window)] = _either(found, start + end, marks[at:])
