@@ -253,7 +253,7 @@ def test_a_search_of_many_words_is_answered(tmp_path: Path) -> None:
 # -- that none is forgotten ----------------------------------------------------------------------------
 
 OTHERS = ("client.", "wire.")
-"""Rooms that read what comes from the network: their tests are test_client_linear and test_wire."""
+"""Rooms that read what comes from the network: not in this table yet, each has tests of its own for long replies."""
 
 OURS = {
     "needs:_numbers": "the version of an installed library",
