@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 import time
+import weakref
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from seedream_nb.errors import BudgetError, SeedreamError
@@ -17,7 +18,7 @@ from seedream_nb.errors import BudgetError, SeedreamError
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
     from types import TracebackType
-    from typing import IO, Self
+    from typing import Self
 
 _UNITS_PER_DOLLAR = 10**9
 """Money is added up in whole billionths of a dollar: with floats, 0.1 + 0.2 would pass a budget of 0.3."""
@@ -73,53 +74,59 @@ class Tally:
         self.is_cut_off = False
         """Whether this is a forked child that could not be given its parent's tally."""
         self._counts = _Counts()
-        self._shared: IO[bytes] | None = None
+        self._shared: _Sheet | None = None
         self._lock = threading.RLock()
 
     @property
     def is_shared(self) -> bool:
         """Whether other processes count in it too, or may."""
-        return self._shared is not None
+        return self._sheet() is not None
 
     def counts(self) -> _Counts:
         """Return what is counted now."""
-        if self._shared is None:
-            return self._counts
-        return _Counts(*_COUNTED.unpack(os.pread(self._shared.fileno(), _COUNTED.size, 0)))
+        sheet = self._sheet()
+        return self._counts if sheet is None else sheet.read()
+
+    def _sheet(self) -> _Sheet | None:
+        """Return the file that is counted in, if any; a daemon closes all files that it did not open itself."""
+        if self._shared is not None and not self._shared.is_there():
+            self._shared, self.is_cut_off = None, True
+        return self._shared
 
     @contextlib.contextmanager
     def changing(self) -> Iterator[bool]:
         """Let nobody else count meanwhile; False where another process does not let go of it."""
         with self._lock:
-            if self._shared is None:
+            sheet = self._sheet()
+            if sheet is None:
                 yield True
                 return
-            taken = _lock(self._shared.fileno())
+            taken = _lock(sheet.descriptor)
             try:
                 yield taken
             finally:
-                if taken:
-                    _unlock(self._shared.fileno())
+                if taken and sheet.is_there():
+                    _unlock(sheet.descriptor)
 
     def add(self, *, spent: int = 0, reserved: int = 0, unknown: int = 0) -> None:
         """Count some more, or less; by who is `changing` it."""
         now = self.counts()
         counts = _Counts(now.spent + spent, now.reserved + reserved, now.unknown + unknown)
-        if self._shared is None:
+        sheet = self._sheet()
+        if sheet is None:
             self._counts = counts
         else:
-            os.pwrite(self._shared.fileno(), _COUNTED.pack(*counts), 0)
+            sheet.write(counts)
 
     def before_fork(self) -> None:
         """Put it where a child can count too; it holds still until `go_on`."""
         self._lock.acquire()
-        if self._shared is None and not self.is_cut_off:
+        if self._sheet() is None and not self.is_cut_off:
             with contextlib.suppress(OSError):  # no room for it: the child is told so
-                shared = tempfile.TemporaryFile(prefix="seedream-", buffering=0)  # noqa: SIM115 - as long as it counts
-                os.pwrite(shared.fileno(), _COUNTED.pack(*self._counts), 0)
-                if _lock(shared.fileno()):
-                    _unlock(shared.fileno())
-                    self._shared = shared
+                sheet = _Sheet(self._counts)
+                if _lock(sheet.descriptor):
+                    _unlock(sheet.descriptor)
+                    self._shared = sheet
 
     def go_on(self) -> None:
         """Go on in the parent."""
@@ -128,7 +135,43 @@ class Tally:
     def after_fork(self) -> None:
         """Go on in the child, with the parent's tally if it could be shared."""
         self._lock = threading.RLock()
-        self.is_cut_off = self._shared is None
+        self.is_cut_off = self._sheet() is None
+
+
+class _Sheet:
+    """A file without a name, which forked processes count in; known by more than its number, which others may get."""
+
+    def __init__(self, counts: _Counts) -> None:
+        """Make it, with what was counted so far; OSError where there is no room for it."""
+        with tempfile.TemporaryFile(prefix="seedream-", buffering=0) as file:
+            os.pwrite(file.fileno(), _COUNTED.pack(*counts), 0)
+            self.descriptor = os.dup(file.fileno())
+        self._born = os.fstat(self.descriptor)
+        weakref.finalize(self, _close, self.descriptor, self._born)
+
+    def is_there(self) -> bool:
+        """Whether nobody closed it; its number may be another file's by now, which must not be touched."""
+        return _is_that(self.descriptor, self._born)
+
+    def read(self) -> _Counts:
+        """Return what is counted."""
+        return _Counts(*_COUNTED.unpack(os.pread(self.descriptor, _COUNTED.size, 0)))
+
+    def write(self, counts: _Counts) -> None:
+        """Replace what is counted."""
+        os.pwrite(self.descriptor, _COUNTED.pack(*counts), 0)
+
+
+def _is_that(descriptor: int, born: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), born)
+    except OSError:
+        return False
+
+
+def _close(descriptor: int, born: os.stat_result) -> None:
+    if _is_that(descriptor, born):
+        os.close(descriptor)
 
 
 def is_worker() -> bool:

@@ -160,3 +160,27 @@ if __name__ == "__main__":
     environ = {"SEEDREAM_BUDGET": "0.06", "SEEDREAM_BASE_URL": fault_server.url, "NOVITA_API_KEY": "sk_test"}
     (said,) = run(fault_server, tmp_path, code, **environ)
     assert said.count("This worker process counts its budget of 0.06 USD for itself") == 1
+
+
+@forks
+@pytest.mark.parametrize("limit", [{}, {"budget": 1.0}])
+def test_a_daemon_counts_in_no_file_of_others(
+    fault_server: FaultServer, tmp_path: Path, limit: dict[str, float]
+) -> None:
+    """One closes all files that it inherits, and opens its own: with a budget it sends nothing, and says why."""
+    fault_server.on(POST, Links(), Links())
+    code = f"""
+begin(**{limit})
+ask("first")
+def child(number):
+    os.closerange(3, 256)
+    files = [open(f"{{each}}.txt", "w+b") for each in range(64)]
+    [file.write(bytes(64)) and file.flush() for file in files]
+    print(ask("second"), flush=True)
+    print(all(open(f"{{each}}.txt", "rb").read() == bytes(64) for each in range(64)), flush=True)
+in_children(1, child)
+"""
+    said = run(fault_server, tmp_path, code)
+    assert said[-1] == "True"
+    assert said[0].startswith("BudgetError: This process was forked from another" if limit else "done")
+    assert len(fault_server.posts) == (1 if limit else 2)
