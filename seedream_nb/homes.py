@@ -48,6 +48,7 @@ class Homes:
         """Make journals with `journal`; `running` tells the ids that jobs of this process work on in a folder."""
         self._settings, self._journal, self._verbs, self._running = settings, journal, verbs, running
         self._known: dict[Path, Home] = {}
+        self._used: set[Path] = set()
         self._notice: str | None = None
         self.after_fork()
         self._find_earlier_fallback()
@@ -64,6 +65,7 @@ class Homes:
     def open(self, *, first_paid: bool = False) -> tuple[str, ...]:
         """Make the folder ready for writing, or fall back to the user's own if nobody chose it; return what to tell.
 
+        One that was used before stays: elsewhere `once` would not find what is paid for, nor anybody the next picture.
         With the first picture that is paid for, that includes whether it will stay.
 
         Raises:
@@ -73,10 +75,12 @@ class Homes:
             self.current.store.open()
         except SettingsError as error:
             fallback = fallback_folder()
-            if self._settings.source("home") != "default" or fallback is None:
+            is_used = self._settings.get("home") in self._used
+            if self._settings.source("home") != "default" or fallback is None or is_used:
                 raise
             self._fall_back(error.message, fallback)
             self.current.store.open()
+        self._used.add(self._settings.get("home"))
         notice, self._notice = self._notice, None
         warning = self._settings.colab.warning(self._settings.get("home")) if first_paid else None
         return tuple(filter(None, (notice, warning)))

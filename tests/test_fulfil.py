@@ -340,6 +340,19 @@ def test_the_default_folder_falls_back_and_says_so(session: Session, tmp_path: P
     assert any("Pictures and history are in" in warning for warning in generation.warnings)
 
 
+def test_a_folder_that_was_used_stays(session: Session, fault_server: FaultServer, tmp_path: Path) -> None:
+    """What is paid for is there, so `once` would pay for it again anywhere else: nothing is sent until it is back."""
+    first = session.start("a fox").result()
+    (tmp_path / "seedream").rename(tmp_path / "moved")
+    (tmp_path / "seedream").write_text("in the way")
+    with pytest.raises(SettingsError, match=r"seedream can't be written.*\n?.*Nothing was sent"):
+        session.start("a fox", once=True)
+    (tmp_path / "seedream").unlink()
+    (tmp_path / "moved").rename(tmp_path / "seedream")
+    assert session.start("a fox", once=True).result().id == first.id
+    assert len(fault_server.posts) == 1
+
+
 def test_the_history_of_the_fallback_is_found_again(new_session: NewSession, tmp_path: Path) -> None:
     """A restarted kernel finds what was made while the default folder could not be written."""
     (tmp_path / "seedream").write_text("in the way")
