@@ -298,7 +298,6 @@ def test_all_of_it_came(content: bytes) -> None:
 PARTS = {
     "cut off": '{"images": ["https://a.example/1?x=1\\u0026y=2", "https:\\/\\/a.example\\/2", "https://a.exam',
     "a quote too many": '{"images": ["https://a.example/1?x=1&y=2", "x"y", "https://a.example/2"]}',
-    "another behind it": '{"images": ["https://a.example/1?x=1&y=2"]}{"images": ["https://a.example/2"]}',
 }
 
 
@@ -307,6 +306,63 @@ def test_links_of_a_part(content: str) -> None:
     """Each link that came whole is found, however it is spelled."""
     results, is_whole = arrived_results(content.encode(), 2)
     assert (results.links, is_whole) == (["https://a.example/1?x=1&y=2", "https://a.example/2"], False)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"images": ["https://a.example/1"], "images": ["https://a.example/2"]}',
+        b'{"images": ["https://a.example/1", "https://a.example/2"], "images": null}',
+        b'{"images": ["https://a.example/1"]}{"images": ["https://a.example/2"]}',
+        b'{"status": "working"}\n{"images": ["https://a.example/1", "https://a.example/2"]}\n',
+        b'{"images": ["https://a.example/1"]}\n\ndata: {"images": ["https://a.example/1", "https://a.example/2"]}\n\n',
+    ],
+)
+def test_several_lists_are_one(content: bytes) -> None:
+    """Links that are told twice or one after the other are all results: each may be paid for."""
+    results, is_whole = arrived_results(content, 2)
+    assert (results.links, is_whole) == (["https://a.example/1", "https://a.example/2"], True)
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        ("https://a.example/1", ["https://a.example/2", "https://a.example/1"]),
+        ("https://a.example/1", {"uri": "https://a.example/2", "licence": "https://a.example/licence"}),
+        ({"url": "https://a.example/1"}, {"image_url": {"url": "https://a.example/2", "detail": "high"}}),
+    ],
+)
+def test_a_link_within_an_item_is_a_picture(items: tuple[object, ...]) -> None:
+    """Beside one that is as documented, none that is paid for is passed over, however the service wraps it."""
+    assert results_of(reply(*items), 2).links == ["https://a.example/1", "https://a.example/2"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"created": 1, "data": [{"url": "https://a.example/1"}, {"url": "https://a.example/2"}]},
+        {"image_urls": ["https://a.example/1", "https://a.example/2"]},
+        {"Images": ["https://a.example/1", "https://a.example/2"]},
+        ["https://a.example/1", "https://a.example/2"],
+    ],
+)
+def test_links_under_another_name(value: object) -> None:
+    """They are kept, though the reply is not as documented; links elsewhere are a captive portal's, or of help."""
+    results, is_whole = arrived_results(json.dumps(value).encode(), 2)
+    assert (results.links, is_whole) == (["https://a.example/1", "https://a.example/2"], False)
+    assert not arrived_results(json.dumps({"help": value}).encode(), 2)[0].links
+
+
+def test_a_picture_under_another_name() -> None:
+    """One that came as a whole is kept too."""
+    results, _ = arrived_results(json.dumps({"data": [{"b64_json": BASE64}]}).encode(), 1)
+    assert list(results.raw.values()) == [PICTURE]
+
+
+@pytest.mark.parametrize("packed", ["", "@@@@", "!" * 4_000 + BASE64[:400]])
+def test_a_picture_that_is_damaged_is_odd(packed: str) -> None:
+    """What its bytes lack stands only in the reply, which is kept."""
+    assert results_of(reply(f"data:image/png;base64,{packed}"), 1).is_odd
 
 
 def test_a_whole_picture_of_a_part() -> None:

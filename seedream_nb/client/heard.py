@@ -25,6 +25,11 @@ LONGEST_LINE = 1_000
 MOST_HEADS = 100
 """So many interim answers (`100 Continue`, `103 Early Hints`) may come before the one that counts."""
 
+MOST_PACKED = 4
+"""How often something may be packed over and over: once by the service, and once by what stands before it."""
+
+_ZLIB = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
+
 _STATUS = re.compile(
     rb"(?:\xef\xbb\xbf)?\s{0,100}(?:HTTP(?:/[ \t]{0,9}[\d.]{1,9})?|ICY)[ \t:]{1,9}(\d{3})(?!\d)", re.IGNORECASE
 )
@@ -134,8 +139,11 @@ def _contents(rest: bytes, headers: Mapping[str, str]) -> Iterator[bytes]:
     framed = [rest]
     if "chunked" in headers.get("transfer-encoding", "").lower() or _SIZE.match(rest):
         framed = [_joined(rest), _SIZES.sub(b"", rest), rest]
+    label = headers.get("content-encoding", "")
     for each in framed:
-        yield _unpacked(each, headers.get("content-encoding", ""))
+        yield _unpacked(each, label)
+        if each.startswith(_ZLIB):
+            yield _unpacked(each, "deflate")
 
 
 def _joined(chunks: bytes) -> bytes:
@@ -143,12 +151,21 @@ def _joined(chunks: bytes) -> bytes:
     parts, at = [], 0
     while (size := _SIZE.match(chunks, at)) and (length := int(size[1], 16)):
         parts.append(chunks[size.end() : size.end() + length])
-        at = size.end() + length
+        at = min(size.end() + length, len(chunks))
         at += 2 if chunks[at : at + 2] == b"\r\n" else 1 if chunks[at : at + 1] == b"\n" else 0
     return b"".join(parts)
 
 
 def _unpacked(content: bytes, label: str) -> bytes:
+    """Return what something holds, packed once or several times over."""
+    for _ in range(MOST_PACKED):
+        packed, content = content, _unpacked_once(content, label)
+        if content == packed:
+            break
+    return content
+
+
+def _unpacked_once(content: bytes, label: str) -> bytes:
     unpacking, parts, size = Unpacking(label), [], 0
     for pieces in (unpacking.feed(content), unpacking.end()):
         for part in pieces:
@@ -168,5 +185,7 @@ def _object_in(content: bytes) -> bytes:
     try:
         _, end = json.JSONDecoder().raw_decode(text)
     except (ValueError, RecursionError):
+        return content[start:]
+    if '"http' in text[end:]:  # another with pictures
         return content[start:]
     return text[:end].encode(errors="surrogateescape")

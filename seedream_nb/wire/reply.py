@@ -22,6 +22,9 @@ MOST_LINKS = 100
 """Far beyond the 15 pictures that the service makes in one request: a reply with more makes no sense."""
 
 MOST_VALUES = 100_000
+MOST_DEPTH = 3
+"""How deep an item of the list may hold its link, in lists and objects."""
+
 MOST_BYTES = 1_000_000
 """Python reads JSON in one go, even in a thread, and no other thread works meanwhile: for so much of it some 20 ms.
 Long texts, such as whole pictures, are taken out before."""
@@ -30,10 +33,12 @@ LONG_BYTES = 64_000
 _LIFTED = "\0lifted:"
 _BASE64_BYTES = 1 << 20
 _INLINE = re.compile(r"data:[^,]{0,200};\s{0,9}base64\s{0,9},", re.IGNORECASE)
+_MOST_START = 1_000
 _CALLED = re.compile(r"data:[^,]{0,80};sha256=[0-9a-f]{64}")
 _MEDIA_TYPE = re.compile(r"[a-z]{1,20}/[a-z0-9.+-]{1,40}")
 # What came with its transfer's own marks has the length of its first part before it.
 _START = re.compile(rb"(?:\xef\xbb\xbf)?\s{0,1000}(?:[0-9a-fA-F]{1,8}(?:;[^\r\n]{0,1000})?\r\n)?\s{0,1000}(?=\{)")
+_OTHER_NAMES = frozenset({"data", "image", "images", "image_urls", "urls", "output", "outputs", "result", "results"})
 _IMAGES, _COLON = b'"images"', re.compile(rb"\s{0,1000}:")
 _LINK = re.compile(rb'"https?:(?:[^"\\\x00-\x1f]+|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*')
 
@@ -119,7 +124,7 @@ def arrived_results(content: bytes, most: int, *, secret: str | None = None) -> 
             return _results(read(content), most, secret), True
         except _SenselessError:
             continue
-    found = list(dict.fromkeys(_scanned(content, max(most, MOST_LINKS) + 1)))
+    found = list(dict.fromkeys(_scanned(content, max(most, MOST_LINKS) + 1))) or _under_another_name(content)
     return _named(found if len(found) <= max(most, MOST_LINKS) else [], secret), False
 
 
@@ -134,14 +139,14 @@ def _results(read: _Read, most: int, secret: str | None) -> Results:
     items = read.value.get("images") if isinstance(read.value, dict) else None
     if not isinstance(items, list):
         raise _SenselessError(f"has no list of pictures{_said(read.value)}")
-    texts = [_text(item, read.lifted) for item in items]
-    found = list(dict.fromkeys(filter(None, texts)))
+    texts = [_texts(item, read.lifted) for item in items]
+    found = list(dict.fromkeys(text for each in texts for text in each))
     refused = [
         _refused(error, number, len(items), secret)
-        for number, (item, text) in enumerate(zip(items, texts, strict=True), start=1)
-        if not text and (error := _error(item))
+        for number, (item, each) in enumerate(zip(items, texts, strict=True), start=1)
+        if not each and (error := _error(item))
     ]
-    if not found and len(refused) < max(1, len(items)):
+    if not any(_text(item, read.lifted) for item in items) and len(refused) < max(1, len(items)):
         raise _SenselessError("names no picture" if not items else "names its pictures in a way nobody documented")
     if len(found) + len(refused) > max(most, MOST_LINKS):
         raise _SenselessError(f"names {len(found) + len(refused):,} pictures where at most {most} were asked for")
@@ -159,12 +164,43 @@ def _text(item: object, lifted: Sequence[bytes]) -> str:
             or item.get("url")
             or (f"data:;base64,{packed}" if packed and isinstance(packed, str) else None)
         )
-    if not isinstance(item, str):
-        return ""
-    before, mark, number = item.strip().rpartition(_LIFTED)
+    return _lifted_text(item.strip(), lifted) if isinstance(item, str) else ""
+
+
+def _texts(item: object, lifted: Sequence[bytes], depth: int = MOST_DEPTH) -> list[str]:
+    """Return what an item of the list is; where it is nothing documented, the links and pictures that it holds."""
+    if text := _text(item, lifted):
+        return [text]
+    if not depth or not isinstance(item, (list, dict)) or _error(item):
+        return []
+    inner = item if isinstance(item, list) else item.values()
+    found = [text for each in inner for text in _texts(each, lifted, depth - 1) if _leads(text)]
+    return found if isinstance(item, list) else found[:1]  # what else an object names is not its picture
+
+
+def _lifted_text(text: str, lifted: Sequence[bytes]) -> str:
+    before, mark, number = text.rpartition(_LIFTED)
     if mark and number.isdecimal() and int(number) < len(lifted):
         return before + _unescaped(lifted[int(number)])
-    return item.strip()
+    return text
+
+
+def _leads(text: str) -> bool:
+    """Return whether a text can only be a link or a whole picture."""
+    return text[:8].lower().startswith(("http://", "https://")) or _INLINE.match(text) is not None
+
+
+def _under_another_name(content: bytes) -> list[str]:
+    """Return the links of a list that other services have in the place of `images`."""
+    try:
+        read = _Read.of(content)
+    except _SenselessError:
+        return []
+    value = read.value
+    named = value.items() if isinstance(value, dict) else [("data", value)]
+    lists = [each for name, each in named if isinstance(each, list) and name.lower() in _OTHER_NAMES]
+    texts = (text for each in lists for text in _texts(each, read.lifted))
+    return list(dict.fromkeys(filter(_leads, texts)))
 
 
 def _error(item: object) -> object:
@@ -193,15 +229,17 @@ def _said(value: object) -> str:
 def _named(found: Sequence[str], secret: str | None) -> Results:
     """Return links and whole pictures by what they may be called in the journal."""
     named: dict[str, str | bytes] = {}
+    is_damaged = False
     for text in found:
         if _INLINE.match(text):
             picture = _decoded(text)
             named[_called(text, picture)] = picture
+            is_damaged = is_damaged or _lacks(text, picture)
         else:
             link = blotted_link(text, secret)
             named[link if len(link) <= LONGEST_LINK else f"{link[:LONGEST_LINK]}…"] = text
     raw = {link: came for link, came in named.items() if link != came}
-    is_odd = len(named) < len(found) or any(len(link) > LONGEST_LINK for link in named)
+    is_odd = is_damaged or len(named) < len(found) or any(len(link) > LONGEST_LINK for link in named)
     return Results(links=list(named), raw=raw, is_odd=is_odd)
 
 
@@ -226,6 +264,11 @@ def _decoded(text: str) -> bytes:
         return content
 
 
+def _lacks(text: str, picture: bytes) -> bool:
+    """Return whether a picture is far less than its text: what is no base64 was left out of it."""
+    return not picture or 2 * len(picture) < len(text) - _MOST_START
+
+
 # -- reading it ------------------------------------------------------------------------------------
 
 
@@ -245,7 +288,7 @@ class _Read:
         if len(rest) > MOST_BYTES:
             _not_json(content, "holds too much beside its pictures")
         try:
-            return cls(value=json.loads(rest), lifted=lifted)
+            return cls(value=json.loads(rest, object_pairs_hook=_object), lifted=lifted)
         except (ValueError, RecursionError):
             _not_json(content, "isn't JSON")
 
@@ -256,12 +299,30 @@ class _Read:
         rest, lifted = _lifted(content[start.end() :]) if start else (b"", [])
         try:
             text = rest[:MOST_BYTES].decode(errors="replace")
-            value, end = json.JSONDecoder().raw_decode(text)
+            value, end = _DECODER.raw_decode(text)
+            values, last = [value], text.rfind('"http')
+            while end <= last:  # one after the other, as in a stream of events
+                value, end = _DECODER.raw_decode(text, text.index("{", end))
+                values.append(value)
         except (ValueError, RecursionError):
             _not_json(content, "isn't JSON")
-        if '"http' in text[end:] or len(rest) > MOST_BYTES:
+        if len(rest) > MOST_BYTES:
             _not_json(content, "has more behind its end")
-        return cls(value=value, lifted=lifted)
+        if len(values) > 1:
+            values = [_object([pair for each in values if isinstance(each, dict) for pair in each.items()])]
+        return cls(value=values[0], lifted=lifted)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object; one that has several lists of images has all of them, for each may be paid for."""
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        lists = [each for name, each in pairs if name == "images" and isinstance(each, list)]
+        value |= {"images": [item for each in lists for item in each]} if lists else {}
+    return value
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object)
 
 
 def _lifted(content: bytes) -> tuple[bytes, list[bytes]]:
