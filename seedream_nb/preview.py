@@ -221,6 +221,7 @@ def _encoded_within(image: Image.Image, most_bytes: int) -> bytes:
 
 def _encoded(image: Image.Image, quality: int) -> bytes:
     file = BytesIO()
+    image.info = {}  # what is left there, as a comment, Pillow would write into the file, and so into the notebook
     image.save(file, "JPEG", quality=quality)
     return file.getvalue()
 

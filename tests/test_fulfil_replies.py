@@ -99,6 +99,23 @@ def test_a_short_key_destroys_no_link(new_session: NewSession, fault_server: Fau
     assert recovered.status == "done"
 
 
+@pytest.mark.parametrize("key", [WORDY, "pictures", "picture"])
+def test_a_key_of_our_own_words_leaves_messages_readable(
+    new_session: NewSession, fault_server: FaultServer, key: str
+) -> None:
+    """Neither why a picture is missing nor what the history says of a failure has dots in place of our words."""
+    replying(fault_server, fault_server.on("/seedream/picture.jpg", Reply(status=404)), "ftp://x.example/seedream")
+    session = new_session(key)
+    with pytest.raises(errors.DownloadError):
+        session.start("a fox", max_images=2).result()
+    assert "the picture is gone" in session.history[-1].missing[1]
+    assert "not a web address (http or https) but ftp:" in session.history[-1].missing[2]
+    fault_server.on(POST, Reply(status=404))
+    with pytest.raises(errors.ApiError):
+        session.start("a fox").result()
+    assert "%seedream config base_url" in str(session.history[-1].error)
+
+
 # -- the key in what is kept ------------------------------------------------------------------------
 
 

@@ -53,6 +53,14 @@ def test_preview_is_a_small_jpeg(tmp_path: Path, name: str) -> None:
     assert (image.format, image.size) == ("JPEG", (512, 256))
 
 
+@pytest.mark.parametrize("name", ["a.jpg", "a.gif", "a.png"])
+def test_a_preview_says_nothing_but_what_is_seen(tmp_path: Path, name: str) -> None:
+    """A picture's comment does not get into the notebook: it may say anything, a key that a server echoes too."""
+    path = painted(tmp_path / name, (300, 200), comment=b"sk_Zq7XvTgWpLmRkYbN")
+    content = cheap_preview(path, 100) if name.endswith("gif") else preview(path, 100)
+    assert b"sk_Zq7XvTgWpLmRkYbN" not in (content or b"")
+
+
 def test_small_pictures_are_not_blown_up(tmp_path: Path) -> None:
     """A picture that is smaller than its preview stays as it is."""
     assert shown(painted(tmp_path / "a.png", (60, 40)), 512).size == (60, 40)

@@ -19,6 +19,7 @@ from seedream_nb.wire import (
     blotted,
     blotted_content,
     blotted_link,
+    blotted_message,
     is_inline,
     none_made,
     results_of,
@@ -62,6 +63,8 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
     "percent twice": lambda key: "".join(f"%25{ord(each):02X}" for each in key),
     "JSON": lambda key: "".join(f"\\u{ord(each):04x}" for each in key),
     "HTML": lambda key: "".join(f"&#{ord(each)};" for each in key),
+    "HTML, sloppy": lambda key: "".join(f"&#0000000{ord(each)}" for each in key) + ";",
+    "HTML, hexadecimal": lambda key: "".join(f"&#x{ord(each):08x};" for each in key),
     "hexadecimal": lambda key: key.encode().hex(),
     "base64": lambda key: base64.b64encode(key.encode()).decode(),
     "base64 of a header": lambda key: base64.urlsafe_b64encode(f"Bearer {key}".encode()).decode(),
@@ -100,6 +103,40 @@ def test_no_link_holds_the_whole_key(before: str, after: str, secret: str) -> No
 def test_a_short_key_in_a_link_is_a_piece_of_it(link: str, kept: str) -> None:
     """A key of less than six characters goes where it is all that stands between two of an address's marks."""
     assert blotted_link(link, "1") == kept
+
+
+# -- the key in our own messages -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("key", ["images", "https", "journal", "service", "a", "sk-picture-the-service-team", WORDY])
+def test_our_own_words_stay_whatever_the_key_is(key: str) -> None:
+    """What a server wrote is blotted before it is put into a message, so our own words need not be."""
+    message = (
+        "The service's reply names no picture. A key of these images: %seedream login, https://novita.ai/billing; "
+        "it is kept in the journal of this team."
+    )
+    assert blotted_message(message, key) == message
+
+
+def test_a_long_key_leaves_our_own_messages_all_the_same() -> None:
+    """Should an echo of it get there by a way that nobody thought of."""
+    assert blotted_message(f"seedream_nb failed in itself: {WORDY} {KEY[1:]}", KEY).endswith(f"{WORDY} …")
+    assert blotted_message(f"seedream_nb failed in itself: {WORDY}", WORDY) == "seedream_nb failed in itself: …"
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"the pictures of my team", "isn't JSON: the … of my team"),
+        (b"{}", "has no list of pictures"),
+        (b'{"message": "no pictures"}', "has no list of pictures, but says: no …"),
+    ],
+)
+def test_a_senseless_reply_is_told_in_our_own_words(content: bytes, told: str) -> None:
+    """Only what the server said is blotted."""
+    with pytest.raises(ReplyError) as caught:
+        results_of(content, 1, secret="pictures")
+    assert caught.value.message == f"The service's reply {told}."
 
 
 # -- the key in what is kept -----------------------------------------------------------------------

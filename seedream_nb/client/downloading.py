@@ -12,11 +12,12 @@ from urllib.parse import urljoin, urlsplit
 
 from seedream_nb.addresses import is_link_local, leads_inside
 from seedream_nb.client.lines import Connecting, why, without_frames
+from seedream_nb.client.logs import plain_place
 from seedream_nb.client.part import KEPT, BrokenOffError
 from seedream_nb.client.silence import Pace
 from seedream_nb.client.unpacking import arriving
 from seedream_nb.client.unreachable import barring
-from seedream_nb.errors import DownloadError, SettingsError, plain
+from seedream_nb.errors import DownloadError, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -148,10 +149,10 @@ def _check_address(link: str, *, inside: bool) -> None:
     if host and not _NAME.fullmatch(address.raw_host):
         raise DownloadError("The link is not a web address: no host can have that name.", hint=KEPT)
     if address.scheme not in {"http", "https"} or not host:
-        scheme = plain(address.scheme, 20)
+        scheme = plain_place(address.scheme, 20)
         raise DownloadError(f"The link is not a web address (http or https) but {scheme or 'nothing'}:.", hint=KEPT)
     if is_link_local(host) or (not inside and leads_inside(host)):
-        where = plain(host, 80)
+        where = plain_place(host, 80)
         raise DownloadError(f"The link leads into a private network ({where}), where the service is not.", hint=KEPT)
 
 
@@ -164,6 +165,6 @@ def _of_a_usual_length(link: str) -> str:
 
 def _host(link: str) -> str:
     try:
-        return plain(urlsplit(link[:LONGEST_PLACE]).hostname or "the link", 80)
+        return plain_place(urlsplit(link[:LONGEST_PLACE]).hostname or "the link", 80)
     except ValueError:
         return "the link"

@@ -5,9 +5,12 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from seedream_nb.wire import blotted
+from seedream_nb.errors import plain
+from seedream_nb.wire import blotted, blotted_link
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from seedream_nb.keys import Key
 
 LOGGERS = ("httpcore.connection", "httpcore.http11", "httpcore.http2", "httpcore.proxy", "httpcore.socks", "httpx")
@@ -68,13 +71,18 @@ def login_words() -> list[str]:
     return [each.reveal() for each in sorted(_blots.logins, key=lambda each: -len(each.reveal()))]
 
 
-def without_secrets(text: str) -> str:
+def without_secrets(text: str, blot: Callable[[str, str], str] = blotted) -> str:
     """Return a text without any key and login that was ever used here."""
     for each in list(_blots.keys):
-        text = blotted(text, each.reveal())
+        text = blot(text, each.reveal())
     for word in login_words():
-        text = blotted(text, word)
+        text = blot(text, word)
     return text
+
+
+def plain_place(place: str, limit: int) -> str:
+    """Return what stands in somebody's link before its path, to be told in a message: harmless, and without a key."""
+    return plain(without_secrets(place, blotted_link), limit)  # before it is cut: a part of a key would stay
 
 
 def _watch() -> None:

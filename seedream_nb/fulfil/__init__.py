@@ -346,7 +346,7 @@ async def ended(job: Job, tools: Tools, record: Record, reservation: Reservation
             reservation.unknown()
         else:
             reservation.settle(cost)
-        message = tools.blotted(str(error)) if isinstance(error, SeedreamError) else None
+        message = tools.blotted_message(str(error)) if isinstance(error, SeedreamError) else None
         told = None if message is None else {"kind": type(error).__name__, "message": message}
         await record.note("end", status=status, cost=cost, seconds=elapsed(job), error=told)
         job.update(generation=whole(record) if record.number else None)

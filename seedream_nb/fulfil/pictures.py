@@ -131,7 +131,7 @@ def write_inline(tools: Tools, number: int, links: list[str]) -> None:
 
 def why_missing(tools: Tools, record: Record, place: Place, error: Exception) -> str:
     """Keep what came in place of a picture; return in a few words why it is not here, and where that is."""
-    reason = tools.blotted(reason_of(error))
+    reason = tools.blotted_message(reason_of(error, tools.blotted))
     if "…" in place.link and tools.secrets.raw(place.link) == place.link:
         reason = f"{reason.rstrip('.')}. {HAD_THE_KEY}"
     if kept := keep_aside(tools.store, record.number, place.index, blot=tools.blotted_content):
@@ -145,12 +145,14 @@ async def warm_preview(path: Path, side: int) -> None:
         await in_thread(lambda: preview(path, side))
 
 
-def reason_of(error: Exception) -> str:
-    """Return, in a few words, why a picture can't be had."""
+def reason_of(error: Exception, blotted: Callable[[str], str]) -> str:
+    """Return, in a few words, why a picture can't be had; `blotted` takes the key out of what others wrote."""
     if isinstance(error, SeedreamError):
         return error.message
-    known = isinstance(error, (OSError, ValueError))
-    return str(error) if known else f"seedream_nb failed in itself: {type(error).__name__}: {error}"
+    if isinstance(error, OSError):  # of this machine's disk
+        return str(error)
+    said = blotted(str(error))
+    return said if isinstance(error, ValueError) else f"seedream_nb failed in itself: {type(error).__name__}: {said}"
 
 
 async def recover(generation: Generation, tools: Tools, *, service: str) -> Generation:

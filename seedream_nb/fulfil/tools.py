@@ -11,7 +11,7 @@ import anyio.to_thread
 
 from seedream_nb.journal import Claim
 from seedream_nb.keys import Secrets
-from seedream_nb.wire import blotted, blotted_content
+from seedream_nb.wire import blotted, blotted_content, blotted_message
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,9 +40,15 @@ class Tools:
     secrets: Secrets = field(default_factory=Secrets)
 
     def blotted(self, text: str) -> str:
-        """Return a text for people without any key of this session."""
+        """Return what somebody else wrote, or may have, without any key of this session."""
         for key in self._keys():
             text = blotted(text, key)
+        return text
+
+    def blotted_message(self, text: str) -> str:
+        """Return a message of our own, in which what others wrote is blotted already, without any key all the same."""
+        for key in self._keys():
+            text = blotted_message(text, key)
         return text
 
     def blotted_content(self, content: bytes) -> bytes:

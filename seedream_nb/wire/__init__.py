@@ -6,7 +6,7 @@ The source of every name here is the service's own reference pages; nothing else
 from __future__ import annotations
 
 from seedream_nb.wire.body import PATH, Body, fields
-from seedream_nb.wire.echoes import blotted, blotted_content, blotted_link
+from seedream_nb.wire.echoes import blotted, blotted_content, blotted_link, blotted_message
 from seedream_nb.wire.refusals import none_made, refusal, refused_for_now
 from seedream_nb.wire.reply import Refused, Results, arrived_results, is_inline, is_reply, results_of
 from seedream_nb.wire.waits import retry_after, spoken
@@ -20,6 +20,7 @@ __all__ = [
     "blotted",
     "blotted_content",
     "blotted_link",
+    "blotted_message",
     "fields",
     "is_inline",
     "is_reply",

@@ -19,16 +19,19 @@ SECRET_RUN = 6
 NEARLY_WHOLE = 0.8
 """A link that has so much of a key in one piece has the key in it; less may be words that both happen to have."""
 
+LONG = 12
+"""A key of fewer characters may be a word, which messages of our own say too."""
+
 _WINDOW_BYTES = 256 * 1024
 """What is searched in one go: no other thread of Python works meanwhile."""
 
-_WIDEST = 12
-"""Bytes that one character of a key may be written in, as in `%25252573`."""
+_WIDEST = 20
+"""Bytes that one character of a key may be written in, as in `&#000000000000115;`."""
 
 _ESCAPES = (b"%", b"\\", b"&#", b"\0")
 _ESCAPE = re.compile(
-    rb"%(?:25){0,3}([0-9a-fA-F]{2})|\\(?:u00|x)([0-9a-fA-F]{2})|&#[xX]0{0,4}([0-9a-fA-F]{2});"
-    rb"|&#0{0,4}([0-9]{2,3});|\\(/)|\x00+"
+    rb"%(?:25){0,3}([0-9a-fA-F]{2})|\\(?:u00|x)([0-9a-fA-F]{2})|&#[xX]0{0,12}([0-9a-fA-F]{2})(?:;|(?![0-9a-fA-F]))"
+    rb"|&#0{0,12}([1-9][0-9]{1,2})(?:;|(?![0-9]))|\\(/)|\x00+"
 )
 _WIDE = ((b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 _URL = re.compile(rb"https?:(?:\\?/){2}[^\s\"'<>]{0,%d}" % LONGEST_LINK)
@@ -61,6 +64,14 @@ def blotted_link(link: str, secret: str | None) -> str:
     six characters is blotted out where it is all that stands between two of an address's own marks: `?key=k1`.
     """
     return _of_text(link, secret, _in_link)
+
+
+def blotted_message(text: str, secret: str | None) -> str:
+    """Return a message of our own with a long secret blotted out where (nearly) the whole of it stands there.
+
+    What others wrote was blotted out before it came into the message; our own words may be words of the key too.
+    """
+    return _of_text(text, secret, _in_message)
 
 
 def blotted_content(content: bytes, secrets: Iterable[str]) -> bytes:
@@ -122,6 +133,15 @@ def _in_link(content: bytes, secret: str) -> bytearray:
     """Return a 1 for each byte of a link that shows the secret."""
     if len(secret) < SECRET_RUN:
         return _matching(rb"(?<=[/?&=#:@;])%s(?=[/?&=#:@;\s\"'<>]|\Z)", content, secret)
+    return _nearly_whole(content, secret)
+
+
+def _in_message(content: bytes, secret: str) -> bytearray:
+    """Return a 1 for each byte of a message that shows the secret."""
+    return bytearray(len(content)) if len(secret) < LONG else _nearly_whole(content, secret)
+
+
+def _nearly_whole(content: bytes, secret: str) -> bytearray:
     return _runs(content, secret, max(SECRET_RUN, ceil(NEARLY_WHOLE * len(secret))))
 
 

@@ -104,7 +104,7 @@ def results_of(content: bytes, most: int, *, secret: str | None = None) -> Resul
         return _results(_Read.of(content), most, secret)
     except _SenselessError as senseless:
         error = ReplyError(
-            f"The service's reply {shown(str(senseless), secret, 150)}.",
+            f"The service's reply {senseless}{shown(senseless.seen, secret, 100) or ''}.",
             hint="It may have been billed; the reply is kept in the journal. To ask again, run it again.",
             content=content,
         )
@@ -129,7 +129,11 @@ def arrived_results(content: bytes, most: int, *, secret: str | None = None) -> 
 
 
 class _SenselessError(Exception):
-    """A reply makes no sense; the text says what is wrong with it."""
+    """A reply makes no sense; the text says what is wrong with it, and `seen`, after it, what stands there."""
+
+    def __init__(self, what: str, seen: str = "") -> None:
+        super().__init__(what)
+        self.seen = seen
 
 
 # -- what it lists ---------------------------------------------------------------------------------
@@ -138,7 +142,8 @@ class _SenselessError(Exception):
 def _results(read: _Read, most: int, secret: str | None) -> Results:
     items = read.value.get("images") if isinstance(read.value, dict) else None
     if not isinstance(items, list):
-        raise _SenselessError(f"has no list of pictures{_said(read.value)}")
+        words = _said(read.value)
+        raise _SenselessError(f"has no list of pictures{', but says: ' if words else ''}", words)
     texts = [_texts(item, read.lifted) for item in items]
     found = list(dict.fromkeys(text for each in texts for text in each))
     refused = [
@@ -223,7 +228,7 @@ def _said(value: object) -> str:
     inner = value.get("error") if isinstance(value, dict) else None
     words = inner.get("message") if isinstance(inner, dict) else inner
     words = words or (value.get("message") if isinstance(value, dict) else None)
-    return f", but says: {words[:WORDS_LIMIT]}" if isinstance(words, str) else ""
+    return words[:WORDS_LIMIT] if isinstance(words, str) else ""
 
 
 def _named(found: Sequence[str], secret: str | None) -> Results:
@@ -361,7 +366,7 @@ def _unescaped(spelled: bytes) -> str:
 
 def _not_json(content: bytes, what: str) -> NoReturn:
     seen = content[:200].decode(errors="replace").strip()
-    raise _SenselessError(f"{what}: {seen}" if seen else "is empty")
+    raise _SenselessError(f"{what}: " if seen else "is empty", seen)
 
 
 def _scanned(content: bytes, most: int) -> Iterator[str]:
