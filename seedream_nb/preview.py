@@ -8,13 +8,14 @@ import struct
 import threading
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from seedream_nb.errors import plain
 from seedream_nb.files import open_ordinary
+from seedream_nb.picture.structure import opened
 from seedream_nb.references.opening import open_picture
 
 if TYPE_CHECKING:
@@ -98,8 +99,8 @@ def _preview(path: Path, _changed: int, side: int) -> bytes:
     """Make the preview of a file as it was at that time."""
     from PIL import Image
 
-    formats = ("JPEG", "PNG", "WEBP")
-    with open_ordinary(path) as file, _damage_told(path.name), Image.open(file, formats=formats) as image:
+    opening = partial(Image.open, formats=("JPEG", "PNG", "WEBP"))
+    with open_ordinary(path) as file, _damage_told(path.name), opened(file, opening) as image:
         return _encoded_at(side, _decoded(image, file, side))
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 from seedream_nb.errors import Problem, ReferenceImageError
 from seedream_nb.picture import inspect
 from seedream_nb.picture.structure import is_whole_jpeg
-from seedream_nb.preview import cheap_preview
+from seedream_nb.preview import cheap_preview, preview
 from seedream_nb.references.birth import born
 from seedream_nb.references.fit import fit
 from seedream_nb.references.opening import NotAPicture, open_picture
@@ -182,6 +182,7 @@ def test_a_png_with_long_texts_is_whole(name: str, tmp_path: Path) -> None:
     assert cheap_preview(LONG_TEXTS[name], 100)
     (tmp_path / "result.png").write_bytes(LONG_TEXTS[name])
     assert inspect(tmp_path / "result.png").width == 300
+    assert preview(tmp_path / "result.png", 100)
 
 
 def test_a_png_with_long_texts_is_encoded_again_if_it_must_be(tmp_path: Path) -> None:
