@@ -6,8 +6,8 @@ import hashlib
 import json
 import operator
 import re
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Self
 
 from seedream_nb.errors import Problem, RequestError, did_you_mean, refused, shown, whole_text
 from seedream_nb.options import MOST_IMAGES, MOST_REFERENCES, SEQUENTIAL
@@ -16,6 +16,7 @@ from seedream_nb.sizes import DEFAULT_SIZE, spell_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from dataclasses import Field
     from pathlib import Path
 
     from PIL import Image
@@ -25,8 +26,11 @@ ADVISED_WORDS, ADVISED_HAN = 600, 300
 
 HAN = re.compile("[\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 _WORD_CHARACTER = re.compile(r"\w")
-_FIELDS = ("prompt", "size", "sequential", "max_images", "watermark")
+_APART = frozenset({"images", "warnings"})
+"""Fields that no record has as they are: references are spelled in their own way, warnings stand beside the request."""
+
 _KEPT_FILE = re.compile(r"inputs/([0-9a-f]{64})\.(?:png|jpg)")
+_SINCE = "since"
 _HALF = re.compile("[\ud800-\udfff]")
 _FIGURES = 10**12
 _ADDRESS = re.compile(r"https?://[^\s\x00-\x1f\x7f]+", re.IGNORECASE)
@@ -94,9 +98,21 @@ class Reference:
         )
 
 
+def added(since: str, *, default: Any) -> Any:  # noqa: ANN401 - a dataclass field is of any type
+    """Declare a field of a request that came after the first release, with the version that has brought it.
+
+    Its default means what was asked before there was the field, and never changes: at its default it is left out of
+    records and fingerprints. So what older versions wrote reads as it did, and `once` still finds it.
+    """
+    return field(default=default, metadata={_SINCE: since})
+
+
 @dataclass(frozen=True, kw_only=True)
 class ImageRequest:
-    """What is asked of the service, field by field. One that exists is valid; `make_request` makes them."""
+    """What is asked of the service, field by field. One that exists is valid; `make_request` makes them.
+
+    The fields of the first release stand in each record; a later one is declared with `added`.
+    """
 
     prompt: str
     images: tuple[Reference, ...] = ()
@@ -127,8 +143,8 @@ class ImageRequest:
     @property
     def fingerprint(self) -> str:
         """What requests share exactly when they ask for the same: same fields, same reference pictures."""
-        fields = {**self._fields(), "images": [reference.identity for reference in self.images]}
-        text = json.dumps(fields, sort_keys=True, separators=(",", ":"))
+        told = {**self._told(), "images": [reference.identity for reference in self.images]}
+        text = json.dumps(told, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
     def to_record(self, kept: Sequence[str | None] = ()) -> dict[str, Any]:
@@ -139,10 +155,10 @@ class ImageRequest:
         """
         files = [*kept, *[None] * len(self.images)]
         images = [reference.to_record(file) for reference, file in zip(self.images, files, strict=False)]
-        return {**self._fields(), "images": images}
+        return {**self._told(), "images": images}
 
     @classmethod
-    def from_record(cls, record: Mapping[str, Any], home: Path) -> ImageRequest:
+    def from_record(cls, record: Mapping[str, Any], home: Path) -> Self:
         """Return the request that the journal tells of.
 
         Raises:
@@ -150,12 +166,20 @@ class ImageRequest:
         """
         try:
             images = tuple(Reference.from_record(each, home) for each in record["images"])
-            return cls(images=images, **{name: record[name] for name in _FIELDS})
+            names = [each.name for each in _recorded(cls) if each.name in record or _SINCE not in each.metadata]
+            return cls(images=images, **{name: record[name] for name in names})
         except (AttributeError, KeyError, TypeError) as error:
             raise RequestError(f"The journal's record of this request is damaged ({error!r}).") from error
 
-    def _fields(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in _FIELDS}
+    def _told(self) -> dict[str, Any]:
+        """Return the fields that are told: those of the first release, and later ones that are not at their default."""
+        values = [(each, getattr(self, each.name)) for each in _recorded(type(self))]
+        return {each.name: value for each, value in values if _SINCE not in each.metadata or value != each.default}
+
+
+def _recorded(kind: type[ImageRequest]) -> list[Field[Any]]:
+    """Return the fields that a record holds by their names."""
+    return [each for each in fields(kind) if each.name not in _APART]
 
 
 def make_request(  # noqa: PLR0913 - the fields of a request
