@@ -194,6 +194,27 @@ def test_recover_fetches_what_was_missing(session: Session, fault_server: FaultS
     assert len(fault_server.posts) == 1
 
 
+def test_once_fetches_what_is_paid_for(session: Session, fault_server: FaultServer, new_session: NewSession) -> None:
+    """Links whose pictures did not come, after a crash say, are tried again before the same is bought again."""
+    link = fault_server.picture(64, 64, Reply(status=404), name="later.jpg")
+    fault_server.on(POST, Reply(body=json.dumps({"images": [link]}).encode()))
+    with pytest.raises(DownloadError):
+        session.start("a fox", once=True).result()
+    again = new_session(KEY).start("a fox", once=True).result()
+    assert (again.id, again.status, len(again)) == (1, "done", 1)
+    assert "Nothing was sent, nothing was charged" in again.warnings[-1]
+    assert len(fault_server.posts) == 1
+
+
+def test_once_buys_what_can_not_be_fetched(session: Session, fault_server: FaultServer) -> None:
+    """Where a link still gives nothing, the request is sent."""
+    gone = fault_server.on("/gone.jpg", Reply(status=404))
+    fault_server.on(POST, Reply(body=json.dumps({"images": [gone]}).encode()), Links())
+    with pytest.raises(DownloadError):
+        session.start("a fox", once=True).result()
+    assert session.start("a fox", once=True).result().id == 2
+
+
 def test_once_finds_the_same_request(session: Session, fault_server: FaultServer) -> None:
     """With once, the same request is sent one time; another is sent."""
     first = session.start("a fox", once=True).result()

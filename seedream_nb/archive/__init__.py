@@ -152,6 +152,17 @@ class History:
                 return generation
         return None
 
+    def to_complete(self, fingerprint: str, backend: str, host: str) -> Generation | None:
+        """Return the newest result of exactly this request whose links all came and whose pictures never did.
+
+        One whose file somebody took away is none: it is to be made again.
+        """
+        ids = {number for number, entry in self._ledger.entries() if entry.asks_for(fingerprint)}
+        lacking = self.lacking() if ids else ()
+        of_it = (each for each in reversed(lacking) if each.id in ids and each.missing and each.error is None)
+        of_it = (each for each in of_it if all(is_there(picture.path) for picture in each))
+        return next((each for each in of_it if (each.backend, each.host) == (backend, host)), None)
+
     def unfinished(self) -> Generations:
         """Return what nobody works on any more and still lacks pictures or its end; `status` tells which."""
         with self._ledger.lock:

@@ -16,7 +16,7 @@ from seedream_nb.errors import DownloadError, OutcomeUnknownError, ReplyError, S
 from seedream_nb.fulfil.pictures import download, recover, write_inline
 from seedream_nb.fulfil.tools import Tools, in_thread
 from seedream_nb.generation import lineage
-from seedream_nb.job import Job
+from seedream_nb.job import PHASES, Job
 from seedream_nb.preview import warm_references
 from seedream_nb.record import Record
 from seedream_nb.references.fit import fit
@@ -141,10 +141,16 @@ async def tell_who_has(places: anyio.CapacityLimiter, job: Job) -> None:
 
 
 async def made_before(job: Job, tools: Tools, others: Sequence[Job]) -> Generation | None:
-    """Return the complete result of exactly this request, if the history or one of `others` has it."""
+    """Return the complete result of exactly this request: of the history, of one of `others`, or of links that are kept."""
     # The journal of a full disk tells nothing of what has just come.
     new = next((each.generation for each in others if each.status == "done" and each.asks_the_same(job)), None)
-    made = await in_thread(lambda: tools.history.same(job.request.fingerprint, job.backend, job.host)) or new
+    asked = job.request.fingerprint, job.backend, job.host
+    made = await in_thread(lambda: tools.history.same(*asked)) or new
+    if made is None and (lacking := await in_thread(lambda: tools.history.to_complete(*asked))):
+        job.update(phase="downloading", expected=len(lacking.links))
+        await recover(lacking, tools, service=job.host)  # it is paid for: what can still be fetched is not bought again
+        made = await in_thread(lambda: tools.history.same(*asked))
+        job.update(phase=PHASES[0], expected=None)
     if made is None:
         return None
     job.id = made.id
