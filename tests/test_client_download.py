@@ -24,6 +24,7 @@ from seedream_nb.client import Client, Patience, proxy_for
 from seedream_nb.client.downloading import _check_address
 from seedream_nb.errors import DownloadError
 from seedream_nb.keys import Key
+from seedream_nb.picture import inspect
 from tests.faults import Cut, FaultServer, Reply, Stall, jpeg
 
 if TYPE_CHECKING:
@@ -150,6 +151,23 @@ def test_the_wrong_part(fault_server: FaultServer, tmp_path: Path, part: str) ->
     link = fault_server.on("/a.jpg", Reply(body=CONTENT, send=200_000, then="close"), wrong, Reply(body=CONTENT))
     assert fetch(link, tmp_path) == CONTENT
     assert ranges(fault_server) == [None, "bytes=200000-", None]
+
+
+@pytest.mark.parametrize("status", [201, 202, 203, 206])
+def test_a_file_that_comes_with_another_status(fault_server: FaultServer, tmp_path: Path, status: int) -> None:
+    """What comes is looked at, whatever a proxy or a cache says of it."""
+    link = fault_server.on("/a.jpg", Reply(status=status, body=CONTENT))
+    assert fetch(link, tmp_path) == CONTENT
+
+
+def test_a_whole_picture_that_was_told_to_be_longer(fault_server: FaultServer, tmp_path: Path) -> None:
+    """It is paid for and here: after the last try it is taken as it is."""
+    link = fault_server.on("/a.jpg", Reply(body=CONTENT, length=700_000, then="close"))
+
+    def look(path: Path) -> None:
+        inspect(path)
+
+    assert fetch(link, tmp_path, check=look) == CONTENT
 
 
 def test_short(fault_server: FaultServer, tmp_path: Path) -> None:

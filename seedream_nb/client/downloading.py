@@ -70,6 +70,8 @@ async def _tries(way: Way, part: Part, patience: Patience, on_bytes: Callable[[i
         try:
             return await _try(way, part, patience, on_bytes)
         except BrokenOffError as error:
+            if pause is None and await part.is_whole():
+                return part.size
             if pause is None:
                 raise DownloadError(f"{error} (tried {len(patience.download_pauses) + 1} times).", hint=KEPT) from error
             await asyncio.sleep(max(error.wait, pause * random.uniform(0.5, 1.5)))  # noqa: S311 - no secret

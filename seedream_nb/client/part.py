@@ -34,6 +34,10 @@ FLUSH_BYTES = 512 * 1024
 
 KEPT = "It is paid for and its link is kept. Try again with: %seedream recover"
 _TRY_AGAIN = frozenset({408, 416, 425, 429, *range(500, 600)})
+_GIVES = frozenset({200, 201, 202, 203, 206})
+"""Statuses of answers that have the file: whatever else they say of it, it is looked at when it is here."""
+
+_FROM_START = re.compile(r"bytes 0-")
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,15})-\d{1,15}/(\d{1,15})")
 
 
@@ -94,13 +98,14 @@ class Part:
     async def begin(self, response: httpx.Response, host: str) -> None:
         """Get ready for a response: go on, begin anew, or say why there is nothing to have."""
         status = response.status_code
-        if status == 206 and self._goes_on(response.headers):  # noqa: PLR2004
+        if status == 206 and self.size and self._goes_on(response.headers):  # noqa: PLR2004
             return
+        was_asked = self.size > 0
         if status in {200, 206, 416}:
             self.size, self._held = 0, bytearray()
-        if status == 206:  # noqa: PLR2004
+        if status == 206 and (was_asked or not _FROM_START.match(response.headers.get("content-range", "bytes 0-"))):  # noqa: PLR2004
             raise BrokenOffError(f"{host} sent another part than asked for")
-        if status != 200:  # noqa: PLR2004
+        if status not in _GIVES:
             raise _refused(status, response.headers, host)
         encoded = response.headers.get("content-encoding", "identity") != "identity"
         length = response.headers.get("content-length", "")
@@ -142,6 +147,16 @@ class Part:
             raise (
                 DownloadError(f"{happened}.", hint=KEPT) if self._end_is_told else BrokenOffError(happened)
             ) from error
+
+    async def is_whole(self) -> bool:
+        """Return whether what arrived is all of a picture, though the server told that there is more."""
+        if self._look is None or not self.size or not self._end_is_told:
+            return False
+        with contextlib.suppress(ValueError, DownloadError):
+            await self.flush()
+            await anyio.to_thread.run_sync(self._look, self._path)
+            return True
+        return False
 
     async def flush(self) -> None:
         """Write what is held."""

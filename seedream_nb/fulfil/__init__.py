@@ -141,7 +141,7 @@ async def tell_who_has(places: anyio.CapacityLimiter, job: Job) -> None:
 
 
 async def made_before(job: Job, tools: Tools, others: Sequence[Job]) -> Generation | None:
-    """Return the complete result of exactly this request: of the history, of one of `others`, or of links that are kept."""
+    """Return the complete result of exactly this request: of the history, of one of `others`, or of kept links."""
     # The journal of a full disk tells nothing of what has just come.
     new = next((each.generation for each in others if each.status == "done" and each.asks_the_same(job)), None)
     asked = job.request.fingerprint, job.backend, job.host
