@@ -17,7 +17,7 @@ import functools
 import importlib
 from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
-from seedream_nb.needs import need  # first: it says in a sentence that this Python is too old
+from seedream_nb.needs import broken, need  # first: it says in a sentence that this Python is too old
 from seedream_nb.pickling import HERE
 from seedream_nb.process import PROCESS
 
@@ -278,9 +278,20 @@ def unload_ipython_extension(ip: InteractiveShell) -> None:
 
 
 def _new_session() -> Session:
-    from seedream_nb.notebook.surroundings import new_session
+    from seedream_nb.errors import SeedreamError, SettingsError
 
-    return new_session()
+    try:
+        from seedream_nb.notebook.surroundings import new_session
+
+        return new_session()
+    except SeedreamError:
+        raise
+    except (ImportError, AttributeError, SyntaxError) as error:  # as from a file that has a library's name
+        told, remedy = broken(error)
+        raise SettingsError(told, hint=remedy) from error
+    except RuntimeError as error:  # a process that ends, where no thread can be had any more
+        told = f"This Python process is ending, or can't start threads: {error}."
+        raise SettingsError(told, hint="Nothing was sent, nothing was billed.") from error
 
 
 PROCESS.maker, PROCESS.panel = _new_session, panel

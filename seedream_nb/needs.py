@@ -1,12 +1,25 @@
-"""What this package needs at least, said in one sentence where there is less; older Pythons can read this file."""
+"""What this package needs, said in a sentence where it is too old, broken or in disguise; older Pythons can read this.
+
+All that a request needs once it was sent is imported before: what is paid for must not fail because a library was
+exchanged meanwhile, or a file of the notebook's folder has a library's name. And a forked child finds it imported: the
+lock of an import that a thread of its parent had begun would never be released there.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
+import os
 import re
 import sys
+import threading
+import traceback
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 LEAST = {"Python": (3, 11), "IPython": (7, 34), "anywidget": (0, 9), "ipywidgets": (7, 7, 1)}
 _REMEDY = {
@@ -15,6 +28,86 @@ _REMEDY = {
     "anywidget": "Run this, and restart the kernel: %pip install --upgrade anywidget",
     "ipywidgets": "Run this, and restart the kernel: %pip install --upgrade ipywidgets",
 }
+
+
+ON_THE_WAY = (
+    # A host's name is spelled by these two when it is first looked up.
+    "encodings.idna",
+    "stringprep",
+    "concurrent.futures.thread",
+    "anyio._backends._asyncio",
+    "httpcore",
+    "httpx",
+    "PIL.Image",
+    "PIL.ImageOps",
+    "PIL.JpegImagePlugin",
+    "PIL.PngImagePlugin",
+    "PIL.WebPImagePlugin",
+    "fractions",
+    "seedream_nb.client",
+    "seedream_nb.client.transport",
+    "seedream_nb.fulfil",
+    "seedream_nb.view",
+)
+"""What a request needs from its beginning to its end, and what its pictures are shown with."""
+WHERE_THERE_ARE = ("PIL.ImageCms", "PIL.ImageDraw", "PIL.ImageFont", "sniffio")
+"""What it uses and could do without."""
+IN_THE_SANDBOX = ("PIL.ImageDraw", "PIL.ImageFont", "seedream_nb.sandbox.app", "seedream_nb.sandbox.painter")
+
+LIBRARIES = {
+    "PIL": "pillow", "anyio": "anyio", "certifi": "certifi", "h11": "h11", "httpcore": "httpcore", "httpx": "httpx",
+    "idna": "idna", "sniffio": "sniffio", "starlette": "starlette", "seedream_nb": "seedream-nb",
+}  # fmt: skip
+"""By its name for Python, what an installer calls a library that we stand on."""
+_PYTHONS_OWN = (
+    "abc ast asyncio atexit base64 bisect codecs collections concurrent contextlib contextvars copy dataclasses "
+    "datetime decimal difflib email encodings enum errno fnmatch fractions functools getpass glob hashlib heapq html "
+    "http importlib inspect io ipaddress itertools json keyword logging math mimetypes numbers operator os pathlib "
+    "platform queue random re secrets select selectors shutil signal socket ssl stat string stringprep struct "
+    "subprocess sys tempfile textwrap threading time tokenize traceback types typing unicodedata urllib uuid warnings "
+    "weakref zipfile zlib"
+)
+"""The modules of Python's own that we and those libraries use: a file of such a name is easily written."""
+RESTART = "Restart the kernel"
+
+_FORK_SECONDS = 5.0
+"""The longest that a fork waits for what is being imported."""
+
+
+class _Imports:
+    """Lets a fork wait until nothing is being imported, for in the child nobody would come to the end of it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._held: list[bool] = []
+        self._registered = False
+
+    @contextlib.contextmanager
+    def going_on(self) -> Iterator[None]:
+        """Let a fork wait for the end of the block."""
+        if not self._registered and hasattr(os, "register_at_fork"):
+            self._registered = True
+            # These have locks too, and what is registered last is called first: else a fork would hold theirs while it
+            # waits for ours, and what is being imported would wait for them.
+            with contextlib.suppress(RuntimeError):  # this process is ending, and forks no more
+                for name in ("logging", "random", "concurrent.futures.thread"):
+                    importlib.import_module(name)
+            os.register_at_fork(before=self._wait, after_in_parent=self._go_on, after_in_child=self._begin)
+        with self._lock:
+            yield
+
+    def _wait(self) -> None:
+        self._held.append(self._lock.acquire(timeout=_FORK_SECONDS))
+
+    def _go_on(self) -> None:
+        if self._held.pop():
+            self._lock.release()
+
+    def _begin(self) -> None:
+        self._lock, self._held = threading.RLock(), []
+
+
+imports = _Imports()
 
 
 class TooOldError(ImportError):
@@ -46,6 +139,104 @@ def lacks(name: str) -> str:
     except Exception:  # noqa: BLE001 - whatever is odd about how it was installed, loading goes on
         return ""
     return f"The Seedream panel needs {_told(name, newest)}" if () < _numbers(newest) < LEAST[name] else ""
+
+
+def load(*, sandbox: bool) -> None:
+    """Import all that a request needs, before there is one; `sandbox` says that it goes there.
+
+    Raises:
+        Exception: something is broken, or in disguise: whatever its import raises. See `broken`.
+    """
+    with imports.going_on():
+        for name in (*ON_THE_WAY, *(IN_THE_SANDBOX if sandbox else ())):
+            importlib.import_module(name)
+        for name in WHERE_THERE_ARE:
+            with contextlib.suppress(Exception):  # those who use it do without, or say so
+                importlib.import_module(name)
+        found = disguised()
+        if found:
+            raise ImportError(name=found[0][0])
+
+
+def disguised(*, to_come: bool = False) -> list[tuple[str, str]]:
+    """Return the files in folders where people write that Python takes for a library, or for a part of its own.
+
+    Args:
+        to_come: also those that the next import would take.
+    """
+    places = set()
+    for folder in (os.curdir, sys.path[0] if sys.path else ""):
+        with contextlib.suppress(OSError):  # the current folder was removed: nothing lies in it
+            places.add(os.path.realpath(folder))
+    places.discard(str(Path(os.path.realpath(os.__file__)).parent))
+    found = []
+    for name in sorted({*_PYTHONS_OWN.split(), *LIBRARIES} - {"seedream_nb"}):
+        module = sys.modules.get(name)
+        origin = _origin(name) if module is None and to_come else getattr(module, "__file__", None)
+        if origin is not None and _is_strays(Path(os.path.realpath(origin)), name, places):
+            found.append((name, str(origin)))
+    return found
+
+
+def _origin(name: str) -> str | None:
+    """Return the file that an import of this name would take."""
+    try:
+        found = importlib.util.find_spec(name)
+    except (ImportError, ValueError, AttributeError):
+        return None
+    return None if found is None else found.origin
+
+
+def _is_strays(path: Path, name: str, places: set[str]) -> bool:
+    """Return whether a module lies in one of the folders, and was not put there by an installer."""
+    if path.stem != "__init__":
+        return str(path.parent) in places
+    folder = path.parent.parent
+    installed = any(folder.glob(f"{LIBRARIES.get(name, name)}-*.dist-info"))
+    return str(folder) in places and not installed
+
+
+def broken(error: BaseException) -> tuple[str, str]:
+    """Return in a sentence why something that a request needs can't be used, and in another what to do about it."""
+    in_the_way = disguised(to_come=True)
+    if in_the_way:
+        name, path = in_the_way[0]
+        whose = f"the library {name}" if name in LIBRARIES else f"Python's own {name}"
+        return f"{path} is taken for {whose}, which requests need.", f"Rename that file. {RESTART} then."
+    name = _library(error)
+    text = " ".join(str(error).split())[:_TOLD_CHARACTERS]
+    what = text if isinstance(error, ImportError) and text else f"{type(error).__name__}: {text}"
+    told = f"The library {LIBRARIES[name]} can't be used: {what.rstrip('.')}."
+    remedy = f"{RESTART}: it may have been exchanged while this one ran"
+    return told, f"{remedy}. If that does not help: %pip install --force-reinstall {LIBRARIES[name]}"
+
+
+_TOLD_CHARACTERS = 200
+
+
+def _library(error: BaseException) -> str:
+    """Return the library in which an error arose, as far as can be told; at last our own."""
+    named = (getattr(error, "name", None) or "").partition(".")[0]
+    modules = [str(frame.f_globals.get("__name__")) for frame, _ in traceback.walk_tb(error.__traceback__)]
+    passed = [named, *(name.partition(".")[0] for name in reversed(modules))]
+    others = [name for name in passed if name in LIBRARIES and name != "seedream_nb"]
+    return others[0] if others else "seedream_nb"
+
+
+def exchanged() -> list[tuple[str, str, str]]:
+    """Return the libraries of which another version is installed now than was loaded: name, loaded, installed."""
+    from importlib import metadata
+
+    found = []
+    for name, distribution in LIBRARIES.items():
+        loaded = getattr(sys.modules.get(name), "__version__", None)
+        try:
+            installed = metadata.version(distribution) if loaded else None
+        except metadata.PackageNotFoundError:
+            continue
+        if installed and _numbers(str(loaded)) != _numbers(installed):
+            found.append((distribution, str(loaded), installed))
+    return found
 
 
 def _written(name: str) -> list[str]:

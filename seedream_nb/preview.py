@@ -75,6 +75,21 @@ def preview(path: Path, side: int) -> bytes:
     return _preview(path, path.stat().st_mtime_ns, side)
 
 
+def try_pillow() -> None:
+    """Decode and encode a little picture of each kind, as is done with those that were paid for.
+
+    Raises:
+        Exception: Pillow is broken: whatever it raises.
+    """
+    from PIL import Image
+
+    for form in ("PNG", "JPEG"):
+        file = BytesIO()
+        Image.new("RGB", (8, 8)).save(file, form)
+        with Image.open(file, formats=(form,)) as image:
+            _encoded_at(4, _decoded(image, file, 4))
+
+
 def cheap_preview(source: Path | bytes | Image.Image, side: int) -> bytes | None:
     """Return the preview of a picture in whatever form and format; None if making it would take long.
 
@@ -144,7 +159,7 @@ def warm_references(request: ImageRequest) -> None:
     """Make the small pictures of references that are kept, so that nobody waits for them when the result is shown."""
     for reference in request.images:
         if isinstance(reference.source, Path):
-            with suppress(OSError, ValueError):
+            with suppress(Exception):  # it is shown without
                 preview(reference.source, thumbnail_of(reference).side)
 
 
@@ -173,7 +188,7 @@ def _changed(path: Path, side: int) -> int | None:
     try:
         changed = path.stat().st_mtime_ns
         _preview(path, changed, side)
-    except (OSError, ValueError):
+    except Exception:  # noqa: BLE001 - whatever is the matter with it: the others are shown
         return None
     return changed
 

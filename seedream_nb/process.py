@@ -7,6 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from seedream_nb.files import working_folder
+from seedream_nb.needs import imports
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +37,7 @@ class Process:
 
     def the_session(self) -> Session:
         """Return the one session of this process, made when it is first asked for."""
-        with self.lock:
+        with imports.going_on(), self.lock:
             if self.session is None:
                 self.session = self.maker()
             return self.session
@@ -49,7 +50,6 @@ class Process:
 
     def before_fork(self) -> None:
         """Let a budget of the environment hold for all children together, though there is no session yet."""
-        self.lock.acquire()
         if self.tally is None and self.session is None and os.environ.get("SEEDREAM_BUDGET"):
             from seedream_nb.budget import Tally
 
@@ -61,7 +61,6 @@ class Process:
         """Go on in the parent."""
         if self.tally is not None:
             self.tally.go_on()
-        self.lock.release()
 
     def after_fork(self) -> None:
         """Go on in the child; a session begins anew of its own accord."""

@@ -9,6 +9,7 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from seedream_nb import needs
 from seedream_nb.background import PATIENT_SECONDS, Background
 from seedream_nb.budget import Budget, Tally, is_worker, money
 from seedream_nb.clients import Clients
@@ -91,6 +92,7 @@ class Session(Stays):
         self._budget = Budget(limit=None, price=0.0, tally=tally)
         self._lock = threading.RLock()
         self._is_told = False
+        self._ready: set[str] = set()
         share_with_child(self)
 
     # -- asking ------------------------------------------------------------------------------------
@@ -123,9 +125,10 @@ class Session(Stays):
         save: str | os.PathLike[str] | None,
         timeout: float | None,
     ) -> Job:
+        endpoint = self.endpoint()
+        self.make_ready(endpoint.backend)
         from seedream_nb.fulfil import fulfil
 
-        endpoint = self.endpoint()
         folder = writable_folder(save) if save is not None else None
         timeout, once = self._option("timeout", timeout), self._option("once", once)
         bought = self.budget.spent or self.budget.reserved
@@ -177,6 +180,25 @@ class Session(Stays):
         scope = None if values is None else NamesScope(values)
         request = self.compose(prompt, scope=scope, **options)
         return self.submit(request, template=None if values is None else prompt, once=once, save=save, timeout=timeout)
+
+    def make_ready(self, backend: str) -> None:
+        """Import and try, once, all that a request needs after it was sent.
+
+        Raises:
+            SettingsError: something of that is broken, or a file is in its way; nothing was sent.
+        """
+        if backend in self._ready:
+            return
+        try:
+            with needs.imports.going_on():
+                needs.load(sandbox=backend == "sandbox")
+                from seedream_nb.preview import try_pillow
+
+                try_pillow()
+        except Exception as error:
+            told, remedy = needs.broken(error)
+            raise SettingsError(told, hint=f"{NOTHING_SENT} {remedy}") from error
+        self._ready.add(backend)
 
     def rehearsed(self, request: ImageRequest) -> ImageRequest:
         """Return a request that will only be shown: what would keep it from being sent is among its warnings."""
@@ -316,7 +338,12 @@ class Session(Stays):
 
     def bundle(self, value: object) -> dict[str, Any]:
         """Return the mime bundle of a generation, a picture or the history."""
-        return self._bundle(value) if self._bundle is not None else {"text/plain": str(value)}
+        if self._bundle is None:
+            return {"text/plain": str(value)}
+        try:
+            return self._bundle(value)
+        except Exception as error:  # noqa: BLE001 - it was paid for: it is told in words
+            return {"text/plain": f"{value}\nIt can't be shown here ({type(error).__name__}): %seedream doctor"}
 
     # -- within ------------------------------------------------------------------------------------
 

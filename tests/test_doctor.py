@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -201,3 +202,30 @@ def test_one_line_is_no_lines(session: Session, tmp_path: Path, capsys: pytest.C
     (tmp_path / "seedream" / "journal").mkdir(parents=True)
     (tmp_path / "seedream" / "journal" / "1.jsonl").write_text("nonsense\n")
     assert "note 1 line of the journal can't be read; it is left as it is and left out." in told(session, capsys)
+
+
+@pytest.mark.parametrize("name", ["PIL.Image", "PIL.JpegImagePlugin", "httpx"])
+def test_a_broken_library_is_told(
+    session: Session, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """What would keep a request from being sent, and what to do: its next look at it is a fresh one."""
+    session.settings.change(backend="sandbox")
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, name, None)
+        said = told(session, capsys)
+        assert "can't be used: " in said
+        assert "→ Restart the kernel" in said
+        assert said.endswith("1 to mend.")
+    assert told(session, capsys).endswith("Nothing to mend.")
+
+
+def test_a_library_that_was_exchanged_is_told(
+    session: Session, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another version is installed than was loaded: the versions, and the remedy."""
+    import PIL
+
+    session.settings.change(backend="sandbox")
+    monkeypatch.setattr(PIL, "__version__", "1.2.3")
+    said = told(session, capsys)
+    assert "is installed, but pillow 1.2.3 was loaded before. → Restart the kernel." in said

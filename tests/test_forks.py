@@ -123,10 +123,9 @@ if not child:
 os.read(ready, 1)
 os.kill(child, 9)
 os.waitpid(child, 0)
-begun = time.monotonic()
-print(ask("a fox"), time.monotonic() - begun < 1.5)
+print(ask("a fox"))
 """
-    assert run(fault_server, tmp_path, code) == ["done True"]
+    assert run(fault_server, tmp_path, code) == ["done"]
 
 
 @forks
@@ -184,3 +183,36 @@ in_children(1, child)
     assert said[-1] == "True"
     assert said[0].startswith("BudgetError: This process was forked from another" if limit else "done")
     assert len(fault_server.posts) == (1 if limit else 2)
+
+
+@forks
+def test_children_forked_while_threads_are_at_work_hang_nowhere(fault_server: FaultServer, tmp_path: Path) -> None:
+    """Whatever a thread of the parent imports, writes or waits for just then: each child gets its picture."""
+    code = """
+import threading
+begin()
+going = True
+
+def keep_asking():
+    while going:
+        ask("in the parent")
+
+for _ in range(3):
+    threading.Thread(target=keep_asking, daemon=True).start()
+children = []
+for number in range(40):
+    time.sleep(0.013 if number < 20 else 0.1)
+    child = os.fork()
+    if not child:
+        os.write(1, ask("in a child").encode() + b"\\n")
+        os._exit(0)
+    children.append(child)
+    if number % 4 == 3:
+        for child in children:
+            os.waitpid(child, 0)
+        children.clear()
+going = False
+os._exit(0)
+"""
+    said = run(fault_server, tmp_path, code)
+    assert said == ["done"] * 40

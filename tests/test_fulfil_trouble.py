@@ -375,3 +375,23 @@ def until(condition: Callable[[], object]) -> None:
     while not condition():
         assert time.monotonic() < limit
         time.sleep(0.02)
+
+
+def test_copies_that_can_not_be_made_lose_no_result(
+    new_session: NewSession, fault_server: FaultServer, tmp_path: Path
+) -> None:
+    """Who takes the folder for copies away after the request was sent is told so, and where the pictures are."""
+    copies = tmp_path / "copies"
+
+    def take_away(_: object) -> Links:
+        copies.rmdir()
+        copies.write_text("in the way")
+        return Links()
+
+    fault_server.on(POST, take_away)
+    job = new_session().start("a fox", save=copies)
+    with pytest.raises(SettingsError, match=f"could not be copied to {copies}") as caught:
+        job.result()
+    assert str(tmp_path / "seedream") in str(caught.value)
+    assert job.generation is not None
+    assert (job.generation.status, len(job.generation)) == ("done", 1)

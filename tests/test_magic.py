@@ -329,3 +329,22 @@ def test_status_history_config_and_help_are_readable(shared: Kernel, fox: Ran) -
     assert "--max-images" in ok(shared.execute("%seedream help")).printed
     assert "<img" in ok(shared.execute("%seedream show @last")).shown[0]["text/html"]
     ok(shared.execute("del __import__('os').environ['SEEDREAM_BUDGET']"))
+
+
+def test_a_display_that_fails_fails_no_cell(tmp_path: Path) -> None:
+    """What is shown on the way is a courtesy, and so is a variable: the cell's result was paid for and comes."""
+    broken = """
+%load_ext seedream_nb
+ip = get_ipython()
+def broken(*parts, **more):
+    raise RuntimeError("the page is gone")
+publish, push = type(ip.display_pub).publish, ip.push
+type(ip.display_pub).publish = broken
+ip.push = lambda names, **more: broken() if "fox" in names else push(names, **more)
+"""
+    mended = "type(ip.display_pub).publish, ip.push = publish, push; print(Out[2].status)"
+    with Kernel(tmp_path, env={"SEEDREAM_BACKEND": "sandbox", "NOVITA_API_KEY": None}) as kernel:
+        ok(kernel.execute(broken))
+        ran = ok(kernel.execute("%%seedream -s 1K -o fox\na fox in the snow"))
+        assert "fox could not be set (RuntimeError): the result is in Out and in the history." in ran.text
+        assert "done" in ok(kernel.execute(mended)).text

@@ -311,9 +311,10 @@ async def hand_over(job: Job, generation: Generation, error: SeedreamError | Non
     if (folder := job.save) is not None:
         try:
             await in_thread(lambda: generation.save(folder))
-        except (OSError, SeedreamError) as trouble:
+        except Exception as trouble:  # noqa: BLE001 - whatever it is, the pictures are here, and paid for
+            why = trouble.message if isinstance(trouble, SeedreamError) else str(trouble) or type(trouble).__name__
             error = error or SettingsError(
-                f"The pictures could not be copied to {folder}: {trouble}.",
+                f"The pictures could not be copied to {folder}: {why.rstrip('.')}.",
                 hint=f"They are all in {generation.images[0].path.parent}." if generation.images else None,
             )
     job.finish(generation, error)

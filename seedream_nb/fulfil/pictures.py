@@ -141,7 +141,7 @@ def why_missing(tools: Tools, record: Record, place: Place, error: Exception) ->
 
 async def warm_preview(path: Path, side: int) -> None:
     """Make the preview that will be shown, so that nobody waits for it; without one, the view says what it can."""
-    with contextlib.suppress(OSError, ValueError):
+    with contextlib.suppress(Exception):
         await in_thread(lambda: preview(path, side))
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+# First, for what is registered last is called first: else a fork would hold their locks while it waits for us.
+import concurrent.futures.thread  # noqa: F401
+import logging  # noqa: F401
 import os
 import threading
 import weakref

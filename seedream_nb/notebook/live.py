@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -44,7 +45,9 @@ class LiveOutput:
         job.followed = True
         self._lock = threading.Lock()
         self._seen, self._ticked, self._shown = job.version, time.monotonic(), 0.0
-        self._handle: DisplayHandle | None = display(self._now(), raw=True, display_id=True)
+        self._handle: DisplayHandle | None = None
+        with contextlib.suppress(Exception):  # what is shown on the way is a courtesy: the result counts
+            self._handle = display(self._now(), raw=True, display_id=True)
 
     def follow(self, until: Callable[[], bool]) -> None:
         """Keep the output up to date until `until()` holds."""
@@ -62,7 +65,8 @@ class LiveOutput:
     def _follow_to_the_end(self) -> None:
         self.follow(lambda: self._job.over)
         self.show()
-        self._ip.events.unregister("post_run_cell", self._catch_up)
+        with contextlib.suppress(ValueError):  # somebody has cleared all of IPython's events
+            self._ip.events.unregister("post_run_cell", self._catch_up)
 
     def _catch_up(self, _result: object) -> None:
         """Show at a cell's end what has come by then: nbclient takes nothing that comes after the last one's."""
@@ -84,10 +88,11 @@ class LiveOutput:
         Only a cell that is ours `alone` can be cleared. In another one, what it printed would go too, so an empty
         output stays.
         """
-        if alone:
-            clear_output(wait=wait)
-        elif self._handle is not None:
-            self._handle.update({"text/plain": "", "text/html": ""}, raw=True)
+        with contextlib.suppress(Exception):  # as above
+            if alone:
+                clear_output(wait=wait)
+            elif self._handle is not None:
+                self._handle.update({"text/plain": "", "text/html": ""}, raw=True)
 
     def show(self) -> None:
         """Bring the output up to date now."""
@@ -96,7 +101,8 @@ class LiveOutput:
             self._seen = self._job.version
             # Only updates by display id reach the right cell from a thread (https://github.com/ipython/ipykernel/issues/1450).
             if self._handle is not None:
-                self._handle.update(self._now(), raw=True)
+                with contextlib.suppress(Exception):  # as above
+                    self._handle.update(self._now(), raw=True)
 
     def _now(self) -> Bundle:
         """Return the job as it is, and what becomes of it if nothing follows."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -77,7 +78,8 @@ class Magics:
             raise StoppedError(BEFORE_SENDING) from None
         finally:
             if left:  # now that what the cell shows on its way is gone
-                print(left)
+                with contextlib.suppress(OSError, ValueError):  # an output that is closed loses no result
+                    print(left)
 
     def _run(self, line: str, cell: str) -> Generation | Job | None:
         options, problems = read(line)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 from typing import TYPE_CHECKING, TypeVar
 
 from seedream_nb.errors import SeedreamError, StillGeneratingError, StoppedError
@@ -29,6 +30,8 @@ def run_below(
     if options.dry_run:
         show_request(session.rehearsed(request), session)
         return None
+    if in_kernel(ip):
+        importlib.import_module("seedream_nb.notebook.live")  # nothing is imported once it was sent
     try:
         job = session.submit(request, template=template, once=options.once, save=options.save, timeout=options.timeout)
         with _previews_of(job, ip):
@@ -57,7 +60,12 @@ def _previews_of(job: Job, ip: InteractiveShell) -> contextlib.AbstractContextMa
 def keep(ip: InteractiveShell, name: str | None, value: Value) -> Value:
     """Let a variable of the notebook hold a value, if one is named; return the value."""
     if name is not None:
-        ip.push({name: value})
+        try:
+            ip.push({name: value})
+        except Exception as error:  # noqa: BLE001 - a namespace of somebody's own; what was paid for is still here
+            told = f"{name} could not be set ({type(error).__name__}): the result is in Out and in the history."
+            with contextlib.suppress(Exception):
+                print(told)
     return value
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sys
 from typing import TYPE_CHECKING
@@ -23,8 +24,9 @@ def wait(job: Job) -> Generation:
     """
     try:
         # What is not read in a terminal gets no progress; a script's own output stays its own in any case.
-        if sys.stderr.isatty():
-            _follow(job)
+        if sys.stderr is not None and sys.stderr.isatty():
+            with contextlib.suppress(Exception):  # whoever can't be shown it gets the result all the same
+                _follow(job)
     except KeyboardInterrupt:
         job.cancel()
     return job.result()

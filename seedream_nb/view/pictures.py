@@ -57,6 +57,8 @@ def image(picture: Picture, side: int, alternative: str) -> str:
         return f"<em>{isolated(alternative)}: the file is not there any more</em>"
     except (OSError, ValueError):
         return f"<em>{isolated(alternative)}: the file can’t be read</em>"
+    except Exception:  # noqa: BLE001 - a library is broken, and the picture was paid for: it is linked below
+        return f"<em>{isolated(alternative)}: it can’t be shown small here; the file is as it came</em>"
 
 
 def jpeg(data: bytes, alternative: str, width: int, attributes: str = "") -> str:
@@ -75,9 +77,12 @@ def shown_width(picture: Picture, side: int) -> int:
 def alone(pictures: Sequence[Picture]) -> dict[str, str]:
     """Return the pictures as one `image/jpeg`, for what shows no HTML: LaTeX, and VS Code without trust.
 
-    It is made of their previews. What can't be read is left out.
+    It is made of their previews. What can't be read is left out, and nothing is shown where none can be made.
     """
-    data = sheet(pictures)
+    try:
+        data = sheet(pictures)
+    except Exception:  # noqa: BLE001 - as above
+        return {}
     return {"image/jpeg": _base64(data)} if data else {}
 
 

@@ -53,10 +53,10 @@ def _cell(number: str, reference: Reference, small: bytes | None, folder: Path |
 
 
 def _made(make: Callable[[], bytes | None]) -> bytes | None:
-    """Return what is made; nothing of a file that is gone or damaged: its name is told anyway."""
+    """Return what is made; nothing of a file that is gone or damaged, say: its name is told anyway."""
     try:
         return make()
-    except (OSError, ValueError):
+    except Exception:  # noqa: BLE001 - a broken library must not hide what was paid for
         return None
 
 

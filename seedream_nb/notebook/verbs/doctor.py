@@ -6,13 +6,14 @@ import platform
 import shutil
 import time
 from dataclasses import dataclass
-from importlib import metadata
+from importlib import import_module, metadata
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from seedream_nb.binder import ELSEWHERE
 from seedream_nb.errors import ConnectionFailedError, SeedreamError, SettingsError, plain
 from seedream_nb.homes import fallback_folder, trouble_with
 from seedream_nb.keys import VARIABLE
+from seedream_nb.needs import broken, exchanged
 from seedream_nb.notebook.surroundings import frontend, notebook_name
 from seedream_nb.notebook.verbs import no_words
 from seedream_nb.notebook.verbs.columns import paragraph
@@ -53,7 +54,7 @@ def doctor(rest: str, session: Session, ip: InteractiveShell) -> None:
     """Look at versions, settings, key, folder, service, network and host; tell what is wrong and what to do."""
     no_words("doctor", rest)
     told: dict[str, Finding] = {}
-    for look in (_versions, _settings, _key, _home, _history, _service, _host):
+    for look in (_versions, _libraries, _settings, _key, _home, _history, _service, _host):
         for finding in _found(look, session, ip):
             if finding.told not in told:
                 _tell(finding)
@@ -97,6 +98,19 @@ def _versions(_session: Session, _ip: InteractiveShell) -> Iterator[Finding]:
             told=f"ipykernel {found['ipykernel']} now and then never runs a cell, with or without this package.",
             remedy='pip install --upgrade "ipykernel>=7.4", then restart the kernel',
         )
+
+
+def _libraries(session: Session, _ip: InteractiveShell) -> Iterator[Finding]:
+    for name, loaded, installed in exchanged():
+        told = f"{name} {installed} is installed, but {name} {loaded} was loaded before."
+        yield Finding(state="note", told=told, remedy="Restart the kernel.")
+    session.make_ready(session.backend)
+    try:
+        import_module("PIL.ImageFont")
+        import_module("PIL.ImageDraw")
+    except Exception as error:  # noqa: BLE001 - whatever a broken library raises
+        told, remedy = broken(error)
+        yield Finding(state="note", told=f"{told} Results are shown, but not as one image/jpeg.", remedy=remedy)
 
 
 def _settings(session: Session, _ip: InteractiveShell) -> Iterator[Finding]:
