@@ -109,7 +109,7 @@ ROWS = {
     ),
     "broken headers": Row(
         fault=Reply(raw=b"HTTP/1.1 2oo OK\r\n\r\n", then="close"), kind=errors.OutcomeUnknownError,
-        says="before its answer came", remedy="To ask again, run it again", billed=True,
+        says="can't be read: it is garbled, or broke off", remedy="To ask again, run it again", billed=True,
     ),
     "no JSON": Row(
         fault=Reply(body=b'{"images": ['), kind=errors.ReplyError, says="isn't JSON", remedy="kept in the journal",

@@ -29,7 +29,7 @@ from seedream_nb.errors import ConnectionFailedError, DownloadError, OutcomeUnkn
 from seedream_nb.session import Session
 from seedream_nb.settings import Settings
 from seedream_nb.wire import Body
-from tests.faults import POST, Cut, FaultServer, Reply
+from tests.faults import POST, Cut, FaultServer, Reply, jpeg
 from tests.faults.proxy import FaultProxy
 from tests.posting import FOX, KEY, QUICK, large, post
 from tests.tracebacks import variables
@@ -158,6 +158,16 @@ def test_downloads_go_through_the_proxy_too(trusted: Company, monkeypatch: pytes
         monkeypatch.setenv("HTTPS_PROXY", proxy.address)
         assert fetch(f"{SERVICE}/pictures/a.jpg", tmp_path, times=2) > 0
     assert len(proxy.asked) == 1
+
+
+def test_an_odd_download_through_the_proxy(trusted: Company, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A picture whose head HTTP's parser refuses comes through a proxy too, whose own answer is none of it."""
+    content = jpeg(64, 64, number=1)
+    raw = b"HTTP/1.1 200 OK\r\nX-Via : a\r\n\r\n" + content
+    trusted.service.on("/odd.jpg", Reply(raw=raw, then="close"))
+    with trusted.proxy() as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.address)
+        assert fetch(f"{SERVICE}/odd.jpg", tmp_path) == len(content)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel's list of connections is read")

@@ -206,6 +206,11 @@ def answering(status: int, template: str) -> Callable[[Seen], Reply]:
     return lambda seen: Reply(status=status, body=template.replace("KEY", bare(seen)).encode())
 
 
+def garbled(text: str) -> Reply:
+    """Answer with this in place of a head, and close the connection: else more of it is waited for."""
+    return Reply(raw=text.encode(), then="close")
+
+
 ECHOES: dict[str, Script] = {
     "a refusal": refusing(400),
     "no permission": refusing(403),
@@ -225,9 +230,9 @@ ECHOES: dict[str, Script] = {
     "a link that is none": answering(200, '{"images": ["KEY"]}'),
     "a link's scheme": answering(200, '{"images": ["KEY://KEY"]}'),
     "no answer": Cut(when="body"),
-    "no HTTP": Reply(raw=b"\x00\x01 no HTTP\r\n\r\n"),
-    "no header": lambda seen: Reply(raw=f"HTTP/1.1 200 OK\r\nX\0Y: {authorization(seen)}\r\n\r\n".encode()),
-    "no status": lambda seen: Reply(raw=f"{authorization(seen)}\r\n\r\n".encode()),
+    "no HTTP": Reply(raw=b"\x00\x01 no HTTP\r\n\r\n", then="close"),
+    "no header": lambda seen: garbled(f"HTTP/1.1 200 OK\r\nX\0Y: {authorization(seen)}\r\n\r\n"),
+    "no status": lambda seen: garbled(f"{authorization(seen)}\r\n\r\n"),
 }
 
 

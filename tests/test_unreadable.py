@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seedream_nb.client import Patience
-from seedream_nb.client.heard import MOST_REPLY_BYTES, understood
+from seedream_nb.client.heard import MOST_REPLY_BYTES, Heard, understood
 from seedream_nb.client.unpacking import Unpacking
 from seedream_nb.errors import ApiError, OutcomeUnknownError, PermissionDeniedError, ReplyError
 from seedream_nb.wire import arrived_results
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tests.faults.script import Then
     from tests.faults.server import FaultServer
 
-QUICK = Patience(stall=2.0, reply=3.0, download_pauses=(0.01, 0.01))
+QUICK = Patience(stall=2.0, reply=3.0, quiet=0.5, download_pauses=(0.01, 0.01))
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 
 
@@ -208,6 +208,76 @@ def test_what_makes_no_sense_is_kept_as_it_came(new_session: NewSession, fault_s
     assert KEY not in line["raw"]
 
 
+LATE = Patience(stall=2.0, silence=20.0, reply=20.0, quiet=0.2, download_pauses=(0.01, 0.01))
+HEADS = {
+    "an odd header": OK + b"X-Via : a\r\n\r\n",
+    "an interim answer": b"HTTP/1.1 102 Processing\r\nX-Via : a\r\n\r\n",
+    "another protocol": b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
+    "half a body": OK + b'X-Via : a\r\n\r\n{"images": [',
+    "two lengths": OK + b"Content-Length: 1\r\nContent-Length: 9999\r\n\r\n{",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("head", HEADS)
+def test_a_garbled_reply_is_waited_for(new_session: NewSession, fault_server: FaultServer, head: str) -> None:
+    """Where a head says that the request is fulfilled, the rest is waited for as long as for any other reply."""
+    link, raw = fault_server.picture(64, 64), HEADS[head]
+    _, _, begun = raw.rpartition(b"\r\n\r\n")
+    body = json.dumps({"images": [link]}).encode()
+    if head in {"an interim answer", "another protocol"}:
+        body = OK + b"X-Long: " + b"a" * 1024 + b"\r\n\r\n" + body
+    else:
+        body = b" " * 1024 + body.removeprefix(begun if b"{" in begun else b"")
+    fault_server.on(POST, Reply(raw=raw, body=body, pace=2.0, then="stall"))
+    generation = new_session(patience=LATE).start("a fox").result(30)
+    assert (generation.status, generation.links) == ("done", [link])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("raw", [b"220 mail.example ESMTP\r\n\r\n", OK + b"X-Via : a\r\nContent-Length: 2\r\n\r\nno"])
+def test_what_is_no_reply_is_not_waited_for(fault_server: FaultServer, raw: bytes) -> None:
+    """What names no status, or came as long as it says, is not waited for any longer."""
+    fault_server.on(POST, Reply(raw=raw, then="stall"))
+    began = time.monotonic()
+    with pytest.raises(OutcomeUnknownError):
+        post(fault_server.url, patience=LATE)
+    assert time.monotonic() - began < 10
+
+
+@pytest.mark.slow
+def test_an_odd_head_alone_is_silence(fault_server: FaultServer) -> None:
+    """A head after which nothing comes may be followed by silence as long as any, and no longer."""
+    fault_server.on(POST, Reply(raw=OK + b"X-Via : a\r\n\r\n", then="stall"))
+    with pytest.raises(OutcomeUnknownError, match="was silent"):
+        post(fault_server.url, patience=Patience(silence=1.0, reply=60.0))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("head", [b"", b"Content-Type: application/json\r\n", b"Content-Encoding: gzip\r\n"])
+def test_a_whole_reply_on_a_line_that_stays_open(
+    new_session: NewSession, fault_server: FaultServer, head: bytes
+) -> None:
+    """A reply that is complete is done soon, though its head tells of more and nothing more comes."""
+    link = fault_server.picture(64, 64)
+    body = json.dumps({"images": [link]}).encode()
+    body = gzip.compress(body) if b"gzip" in head else body
+    raw = b"HTTP/1.1 200 OK\r\n" + head + b"Content-Length: 999999\r\n\r\n" + body
+    fault_server.on(POST, Reply(raw=raw, body=b" " * 200_000, pace=0.1))
+    generation = new_session(patience=LATE).start("a fox").result(10)
+    assert (generation.status, generation.links) == ("done", [link])
+
+
+@pytest.mark.slow
+def test_half_a_reply_on_a_line_that_stays_open(new_session: NewSession, fault_server: FaultServer) -> None:
+    """A reply that pauses within its JSON is waited for."""
+    links = [fault_server.picture(64, 64), fault_server.picture(72, 64)]
+    first, second = (json.dumps(link).encode() for link in links)
+    fault_server.on(POST, Reply(body=b'{"images": [' + first + b"," + b" " * 1024 + second + b"]}", pace=1.5))
+    generation = new_session(patience=LATE).start("a fox", max_images=2).result(10)
+    assert generation.links == links
+
+
 @pytest.mark.slow
 def test_a_reply_that_drips_comes_to_an_end(fault_server: FaultServer) -> None:
     """Once a reply has begun, all of it must come within the bound for that, however lively it is; its links count."""
@@ -300,6 +370,24 @@ def test_understanding_takes_a_time_that_grows_with_the_answer(head: bytes, piec
     began = time.monotonic()
     understood(head + piece * (1_000_000 // len(piece)))
     assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize(
+    ("came", "begun"),
+    [
+        (b"X-Via : a\r\n\r\n", False),
+        (b"X-Via : a\r\n\r\n \r\n", False),
+        (b"Transfer-Encoding: chunked\r\n\r\n1\r\n \r\n2\r\n  \r\n", False),
+        (b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n", True),
+        (b"X-Via : a\r\n\r\n{", True),
+        (b"X-Via : a", False),
+    ],
+)
+def test_white_space_begins_no_reply(came: bytes, begun: bool) -> None:  # noqa: FBT001
+    """A reply begins with what it has to say: neither heads nor white space, in chunks or not, are that."""
+    heard = Heard()
+    heard.add(OK + came)
+    assert heard.has_content is begun
 
 
 @given(st.binary(max_size=300), st.sampled_from(["gzip", "deflate", "br", ""]), st.integers(1, 99))

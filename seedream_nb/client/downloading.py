@@ -6,7 +6,7 @@ import asyncio
 import random
 import re
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
@@ -42,6 +42,8 @@ class Way:
     lines: Lines
     link: str = field(repr=False)
     inside: bool
+    lenient: bool = False
+    """Whether what HTTP's parser refuses is read as far as it makes any sense."""
 
 
 async def download(
@@ -72,6 +74,8 @@ async def _tries(way: Way, part: Part, patience: Patience, on_bytes: Callable[[i
         except BrokenOffError as error:
             if pause is None and await part.is_whole():
                 return part.size
+            if error.garbled:  # or broken off: leniently read, that is the same
+                way = replace(way, lenient=True)
             if pause is None:
                 raise DownloadError(f"{error} (tried {len(patience.download_pauses) + 1} times).", hint=KEPT) from error
             await asyncio.sleep(max(error.wait, pause * random.uniform(0.5, 1.5)))  # noqa: S311 - no secret
@@ -98,11 +102,15 @@ async def _try(way: Way, part: Part, patience: Patience, on_bytes: Callable[[int
                         on_bytes(part.size)
             await part.end(host)
     except TimeoutError as error:
-        raise BrokenOffError(f"{host} sent nothing for {patience.stall:.0f} s") from error
+        if not (way.lenient and part.may_be_whole):
+            told = f"{host} sent nothing for {patience.stall:.0f} s"
+            raise BrokenOffError(told, garbled=part.may_be_whole) from error
+        await part.end(host)  # where no end can be told, that may be it
     except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, ArithmeticError, ExceptionGroup) as error:
         # Beside what httpx knows, whatever the system makes of an odd host.
         failed = f"The download from {host} failed{part.so_far}: {why(error)}"
-        kind = DownloadError(f"{failed}.", hint=KEPT) if barring(error) else BrokenOffError(failed)
+        garbled = isinstance(error, httpx.RemoteProtocolError)
+        kind = DownloadError(f"{failed}.", hint=KEPT) if barring(error) else BrokenOffError(failed, garbled=garbled)
         raise kind from without_frames(error)
     except SettingsError as error:
         raise DownloadError(error.message, hint=KEPT) from without_frames(error)
@@ -118,10 +126,13 @@ async def _response(way: Way, headers: Mapping[str, str]) -> AsyncIterator[httpx
     lines, link = way.lines, way.link
     for _ in range(MOST_REDIRECTS + 1):
         _check_address(link, inside=way.inside)
-        transport, named = await lines.shared(link), {"User-Agent": await lines.agent(), **headers}
+        named = {"User-Agent": await lines.agent(), **headers}
         async with Connecting() as extensions:
             request = httpx.Request("GET", link, headers=named, extensions=extensions)
-            response = await transport.handle_async_request(request)
+            if way.lenient:
+                response = await _lenient_response(lines, request)
+            else:
+                response = await (await lines.shared(link)).handle_async_request(request)
         try:
             if not response.has_redirect_location:
                 yield response
@@ -130,6 +141,13 @@ async def _response(way: Way, headers: Mapping[str, str]) -> AsyncIterator[httpx
         finally:
             await response.aclose()
     raise DownloadError(f"The link redirects more than {MOST_REDIRECTS} times.", hint=KEPT)
+
+
+async def _lenient_response(lines: Lines, request: httpx.Request) -> httpx.Response:
+    from seedream_nb.client.transport import lenient_response
+
+    request.headers["Connection"] = "close"  # nothing else may tell where the content ends
+    return await lenient_response(lambda on_read: lines.fresh(str(request.url), on_read=on_read), request)
 
 
 def _joined(link: str, location: str) -> str:

@@ -21,7 +21,8 @@ MOST_REPLY_BYTES = 8_000_000
 """A reply is a few links; more than this is not read."""
 
 MOST_HEAD_BYTES = 200_000
-LONGEST_LINE = 1_000
+LONGEST_LINE, LONGEST_NUMBER = 1_000, 16
+OK = 200
 MOST_HEADS = 100
 """So many interim answers (`100 Continue`, `103 Early Hints`) may come before the one that counts."""
 
@@ -36,6 +37,9 @@ _STATUS = re.compile(
 _BLANK_LINE = re.compile(rb"(?:\r\n|\n|\r(?!\n))[ \t]{0,9}(?:\r\n|\n|\r)")
 _HEADER = re.compile(rb"[\x00 \t]{0,9}[\w.!#$%&'*+^`|~-][^:\r\n]{0,200}:")
 _SIZE = re.compile(rb"[ \t]{0,99}(?:0x)?([0-9a-f]{1,16})[ \t]{0,99}(?:;[^\r\n]{0,999})?\r?\n", re.IGNORECASE)
+_PICTURE = re.compile(rb"\xff\xd8\xff|\x89PNG|RIFF")
+_NEXT_SIZE = re.compile(rb"(?:\r?\n)?" + _SIZE.pattern, re.IGNORECASE)
+_NO_SIZE = re.compile(rb"(?:\r?\n)?[ -~]{0,20}\r?\n")
 _SIZES = re.compile(rb"(?:\A|\r?\n)[ \t]{0,9}(?:0x)?[0-9a-f]{1,16}[ \t]{0,9}(?:;[^\r\n]{0,999})?\r?\n", re.IGNORECASE)
 
 
@@ -50,6 +54,8 @@ class Answer:
     """Whether anything came but a head."""
     is_whole: bool = False
     """Whether a whole reply with its links is there."""
+    is_ended: bool = False
+    """Whether nothing more is to come: a whole JSON object is there, or as much as the head tells of."""
 
     @property
     def is_refusal(self) -> bool:
@@ -74,6 +80,14 @@ class Heard:
         return bool(self._bytes)
 
     @property
+    def has_content(self) -> bool:
+        """Whether anything came but heads and white space; that of chunks is no sign of a reply either."""
+        if len(self._bytes) > MOST_HEAD_BYTES:
+            return True
+        _, headers, rest = _head(bytes(self._bytes))
+        return bool((_SIZES.sub(b"", rest) if _is_chunked(headers) else rest).strip())
+
+    @property
     def is_full(self) -> bool:
         """Whether nothing more is kept."""
         return len(self._bytes) >= MOST_REPLY_BYTES + MOST_HEAD_BYTES
@@ -87,8 +101,11 @@ def understood(data: bytes) -> Answer:
     """Return what an answer says, however it is framed and packed; where that is unclear, what has most links."""
     status, headers, rest = _head(data)
     best: tuple[bool, int, bytes] | None = None
+    is_ended = _is_all(rest, headers)
     for content in _contents(rest, headers):
-        for each in dict.fromkeys((content, _object_in(content))):
+        within, is_object = _object_in(content)
+        is_ended = is_ended or is_object
+        for each in dict.fromkeys((content, within)):
             results, is_whole = arrived_results(each, 0)
             if best is None or (is_whole, len(results.links)) > best[:2]:
                 best = is_whole, len(results.links), each
@@ -98,25 +115,29 @@ def understood(data: bytes) -> Answer:
     begun = bool(content)
     if not found and (status is None or (not begun and status < 300)):  # noqa: PLR2004 - no refusal
         content = data  # what can't be told apart is kept as it came
-    return Answer(status=status, headers=headers, content=content[:MOST_REPLY_BYTES], begun=begun, is_whole=is_whole)
+    return Answer(
+        status=status, headers=headers, content=content[:MOST_REPLY_BYTES], begun=begun, is_whole=is_whole,
+        is_ended=is_ended,
+    )  # fmt: skip
 
 
 def _head(data: bytes) -> tuple[int | None, dict[str, str], bytes]:
-    """Return the status, the headers and what comes after them, interim answers left aside."""
+    """Return the status, the headers and what comes after them; interim answers count while no other has come."""
+    interim = None
     for _ in range(MOST_HEADS):
         found = _STATUS.match(data)
         end = _BLANK_LINE.search(data)
         if found is None:
             # Before HTTP/1.0 there was no head; or there are headers, but their first line is lost.
             if end is None or not _HEADER.match(data):
-                return None, {}, data
-            return None, _headers(data[: end.start()]), data[end.end() :]
+                return interim, {}, data
+            return interim, _headers(data[: end.start()]), data[end.end() :]
         status = int(found[1])
         head, rest = (data, b"") if end is None else (data[: end.start()], data[end.end() :])
         if not 100 <= status < 200:  # noqa: PLR2004 - HTTP's interim answers
             return status, _headers(head), rest or (_after_line(data) if end is None else b"")
-        data = rest
-    return None, {}, data
+        interim, data = status, rest
+    return interim, {}, data
 
 
 def _after_line(data: bytes) -> bytes:
@@ -129,15 +150,88 @@ def _headers(head: bytes) -> dict[str, str]:
     found: dict[str, str] = {}
     for line in re.split(r"[\r\n]+", head.decode("latin-1").replace("\0", "")):
         name, colon, value = line.partition(":")
-        if colon:
-            found.setdefault(name.strip().lower(), value.strip()[: 8 * LONGEST_LINE])
+        name = name.strip().lower()
+        before = found.get(name)
+        if colon and len(before or "") < 8 * LONGEST_LINE:
+            found[name] = (value.strip() if before is None else f"{before}, {value.strip()}")[: 8 * LONGEST_LINE]
     return found
+
+
+def _is_chunked(headers: Mapping[str, str]) -> bool:
+    return "chunked" in headers.get("transfer-encoding", "").lower()
+
+
+def length_of(headers: Mapping[str, str]) -> int | None:
+    """Return how long the content is said to be, if that makes sense: by the longest, where there are several."""
+    told = [each.strip() for each in headers.get("content-length", "").split(",")]
+    known = not _is_chunked(headers) and all(each.isdecimal() and len(each) < LONGEST_NUMBER for each in told)
+    return max(map(int, told)) if known else None
+
+
+def _is_all(rest: bytes, headers: Mapping[str, str]) -> bool:
+    if _is_chunked(headers):
+        return rest.endswith(b"\n0\r\n\r\n")
+    length = length_of(headers)
+    return length is not None and len(rest) >= length
+
+
+def head_of(data: bytes) -> tuple[int, dict[str, str], bytes] | None:
+    """Return the status of a picture's head, the headers and what came after them; None: it is still to come.
+
+    A picture without any head is one too.
+    """
+    if _PICTURE.match(data):
+        return OK, {}, data
+    status, headers, rest = _head(data)
+    return None if status is None or status < OK or not _BLANK_LINE.search(data) else (status, headers, rest)
+
+
+class Unframing:
+    """Undoes the chunks of what arrives, as far as their sizes can be followed; then all stays as it comes.
+
+    Attributes:
+        is_ended: whether the last chunk came.
+    """
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        """Expect chunks if the head tells of them."""
+        self.is_ended = False
+        self._held = bytearray()
+        self._left = 0 if _is_chunked(headers) else None
+
+    def feed(self, piece: bytes) -> Iterator[bytes]:
+        """Yield what the next bytes hold."""
+        self._held += piece
+        while self._held and not self.is_ended:
+            if self._left == 0 and not self._next(bytes(self._held[:LONGEST_LINE])):
+                return
+            content = self._held if self._left is None else self._held[: self._left]
+            yield bytes(content)
+            self._left = None if self._left is None else self._left - len(content)
+            del self._held[: len(content)]
+
+    def end(self) -> Iterator[bytes]:
+        """Yield what was held back for a size that did not come."""
+        if not self.is_ended and self._held.strip(b"\r\n"):
+            yield bytes(self._held)
+
+    def _next(self, start: bytes) -> bool:
+        """Take the size of the next chunk off; return whether anything can come out now."""
+        if size := _NEXT_SIZE.match(start):
+            del self._held[: size.end()]
+            self._left = int(size[1], 16)
+            self.is_ended = self._left == 0
+        elif b"\n" in start.lstrip(b"\r\n") or len(start) == LONGEST_LINE:
+            odd = _NO_SIZE.match(start)
+            del self._held[: odd.end() if odd else 0]
+            self._left = None
+        return self._left != 0
 
 
 def _contents(rest: bytes, headers: Mapping[str, str]) -> Iterator[bytes]:
     """Yield what an answer may hold, the likeliest first: its framing undone or not, then unpacked."""
     framed = [rest]
-    if "chunked" in headers.get("transfer-encoding", "").lower() or _SIZE.match(rest):
+    if _is_chunked(headers) or _SIZE.match(rest):
         framed = [_joined(rest), _SIZES.sub(b"", rest), rest]
     label = headers.get("content-encoding", "")
     for each in framed:
@@ -176,16 +270,16 @@ def _unpacked_once(content: bytes, label: str) -> bytes:
     return b"".join(parts) or content
 
 
-def _object_in(content: bytes) -> bytes:
-    """Return the first JSON object in it, without what stands around that; nothing if there is none."""
+def _object_in(content: bytes) -> tuple[bytes, bool]:
+    """Return the first JSON object in it, without what stands around that, and whether it is whole."""
     start = content.find(b"{")
     if start < 0 or sum(content.count(mark) for mark in (b"[", b"{", b",")) > MOST_VALUES:
-        return b""
+        return b"", False
     text = content[start:].decode(errors="surrogateescape")
     try:
         _, end = json.JSONDecoder().raw_decode(text)
     except (ValueError, RecursionError):
-        return content[start:]
+        return content[start:], False
     if '"http' in text[end:]:  # another with pictures
-        return content[start:]
-    return text[:end].encode(errors="surrogateescape")
+        return content[start:], False
+    return text[:end].encode(errors="surrogateescape"), True

@@ -40,6 +40,7 @@ class Patience:
         silence: for anything to happen while uploading or generating; slow series take up to 20 minutes.
         stall: for the next bytes of a download, or of what a refusal has to say.
         reply: for all of a reply, from the first byte of what it has to say: one that drips would never end.
+        quiet: for more, once what came is a whole reply though its end is said to be still to come, or no reply at all.
         crawl: for each MB of a download, or of what is uploaded: one that drips is not silent either.
         connect_pauses: before each new try to connect, give or take a half.
         download_pauses: before each new try to download, give or take a half.
@@ -51,6 +52,7 @@ class Patience:
     silence: float = 1800.0
     stall: float = 60.0
     reply: float = 300.0
+    quiet: float = 5.0
     crawl: float = 300.0
     connect_pauses: tuple[float, ...] = (1.0, 3.0)
     download_pauses: tuple[float, ...] = (0.5, 1.5, 4.0)

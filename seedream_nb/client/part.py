@@ -42,11 +42,15 @@ _CONTENT_RANGE = re.compile(r"bytes (\d{1,15})-\d{1,15}/(\d{1,15})")
 
 
 class BrokenOffError(Exception):
-    """A try failed in a way that another may not; `wait` is what the server asked for, in seconds."""
+    """A try failed in a way that another may not; `wait` is what the server asked for, in seconds.
 
-    def __init__(self, reason: str, *, wait: float = 0.0) -> None:
+    `garbled` tells that HTTP's parser gave the answer up.
+    """
+
+    def __init__(self, reason: str, *, wait: float = 0.0, garbled: bool = False) -> None:
         """Keep why, in words; no wait is longer than ten seconds."""
         super().__init__(reason)
+        self.garbled = garbled
         self.wait = min(wait, LONGEST_WAIT_SECONDS)
 
 
@@ -87,6 +91,11 @@ class Part:
             if self._etag is not None:
                 asked["If-Range"] = self._etag
         return asked
+
+    @property
+    def may_be_whole(self) -> bool:
+        """Whether something arrived, and not less than what the server told of."""
+        return self.size > 0 and self._total in {None, self.size}
 
     @property
     def so_far(self) -> str:

@@ -14,7 +14,7 @@ import anyio.to_thread
 from seedream_nb.client.again import pause_to_connect
 from seedream_nb.client.heard import MOST_REPLY_BYTES, Heard
 from seedream_nb.client.lines import Connecting, why, without_frames
-from seedream_nb.client.silence import Pace, Silence
+from seedream_nb.client.silence import Pace, Silence, until_quiet
 from seedream_nb.client.unpacking import arriving
 from seedream_nb.client.unreachable import barring, no_connection
 from seedream_nb.errors import ConnectionFailedError, OutcomeUnknownError, ReplyError, SeedreamError, Unread
@@ -34,11 +34,7 @@ if TYPE_CHECKING:
     from seedream_nb.wire import Body
 
 QUIET_SECONDS = 0.5
-"""How long nothing comes until what came is looked at."""
-
-GARBLED_SECONDS, AFTERWARDS_SECONDS = 5.0, 0.5
-"""How long the rest of a reply is waited for when a parser gave it up; and when its end has come, for its length may
-have been told wrong."""
+"""How long nothing comes until what came, where HTTP's parser gave it up, is looked at."""
 
 NOT_COMPLETE = "It was not sent to its end, so nothing was billed. Check the network, then run it again."
 MAYBE_BILLED = "It may have been billed: your account's usage page at the service shows it. To ask again, run it again."
@@ -138,7 +134,7 @@ class Post:
                         content = await self._content(response, silence, whole)
                 except (httpx.RemoteProtocolError, httpx.DecodingError):
                     # A parser gave up what may be paid for: the rest of it is still to come.
-                    await self._listen(tap, GARBLED_SECONDS)
+                    await self._listen(tap, silence, whole)
                     raise
         if is_reply(response.status_code) and tap is not None:
             content = await self._whole(content, tap)
@@ -148,25 +144,34 @@ class Post:
         """Return a reply's content; where that is not all of it, for its length was told wrong, with the rest."""
         if await anyio.to_thread.run_sync(lambda: arrived_results(content, 0)[1]):
             return content
-        await self._listen(tap, AFTERWARDS_SECONDS)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.patience.reply):
+                await self._listen(tap)
         answer = await anyio.to_thread.run_sync(self.heard.answer)
         return answer.content if answer.is_whole else content
 
-    async def _listen(self, tap: Tap | None, seconds: float) -> None:
-        """Hear what else comes, to its end, or until all is there, or until nothing came for so many seconds."""
+    async def _listen(self, tap: Tap | None, *silences: Silence) -> None:
+        """Hear what else comes, until its end or until all is there.
+
+        A reply that may still come is waited for as long as these allow; without any, its end has come, as it says.
+        """
         loop = asyncio.get_running_loop()
         answer: Answer | None = None
-        last = loop.time()
-        most = last + self.patience.reply
-        while tap is not None and not self.heard.is_full and loop.time() < most:
+        last, begun = loop.time(), False
+        while tap is not None and not self.heard.is_full:
+            if not begun and self.heard.has_content:
+                begun = True
+                for each in silences:
+                    each.hear()
             try:
                 async with asyncio.timeout(QUIET_SECONDS):
                     piece = await tap.read_on()
             except TimeoutError:
                 if answer is None:
                     answer = await anyio.to_thread.run_sync(self.heard.answer)
-                hope = 0.0 if answer.is_whole or answer.is_refusal else seconds
-                if loop.time() - last >= min(hope, AFTERWARDS_SECONDS if answer.status is None else hope):
+                if not silences or answer.is_whole or answer.is_refusal:
+                    return
+                if (answer.is_ended or answer.status is None) and loop.time() - last >= self.patience.quiet:
                     return
                 continue
             if not piece:
@@ -205,7 +210,7 @@ class Post:
     async def _gather(self, response: httpx.Response, content: bytearray, silence: Silence, whole: Silence) -> None:
         """Read a response; white space alone is no sign that it comes to an end."""
         untapped, begun = not self.heard.began, False
-        async for piece in arriving(response):
+        async for piece in until_quiet(arriving(response), self.patience.quiet, self._is_whole):
             if piece.strip():
                 silence.hear()
                 if not begun:
@@ -220,6 +225,9 @@ class Post:
                     raise ReplyError("The service's reply is larger than 8 MB.", hint=MAYBE_BILLED, content=read)
                 return
 
+    async def _is_whole(self) -> bool:
+        return (await anyio.to_thread.run_sync(self.heard.answer)).is_whole
+
     def _failure(self, error: Exception, content: bytes) -> SeedreamError:
         if not self.body.complete:
             happened = f"The connection to {self.host} broke during the upload: {why(error)}."
@@ -229,10 +237,10 @@ class Post:
     def _how_it_ended(self, error: Exception) -> str:
         import httpx
 
-        if isinstance(error, TimeoutError) and self.heard.began:
+        if isinstance(error, TimeoutError) and self.heard.has_content:
             minutes = f"{self.patience.reply / 60:.0f} minutes"
             return f"{self.host} began to answer after the request was sent, and did not come to an end in {minutes}."
         if isinstance(error, (httpx.RemoteProtocolError, httpx.DecodingError)) and self.heard.began:
-            return f"What {self.host} sent after the request is garbled, or broke off before its answer came to an end."
+            return f"The answer of {self.host} can't be read: it is garbled, or broke off."
         how = f"was silent for {self.patience.silence / 60:.0f} minutes" if isinstance(error, TimeoutError) else "broke"
         return f"The connection to {self.host} {how} after the request was sent, before its answer came."

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable
     from types import TracebackType
     from typing import Self
 
@@ -64,6 +66,32 @@ class Silence:
         """Count no more."""
         if self._timer is not None:
             self._timer.cancel()
+
+
+async def until_quiet(
+    pieces: AsyncGenerator[bytes, None], seconds: float, is_all: Callable[[], Awaitable[bool]]
+) -> AsyncGenerator[bytes, None]:
+    """Yield what comes, to its end, or until nothing but white space came for so many seconds and `is_all` says so."""
+    loop = asyncio.get_running_loop()
+    look = loop.time() + seconds
+    async with aclosing(pieces):
+        while True:
+            coming = asyncio.ensure_future(anext(pieces, None))
+            try:
+                while not (await asyncio.wait({coming}, timeout=max(0.0, look - loop.time())))[0]:
+                    if await is_all():
+                        return
+                    look = loop.time() + seconds
+            finally:
+                if not coming.done():
+                    coming.cancel()
+                    await asyncio.wait({coming})
+            piece = coming.result()
+            if piece is None:
+                return
+            if piece.strip():
+                look = loop.time() + seconds
+            yield piece
 
 
 class Pace:

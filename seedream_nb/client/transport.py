@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import httpcore
 import httpx
 
+from seedream_nb.client.heard import MOST_HEAD_BYTES, Unframing, head_of, length_of
+
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 
 READ_BYTES = 64 * 1024
 MOST_IDLE, IDLE_SECONDS = 20, 5.0
 SOCKS = frozenset({"socks5", "socks5h"})
+
+_TELLING = ("location", "retry-after", "content-encoding", "content-range", "etag")
 
 _NAMES = (
     "TimeoutException", "ConnectTimeout", "ReadTimeout", "WriteTimeout", "PoolTimeout", "NetworkError", "ConnectError",
@@ -64,6 +68,86 @@ class Transport(httpx.AsyncBaseTransport):
         await self._pool.aclose()
         if self.tap is not None:
             await self.tap.aclose()
+
+
+async def lenient_response(
+    fresh: Callable[[Callable[[bytes], None]], Awaitable[httpx.AsyncBaseTransport]], request: httpx.Request
+) -> httpx.Response:
+    """Return the response to a GET whose head or framing HTTP's parser gives up, read as far as it makes any sense.
+
+    Args:
+        fresh: makes a transport that tells what is read; one that has no tap answers by itself.
+        request: to be sent.
+    """
+    arrived = bytearray()
+    transport = await fresh(arrived.extend)
+    try:
+        tap = getattr(transport, "tap", None)
+        if tap is None:
+            return await transport.handle_async_request(request)
+        traced = request.extensions.get("trace")
+
+        async def trace(event: str, info: Mapping[str, Any]) -> None:
+            if event.endswith(".send_request_headers.started"):
+                arrived.clear()  # what came before is a proxy's
+            if traced is not None:
+                await traced(event, info)
+
+        request.extensions = {**request.extensions, "trace": trace}
+        with suppress(httpx.RemoteProtocolError):
+            await transport.handle_async_request(request)
+        status, headers, rest = await _head(tap, arrived)
+        arrived.clear()
+        content = _Lenient(transport, tap, arrived, headers, rest)
+        return httpx.Response(status, headers=_known(headers), stream=content)
+    except BaseException:
+        await transport.aclose()
+        raise
+
+
+async def _head(tap: Tap, arrived: bytearray) -> tuple[int, dict[str, str], bytes]:
+    while (head := head_of(bytes(arrived))) is None:
+        if len(arrived) > MOST_HEAD_BYTES or not await tap.read_on():
+            raise httpx.RemoteProtocolError("no head, and no picture")
+    return head
+
+
+def _known(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    """Return the headers that tell of a picture, where they make sense."""
+    known = {name: headers[name] for name in _TELLING if name in headers}
+    coding = headers.get("transfer-encoding", "")
+    if "gzip" in coding or "deflate" in coding:
+        known.setdefault("content-encoding", coding)
+    length = length_of(headers)
+    if length is not None and str(length) == headers["content-length"]:
+        known["content-length"] = str(length)
+    return [(name.encode(), value.encode("latin-1")) for name, value in known.items()]
+
+
+class _Lenient(httpx.AsyncByteStream):
+    """What comes after a head, to the end that the head tells of, or to that of the connection."""
+
+    def __init__(
+        self, transport: httpx.AsyncBaseTransport, tap: Tap, arrived: bytearray, headers: Mapping[str, str], rest: bytes
+    ) -> None:
+        self._transport, self._tap, self._arrived, self._piece = transport, tap, arrived, rest
+        self._left, self._unframing = length_of(headers), Unframing(headers)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        piece = self._piece
+        while self._left != 0 and not self._unframing.is_ended:
+            piece = piece[: self._left]
+            self._left = None if self._left is None else self._left - len(piece)
+            for part in self._unframing.feed(piece):
+                yield part
+            self._arrived.clear()
+            if not (piece := b"" if self._left == 0 else await self._tap.read_on()):
+                break
+        for part in self._unframing.end():
+            yield part
+
+    async def aclose(self) -> None:
+        await self._transport.aclose()
 
 
 class Tap(httpcore.AsyncNetworkBackend):
