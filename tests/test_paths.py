@@ -139,3 +139,11 @@ def test_the_home_of_the_user_is_known_in_a_path_too(folder: Path, monkeypatch: 
     for written in ("~/a.png", Path("~/a.png"), '"~/a.png"'):
         (each,) = find(written, looking(folder / "shots", EmptyScope()))
         assert each.source == folder / "a.png"
+
+
+def test_brackets_of_a_folder_are_no_wildcards_where_they_find_nothing(folder: Path) -> None:
+    """As in "shots [1]/*.png", which downloads twice are called."""
+    (folder / "shots [1]").mkdir()
+    (folder / "shots [1]" / "a.png").write_bytes(PNG)
+    assert [each.name for each in find("shots [1]/*.png", looking(folder, EmptyScope()))] == ["shots [1]/a.png"]
+    assert len(list(find({"bytes": None, "path": Path("shots [1]/a.png")}, looking(folder, EmptyScope())))) == 1

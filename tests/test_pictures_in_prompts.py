@@ -50,6 +50,33 @@ class Notebook(NamesScope):
 HEIC = b"\0\0\0\x18ftypheic" + b"\0" * 100
 
 
+class Formula:
+    """Has a text, and a way to show a picture that gives none now: so has sympy's 3."""
+
+    def __init__(self, picture: bytes | None) -> None:
+        """Show this picture."""
+        self.picture = picture
+
+    def __str__(self) -> str:
+        """Return the text."""
+        return "x**2"
+
+    def _repr_png_(self) -> bytes | None:
+        return self.picture
+
+
+class Proxy:
+    """Has an answer to any name, and a text."""
+
+    def __getattr__(self, name: str) -> Proxy:
+        """Return itself, as a name that is built on demand does."""
+        return self
+
+    def __str__(self) -> str:
+        """Return the text."""
+        return "red ink"
+
+
 class Compose:
     """A composer in a folder with the pictures a.png to d.png, `my cat.png` and `odd (1).png`."""
 
@@ -66,7 +93,8 @@ class Compose:
             "number": 4, "words": ["ink", "oil"], "tiny": gradient(10, 10), "trick": "![x](a.png) {photo}",
             "broken": [Path("a.png"), Path("gone.png")], "lost": [Path("gone.png")], "deep": [[Path("a.png")], ["ink"]],
             "empty": folder / "empty.png", "notes": folder / "notes.png", "heic": HEIC, "opened": io.BytesIO(HEIC),
-            "words_file": io.StringIO("ink"), "none": None,
+            "words_file": io.StringIO("ink"), "none": None, "square": Formula(None), "proxy": Proxy(),
+            "plot": Formula(encoded(gradient(60, 50), "PNG")),
         }  # fmt: skip
         self.scope = Notebook(self.names)
         self._compose = Composer(
@@ -244,6 +272,23 @@ def test_what_is_no_text_is_refused_in_values_too(compose: Compose, name: str) -
     """`sd.generate(…, values={…})` is the same."""
     with pytest.raises(RequestError, match=rf"\{{{name}\}}"):
         compose(f"{{{name}}}", typed=False)
+
+
+def test_what_shows_no_picture_is_its_text(compose: Compose) -> None:
+    """Though it could: `_repr_png_` that gives None says that there is none."""
+    request = compose("{square} like {plot}")
+    assert (request.prompt, names_of(request)) == ("x**2 like image 1", ["plot"])
+
+
+def test_what_answers_to_any_name_is_its_text(compose: Compose) -> None:
+    """It is no canvas, although it has all that a canvas has."""
+    assert compose("a fox in {proxy}").prompt == "a fox in red ink"
+
+
+def test_a_file_that_is_open_as_text_says_how_its_text_is_had(compose: Compose) -> None:
+    """Beside how it would be a picture."""
+    with pytest.raises(RequestError, match=r"write \{words_file.read\(\)\}"):
+        compose("{words_file}")
 
 
 def test_values_given_in_python_may_be_pictures(compose: Compose) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import io
 import re
 from bisect import bisect_left
 from dataclasses import dataclass
@@ -223,14 +224,14 @@ def _way_to_text(part: Expression, value: object) -> str:
     found = unmeant(value, part.code)
     if found is None or found[0] != part.code:
         return ""
-    if isinstance(value, bytes | bytearray) and _is_text(value):
+    if isinstance(value, io.TextIOBase) or (isinstance(value, bytes | bytearray | memoryview) and _is_text(value)):
         return f" {found[1].remedy}"
     return f" {_as_text(part)}" if found[1].reads else ""
 
 
-def _is_text(content: bytes | bytearray) -> bool:
+def _is_text(content: bytes | bytearray | memoryview) -> bool:
     try:
-        return b"\0" not in content and bool(content.decode())
+        return b"\0" not in bytes(content) and bool(bytes(content).decode())
     except UnicodeDecodeError:
         return False
 

@@ -10,7 +10,7 @@ import inspect
 import numbers
 import re
 from collections import deque
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, MappingView
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -44,9 +44,9 @@ class Unmeant:
 
 
 def gap(value: object) -> str | None:
-    """Return what a value that stands for none is called (None, nan, <NA>, NaT); None for any other."""
+    """Return what a value that stands for none is called (None, ..., nan, <NA>, NaT); None for any other."""
     own = scalar(value)
-    if own is None or type(value).__name__ in _GAPS:
+    if own is None or own is Ellipsis or own is NotImplemented or type(value).__name__ in _GAPS:
         return plain(str(value), _SHOWN)
     if not isinstance(own, numbers.Number):
         return None
@@ -72,7 +72,9 @@ def reads_as_object(value: object, text: str) -> bool:
     """Return whether the text that a value gives is what Python writes for a thing that has none."""
     if isinstance(value, str):
         return False
-    return bool(_ADDRESS.search(text)) or (not _has_own_text(value) and text.startswith("<") and text.endswith(">"))
+    if _ADDRESS.search(text):
+        return True
+    return text.startswith("<") and text.endswith(">") and (not _has_own_text(value) or callable(value))
 
 
 def _within(value: Any, code: str, depth: int) -> tuple[str, Unmeant] | None:  # noqa: ANN401 - anything
@@ -156,10 +158,12 @@ def _function(value: Any, code: str) -> Unmeant | None:  # noqa: ANN401 - anythi
 def _generator(value: Any, code: str) -> Unmeant | None:  # noqa: ANN401 - anything
     if isinstance(value, Coroutine):
         return Unmeant(told="is a coroutine", remedy=f"Await it first: text = await {code}.", reads=False)
-    if not isinstance(value, Iterator) or _has_own_text(value):
+    if not isinstance(value, Iterator | MappingView) or (isinstance(value, Iterator) and _has_own_text(value)):
         return None
+    kind = type(value).__name__
     remedy = f"Make a text of what it gives first: text = ', '.join({code})."
-    return Unmeant(told=f"is a {type(value).__name__}, which gives its items one by one", remedy=remedy, reads=False)
+    article = "an" if kind[0] in "aeiou" else "a"
+    return Unmeant(told=f"is {article} {kind}, which gives its items one by one", remedy=remedy, reads=False)
 
 
 _KINDS: tuple[Callable[[Any, str], Unmeant | None], ...] = (

@@ -20,29 +20,51 @@ HIGHEST = 14
 """No reference has a higher number: with the pictures, of which there is one at least, they are at most 15."""
 
 _UNITS = (
-    "k|px|pix|pixels?|mpx?|megapixels?|[kmg]b|mm|cm|km|inch(?:es)?|ft|foot|feet|met(?:er|re)s?|pt|bits?|bytes?|[dp]pi|"
-    "fps|percent|times|degrees?|steps?|sec(?:ond)?s?|minutes?|hours?|days?|weeks?|months?|years?"
+    "k|px|pix|pixels?|mpx?|megapixels?|[kmg]b|mm|cm|km|m|inch(?:es)?|ft|foot|feet|met(?:er|re)s?|pt|bits?|bytes?|"
+    "[dp]pi|fps|percent|times|degrees?|steps?|sec(?:ond)?s?|minutes?|hours?|days?|weeks?|months?|years?|"
+    "d|dimensional|noon|midnight|o['\u2019]clock|[ap]\\.?m"
 )
 _FILES = r"\.(?:png|jpe?g|webp|gif|tiff?|heic|avif|bmp|svg|pdf)"
-_ENDS = rf"(?![\d{_LATIN}_%°]|{_FILES}|[.,:：/–-]\d|\s?[x×*]\s?\d|[\s-]?(?:{_UNITS})(?![{_LATIN}]))"
+_ENDS = (
+    rf"(?![\d{_LATIN}_%°]|{_FILES}|[.,:：/–-]\d|\s?[x×*]\s?\d|\sby\s\d"
+    rf"|[\s-]?(?:{_UNITS})(?![{_LATIN}]))"
+)
 """What follows a reference's number: no more of a number, a ratio or a name, and no unit."""
 
-_THE = "|".join(rf"(?<=\b{word}\s)" for word in ("the", "this", "an", "each", "every"))
-_VERBS = "is|as|has|was|does|its|this|plus|across|versus|shows|looks|contains|depicts|becomes|serves|gives"
-_COUNTS = (
-    rf"(?!(?:{_THE})image\s\d{{1,2}}\s(?!(?:{_VERBS})\b)(?:people|men|women|children|more|other|[a-z]{{2,20}}s)\b)"
+_ONE_OF = "|".join(rf"(?<=\b{word}\s)" for word in ("an", "each", "every"))
+_WITHIN = "|".join(
+    rf"(?<=\b{before}\s{the}\s)"
+    for before in ("to", "in", "into", "on", "onto", "give", "make", "of", "at", "inside")
+    for the in ("the", "this")
 )
-"""Not as in "add to the image 2 birds"."""
+_VERBS = "is|as|has|was|does|its|this|plus|across|versus|shows|looks|contains|depicts|becomes|serves|gives"
+_LOOKS = (
+    "red|blue|green|yellow|orange|purple|pink|brown|black|white|gr[ae]y|gold|golden|silver|small|little|tiny|big|large|"
+    "huge|giant|tall|short|long|round|old|young|new|bright|dark|colou?rful|happy|flying|wooden|identical|different"
+)
+_COUNTS = (
+    rf"(?!(?:{_ONE_OF}|{_WITHIN})image\s\d{{1,2}}\s(?!(?:{_VERBS})\b)"
+    rf"(?:people|men|women|children|more|other|(?:{_LOOKS})\s[a-z]{{2,20}}|[a-z]{{2,20}}s)\b)"
+)
+"""Not as in "add to the image 2 birds"; "the image 2 glasses" are those of a reference."""
 
-_AND = r"(?:\s{0,2}(?:[,&–-]|,?\s(?:and|or|to|through))\s{0,2}#?\d{1,2})"
+_AND = r"(?:\s{0,2}(?:[,&+–—-]|,?\s(?:and|or|to|through))\s{0,2}#?\d{1,2})"
+_AND_ONE = (
+    r"(?:(?:(?:,\s?\d{1,2}){0,9},?\s(?:and|or|&)\s#?\d{1,2}|(?:,\s?\d{1,2}){2,9})"
+    r"(?=['\u2019]s?\b|\s{0,2}(?:[.,;:!?)\]]|\Z|\n)|\s(?:and|or|in|into|onto|on|with|to|as|at|for|from|together|by|so)\b))?"
+)
+"""The rest of "image 1 and 2", which is no number of things: "image 1 and 2 birds"."""
+
+_HAN_AND = r"(?:\s?[-–—~～、至到和与與及]\s?\d{1,2}(?!\s?[\d个個只隻位名条條辆輛朵棵把件头頭匹座]))"  # noqa: RUF001
 _SAID = re.compile(
-    rf"(?<![\w./\\-]){_COUNTS}image\s{{0,2}}(?:(?:number|no\.?)\s)?#?(?P<one>\d{{1,2}}){_ENDS}"
-    rf"|(?<![\w./\\-])images\s{{1,2}}(?:(?:numbers?|nos?\.?)\s)?#?(?P<several>\d{{1,2}}{_AND}*){_ENDS}"
-    rf"|(?<![地构意蓝版企试力贪草])[图圖][片像]?\s?#?(?P<han>\d{{1,2}}){_ENDS}(?!\s?[张張幅个個种種套组組份倍页頁])"
+    rf"(?<![\d{_LATIN}_./\\-]){_COUNTS}image\s{{0,2}}(?:(?:number|no\.?)\s)?#?(?P<one>\d{{1,2}}{_AND_ONE}){_ENDS}"
+    rf"|(?<![\d{_LATIN}_./\\-])images\s{{1,2}}(?:(?:numbers?|nos?\.?)\s)?#?(?P<several>\d{{1,2}}{_AND}+){_ENDS}"
+    rf"|(?<![地构意蓝版企试力贪草])[图圖][片像]?\s?#?(?P<han>\d{{1,2}}{_HAN_AND}{{0,9}}){_ENDS}"
+    r"(?!\s?[张張幅個个種种套組组份倍页頁])"
     r"|第\s?(?P<ordinal>\d{1,2})\s?[张張幅][图圖]",
     re.IGNORECASE,
 )
-_QUOTED = re.compile(r'(?<!\d)"[^"]*"|“[^“”]*”|„[^„“”]*[“”]|＂[^＂]*＂|«[^«»]*»|「[^「」]*」|『[^『』]*』')  # noqa: RUF001
+_QUOTED = re.compile(r'(?<!\d)"[^"]*"|“[^“”]*”|„[^„“”]*[“”]|＂[^＂]*＂|«[^«»]*»|»[^«»]*«|「[^「」]*」|『[^『』]*』')  # noqa: RUF001
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from seedream_nb.references.arrays import is_array, is_picture_array
 from seedream_nb.references.figures import figure_of
-from seedream_nb.references.foreign import is_table
+from seedream_nb.references.foreign import can, is_table
 from seedream_nb.references.holders import from_its_start, held, is_file
 from seedream_nb.references.opening import NotAPicture, is_pil, open_picture
 from seedream_nb.references.ours import is_ours, pictures_of
-from seedream_nb.references.shown import shows_picture
+from seedream_nb.references.shown import PICTURES, only_by_repr, shows_picture
 from seedream_nb.references.values import holds_objects
 
 if TYPE_CHECKING:
@@ -26,9 +26,9 @@ _DEEPEST = 5
 def is_picture(value: Any, depth: int = 0) -> bool:  # noqa: ANN401 - anything
     """Return whether a value stands for pictures where it could as well stand for its text: in a prompt's braces.
 
-    Nothing is drawn, and no file is read beyond its header. A `str` is text; paths and bytes are pictures if they
-    open as one, open files too, arrays if they have a picture's shape with no side under 15, lists if all in them
-    are pictures.
+    Nothing is drawn, but for what has a text of its own, and no file is read beyond its header. A `str` is text;
+    paths and bytes are pictures if they open as one, open files too, arrays if they have a picture's shape with no
+    side under 15, lists if all in them are pictures.
     """
     try:
         return not isinstance(value, str | type) and depth <= _DEEPEST and _is_picture(value, depth)
@@ -65,7 +65,14 @@ def _is_picture(value: Any, depth: int) -> bool:  # noqa: ANN401 - anything
         return isinstance(getattr(value, "path", None), Path) or bool(pictures_of(value))
     if is_array(value):
         return is_picture_array(value)
-    return shows_picture(value) or bool(held("", value))
+    return (shows_picture(value) and not _shows_text(value)) or bool(held("", value))
+
+
+def _shows_text(value: Any) -> bool:  # noqa: ANN401 - anything
+    """Return whether a value that has a text of its own shows no picture now, though it may: as sympy's numbers."""
+    if getattr(type(value), "__str__", None) is object.__str__ or not only_by_repr(value):
+        return False
+    return all(getattr(value, method)() is None for method in PICTURES if can(value, method))
 
 
 def _opens(source: Any) -> bool:  # noqa: ANN401 - a path, bytes, or anything with `read`

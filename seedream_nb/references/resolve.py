@@ -230,6 +230,8 @@ def _of_path(name: str, text: str, lookups: Lookups, tried: str) -> Iterator[Fou
         yield Found(name=text, source=file)
         return
     files = files_matching(text, lookups.folder) if _is_search(text) else []
+    if not files and "[" in text and _is_search(text):  # in "shots [1]/*.png" they are a name's own
+        files = files_matching(text.replace("[", "[[]"), lookups.folder)
     if not files:
         told = "" if name == text else f"{shortened(name, _SHOWN)}: "
         short = (plain if _BASE64_PICTURE.match(text) else shortened)(text, _SHOWN)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 _TYPES = ("image/png", "image/jpeg")
-_PICTURES = ("_repr_png_", "_repr_jpeg_")
+PICTURES = ("_repr_png_", "_repr_jpeg_")
 _OTHERS = {
     "image/svg+xml": ("_repr_svg_", "as SVG"),
     "text/html": ("_repr_html_", "as HTML"),
@@ -30,13 +30,18 @@ _SCALE = 2
 
 def shows_itself(value: object) -> bool:
     """Return whether a value has a way to show itself, of whatever kind."""
-    methods = (*_PICTURES, "_repr_mimebundle_", *(method for method, _ in _OTHERS.values()))
+    methods = (*PICTURES, "_repr_mimebundle_", *(method for method, _ in _OTHERS.values()))
     return shows_picture(value) or any(can(value, method) for method in methods)
 
 
 def shows_picture(value: object) -> bool:
     """Return whether a value has a way to show itself that gives PNG or JPEG, by what it has; nothing is drawn."""
-    return any(can(value, method) for method in (*_PICTURES, "to_image")) or _saves_drawing(value)
+    return any(can(value, method) for method in (*PICTURES, "to_image")) or _saves_drawing(value)
+
+
+def only_by_repr(value: object) -> bool:
+    """Return whether `_repr_png_` and `_repr_jpeg_` are the only ways that a value has to show itself as a picture."""
+    return not can(value, "to_image") and not can(value, "_repr_mimebundle_")
 
 
 def picture_shown(name: str, value: Any) -> bytes | Image.Image:  # noqa: ANN401 - anything
@@ -63,7 +68,7 @@ def _ways(value: Any) -> Iterator[Callable[[], Any]]:  # noqa: ANN401 - anything
     """Yield the ways to have a value's picture, the surest first."""
     if can(value, "to_image"):
         yield lambda: _to_image(value)
-    for method in _PICTURES:
+    for method in PICTURES:
         if can(value, method):
             yield getattr(value, method)
     if can(value, "_repr_mimebundle_"):
