@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from seedream_nb.errors import StoppedError
+from seedream_nb.errors import OutcomeUnknownError, StoppedError
 from tests.faults import POST, Links, Reply, Stall
 
 if TYPE_CHECKING:
@@ -149,6 +149,30 @@ def test_the_next_that_waits_buys_when_the_first_fails(new_session: NewSession, 
     assert len(fault_server.posts) == 2
 
 
+def test_what_may_have_been_billed_is_not_bought_by_those_that_waited(
+    new_session: NewSession, fault_server: FaultServer
+) -> None:
+    """One is cut off after it was sent: the five that waited for it are told so, and none of them is sent."""
+    fault_server.on(POST, Reply(status=504, delay=0.2), Links())
+    jobs = ask_at_one_moment(new_session(), 6)
+    assert {job.status for job in jobs} == {"unknown"}
+    assert len(fault_server.posts) == 1
+    waited = next(job for job in jobs if job.id is None)
+    with pytest.raises(OutcomeUnknownError, match=r"^@1 asked for the same.*This one was not sent\.\n@1 may have been"):
+        waited.result()
+
+
+def test_what_may_have_been_billed_is_bought_by_who_asks_later(
+    new_session: NewSession, fault_server: FaultServer
+) -> None:
+    """Whoever asks when all is over has seen what became of it."""
+    fault_server.on(POST, Reply(status=504), Links())
+    session = new_session()
+    with pytest.raises(OutcomeUnknownError):
+        session.start("a fox", once=True).result()
+    assert session.start("a fox", once=True).result().id == 2
+
+
 # -- two kernels that share a home -------------------------------------------------------------------------
 
 ASKS = """
@@ -232,7 +256,7 @@ def test_kernels_that_ask_at_one_moment_buy_once(fault_server: FaultServer, two:
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
 def test_a_kernel_that_dies_keeps_nobody_waiting(fault_server: FaultServer, two: tuple[Asking, Asking]) -> None:
-    """Its claim ends with it: who waited for it asks."""
+    """Its claim ends with it: who waited for it is told that it may have been billed, and asks when told again."""
     fault_server.on(POST, Stall(when="body"), Links())
     first, second = two
     first.ask("a fox")
@@ -240,8 +264,10 @@ def test_a_kernel_that_dies_keeps_nobody_waiting(fault_server: FaultServer, two:
     second.ask("a fox")
     assert second.said().startswith("Waiting for another kernel")
     first.process.kill()
+    assert second.said() == "unknown None"
+    assert len(fault_server.posts) == 1
+    second.ask("a fox")
     assert second.said() == "done 2"
-    assert len(fault_server.posts) == 2
 
 
 def test_what_waits_for_another_kernel_can_be_stopped(

@@ -146,11 +146,17 @@ class History:
 
     def same(self, fingerprint: str, backend: str, host: str | None = None) -> Generation | None:
         """Return the newest complete result of exactly this request, if its files are all still on disk."""
+        return next(filter(_is_here, self._asked(fingerprint, backend, host)), None)
+
+    def asked_last(self, fingerprint: str, backend: str, host: str | None = None) -> Generation | None:
+        """Return the newest generation of exactly this request, whatever became of it."""
+        return next(self._asked(fingerprint, backend, host), None)
+
+    def _asked(self, fingerprint: str, backend: str, host: str | None) -> Iterator[Generation]:
+        """Give the generations of exactly this request, the newest first."""
         ids = [number for number, entry in self._ledger.entries() if entry.asks_for(fingerprint)]
-        for generation in reversed(self._some(ids)):
-            if generation.backend == backend and host in {None, generation.host} and _is_here(generation):
-                return generation
-        return None
+        found = reversed(self._some(ids))
+        return (each for each in found if each.backend == backend and host in {None, each.host})
 
     def to_complete(self, fingerprint: str, backend: str, host: str) -> Generation | None:
         """Return the newest result of exactly this request whose links all came and whose pictures never did.

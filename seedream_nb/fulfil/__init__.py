@@ -36,6 +36,7 @@ __all__ = ["Tools", "fulfil", "recover"]
 
 FROM_HISTORY = "From the history: the same was asked before. Nothing was sent, nothing was charged."
 NO_CLAIMS = "This disk has no locks, so another kernel that asks for the same at the same time would pay for it too."
+SEE_USAGE = "your account's usage page at the service shows it. To ask again, run it again."
 CLAIM_SECONDS = 0.1
 """How often is looked whether another kernel has what it asked for."""
 PLACES_SECONDS, NAMED = 0.5, 8
@@ -95,23 +96,42 @@ async def prepared(reference: Reference, tools: Tools, line: anyio.CapacityLimit
 @asynccontextmanager
 async def alone(job: Job, tools: Tools, others: Sequence[Job]) -> AsyncIterator[None]:
     """Wait until nobody else asks for the same, here or in another kernel with this home; then others wait for us."""
+    waited = False
     for other in others:
         if other.asks_the_same(job):
             job.queue(f"Waiting for {other.mark}, which asks for the same…")
             await ended_work(other)
             job.queue(None)
+            waited = True
     claim = tools.claim(job.asks)
     try:
         while (taken := await in_thread(claim.take)) is False:
             whose = f" (process {number})" if (number := await in_thread(claim.holder)) else ""
             job.queue(f"Waiting for another kernel{whose}, which asks for the same…")
             await asyncio.sleep(CLAIM_SECONDS)
+            waited = True
         job.queue(None)
+        if waited:
+            await in_thread(lambda: refuse_unknown(job, tools))
         if taken is None:
             job.notices += (NO_CLAIMS,)
         yield
     finally:
         claim.release()
+
+
+def refuse_unknown(job: Job, tools: Tools) -> None:
+    """Refuse to send what a job waited for somebody else to get, where that may have been billed already.
+
+    Who was not waiting has seen what became of it, and may ask again.
+
+    Raises:
+        OutcomeUnknownError: the last that asked for the same, which has no known outcome.
+    """
+    last = tools.history.asked_last(job.request.fingerprint, job.backend, job.host)
+    if last is not None and last.status == "unknown":
+        told = f"@{last.id} asked for the same, and nobody knows what became of it. This one was not sent."
+        raise OutcomeUnknownError(told, hint=f"@{last.id} may have been billed: {SEE_USAGE}")
 
 
 @asynccontextmanager
