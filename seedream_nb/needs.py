@@ -196,6 +196,11 @@ def _is_strays(path: Path, name: str, places: set[str]) -> bool:
     return str(folder) in places and not installed
 
 
+def is_of_pillow(error: BaseException) -> bool:
+    """Return whether an error is an import that failed because Pillow can't be used."""
+    return isinstance(error, ImportError) and _library(error) == "PIL"
+
+
 def broken(error: BaseException) -> tuple[str, str]:
     """Return in a sentence why something that a request needs can't be used, and in another what to do about it."""
     in_the_way = disguised(to_come=True)

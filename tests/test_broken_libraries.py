@@ -99,6 +99,15 @@ def test_a_part_of_pillow_that_is_missing_is_told(fault_server: FaultServer, tmp
     assert fault_server.posts == []
 
 
+def test_a_picture_is_not_blamed_for_a_broken_pillow(fault_server: FaultServer, tmp_path: Path) -> None:
+    """With a reference image, too, it is told what is wrong with Pillow."""
+    (tmp_path / "PIL.py").write_text("")
+    (tmp_path / "photo.png").write_bytes(encoded(gradient(64, 64), "PNG"))
+    said = run(fault_server, tmp_path, "print(ask(images=['photo.png']))\nprint(ask(images=[open('photo.png', 'rb')]))")
+    assert said.count("PIL.py is taken for the library PIL, which requests need.") == 2
+    assert "Save it" not in said
+
+
 @pytest.mark.parametrize("name", ["ImageDraw", "ImageFont", "_imagingft"])
 def test_a_result_is_shown_without_what_can_not_be_made(fault_server: FaultServer, tmp_path: Path, name: str) -> None:
     """Without fonts, say, there is no sheet of all pictures; the result comes, and shows each with its path."""

@@ -7,7 +7,8 @@ import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from seedream_nb.errors import Problem, SeedreamError, plain
+from seedream_nb.errors import Problem, SeedreamError, SettingsError, plain
+from seedream_nb.needs import broken, is_of_pillow
 from seedream_nb.references.limits import wrong
 
 if TYPE_CHECKING:
@@ -41,12 +42,16 @@ def guarded(name: str, remedy: str = "Save it as a picture, and hand over that f
 
     Raises:
         Problem: what was raised, and the remedy.
+        SettingsError: it is Pillow that can't be used, and no picture is at fault.
     """
     try:
         yield
     except (Problem, SeedreamError, KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException as error:  # a panic of Rust and SystemExit are no Exception
+        if is_of_pillow(error):
+            told, remedy = broken(error)
+            raise SettingsError(told, hint=f"Nothing was sent, nothing was billed. {remedy}") from error
         raise wrong(name, f"can't be read: {said(error)}. {remedy}") from error
 
 
