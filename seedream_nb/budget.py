@@ -302,7 +302,7 @@ _USE_THREADS = (
     "Nothing was sent, nothing was billed. Use threads in place of processes, or take the limit off here: "
     "%seedream config budget="
 )
-_HALTED = "Another process of this budget was halted while it counted, so nobody knows how much is left."
+_HALTED = "Another process of this budget was stopped while it counted, so nobody knows how much is left."
 _END_IT = "Nothing was sent, nothing was billed. Let that process go on, or end it; then run this again."
 
 

@@ -167,11 +167,11 @@ def _numbers_without_reference(
     )
     there = _references_told(references)
     if typed and references and not series:
-        told = f"The prompt says {_listed(dict.fromkeys(typed))}, and {there}."
+        told = f"The prompt says {_listed(dict.fromkeys(typed))}, but {there}."
         remedy = "Correct the number or add the reference; words to be written in the picture go in double quotes."
         return [Problem(f"{told} {remedy}")], []
     said = dict.fromkeys([*typed, *in_values])
-    return [], [f"The prompt says {_listed(said)}, and {there}."] if said else []
+    return [], [f"The prompt says {_listed(said)}, but {there}."] if said else []
 
 
 def _listed(words: Iterable[str]) -> str:

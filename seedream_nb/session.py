@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from seedream_nb.scope import Scope
     from seedream_nb.settings import Settings
 
-OWN_THREAD = "This was asked on the thread that works on requests, by a finalizer say: it would wait for itself."
+OWN_THREAD = "This was asked on the thread that works on requests, perhaps by a finalizer: it would wait for itself."
 BUSY = f"The thread that works on requests did not answer within {PATIENT_SECONDS:.0f} s: something keeps Python busy."
 NOTHING_SENT = "Nothing was sent, nothing was billed."
 
@@ -424,5 +424,5 @@ class Session(Stays):
 
 def no_thread(error: RuntimeError) -> SeedreamError:
     """Return the error for a place where Python starts no thread: a subinterpreter, a process that ends."""
-    told = f"Requests go on a thread of their own, and Python starts none here: {plain(str(error))}."
+    told = f"Requests need a thread of their own, but Python can't start one here: {plain(str(error))}."
     return SeedreamError(told, hint=NOTHING_SENT)

@@ -221,7 +221,7 @@ def _path(value: object) -> str:
         os.fsencode(path)
         return str(Path(path.strip()).expanduser())
     except UnicodeError:
-        told = f"has letters that no file's name has under this locale ({sys.getfilesystemencoding()}): choose another."
+        told = f"has letters that file names can't have in this locale ({sys.getfilesystemencoding()}): choose another."
         raise ValueError(told) from None
     except RuntimeError:
         raise ValueError("there is no such user, or none with a home folder.") from None
@@ -229,7 +229,7 @@ def _path(value: object) -> str:
 
 def _key(value: object) -> Key:
     if not isinstance(value, str):
-        raise SettingsError(f"api_key: must be a text, and this is of type {type(value).__name__}.")
+        raise SettingsError(f"api_key: must be a text, but this is of type {type(value).__name__}.")
     return Key(str(value), source=CONFIGURED)
 
 

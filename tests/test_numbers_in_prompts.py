@@ -190,13 +190,13 @@ def compose(tmp_path: Path) -> Compose:
 
 
 REFUSED = [
-    ("image 3 in the style of image 1", ["a", "b"], "image 3, and there are 2 references (image 1: a, image 2: b)"),
-    ("Image 2", ["a"], "image 2, and there is one reference (image 1: a)"),
+    ("image 3 in the style of image 1", ["a", "b"], "image 3, but there are 2 references (image 1: a, image 2: b)"),
+    ("Image 2", ["a"], "image 2, but there is one reference (image 1: a)"),
     ("images 2 and 3", ["a"], "image 2 and image 3"),
     ("把图3放在图1里", ["a", "b"], "图3"),
-    ("{a} like image 2", [], "image 2, and there is one reference (image 1: a)"),
+    ("{a} like image 2", [], "image 2, but there is one reference (image 1: a)"),
     ("{both} like image 3", [], "image 3"),
-    ("image 2", ["a", "same"], "image 2, and there is one reference (image 1: a)"),
+    ("image 2", ["a", "same"], "image 2, but there is one reference (image 1: a)"),
     ("{a} in {same}, image 2", [], "image 2"),
     ("image {n}", ["a"], "image 3"),
     ("image 0", ["a"], "image 0"),
@@ -233,11 +233,11 @@ def test_a_number_of_a_reference_is_sent(compose: Compose, prompt: str, images: 
 
 
 WARNED: list[tuple[str, list[str], dict[str, Any], str]] = [
-    ("image 3: the harvest", ["a"], {"max_images": 4}, "image 3, and there is one reference"),
+    ("image 3: the harvest", ["a"], {"max_images": 4}, "image 3, but there is one reference"),
     ("image 3: the harvest", ["a"], {"sequential": "auto"}, "image 3"),
-    ("image 3: the harvest", [], {"max_images": 4}, "image 3, and there is no reference image"),
-    ("like image 1", [], {}, "image 1, and there is no reference image"),
-    ("{a} {caption}", [], {}, "image 7, and there is one reference"),
+    ("image 3: the harvest", [], {"max_images": 4}, "image 3, but there is no reference image"),
+    ("like image 1", [], {}, "image 1, but there is no reference image"),
+    ("{a} {caption}", [], {}, "image 7, but there is one reference"),
 ]
 
 

@@ -62,7 +62,7 @@ def test_a_setting_is_refused_in_words_or_of_its_own_type(tmp_path: Path, name: 
 @pytest.mark.parametrize("key", [b"sk-of-mine-123", True, ["sk-of-mine-123"], 123, Path("sk-of-mine")])
 def test_a_key_is_a_text_and_never_shown(tmp_path: Path, key: object) -> None:
     """What is none is refused by its type, and not repeated."""
-    with pytest.raises(SettingsError, match="api_key: must be a text, and this is of type") as caught:
+    with pytest.raises(SettingsError, match="api_key: must be a text, but this is of type") as caught:
         Settings(environ={}, folder=tmp_path).change(api_key=key)
     assert "mine" not in str(caught.value)
 

@@ -156,7 +156,7 @@ def test_floats_are_read(tmp_path: Path) -> None:
     picture = Image.linear_gradient("L").resize((60, 40)).convert("F").point(lambda value: value * 2 - 50)
     image, note = sent(encoded(picture, "TIFF"), tmp_path)
     assert image.getextrema() == (0, 255)
-    assert "were made black to white" in str(note)
+    assert "were stretched from black to white" in str(note)
 
 
 def with_chunk(kind: bytes, body: bytes, *, at_end: bool = False, content: bytes = PNG) -> bytes:

@@ -109,7 +109,7 @@ REFUSED: list[tuple[object, list[str]]] = [
     (np.datetime64("NaT"), ["is NaT"]),
     (np.timedelta64("NaT"), ["is NaT"]),
     (Masked, ["is --"]),
-    (..., ["is Ellipsis, which is no value", "{it!s}"]),
+    (..., ["is Ellipsis, so it has no value", "{it!s}"]),
     (NotImplemented, ["is NotImplemented"]),
     (["ink", ...], ["it[1] is Ellipsis"]),
     ({"ink": 1}.keys(), ["is a dict_keys", "', '.join(it)"]),

@@ -284,7 +284,7 @@ def test_a_reply_that_drips_comes_to_an_end(fault_server: FaultServer) -> None:
     body = json.dumps({"images": ["https://images.example/1.jpg"]}).encode()[:-1] + b" " * 100_000
     fault_server.on(POST, Reply(body=body, pace=0.05))
     began = time.monotonic()
-    with pytest.raises(OutcomeUnknownError, match="did not come to an end") as failed:
+    with pytest.raises(OutcomeUnknownError, match="had not finished") as failed:
         post(fault_server.url, patience=Patience(silence=20.0, reply=0.5))
     assert time.monotonic() - began < 4
     assert failed.value.content.startswith(b'{"images": ["https://images.example/1.jpg"')

@@ -267,7 +267,7 @@ def test_a_number_that_points_at_no_reference_is_told_at_the_prompt(
     asked = form(prompt="image 2 in the style of image 1")
     error = ask(Form("options", state), what, form=asked)["error"]
     assert list(error["fields"]) == ["prompt"]
-    assert "image 2, and there is one reference (image 1: https://x.org/fox.png)" in error["fields"]["prompt"][0]
+    assert "image 2, but there is one reference (image 1: https://x.org/fox.png)" in error["fields"]["prompt"][0]
     assert fault_server.posts == []
 
 

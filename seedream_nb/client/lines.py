@@ -271,8 +271,8 @@ _REASONS: tuple[tuple[type[BaseException], str], ...] = (
     (ConnectionRefusedError, "it refused the connection"),
     (ConnectionResetError, "the connection was reset"),
     (BrokenPipeError, "the connection was reset"),
-    (UnicodeError, "its name is none that a host can have"),
-    (OverflowError, "its port is none"),
+    (UnicodeError, "no host can have that name"),
+    (OverflowError, "its port is out of range"),
     (TimeoutError, "it did not answer in time"),
     # The last: before anyio 4.15 its own error is all that is left of a reset.
     (anyio.BrokenResourceError, "the connection was reset"),

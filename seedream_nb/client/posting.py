@@ -239,7 +239,7 @@ class Post:
 
         if isinstance(error, TimeoutError) and self.heard.has_content:
             minutes = f"{self.patience.reply / 60:.0f} minutes"
-            return f"{self.host} began to answer after the request was sent, and did not come to an end in {minutes}."
+            return f"{self.host} began to answer after the request was sent, and had not finished in {minutes}."
         if isinstance(error, (httpx.RemoteProtocolError, httpx.DecodingError)) and self.heard.began:
             return f"The answer of {self.host} can't be read: it is garbled, or broke off."
         how = f"was silent for {self.patience.silence / 60:.0f} minutes" if isinstance(error, TimeoutError) else "broke"

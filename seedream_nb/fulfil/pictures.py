@@ -117,7 +117,7 @@ def unpack(tools: Tools, place: Place, part: Path, check: Callable[[Path], None]
     try:
         check(part)
     except ValueError as error:
-        raise DownloadError(f"The reply itself has, in place of a picture, {error}.") from error
+        raise DownloadError(f"In place of a picture the reply has {error}.") from error
 
 
 def write_inline(tools: Tools, number: int, links: list[str]) -> None:

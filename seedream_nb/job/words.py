@@ -26,6 +26,6 @@ IN_THE_SANDBOX = {
 }
 """What is said of the sandbox in the place of what is said of the service."""
 FORKED = "This process is a fork of the one that works on this job, which goes on there."
-OWN_THREAD = "This was called on the thread that works on requests, by a finalizer say: it would wait for itself."
+OWN_THREAD = "This was called on the thread that works on requests, perhaps by a finalizer: it would wait for itself."
 SEE_HISTORY = "See: %seedream history"
 RECOVER = "What has links can still be fetched: %seedream recover"

@@ -199,7 +199,7 @@ def _value_of(
         _tried(part, lambda: _refuse_unmeant(part, value))
     text = str(_tried(part, lambda: format(value, form)))
     if _tried(part, lambda: reads_as_object(value, text)):
-        as_text = f"write what you mean of it, such as an attribute. {_as_text(part)}"
+        as_text = f"write the part of it that you mean, such as an attribute. {_as_text(part)}"
         raise Problem(f"{_shown(part)} would read {plain(text, _SHOWN)}: {as_text}")
     return text
 

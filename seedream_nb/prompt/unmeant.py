@@ -100,7 +100,7 @@ def _items(value: object, code: str) -> Iterator[tuple[str, object]]:
 def _kind_of(value: Any, code: str) -> Unmeant | None:  # noqa: ANN401 - anything
     """Return why a value is nobody's text, looking at itself only."""
     if name := gap(value):
-        return Unmeant(told=f"is {name}, which is no value", remedy=OF_A_GAP)
+        return Unmeant(told=f"is {name}, so it has no value", remedy=OF_A_GAP)
     return next((found for look in _KINDS if (found := look(value, code))), None)
 
 
@@ -161,7 +161,7 @@ def _generator(value: Any, code: str) -> Unmeant | None:  # noqa: ANN401 - anyth
     if not isinstance(value, Iterator | MappingView) or (isinstance(value, Iterator) and _has_own_text(value)):
         return None
     kind = type(value).__name__
-    remedy = f"Make a text of what it gives first: text = ', '.join({code})."
+    remedy = f"Make a text of its items first: text = ', '.join({code})."
     article = "an" if kind[0] in "aeiou" else "a"
     return Unmeant(told=f"is {article} {kind}, which gives its items one by one", remedy=remedy, reads=False)
 

@@ -212,7 +212,7 @@ def _in_eight_bits(image: Image.Image, changes: list[str]) -> Image.Image:
         low = low if low < high else 0.0
         factor = 255 / (high - low or 1)
         offset = -low * factor
-        changes.append(f"its values from {low:.6g} to {high:.6g} were made black to white")
+        changes.append(f"its values from {low:.6g} to {high:.6g} were stretched from black to white")
     return wide.point(lambda value: value * factor + offset).convert("L")
 
 

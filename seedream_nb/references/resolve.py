@@ -260,9 +260,9 @@ def _why_not(text: str, lookups: Lookups, tried: str) -> str:
         marks = "marks are @3, @3.2 and @last of the history, @out and @[5] of what cells showed."
         return f"is no mark, and no file; {marks}{guess}"
     if glob.has_magic(text):
-        endless = f"would be looked for without end: write at most {_MOST_DEEP} `**`, and no `..` after a wildcard."
+        endless = f"would be searched for without end: write at most {_MOST_DEEP} `**`, and no `..` after a wildcard."
         here = shortened(str(lookups.folder), _SHOWN)
-        return f"matches no file in {here}{tried}; look which there are." if _is_search(text) else endless
+        return f"matches no file in {here}{tried}; see which files there are." if _is_search(text) else endless
     path = placed(text, lookups.folder)
     if not path.is_absolute():
         return "was not found: the folder where this works was removed. Write its whole path, or %cd to another folder."

@@ -172,7 +172,7 @@ class Desk:
             return {"id": number, "ok": {}}
         told = "The page can't ask for that any more. Nothing was sent: run this cell again."
         if number in self._spent:
-            told = "This was asked before, and refused. Nothing was sent now: look into the queue."
+            told = "This was asked before and refused. Nothing was sent now: look at the queue."
         return {"id": number, "error": {"told": [told], "fields": {}}}
 
     def _act(self, fields: Mapping[str, Any], buffers: Sequence[bytes | memoryview]) -> tuple[dict[str, Any], Answer]:

@@ -132,7 +132,7 @@ def _key(session: Session, _ip: InteractiveShell) -> Iterator[Finding]:
         remedy = ELSEWHERE if session.settings.on_binder else "For real pictures: %seedream login"
         yield Finding(state="note", told=told, remedy="" if endpoint.notices else remedy)
     else:
-        told = f"The key comes from {endpoint.found.source}. Whether the service takes it shows with the first request."
+        told = f"The key comes from {endpoint.found.source}. The first request shows whether the service takes it."
         yield Finding(told=told)
     for notice in endpoint.notices:
         yield Finding(state="note", told=notice)
