@@ -237,7 +237,6 @@ def bombs() -> dict[str, bytes]:
         "60000x60000 PNG": bomb(60_000, 60_000),
         "65500x65500 JPEG": huge_jpeg(),
         "16383x16383 animation": webp_of(16_383, 16_383),
-        "comments of 200 MB": with_profile(200_000_000),
         "60000x1100 PNG": flat_png(60_000, 1_100),
         "too many bytes": b"\xff\xd8\xff" + bytes(64_000_001),
     }
@@ -320,6 +319,15 @@ def test_no_file_fills_the_memory(fault_server: FaultServer) -> None:
     found = fetched(fault_server, bombs())
     assert {name: why for name, (why, _) in found.items() if "are paid for" not in why} == {}
     assert {name: grown for name, (_, grown) in found.items() if grown > 100_000} == {}
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the most memory that was used is read there")
+@pytest.mark.slow
+def test_a_profile_that_would_fill_the_memory_is_passed_over(fault_server: FaultServer) -> None:
+    """The picture is whole and paid for: it is kept and shown, with less than 100 MB of memory."""
+    ((why, grown),) = fetched(fault_server, {"a profile of 200 MB": with_profile(200_000_000)}).values()
+    assert why == ""
+    assert grown < 100_000
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the most memory that was used is read there")
