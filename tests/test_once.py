@@ -165,12 +165,16 @@ def test_what_may_have_been_billed_is_not_bought_by_those_that_waited(
 def test_what_may_have_been_billed_is_bought_by_who_asks_later(
     new_session: NewSession, fault_server: FaultServer
 ) -> None:
-    """Whoever asks when all is over has seen what became of it."""
+    """Whoever asks when all is over is sent, and the result says what may have been billed before."""
     fault_server.on(POST, Reply(status=504), Links())
     session = new_session()
     with pytest.raises(OutcomeUnknownError):
         session.start("a fox", once=True).result()
-    assert session.start("a fox", once=True).result().id == 2
+    later = session.start("a fox", once=True).result()
+    assert later.id == 2
+    assert later.warnings == [
+        "@1 asked for the same and may have been billed too: your account's usage page at the service shows it."
+    ]
 
 
 # -- two kernels that share a home -------------------------------------------------------------------------

@@ -36,7 +36,8 @@ __all__ = ["Tools", "fulfil", "recover"]
 
 FROM_HISTORY = "From the history: the same was asked before. Nothing was sent, nothing was charged."
 NO_CLAIMS = "This disk has no locks, so another kernel that asks for the same at the same time would pay for it too."
-SEE_USAGE = "your account's usage page at the service shows it. To ask again, run it again."
+SEE_USAGE = "your account's usage page at the service shows it."
+AGAIN = "To ask again, run it again."
 CLAIM_SECONDS = 0.1
 """How often is looked whether another kernel has what it asked for."""
 PLACES_SECONDS, NAMED = 0.5, 8
@@ -57,7 +58,11 @@ async def fulfil(job: Job, tools: Tools, *, others: Sequence[Job] = ()) -> None:
         return await buy(job, tools, inputs)
     async with alone(job, tools, others):
         made = await made_before(job, tools, others)
-        return await (buy(job, tools, inputs) if made is None else hand_over(job, made))
+        if made is not None:
+            return await hand_over(job, made)
+        if (unknown := await in_thread(lambda: asked_in_vain(job, tools))) is not None:
+            job.notices += (f"@{unknown.id} asked for the same and may have been billed too: {SEE_USAGE}",)
+        return await buy(job, tools, inputs)
 
 
 async def buy(job: Job, tools: Tools, inputs: list[str | Input]) -> None:
@@ -128,10 +133,15 @@ def refuse_unknown(job: Job, tools: Tools) -> None:
     Raises:
         OutcomeUnknownError: the last that asked for the same, which has no known outcome.
     """
-    last = tools.history.asked_last(job.request.fingerprint, job.backend, job.host)
-    if last is not None and last.status == "unknown":
+    if (last := asked_in_vain(job, tools)) is not None:
         told = f"@{last.id} asked for the same, and nobody knows what became of it. This one was not sent."
-        raise OutcomeUnknownError(told, hint=f"@{last.id} may have been billed: {SEE_USAGE}")
+        raise OutcomeUnknownError(told, hint=f"@{last.id} may have been billed: {SEE_USAGE} {AGAIN}")
+
+
+def asked_in_vain(job: Job, tools: Tools) -> Generation | None:
+    """Return the last generation that asked for the same, if nobody knows what became of it."""
+    last = tools.history.asked_last(job.request.fingerprint, job.backend, job.host)
+    return last if last is not None and last.status == "unknown" else None
 
 
 @asynccontextmanager

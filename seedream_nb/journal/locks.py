@@ -98,8 +98,9 @@ class Claim:
             if taken and not self._is_named():  # who had it took the file away meanwhile
                 taken = False
             if taken:
-                os.ftruncate(self._descriptor, 0)
-                os.write(self._descriptor, b"%d" % os.getpid())
+                with contextlib.suppress(OSError):  # a full disk: it is only told to those that wait
+                    os.ftruncate(self._descriptor, 0)
+                    os.write(self._descriptor, b"%d" % os.getpid())
             else:
                 self._close()
             return taken
