@@ -214,10 +214,16 @@ def test_an_app_in_place_of_the_network(monkeypatch: pytest.MonkeyPatch) -> None
     assert post("http://sandbox/wrong", app=app).status == 500
 
 
+def test_no_attribute_of_a_client_is_the_key() -> None:
+    """Tools that show a traceback's variables look up what stands behind dots: a client gives the key only if asked."""
+    client = Client(base_url="https://api.novita.ai", key=Key(KEY, source="a test"))
+    assert [name for name in dir(client) if not name.startswith("__") and KEY in repr(getattr(client, name))] == []
+
+
 def test_the_key_is_not_shown() -> None:
     """Neither a client nor a reply shows the key."""
     client = Client(base_url="https://api.novita.ai", key=Key(KEY, source="a test"))
-    assert client.secret == KEY
+    assert client.secret() == KEY
     assert repr(client) == "Client(api.novita.ai)"
     assert KEY not in repr(Reply(status=200, headers={"x": KEY}, content=KEY.encode()))
 

@@ -55,9 +55,11 @@ class Client:
         if key is not None:
             keep_out_of_logs(key)
 
-    @property
     def secret(self) -> str | None:
-        """The key itself, to be blotted out of what a server echoes."""
+        """Return the key itself, to be blotted out of what a server echoes.
+
+        No property: tools that show a line's variables (cgitb) look its attributes up.
+        """
         return None if self._key is None else self._key.reveal()
 
     def refusal(self, reply: Reply) -> SeedreamError:
@@ -65,11 +67,10 @@ class Client:
         source = None if self._key is None else self._key.source
         headers = {name: without_secrets(value) for name, value in reply.headers.items()}  # a proxy echoes its own
         content = blotted_content(reply.content[:MOST_SAID_BYTES], login_words())
-        return refusal(reply.status, headers, content, secret=self.secret, source=source, tries=reply.tries)
+        return refusal(reply.status, headers, content, secret=self.secret(), source=source, tries=reply.tries)
 
-    @property
     def proxy_secrets(self) -> list[str]:
-        """The logins of proxies that were used, to be blotted out of what they echo."""
+        """Return the logins of proxies that were used, to be blotted out of what they echo."""
         return login_words()
 
     async def warm_up(self) -> None:

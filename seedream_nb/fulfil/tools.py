@@ -56,7 +56,8 @@ class Tools:
         return blotted_content(content, self._keys())
 
     def _keys(self) -> list[str]:
-        return list(dict.fromkeys(filter(None, [self.client.secret, *self.client.proxy_secrets, *self.secrets.keys()])))
+        secrets = self.client.secret(), *self.client.proxy_secrets(), *self.secrets.keys()
+        return list(dict.fromkeys(filter(None, secrets)))
 
     def claim(self, asked: str) -> Claim:
         """Return the claim of exactly this request, for who asks for it only once."""

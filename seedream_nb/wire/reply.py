@@ -109,7 +109,7 @@ def results_of(content: bytes, most: int, *, secret: str | None = None) -> Resul
             content=content,
         )
     # Without that error behind it, and these variables: a verbose traceback would show them, and the key in them.
-    del content, secret
+    content, secret = b"", None
     raise error
 
 
