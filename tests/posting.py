@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 from seedream_nb.client import Client, Patience, Pause, Reply
 from seedream_nb.keys import Key
 from seedream_nb.request import make_request
+from seedream_nb.service import Body
 from seedream_nb.store import Input
-from seedream_nb.wire import Body
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,7 +18,7 @@ from seedream_nb.client import Client, Reply
 from seedream_nb.client.alive import options
 from seedream_nb.errors import ReplyError
 from seedream_nb.keys import Key
-from seedream_nb.wire import Body, is_reply
+from seedream_nb.service import Body, is_reply
 from tests import faults
 from tests.faults import POST, FaultServer
 from tests.posting import FOX, KEY, QUICK, large, post
@@ -233,7 +233,7 @@ import asyncio, sys, threading
 from pathlib import Path
 from seedream_nb.client import Client
 from seedream_nb.request import make_request
-from seedream_nb.wire import Body
+from seedream_nb.service import Body
 
 class Watch:
     def find_spec(self, name, path=None, target=None):

@@ -22,7 +22,7 @@ from seedream_nb.client.again import pause_to_connect
 from seedream_nb.client.lines import Connecting
 from seedream_nb.client.unreachable import no_connection
 from seedream_nb.errors import ConnectionFailedError, OutcomeUnknownError, ReferenceImageError, ReplyError
-from seedream_nb.wire import Body
+from seedream_nb.service import Body
 from tests import faults
 from tests.faults import POST, Cut, FaultServer, Stall
 from tests.posting import FOX, KEY, QUICK, large, post

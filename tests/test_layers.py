@@ -16,7 +16,7 @@ import seedream_nb
 PACKAGE = Path(seedream_nb.__file__).parent
 
 # From the doors down to the ground. A room imports from the rows below its own, never from its own row;
-# inside a folder (references/, wire/ …) the files of one room import each other as they need.
+# inside a folder (references/, service/ …) the files of one room import each other as they need.
 ROWS = (
     ("__init__",),
     ("notebook", "widgets"),
@@ -25,7 +25,7 @@ ROWS = (
     ("fulfil", "clients", "compose", "homes", "jobs"),
     ("job", "archive", "preview", "record"),
     ("client", "budget", "journal", "generation"),
-    ("wire", "prompt", "references"),
+    ("service", "prompt", "references"),
     ("request",),
     ("endpoint", "picture", "store"),
     ("settings", "options"),
@@ -53,7 +53,7 @@ FOREIGN = {
     "numpy": {"picture", "references"},
     "starlette": {"sandbox"},
     "uvicorn": {"sandbox"},
-    "anyio": {"background", "client", "fulfil", "job", "jobs", "record", "sandbox", "wire"},
+    "anyio": {"background", "client", "fulfil", "job", "jobs", "record", "sandbox", "service"},
 }
 
 HEAVY = {"PIL", "anywidget", "httpx", "ipywidgets", "starlette"}

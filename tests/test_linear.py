@@ -79,7 +79,7 @@ def tab(text: str) -> object:
 
 def find(text: str) -> object:
     """Look for what a text of `--image` means, in a folder with little in it."""
-    lookups = resolve.Lookups(scope=NamesScope({"a": 1}), marked=lambda _: [], folder=PACKAGE / "wire")
+    lookups = resolve.Lookups(scope=NamesScope({"a": 1}), marked=lambda _: [], folder=PACKAGE / "service")
     return list(resolve.find(text, lookups))
 
 
@@ -252,7 +252,7 @@ def test_a_search_of_many_words_is_answered(tmp_path: Path) -> None:
 
 # -- that none is forgotten ----------------------------------------------------------------------------
 
-OTHERS = ("client.", "wire.")
+OTHERS = ("client.", "service.")
 """Rooms that read what comes from the network: not in this table yet, each has tests of its own for long replies."""
 
 OURS = {

@@ -26,9 +26,9 @@ from seedream_nb.client.proxies import proxy_for
 from seedream_nb.client.trust import authorities
 from seedream_nb.client.unreachable import no_connection
 from seedream_nb.errors import ConnectionFailedError, DownloadError, OutcomeUnknownError, SeedreamError, SettingsError
+from seedream_nb.service import Body
 from seedream_nb.session import Session
 from seedream_nb.settings import Settings
-from seedream_nb.wire import Body
 from tests.faults import POST, Cut, FaultServer, Reply, jpeg
 from tests.faults.proxy import FaultProxy
 from tests.posting import FOX, KEY, QUICK, large, post

@@ -19,7 +19,7 @@ from seedream_nb.options import OPTIONS
 from seedream_nb.references.birth import born
 from seedream_nb.references.fit import fit
 from seedream_nb.request import Reference, make_request
-from seedream_nb.wire import Body, results_of
+from seedream_nb.service import Body, results_of
 from tests.pictures import encoded, gradient, noise
 
 if TYPE_CHECKING:

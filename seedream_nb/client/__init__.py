@@ -18,7 +18,7 @@ from seedream_nb.client.posting import Post, Reply
 from seedream_nb.client.proxies import proxy_for
 from seedream_nb.client.reaching import reach
 from seedream_nb.client.trust import authorities
-from seedream_nb.wire import PATH, Body, blotted_content, refusal
+from seedream_nb.service import PATH, Body, blotted_content, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,7 +63,7 @@ class Client:
         return None if self._key is None else self._key.reveal()
 
     def refusal(self, reply: Reply) -> SeedreamError:
-        """Return the error for an answer that is no reply (see `wire.refusal`); of the key it shows the source only."""
+        """Return the error for an answer that is no reply (see `refusal`); of the key it shows the source only."""
         source = None if self._key is None else self._key.source
         headers = {name: without_secrets(value) for name, value in reply.headers.items()}  # a proxy echoes its own
         content = blotted_content(reply.content[:MOST_SAID_BYTES], login_words())

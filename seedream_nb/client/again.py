@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from seedream_nb.wire import refused_for_now, spoken
+from seedream_nb.service import refused_for_now, spoken
 
 if TYPE_CHECKING:
     from seedream_nb.client.lines import Patience

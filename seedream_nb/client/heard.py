@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from seedream_nb.client.unpacking import Unpacking
-from seedream_nb.wire import arrived_results
-from seedream_nb.wire.reply import MOST_VALUES
+from seedream_nb.service import arrived_results
+from seedream_nb.service.reply import MOST_VALUES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

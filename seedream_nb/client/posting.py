@@ -19,7 +19,7 @@ from seedream_nb.client.unpacking import arriving
 from seedream_nb.client.unreachable import barring, no_connection
 from seedream_nb.errors import ConnectionFailedError, OutcomeUnknownError, ReplyError, SeedreamError, Unread
 from seedream_nb.keys import Unseen
-from seedream_nb.wire import arrived_results, is_reply
+from seedream_nb.service import arrived_results, is_reply
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from seedream_nb.client.lines import Lines, Patience
     from seedream_nb.client.transport import Tap
     from seedream_nb.keys import Key
-    from seedream_nb.wire import Body
+    from seedream_nb.service import Body
 
 QUIET_SECONDS = 0.5
 """How long nothing comes until what came, where HTTP's parser gave it up, is looked at."""

@@ -20,8 +20,8 @@ from seedream_nb.job import PHASES, Job
 from seedream_nb.preview import warm_references
 from seedream_nb.record import Record
 from seedream_nb.references.fit import fit
+from seedream_nb.service import Body, Results, arrived_results, is_inline, is_reply, none_made, results_of
 from seedream_nb.store import unwritable, write_private
-from seedream_nb.wire import Body, Results, arrived_results, is_inline, is_reply, none_made, results_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Sequence

@@ -17,8 +17,8 @@ from seedream_nb.fulfil.tools import in_thread
 from seedream_nb.picture import Facts, inspect
 from seedream_nb.preview import preview, side_for
 from seedream_nb.record import Record
+from seedream_nb.service import is_inline
 from seedream_nb.store import write_private
-from seedream_nb.wire import is_inline
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from seedream_nb.budget import describe
 from seedream_nb.errors import plain
 from seedream_nb.generation import inputs_line
+from seedream_nb.service import fields
 from seedream_nb.view.markup import WRAPS, Bundle, frame, line
 from seedream_nb.view.references import references_to_send
-from seedream_nb.wire import fields
 
 if TYPE_CHECKING:
     from seedream_nb.request import ImageRequest

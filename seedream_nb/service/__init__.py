@@ -5,11 +5,11 @@ The source of every name here is the service's own reference pages; nothing else
 
 from __future__ import annotations
 
-from seedream_nb.wire.body import PATH, Body, fields
-from seedream_nb.wire.echoes import blotted, blotted_content, blotted_link, blotted_message
-from seedream_nb.wire.refusals import none_made, refusal, refused_for_now
-from seedream_nb.wire.reply import Refused, Results, arrived_results, is_inline, is_reply, results_of
-from seedream_nb.wire.waits import retry_after, spoken
+from seedream_nb.service.body import PATH, Body, fields
+from seedream_nb.service.echoes import blotted, blotted_content, blotted_link, blotted_message
+from seedream_nb.service.refusals import none_made, refusal, refused_for_now
+from seedream_nb.service.reply import Refused, Results, arrived_results, is_inline, is_reply, results_of
+from seedream_nb.service.waits import retry_after, spoken
 
 __all__ = [
     "PATH",

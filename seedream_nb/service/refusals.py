@@ -20,13 +20,13 @@ from seedream_nb.errors import (
     ServiceError,
 )
 from seedream_nb.keys import remedy as remedy_for
-from seedream_nb.wire.echoes import shown
-from seedream_nb.wire.waits import retry_after, spoken
+from seedream_nb.service.echoes import shown
+from seedream_nb.service.waits import retry_after, spoken
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from seedream_nb.wire.reply import Refused
+    from seedream_nb.service.reply import Refused
 
 WORDS_LIMIT = 300
 READ_BYTES = 64 * 1024

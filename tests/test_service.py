@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from seedream_nb.errors import ReferenceImageError, ReplyError
 from seedream_nb.request import ImageRequest, make_request
+from seedream_nb.service import Body, blotted, is_reply, results_of
 from seedream_nb.store import Input
-from seedream_nb.wire import Body, blotted, is_reply, results_of
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -21,7 +21,7 @@ from seedream_nb.errors import (
     SeedreamError,
     ServiceError,
 )
-from seedream_nb.wire import refusal, refused_for_now, retry_after, spoken
+from seedream_nb.service import refusal, refused_for_now, retry_after, spoken
 
 KEY = "sk_Tr0ub4dor-and-3-more-words"
 

@@ -14,7 +14,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from seedream_nb.errors import ApiError, ContentRefusedError, RateLimitError, ReplyError, ServiceError
-from seedream_nb.wire import (
+from seedream_nb.service import (
     arrived_results,
     blotted,
     blotted_content,
@@ -25,7 +25,7 @@ from seedream_nb.wire import (
     results_of,
     retry_after,
 )
-from seedream_nb.wire.refusals import READ_BYTES, refusal, refused_for_now
+from seedream_nb.service.refusals import READ_BYTES, refusal, refused_for_now
 from tests.faults.pictures import jpeg
 
 if TYPE_CHECKING:
