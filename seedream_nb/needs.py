@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import asyncio
+    from collections.abc import Callable, Iterable, Iterator
 
 LEAST = {"Python": (3, 11), "IPython": (7, 34), "anywidget": (0, 9), "ipywidgets": (7, 7, 1)}
 _REMEDY = {
@@ -30,6 +31,15 @@ _REMEDY = {
 }
 
 
+IN_PIECES = (
+    "urllib.request", "http.cookiejar", "idna", "h11", "anyio", "anyio._core._sockets", "anyio.abc",
+    "anyio.streams.tls", "anyio.streams.memory", "click", "pygments.lexers",
+    "PIL.ExifTags", "PIL.TiffTags", "PIL.ImageFile", "PIL.BmpImagePlugin", "PIL.GifImagePlugin",
+    "PIL.PpmImagePlugin", "seedream_nb.settings", "seedream_nb.request", "seedream_nb.prompt",
+    "seedream_nb.generation", "seedream_nb.references.opening", "seedream_nb.references.resolve",
+    "seedream_nb.compose", "seedream_nb.wire", "seedream_nb.archive", "seedream_nb.job",
+)  # fmt: skip
+"""Parts of what follows that would take long in one piece, where they are, each before what imports it."""
 ON_THE_WAY = (
     # A host's name is spelled by these two when it is first looked up.
     "encodings.idna",
@@ -52,6 +62,8 @@ ON_THE_WAY = (
 """What a request needs from its beginning to its end, and what its pictures are shown with."""
 WHERE_THERE_ARE = ("PIL.ImageCms", "PIL.ImageDraw", "PIL.ImageFont", "sniffio")
 """What it uses and could do without."""
+IN_A_KERNEL = ("seedream_nb.session", "seedream_nb.notebook.live")
+"""What a cell needs beside these."""
 IN_THE_SANDBOX = ("PIL.ImageDraw", "PIL.ImageFont", "seedream_nb.sandbox.app", "seedream_nb.sandbox.painter")
 
 LIBRARIES = {
@@ -68,10 +80,14 @@ _PYTHONS_OWN = (
     "weakref zipfile zlib"
 )
 """The modules of Python's own that we and those libraries use: a file of such a name is easily written."""
+_WELCOME = "brotli brotlicffi click h2 pygments rich socksio trio zstandard"
+"""What those libraries use where it is there."""
 RESTART = "Restart the kernel"
 
 _FORK_SECONDS = 5.0
 """The longest that a fork waits for what is being imported."""
+_IDLE_SECONDS, _PAUSE_SECONDS = 0.2, 0.005
+"""After a cell, and after each module, so that a cell which stands in line comes first."""
 
 
 class _Imports:
@@ -158,11 +174,61 @@ def load(*, sandbox: bool) -> None:
             raise ImportError(name=found[0][0])
 
 
-def disguised(*, to_come: bool = False) -> list[tuple[str, str]]:
+class Ahead:
+    """Imports between cells what the first request will need, one module at a time and none while a cell runs.
+
+    What can't be imported is left for the request, which says so.
+    """
+
+    def __init__(self) -> None:
+        """Begin with the end of a cell."""
+        self._left = [*IN_PIECES, *ON_THE_WAY, *WHERE_THERE_ARE, *IN_A_KERNEL]
+        self._running = 0
+        self._next: asyncio.TimerHandle | None = None
+
+    def stop(self) -> None:
+        """Import nothing until the end of the cell that begins."""
+        self._running += 1
+        if self._next is not None:
+            self._next.cancel()
+
+    def go_on(self) -> None:
+        """Go on as soon as the kernel is idle: now that a cell has ended."""
+        self._running = max(0, self._running - 1)
+        self._in(_IDLE_SECONDS, self._begin)
+
+    def give_up(self) -> None:
+        """Import nothing more."""
+        self._left.clear()
+        self.stop()
+
+    def _in(self, seconds: float, function: Callable[[], None]) -> None:
+        self._left = [name for name in self._left if name not in sys.modules]
+        # A cell may also run in a thread beside that one; and where no loop runs, nothing could tell when it is idle.
+        if self._left and not self._running and threading.current_thread() is threading.main_thread():
+            with contextlib.suppress(RuntimeError):
+                self._next = sys.modules["asyncio"].get_running_loop().call_later(seconds, function)
+
+    def _begin(self) -> None:
+        """Go on unless a file of the notebook's folder would be run: that is told by the first request."""
+        if not self._running and not disguised(to_come=True, among=_WELCOME.split()):
+            self._import()
+
+    def _import(self) -> None:
+        if self._running:
+            return
+        name = self._left.pop(0)
+        with contextlib.suppress(BaseException), imports.going_on():  # the kernel's loop must not end of it
+            importlib.import_module(name)
+        self._in(_PAUSE_SECONDS, self._import)
+
+
+def disguised(*, to_come: bool = False, among: Iterable[str] = ()) -> list[tuple[str, str]]:
     """Return the files in folders where people write that Python takes for a library, or for a part of its own.
 
     Args:
         to_come: also those that the next import would take.
+        among: names that are looked for beside those of `LIBRARIES` and Python's own.
     """
     places = set()
     for folder in (os.curdir, sys.path[0] if sys.path else ""):
@@ -170,7 +236,7 @@ def disguised(*, to_come: bool = False) -> list[tuple[str, str]]:
             places.add(os.path.realpath(folder))
     places.discard(str(Path(os.path.realpath(os.__file__)).parent))
     found = []
-    for name in sorted({*_PYTHONS_OWN.split(), *LIBRARIES} - {"seedream_nb"}):
+    for name in sorted({*_PYTHONS_OWN.split(), *LIBRARIES, *among} - {"seedream_nb"}):
         module = sys.modules.get(name)
         origin = _origin(name) if module is None and to_come else getattr(module, "__file__", None)
         if origin is not None and _is_strays(Path(os.path.realpath(origin)), name, places):
@@ -192,8 +258,7 @@ def _is_strays(path: Path, name: str, places: set[str]) -> bool:
     if path.stem != "__init__":
         return str(path.parent) in places
     folder = path.parent.parent
-    installed = any(folder.glob(f"{LIBRARIES.get(name, name)}-*.dist-info"))
-    return str(folder) in places and not installed
+    return str(folder) in places and not any(folder.glob(f"{LIBRARIES.get(name, name)}-*.dist-info"))
 
 
 def is_of_pillow(error: BaseException) -> bool:

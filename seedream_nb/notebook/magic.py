@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import no_var_expand
 
 from seedream_nb.errors import SeedreamError, StoppedError
-from seedream_nb.needs import lacks
+from seedream_nb.needs import Ahead, lacks
 from seedream_nb.notebook.cell import read
 from seedream_nb.notebook.complete import Completer
 from seedream_nb.notebook.helptext import cell_help, verbs_help
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from seedream_nb.session import Session
 
 NAME = "seedream"
+IDLE_IMPORTS, OFF = "SEEDREAM_IDLE_IMPORTS", {"0", "false", "no", "off"}
+"""The environment variable, and its values, with which nothing is imported between cells."""
 BEFORE_SENDING = "Stopped before anything was sent. Nothing was billed."
 
 
@@ -41,6 +44,7 @@ class Magics:
         self._completer = Completer(ip, session)
         self._shown = Shown(ip)
         self._leftover = Leftover(session)
+        self._ahead = Ahead()
 
     def register(self) -> None:
         """Put the magics in place."""
@@ -51,6 +55,9 @@ class Magics:
         self._show_jobs(on=True)
         self._completer.register()
         self._shown.listen()
+        if in_kernel(self._ip) and os.environ.get(IDLE_IMPORTS, "").strip().lower() not in OFF:
+            self._ip.events.register("pre_execute", self._ahead.stop)
+            self._ip.events.register("post_execute", self._ahead.go_on)
 
     def withdraw(self) -> None:
         """Put back what was there before."""
@@ -63,6 +70,10 @@ class Magics:
         self._show_jobs(on=False)
         self._completer.withdraw()
         self._shown.leave()
+        self._ahead.give_up()
+        for event, call in (("pre_execute", self._ahead.stop), ("post_execute", self._ahead.go_on)):
+            with contextlib.suppress(ValueError):  # it was switched off, or somebody has cleared them
+                self._ip.events.unregister(event, call)
 
     # -- the cell ----------------------------------------------------------------------------------
 
