@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import logging
 import os
 import pickle
@@ -25,8 +26,14 @@ from seedream_nb.client.lines import Connecting
 from seedream_nb.client.proxies import proxy_for
 from seedream_nb.client.trust import authorities
 from seedream_nb.client.unreachable import no_connection
-from seedream_nb.errors import ConnectionFailedError, DownloadError, OutcomeUnknownError, SeedreamError, SettingsError
-from seedream_nb.service import Body
+from seedream_nb.errors import (
+    ConnectionFailedError,
+    DownloadError,
+    OutcomeUnknownError,
+    ReplyError,
+    SeedreamError,
+    SettingsError,
+)
 from seedream_nb.session import Session
 from seedream_nb.settings import Settings
 from tests.faults import POST, Cut, FaultServer, Reply, jpeg
@@ -449,6 +456,101 @@ def test_what_a_proxy_echoes_of_its_login_is_never_shown(
         assert LONG_LOGIN not in f"{each}{each!r}{each.__cause__!r}"
         assert not [word.encode() for word in secrets() if word.encode() in pickle.dumps(each)]
     assert not [word for word in [*secrets(), LONG_LOGIN] if word in caplog.text]
+
+
+def asking(folder: Path) -> Session:
+    """Return a session of the company's."""
+    settings = Settings(environ={}, folder=folder)
+    settings.change(base_url=SERVICE, api_key=KEY)
+    return Session(settings=settings, lingers=False)
+
+
+def echoes() -> list[str]:
+    """Return what shows the login, as a proxy may have written it into what it passes on."""
+    return [*secrets(), LONG_LOGIN]
+
+
+@pytest.mark.parametrize("kind", ["senseless", "says", "refused", "links", "broken off"])
+def test_what_a_reply_echoes_of_a_proxys_login_is_kept_and_shown_nowhere(
+    trusted: Company, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str
+) -> None:
+    """Neither error, result, warning, links nor journal have user or password that stand in a reply of status 200."""
+    login = f"{LONG_LOGIN}:{PASSWORD}"
+    sent = base64.b64encode(login.encode()).decode()
+    link = f"{SERVICE}{trusted.service.on('/1.jpg', Reply(body=jpeg(64, 64))).removeprefix(trusted.service.url)}"
+    link += f"?via={LONG_LOGIN}:{ESCAPED}&sent={sent}"
+    error = {"error": {"code": login, "message": f"not through {login} ({sent})"}}
+    body = {
+        "senseless": f"no {login} {sent}".encode(),
+        "says": json.dumps({"message": f"no {login} {sent}"}).encode(),
+        "refused": json.dumps({"images": [link, error]}).encode(),
+        "links": json.dumps({"images": [link]}).encode(),
+        "broken off": json.dumps({"images": [link, error]}).encode()[:-1],
+    }[kind]
+    trusted.service.on(POST, Reply(body=body))
+    shown = []
+    with trusted.proxy() as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://{LONG_LOGIN}:{ESCAPED}@{proxy.address}")
+        session = asking(tmp_path)
+        try:
+            session.start("a fox", max_images=2).result()
+        except SeedreamError as caught:
+            shown += [str(caught), repr(caught), *variables(caught), str(pickle.dumps(caught))]
+        session.recover()
+    generation = session.history[-1]
+    session.close()
+    shown += [str(generation), repr(generation), repr(generation.links), str(generation.warnings)]
+    shown += [path.read_text("latin-1") for path in (tmp_path / "seedream" / "journal").rglob("*") if path.is_file()]
+    assert not [word for word in echoes() if any(word in each for each in shown)]
+    if kind in {"links", "refused", "broken off"}:  # fetched as it came
+        assert [seen.path for seen in trusted.service.gets] == [link.removeprefix(SERVICE)]
+        assert len(generation) == 1
+
+
+def test_a_proxys_user_destroys_no_link(trusted: Company, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A link that has the user's name as a word of its own is kept as it came, so that a later process fetches it."""
+    gone, there = Reply(status=404), Reply(body=jpeg(64, 64))
+    link = f"{SERVICE}/{trusted.service.on(f'/{LONG_LOGIN}/1.jpg', gone, there).rpartition('//')[2].partition('/')[2]}"
+    trusted.service.on(POST, Reply(body=json.dumps({"images": [link]}).encode()))
+    with trusted.proxy() as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://{LONG_LOGIN}:{ESCAPED}@{proxy.address}")
+        session = asking(tmp_path)
+        with pytest.raises(DownloadError):
+            session.start("a fox").result()
+        session.close()
+        later = asking(tmp_path)
+        (recovered,) = later.recover()
+        later.close()
+    assert (recovered.status, recovered.links) == ("done", [link])
+
+
+def test_a_proxys_user_destroys_no_link_of_a_reply_that_is_kept(
+    trusted: Company, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The links of a reply that makes no sense stay whole too."""
+    body = json.dumps({"images": [[f"{SERVICE}/{LONG_LOGIN}/1.jpg"]]}).encode()
+    trusted.service.on(POST, Reply(body=body))
+    with trusted.proxy() as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://{LONG_LOGIN}:{ESCAPED}@{proxy.address}")
+        session = asking(tmp_path)
+        with pytest.raises(ReplyError) as failed:
+            session.start("a fox").result()
+        session.close()
+    assert bytes(failed.value.content) == body
+
+
+def test_a_text_in_place_of_a_picture_shows_no_login(
+    trusted: Company, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A text that the reply has in place of a picture is told without what it repeats of the login."""
+    text = base64.b64encode(f"no: {LONG_LOGIN[3:]}".encode()).decode()
+    trusted.service.on(POST, Reply(body=json.dumps({"images": [f"data:image/png;base64,{text}"]}).encode()))
+    with trusted.proxy() as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://{LONG_LOGIN}:{ESCAPED}@{proxy.address}")
+        session = asking(tmp_path)
+        with pytest.raises(DownloadError, match="not a picture but text: no: …"):
+            session.start("a fox").result()
+        session.close()
 
 
 def secrets() -> list[str]:

@@ -6,10 +6,10 @@ import logging
 from typing import TYPE_CHECKING
 
 from seedream_nb.errors import plain
-from seedream_nb.service import blotted, blotted_link
+from seedream_nb.service import LoginName, blotted, blotted_link
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from seedream_nb.keys import Key
 
@@ -62,7 +62,8 @@ def keep_login_out_of_logs(login: tuple[str, str]) -> None:
     """Blot a proxy's user and password out of all that is logged or raised from now on."""
     user, password = login
     # Both together too: so they are sent, in base64.
-    _blots.logins |= {_Login(text) for text in (f"{user}:{password}", user, password) if text.strip(":")}
+    words = f"{user}:{password}", password, LoginName(user)
+    _blots.logins |= {_Login(word) for word in words if word.strip(":")}
     _watch()
 
 
@@ -71,13 +72,9 @@ def login_words() -> list[str]:
     return [each.reveal() for each in sorted(_blots.logins, key=lambda each: -len(each.reveal()))]
 
 
-def without_secrets(text: str, blot: Callable[[str, str], str] = blotted) -> str:
+def without_secrets(text: str, blot: Callable[[str, Iterable[str]], str] = blotted) -> str:
     """Return a text without any key and login that was ever used here."""
-    for each in list(_blots.keys):
-        text = blot(text, each.reveal())
-    for word in login_words():
-        text = blot(text, word)
-    return text
+    return blot(text, [*(each.reveal() for each in list(_blots.keys)), *login_words()])
 
 
 def plain_place(place: str, limit: int) -> str:

@@ -245,7 +245,7 @@ async def post(job: Job, tools: Tools, record: Record, inputs: list[str | Input]
         reply = await answer(job, tools, record, inputs)
         if not is_reply(reply.status):
             raise client.refusal(reply)
-        results = await in_thread(lambda: results_of(reply.content, job.request.most, secret=client.secret()))
+        results = await in_thread(lambda: results_of(reply.content, job.request.most, secret=tools.all_secrets()))
     except (OutcomeUnknownError, ReplyError) as error:
         # Taken out at once: the error may be shown, logged and pickled, and what came may echo the key.
         content, error.content = error.content, Unread()
@@ -286,8 +286,8 @@ async def salvage(
     if not content:
         raise error
     error.content = Unread(await keep_reply(tools, record, content))
-    most, client = job.request.most, tools.client
-    results, is_whole = await in_thread(lambda: arrived_results(content, most, secret=client.secret()))
+    most = job.request.most
+    results, is_whole = await in_thread(lambda: arrived_results(content, most, secret=tools.all_secrets()))
     if results.links or is_whole:
         await note_results(job, tools, record, results)
     if not is_whole:

@@ -33,7 +33,10 @@ ALL_AT_ONCE, SIDE_BY_SIDE = 4, 3
 to be seen (measured in `benchmarks/`: 15 pictures of 4096x4096 on two cores)."""
 
 INSIDE_AND_LOST = "It came in the reply itself, and the process that asked ended before it was written."
-HAD_THE_KEY = "Its link had your key in it, which is never written down: only the session that asked could fetch it."
+HAD_THE_KEY = (
+    "Its link had your key in it, or a proxy's password, which are never written down: "
+    "only the session that asked could fetch it."
+)
 
 
 async def download(job: Job, tools: Tools, record: Record, links: list[str]) -> None:
@@ -117,7 +120,7 @@ def unpack(tools: Tools, place: Place, part: Path, check: Callable[[Path], None]
     try:
         check(part)
     except ValueError as error:
-        raise DownloadError(f"In place of a picture the reply has {error}.") from error
+        raise DownloadError(f"In place of a picture the reply has {tools.blotted(str(error))}.") from error
 
 
 def write_inline(tools: Tools, number: int, links: list[str]) -> None:

@@ -41,21 +41,18 @@ class Tools:
 
     def blotted(self, text: str) -> str:
         """Return what somebody else wrote, or may have, without any key of this session."""
-        for key in self._keys():
-            text = blotted(text, key)
-        return text
+        return blotted(text, self.all_secrets())
 
     def blotted_message(self, text: str) -> str:
         """Return a message of our own, in which what others wrote is blotted already, without any key all the same."""
-        for key in self._keys():
-            text = blotted_message(text, key)
-        return text
+        return blotted_message(text, self.all_secrets())
 
     def blotted_content(self, content: bytes) -> bytes:
         """Return what a server sent as it may be kept, without any key of this session; megabytes are for a thread."""
-        return blotted_content(content, self._keys())
+        return blotted_content(content, self.all_secrets())
 
-    def _keys(self) -> list[str]:
+    def all_secrets(self) -> list[str]:
+        """Return what is blotted out of what others wrote: the keys of this session, and the logins of proxies."""
         secrets = self.client.secret(), *self.client.proxy_secrets(), *self.secrets.keys()
         return list(dict.fromkeys(filter(None, secrets)))
 

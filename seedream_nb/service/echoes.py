@@ -13,6 +13,8 @@ from seedream_nb.errors import LONGEST_LINK, plain
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    Secrets = str | Iterable[str] | None
+
 SECRET_RUN = 6
 """So many characters of a key in a row are already too many to show."""
 
@@ -38,7 +40,13 @@ _URL = re.compile(rb"https?:(?:\\?/){2}[^\s\"'<>]{0,%d}" % LONGEST_LINK)
 _PICTURES = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"RIFF", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"\xff\x0a", b"\0\0\0\x0c")
 
 
-def shown(value: object, secret: str | None, limit: int = 80) -> str | None:
+class LoginName(str):
+    """The user's name of a login: a link may well have that word, and is the only copy, so there it stays by itself."""
+
+    __slots__ = ()
+
+
+def shown(value: object, secret: Secrets, limit: int = 80) -> str | None:
     """Return what somebody else wrote as harmless text without the key, or None if it is nothing."""
     if value is None or value == "":
         return None
@@ -47,8 +55,8 @@ def shown(value: object, secret: str | None, limit: int = 80) -> str | None:
     return plain(blotted(plain(text, 4 * limit), secret), limit) or None
 
 
-def blotted(text: str, secret: str | None) -> str:
-    """Return a text for people with every run of six or more characters of the secret blotted out.
+def blotted(text: str, secret: Secrets) -> str:
+    """Return a text for people with every run of six or more characters of the secret, or secrets, blotted out.
 
     It counts however it is written: in capitals or not, in the escapes of addresses, JSON and HTML, and the whole of
     it in base64 and hexadecimal. A secret of fewer characters is blotted out where it stands as a word of its own:
@@ -57,7 +65,7 @@ def blotted(text: str, secret: str | None) -> str:
     return _of_text(text, secret, _in_text)
 
 
-def blotted_link(link: str, secret: str | None) -> str:
+def blotted_link(link: str, secret: Secrets) -> str:
     """Return a link with the secret blotted out where (nearly) the whole of it stands there.
 
     A picture is fetched by its link, and words of it may be words of the key too: those stay. A secret of less than
@@ -66,7 +74,7 @@ def blotted_link(link: str, secret: str | None) -> str:
     return _of_text(link, secret, _in_link)
 
 
-def blotted_message(text: str, secret: str | None) -> str:
+def blotted_message(text: str, secret: Secrets) -> str:
     """Return a message of our own with a long secret blotted out where (nearly) the whole of it stands there.
 
     What others wrote was blotted out before it came into the message; our own words may be words of the key too.
@@ -113,13 +121,13 @@ def _links(content: bytes) -> Iterator[tuple[int, int]]:
 # -- where a secret stands -------------------------------------------------------------------------
 
 
-def _of_text(text: str, secret: str | None, find: Callable[[bytes, str], bytearray]) -> str:
-    if not secret:
-        return text
+def _of_text(text: str, secrets: Secrets, find: Callable[[bytes, str], bytearray]) -> str:
     # In bytes of UTF-8, where a capital is as long as its small letter; half characters (surrogates) stay too.
     content = text.encode("utf-8", "surrogatepass")
-    found = find(content, secret)
-    return b"".join(_kept(content, found)).decode("utf-8", "surrogatepass") if 1 in found else text
+    for secret in filter(None, [secrets] if isinstance(secrets, str) else secrets or ()):
+        found = find(content, secret)
+        content = b"".join(_kept(content, found)) if 1 in found else content
+    return content.decode("utf-8", "surrogatepass")
 
 
 def _in_text(content: bytes, secret: str) -> bytearray:
@@ -131,6 +139,8 @@ def _in_text(content: bytes, secret: str) -> bytearray:
 
 def _in_link(content: bytes, secret: str) -> bytearray:
     """Return a 1 for each byte of a link that shows the secret."""
+    if isinstance(secret, LoginName):
+        return bytearray(len(content))
     if len(secret) < SECRET_RUN:
         return _matching(rb"(?<=[/?&=#:@;])%s(?=[/?&=#:@;\s\"'<>]|\Z)", content, secret)
     return _nearly_whole(content, secret)

@@ -18,6 +18,8 @@ from seedream_nb.service.refusals import WORDS_LIMIT
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from seedream_nb.wire.echoes import Secrets
+
 MOST_LINKS = 100
 """Far beyond the 15 pictures that the service makes in one request: a reply with more makes no sense."""
 
@@ -85,7 +87,7 @@ def is_inline(link: str) -> bool:
     return _CALLED.fullmatch(link) is not None
 
 
-def results_of(content: bytes, most: int, *, secret: str | None = None) -> Results:
+def results_of(content: bytes, most: int, *, secret: Secrets = None) -> Results:
     """Return what a reply gives, even if that is more than the `most` asked for.
 
     Each item may be a link or a whole picture (`data:image/…`), an object with one of them as `image_url`, `url` or
@@ -94,7 +96,7 @@ def results_of(content: bytes, most: int, *, secret: str | None = None) -> Resul
     Args:
         content: of the reply; megabytes take a while, and are for a thread.
         most: how many pictures were asked for.
-        secret: the key, which some servers echo: no six characters of it in a row are shown.
+        secret: the key, and the login of a proxy, which some servers echo: no six characters of it in a row are shown.
 
     Raises:
         ReplyError: the reply isn't JSON of the documented shape, has no picture, or an absurd number of them;
@@ -113,7 +115,7 @@ def results_of(content: bytes, most: int, *, secret: str | None = None) -> Resul
     raise error
 
 
-def arrived_results(content: bytes, most: int, *, secret: str | None = None) -> tuple[Results, bool]:
+def arrived_results(content: bytes, most: int, *, secret: Secrets = None) -> tuple[Results, bool]:
     """Return what came of a reply that broke off or makes no sense, and whether all of it came.
 
     Only what stands among its images counts: pages of help and captive portals have links too.
@@ -139,7 +141,7 @@ class _SenselessError(Exception):
 # -- what it lists ---------------------------------------------------------------------------------
 
 
-def _results(read: _Read, most: int, secret: str | None) -> Results:
+def _results(read: _Read, most: int, secret: Secrets) -> Results:
     items = read.value.get("images") if isinstance(read.value, dict) else None
     if not isinstance(items, list):
         words = _said(read.value)
@@ -212,7 +214,7 @@ def _error(item: object) -> object:
     return item.get("error") if isinstance(item, dict) else None
 
 
-def _refused(error: object, number: int, of: int, secret: str | None) -> Refused:
+def _refused(error: object, number: int, of: int, secret: Secrets) -> Refused:
     told: dict[str, Any] = error if isinstance(error, dict) else {"message": error}
     code, words = told.get("code"), told.get("message") or (None if told.get("code") else told)
     return Refused(
@@ -231,7 +233,7 @@ def _said(value: object) -> str:
     return words[:WORDS_LIMIT] if isinstance(words, str) else ""
 
 
-def _named(found: Sequence[str], secret: str | None) -> Results:
+def _named(found: Sequence[str], secret: Secrets) -> Results:
     """Return links and whole pictures by what they may be called in the journal."""
     named: dict[str, str | bytes] = {}
     is_damaged = False
