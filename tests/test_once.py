@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from seedream_nb.errors import OutcomeUnknownError, StoppedError
+from seedream_nb.errors import ConnectionFailedError, OutcomeUnknownError, StoppedError
 from tests.faults import POST, Links, Reply, Stall
 
 if TYPE_CHECKING:
@@ -73,6 +73,24 @@ def test_who_waits_for_another_can_be_stopped(
     second.cancel()
     with pytest.raises(StoppedError, match=r"withdrawn before it was sent\. Nothing was billed"):
         second.result()
+    gate.set()
+    assert first.result().status == "done"
+    assert len(fault_server.posts) == 1
+
+
+def test_who_waits_for_another_in_vain_is_not_told_to_send_more(
+    new_session: NewSession, fault_server: FaultServer, gate: threading.Event
+) -> None:
+    """When its timeout passes, the remedy is to run it again later: more requests in flight would change nothing."""
+    sessions = new_session(), new_session()
+    first = sessions[0].start("a fox", once=True)
+    until(lambda: first.sent)
+    for session, whom in zip(sessions, ("@1", "another kernel"), strict=True):
+        with pytest.raises(ConnectionFailedError, match=f"still waiting for {whom}") as failed:
+            session.start("a fox", once=True, timeout=0.2).result()
+        assert failed.value.hint == (
+            "Run it again later: once the other has its pictures, you get those, and nothing is sent."
+        )
     gate.set()
     assert first.result().status == "done"
     assert len(fault_server.posts) == 1

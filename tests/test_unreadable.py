@@ -372,6 +372,13 @@ def test_understanding_takes_a_time_that_grows_with_the_answer(head: bytes, piec
     assert time.monotonic() - began < 10
 
 
+def test_what_was_understood_shows_nothing_of_it() -> None:
+    """Neither headers nor content, which may echo the key, show themselves where a debugger looks into an answer."""
+    answer = understood(OK + b"X-Echo: Bearer sk_1234567\r\n\r\nsk_1234567")
+    assert answer.headers["x-echo"] == "Bearer sk_1234567"
+    assert "sk_1234567" not in repr([answer, answer.headers, answer.content, vars(answer)])
+
+
 @pytest.mark.parametrize(
     ("came", "begun"),
     [

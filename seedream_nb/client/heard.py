@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from seedream_nb.client.unpacking import Unpacking
+from seedream_nb.errors import Unread
+from seedream_nb.keys import Unseen
 from seedream_nb.service import arrived_results
 from seedream_nb.service.reply import MOST_VALUES
 
@@ -56,6 +58,11 @@ class Answer:
     """Whether a whole reply with its links is there."""
     is_ended: bool = False
     """Whether nothing more is to come: a whole JSON object is there, or as much as the head tells of."""
+
+    def __post_init__(self) -> None:
+        """Let neither show itself, as in `posting.Reply`: both may echo the key."""
+        object.__setattr__(self, "headers", Unseen(self.headers))
+        object.__setattr__(self, "content", Unread(self.content))
 
     @property
     def is_refusal(self) -> bool:

@@ -16,11 +16,12 @@ from seedream_nb.errors import DownloadError, OutcomeUnknownError, ReplyError, S
 from seedream_nb.fulfil.pictures import download, recover, write_inline
 from seedream_nb.fulfil.tools import Tools, in_thread
 from seedream_nb.generation import lineage
-from seedream_nb.job import PHASES, Job
+from seedream_nb.job import PHASES, Job, words
 from seedream_nb.preview import warm_references
 from seedream_nb.record import Record
 from seedream_nb.references.fit import fit
 from seedream_nb.service import Body, Results, arrived_results, is_inline, is_reply, none_made, results_of
+from seedream_nb.settings import MOST_CONCURRENCY
 from seedream_nb.store import unwritable, write_private
 
 if TYPE_CHECKING:
@@ -165,8 +166,11 @@ async def tell_who_has(places: anyio.CapacityLimiter, job: Job) -> None:
     while True:
         marks = sorted(other.mark for other in places.statistics().borrowers if isinstance(other, Job))
         are = "request is" if len(marks) == 1 else "requests are"
-        more = f", and {len(marks) - NAMED} more" if len(marks) > NAMED else ""
-        job.queue(f"Waiting for a place: {len(marks)} {are} in flight ({', '.join(marks[:NAMED])}{more})")
+        others = f", and {len(marks) - NAMED} more" if len(marks) > NAMED else ""
+        told = f"Waiting for a place: {len(marks)} {are} in flight ({', '.join(marks[:NAMED])}{others})"
+        more_places = min(MOST_CONCURRENCY, max(8, 2 * int(places.total_tokens)))
+        more = words.MORE_PLACES if more_places > places.total_tokens else words.LATER
+        job.queue(told, remedy=more.format(places=more_places))
         await asyncio.sleep(PLACES_SECONDS)
 
 

@@ -68,6 +68,7 @@ class Job(Stays):
         self.wait: str | None = None
         self.first_sent: float | None = None
         self.queued: float | None = None
+        self.remedy: str | None = None
         self.generation: Generation | None = None
         self.error: SeedreamError | None = None
         self.followed = False
@@ -210,8 +211,12 @@ class Job(Stays):
         self.first_sent = now if self.first_sent is None else self.first_sent
         self.update(phase="generating", sent=now)
 
-    def queue(self, told: str | None) -> None:
-        """Show for whom it waits before it is sent; None: for nobody any more. Each change begins its timeout anew."""
+    def queue(self, told: str | None, *, remedy: str = words.ONCE_THERE) -> None:
+        """Show for whom it waits before it is sent; None: for nobody any more. Each change begins its timeout anew.
+
+        The `remedy` is for who has waited in vain.
+        """
+        self.remedy = remedy
         if told is None:
             self.queued = None
             self.update(wait=None)

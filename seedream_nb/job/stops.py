@@ -51,7 +51,7 @@ def too_late(job: Job, seconds: float | None) -> StillGeneratingError:
 def never_sent(job: Job) -> ConnectionFailedError:
     """Return the error for a request that waited for others as long as its timeout allows: it is withdrawn."""
     still = f"{job.wait[:1].lower()}{job.wait[1:].rstrip('…')}" if job.wait else job.phase
-    return ConnectionFailedError(words.NEVER_SENT.format(seconds=job.timeout, still=still), hint=words.LATER)
+    return ConnectionFailedError(words.NEVER_SENT.format(seconds=job.timeout, still=still), hint=job.remedy)
 
 
 def ended_from_outside(job: Job) -> SeedreamError:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 UNSENT = "Not done within {seconds:g} s: still {phase}, and not sent yet. It goes on, and will be sent."
 NEVER_SENT = "Not sent within {seconds:g} s: still {still}. So it was withdrawn: nothing was sent, nothing was billed."
-LATER = "Run it again later, or let more requests be in flight: %seedream config concurrency=8"
+LATER = "Run it again later."
+MORE_PLACES = "Run it again later, or let more requests be in flight: %seedream config concurrency={places}"
+ONCE_THERE = "Run it again later: once the other has its pictures, you get those, and nothing is sent."
 WITHDRAWN = "Stopped while {phase}: the request was withdrawn before it was sent. Nothing was billed."
 REFUSED = "Stopped while waiting to send it again: the service had refused it, so nothing was billed."
 BELOW = "The work goes on: its pictures appear below this cell, and in the history, when they come."

@@ -18,7 +18,7 @@ from seedream_nb.service.refusals import WORDS_LIMIT
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from seedream_nb.wire.echoes import Secrets
+    from seedream_nb.service.echoes import Secrets
 
 MOST_LINKS = 100
 """Far beyond the 15 pictures that the service makes in one request: a reply with more makes no sense."""
