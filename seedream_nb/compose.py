@@ -9,8 +9,7 @@ from seedream_nb.errors import Problem, ReferenceImageError, RequestError
 from seedream_nb.files import working_folder
 from seedream_nb.generation.inputs import written
 from seedream_nb.prompt import Prompt, expanded
-from seedream_nb.references.gather import Gathering
-from seedream_nb.references.resolve import Lookups, marks_as_text
+from seedream_nb.references.resolve import Gathering, Lookups, marks_as_text
 from seedream_nb.request import is_series, make_request
 from seedream_nb.scope import EmptyScope, scalar
 from seedream_nb.sizes import TIERS

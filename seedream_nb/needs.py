@@ -35,9 +35,9 @@ IN_PIECES = (
     "urllib.request", "http.cookiejar", "idna", "h11", "anyio", "anyio._core._sockets", "anyio.abc",
     "anyio.streams.tls", "anyio.streams.memory", "click", "pygments.lexers",
     "PIL.ExifTags", "PIL.TiffTags", "PIL.ImageFile", "PIL.BmpImagePlugin", "PIL.GifImagePlugin",
-    "PIL.PpmImagePlugin", "seedream_nb.settings", "seedream_nb.request", "seedream_nb.prompt",
-    "seedream_nb.generation", "seedream_nb.references.opening", "seedream_nb.references.resolve",
-    "seedream_nb.compose", "seedream_nb.wire", "seedream_nb.archive", "seedream_nb.job",
+    "PIL.PpmImagePlugin", "seedream_nb.settings", "seedream_nb.request", "seedream_nb.references.load",
+    "seedream_nb.prompt", "seedream_nb.generation", "seedream_nb.references.adapters", "seedream_nb.references.resolve",
+    "seedream_nb.compose", "seedream_nb.service", "seedream_nb.archive", "seedream_nb.job",
 )  # fmt: skip
 """Parts of what follows that would take long in one piece, where they are, each before what imports it."""
 ON_THE_WAY = (

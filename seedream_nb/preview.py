@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from seedream_nb.errors import plain
 from seedream_nb.files import open_ordinary
 from seedream_nb.picture.structure import opened
-from seedream_nb.references.opening import open_picture
+from seedream_nb.references.load import open_picture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

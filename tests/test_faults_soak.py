@@ -26,7 +26,7 @@ from PIL import Image
 
 from seedream_nb import errors
 from seedream_nb.client import Patience
-from seedream_nb.references.birth import born
+from seedream_nb.references.load import born
 from tests.faults import POST, Cut, FaultServer, OnceRead, Reply, Stall, jpeg
 from tests.procedure import PRICE, Procedure
 

@@ -25,7 +25,8 @@ ROWS = (
     ("fulfil", "clients", "compose", "homes", "jobs"),
     ("job", "archive", "preview", "record"),
     ("client", "budget", "journal", "generation"),
-    ("service", "prompt", "references"),
+    ("service", "prompt"),
+    ("references",),
     ("request",),
     ("endpoint", "picture", "store"),
     ("settings", "options"),
@@ -181,7 +182,7 @@ def test_imports_are_found(source: str, found: set[str]) -> None:
         ("job", "from seedream_nb import sandbox", {"sandbox"}),
         ("clients", "from seedream_nb.sandbox.app import create_app", set()),
         ("sandbox.app", "from seedream_nb.errors import Problem", {"errors"}),
-        ("references.fit", "from seedream_nb.references.strip import strip", set()),
+        ("references.encode", "from seedream_nb.references.metadata import strip", set()),
         ("session", "from seedream_nb.errors import Problem", set()),
     ],
 )

@@ -27,7 +27,7 @@ from seedream_nb.notebook.verbs import columns
 from seedream_nb.picture import Picture, inspecting
 from seedream_nb.prompt import expand, literal, parts_of, wording
 from seedream_nb.prompt.unmeant import reads_as_object
-from seedream_nb.references import chains, opening, paths, resolve, urls
+from seedream_nb.references import load, resolve, written
 from seedream_nb.sandbox import asked, palette, rules
 from seedream_nb.sandbox import references as sandbox_references
 from seedream_nb.scope import EmptyScope, NamesScope
@@ -143,27 +143,27 @@ READINGS: dict[str, tuple[Callable[[str], object], tuple[str, ...]]] = {
     "line with links": (errors.plain_but_links, ("https://a ", "http://", "\ud800")),
     "error": (lambda text: str(errors.SeedreamError(text)), ("a\n",)),
     "name of a file": (store.slug, ("\u0301\u0327", "\ufdfa", "a ")),
-    "address": (lambda text: urls.checked_url("x", f"https://{text}"), ("\u0301\u0327", "a.", "@", "[")),
-    "path of an address": (lambda text: urls.checked_url("x", f"https://a/{text}"), ("\u0301\u0327", "?", "#")),
-    "scheme": (lambda text: urls.is_url(f"h{text}"), ("a", ".")),
-    "data address": (lambda text: urls.content_of("x", f"data:image/png{text}"), (";", ";base64,%41", ",")),
+    "address": (lambda text: written.checked_url("x", f"https://{text}"), ("\u0301\u0327", "a.", "@", "[")),
+    "path of an address": (lambda text: written.checked_url("x", f"https://a/{text}"), ("\u0301\u0327", "?", "#")),
+    "scheme": (lambda text: written.is_url(f"h{text}"), ("a", ".")),
+    "data address": (lambda text: written.content_of("x", f"data:image/png{text}"), (";", ";base64,%41", ",")),
     "host": (addresses.leads_inside, (".", "0x", "1.")),
     "host of the service": (lambda text: host_of(f"https://a/{text}"), ("a", "?")),
     "reference": (find, ("a.", "a,", "[a,", "*/", "*/../", "**/", "[", "/", "@", "data:", "~", "iVBORw0KGgo")),
     "reference in base64": (lambda text: find(f"iVBORw0KGgo{text}"), ("A", " ")),
     "several references": (lambda text: cell.read(f"-i {text}"), ("a ",)),
-    "expression": (lambda text: chains.evaluated(text, NamesScope({"a": 1})), ("a.", "a[0]", "[", "-")),
-    "hint for an expression": (lambda text: chains.hint_for(text, NamesScope({"a": 1})), ("a,", "a==")),
-    "address of a file": (lambda text: paths.path_of_uri(f"file:///{text}"), ("a", "?", "#", "%41")),
+    "expression": (lambda text: written.evaluated(text, NamesScope({"a": 1})), ("a.", "a[0]", "[", "-")),
+    "hint for an expression": (lambda text: written.hint_for(text, NamesScope({"a": 1})), ("a,", "a==")),
+    "address of a file": (lambda text: written.path_of_uri(f"file:///{text}"), ("a", "?", "#", "%41")),
     "path of Windows": (lambda text: find(f"C:\\{text}"), ("\\", "a\\", "/", "é\\")),
-    "what came with a path": (paths.tidied, ('"', "\u202a", "\"'`", ' "', "\u201ca")),
+    "what came with a path": (written.tidied, ('"', "\u202a", "\"'`", ' "', "\u201ca")),
     "path in another form": (find, ("é/", "é/../", "é")),
     "shortened name": (lambda text: errors.shortened(text, 60), ("a/", "\\", "https://", "?")),
-    "raw photo": (lambda text: opening._RAW_STARTS.match(text.encode(errors="replace")), ("II", "MM\0*")),  # noqa: SLF001 - it is handed less
-    "file nearest to it": (lambda text: paths.nearest_file(PACKAGE / text.replace("\0", "")), ("a",)),
+    "raw photo": (lambda text: load._RAW_STARTS.match(text.encode(errors="replace")), ("II", "MM\0*")),  # noqa: SLF001 - it is handed less
+    "file nearest to it": (lambda text: written.nearest_file(PACKAGE / text.replace("\0", "")), ("a",)),
     "marks in braces": (lambda text: list(resolve.marks_as_text(text)), ("{@1}", "{@1", "{@")),
     "earlier results": (shown, ("@1", "1", "a")),
-    "what a file is": (lambda text: opening._what_it_is(text.encode(errors="replace")[:512]), ("<!---->", "<?xml ")),  # noqa: SLF001 - opening hands over so many bytes
+    "what a file is": (lambda text: load._what_it_is(text.encode(errors="replace")[:512]), ("<!---->", "<?xml ")),  # noqa: SLF001 - opening hands over so many bytes
     "what a download is": (lambda text: inspecting._described(text.encode(errors="replace")), ("<", "a")),  # noqa: SLF001 - a whole file is no text
     "row of a table": (lambda text: columns.lines_of(text, text), ("%seedream ", "pip install --upgrade ", "a ")),
     "line of a journal": (lambda text: lines.parsed(f'{{"v":1,"a":"{text}'.encode(errors="replace")), ("[", "{", "1")),
@@ -265,8 +265,8 @@ OURS = {
     "store:_PART_NAME": "names of files",
     "store:_PICTURE_NAME": "names of files",
     "notebook.shown:Shown.pictures": "a mark of at most eleven characters",
-    "references.opening:_CANT": "sixty characters of what Pillow says",
-    "references.strip:_MARKER": "two bytes",
+    "references.load:_CANT": "sixty characters of what Pillow says",
+    "references.metadata:_MARKER": "two bytes",
 }
 """Patterns that meet no text of others, or none that is long."""
 
@@ -308,20 +308,20 @@ READ = {
     "prompt.wording:_RUNS_ON": "numbers in a prompt",
     "prompt.wording:_SAID": "numbers in a prompt",
     "prompt.wording:_numbers": "numbers in a prompt",
-    "references.opening:_RAW_STARTS": "raw photo",
-    "references.opening:_what_it_is": "what a file is",
-    "references.paths:_DRIVE": "address of a file",
-    "references.paths:_FILE_URI": "address of a file",
-    "references.paths:_OF_WINDOWS": "path of Windows",
-    "references.paths:_readings": "path of Windows",
-    "references.paths:why_elsewhere": "path of Windows",
+    "references.load:_RAW_STARTS": "raw photo",
+    "references.load:_what_it_is": "what a file is",
+    "references.written:_DRIVE": "address of a file",
+    "references.written:_FILE_URI": "address of a file",
+    "references.written:_OF_WINDOWS": "path of Windows",
+    "references.written:_readings": "path of Windows",
+    "references.written:why_elsewhere": "path of Windows",
     "references.resolve:_BASE64_PICTURE": "reference in base64",
     "references.resolve:_IN_BRACES": "marks in braces",
     "references.resolve:_PAST": "reference",
     "references.resolve:_SHOWN_BEFORE": "reference",
-    "references.urls:_DATA": "data address",
-    "references.urls:_SCHEME": "scheme",
-    "references.urls:checked_url": "address",
+    "references.written:_DATA": "data address",
+    "references.written:_SCHEME": "scheme",
+    "references.written:checked_url": "address",
     "request:HAN": "words of a prompt",
     "request:_ADDRESS": "address in a record",
     "request:_HALF": "words of a prompt",

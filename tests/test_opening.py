@@ -16,9 +16,8 @@ from seedream_nb.errors import Problem, ReferenceImageError
 from seedream_nb.picture import inspect
 from seedream_nb.picture.structure import is_whole_jpeg
 from seedream_nb.preview import cheap_preview, preview
-from seedream_nb.references.birth import born
-from seedream_nb.references.fit import fit
-from seedream_nb.references.opening import NotAPicture, open_picture
+from seedream_nb.references.encode import fit
+from seedream_nb.references.load import NotAPicture, born, open_picture
 from tests.pictures import chunk, encoded, gradient, noise, page, segment, tiff
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from PIL import Image
 
 from seedream_nb.errors import Problem, RequestError
 from seedream_nb.options import OPTIONS
-from seedream_nb.references.birth import born
-from seedream_nb.references.fit import fit
+from seedream_nb.references.encode import fit
+from seedream_nb.references.load import born
 from seedream_nb.request import Reference, make_request
 from seedream_nb.service import Body, results_of
 from tests.pictures import encoded, gradient, noise
@@ -114,7 +114,7 @@ def test_one_image_or_several() -> None:
 
 def test_a_url_is_accessible() -> None:
     """The page: "Image URL: Make sure that the image URL is accessible."."""
-    from seedream_nb.references.urls import checked_url, leads_inside
+    from seedream_nb.references.written import checked_url, leads_inside
 
     for url in ("http://169.254.1.1/a.png", "file:///a.png", "https://"):
         with pytest.raises(Problem):

@@ -11,9 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seedream_nb.errors import Problem
-from seedream_nb.references.gather import Gathering
-from seedream_nb.references.resolve import Lookups, find
-from seedream_nb.references.urls import checked_url, leads_inside
+from seedream_nb.references.resolve import Gathering, Lookups, find
+from seedream_nb.references.written import checked_url, leads_inside
 from seedream_nb.scope import EmptyScope, NamesScope, Scope
 from tests.pictures import encoded, gradient, noise
 

@@ -29,8 +29,8 @@ from PIL import Image
 from IPython.display import display, update_display, clear_output, Image as Embedded
 from seedream_nb.errors import Problem
 from seedream_nb.notebook.surroundings import NotebookScope
-from seedream_nb.references.birth import born
-from seedream_nb.references.values import sources_of
+from seedream_nb.references.load import born
+from seedream_nb.references.adapters import sources_of
 
 def plain(color, size=(40, 30)):
     return Image.new("RGB", size, color)

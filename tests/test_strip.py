@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from seedream_nb.references.strip import PIECE_BYTES, Damaged, Stripped, strip
+from seedream_nb.references.metadata import PIECE_BYTES, Damaged, Stripped, strip
 from tests.pictures import SECRETS, chunk, encoded, gradient, noise, segment, telling_jpeg, telling_png
 
 JPEG, PNG = "image/jpeg", "image/png"

@@ -20,9 +20,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from seedream_nb.errors import Problem
-from seedream_nb.references.birth import born
-from seedream_nb.references.opening import REFUSED_FORMATS
-from seedream_nb.references.values import sources_of
+from seedream_nb.references.adapters import sources_of
+from seedream_nb.references.load import REFUSED_FORMATS, born
 from tests.pictures import bomb, encoded, gradient, noise
 
 
@@ -282,7 +281,7 @@ def test_no_content_breaks_it(content: bytes) -> None:
 def test_values_are_looked_at_without_importing_pillow() -> None:
     """Whoever hands over a path has no need of it yet."""
     code = (
-        "import sys, pathlib; from seedream_nb.references.values import sources_of; "
+        "import sys, pathlib; from seedream_nb.references.adapters import sources_of; "
         "list(sources_of('x', [pathlib.Path('a'), b'b'])); print('PIL' in sys.modules)"
     )
     ran = subprocess.run(

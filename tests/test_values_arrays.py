@@ -15,10 +15,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from seedream_nb.errors import Problem
-from seedream_nb.references.birth import born
-from seedream_nb.references.fit import fit
-from seedream_nb.references.recognise import is_picture
-from seedream_nb.references.values import sources_of
+from seedream_nb.references.adapters import is_picture, sources_of
+from seedream_nb.references.encode import fit
+from seedream_nb.references.load import born
 from tests.pictures import encoded, gradient
 
 if TYPE_CHECKING:

@@ -15,11 +15,9 @@ import pytest
 
 from seedream_nb.errors import Problem, RequestError
 from seedream_nb.prompt import expand
-from seedream_nb.references.birth import born
-from seedream_nb.references.gather import Gathering
-from seedream_nb.references.recognise import is_picture
-from seedream_nb.references.resolve import Lookups
-from seedream_nb.references.values import sources_of
+from seedream_nb.references.adapters import is_picture, sources_of
+from seedream_nb.references.load import born
+from seedream_nb.references.resolve import Gathering, Lookups
 from seedream_nb.scope import NamesScope
 from tests.pictures import encoded, gradient
 

@@ -13,9 +13,8 @@ import pytest
 from PIL import Image
 
 from seedream_nb.errors import Problem
-from seedream_nb.references.birth import born
-from seedream_nb.references.recognise import is_picture
-from seedream_nb.references.values import sources_of
+from seedream_nb.references.adapters import is_picture, sources_of
+from seedream_nb.references.load import born
 from seedream_nb.request import Reference
 from tests.pictures import encoded, gradient
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from seedream_nb.compose import Composer
 from seedream_nb.errors import Problem, ReferenceImageError
-from seedream_nb.references.fit import fit
+from seedream_nb.references.encode import fit
 from seedream_nb.scope import NamesScope
 from seedream_nb.settings import Settings
 from tests.pictures import bomb, encoded, gradient

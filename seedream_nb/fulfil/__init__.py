@@ -19,7 +19,7 @@ from seedream_nb.generation import lineage
 from seedream_nb.job import PHASES, Job, words
 from seedream_nb.preview import warm_references
 from seedream_nb.record import Record
-from seedream_nb.references.fit import fit
+from seedream_nb.references.encode import fit
 from seedream_nb.service import Body, Results, arrived_results, is_inline, is_reply, none_made, results_of
 from seedream_nb.settings import MOST_CONCURRENCY
 from seedream_nb.store import unwritable, write_private

@@ -57,7 +57,7 @@ class Output:
         if self.sort == "ours":
             return bool(files_of(self.of()))
         if self.sort == "unsure":
-            from seedream_nb.references.recognise import is_picture
+            from seedream_nb.references.adapters import is_picture
 
             return is_picture(self.of())
         return True
@@ -99,7 +99,7 @@ class Output:
         if self.sort != "image":
             return content
         # As an image it is the same picture as the variable that it was shown from.
-        from seedream_nb.references.opening import open_picture
+        from seedream_nb.references.load import open_picture
 
         return open_picture(io.BytesIO(content)).copy()
 

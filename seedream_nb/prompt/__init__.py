@@ -16,6 +16,7 @@ from seedream_nb.prompt.expressions import NAME, Brackets, Expression, escaped_e
 from seedream_nb.prompt.links import Link, link_at
 from seedream_nb.prompt.unmeant import is_path, reads_as_object, unmeant
 from seedream_nb.prompt.wording import Said, pieces, said_in
+from seedream_nb.references.foreign import said
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -284,18 +285,7 @@ def _tried(part: Expression, action: Any) -> Any:  # noqa: ANN401 - values of th
     except (Problem, KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException as error:  # a panic of Rust and SystemExit are no Exception
-        raise Problem(
-            f"{_shown(part)} raises {_said(error)}. To keep it as it is, write {{{_shown(part)}}}."
-        ) from error
-
-
-def _said(error: BaseException) -> str:
-    """Return what an error says; even that may fail."""
-    kind = type(error).__name__
-    try:
-        return f"{kind}: {plain(str(error))}".removesuffix(": ")
-    except Exception:  # noqa: BLE001 - it is somebody's __str__
-        return kind
+        raise Problem(f"{_shown(part)} raises {said(error)}. To keep it as it is, write {{{_shown(part)}}}.") from error
 
 
 def _shown(part: Expression) -> str:

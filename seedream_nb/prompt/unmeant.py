@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from seedream_nb.errors import plain
+from seedream_nb.references.arrays import is_array
+from seedream_nb.references.foreign import is_file
 from seedream_nb.scope import scalar
 
 if TYPE_CHECKING:
@@ -116,8 +118,7 @@ def _path(value: Any, _code: str) -> Unmeant | None:  # noqa: ANN401 - anything
 
 
 def _file(value: Any, code: str) -> Unmeant | None:  # noqa: ANN401 - anything
-    kind = type(value)
-    if not callable(getattr(kind, "read", None)) or not (hasattr(kind, "seek") or hasattr(kind, "closed")):
+    if not is_file(value):
         return None
     return Unmeant(told="is an open file", remedy=f"For what is in it write {{{code}.read()}}.", reads=False)
 
@@ -133,9 +134,12 @@ def _widget(value: Any, code: str) -> Unmeant | None:  # noqa: ANN401 - anything
 
 def _array(value: Any, _code: str) -> Unmeant | None:  # noqa: ANN401 - anything
     kind = type(value)
-    is_array = hasattr(kind, "__array__") or hasattr(kind, "__dlpack__") or kind.__module__ == "array"
     shape = getattr(value, "shape", None)
-    if not is_array or shape == () or (shape is None and not hasattr(kind, "__len__")):
+    if (
+        not (is_array(value) or kind.__module__ == "array")
+        or shape == ()
+        or (shape is None and not hasattr(kind, "__len__"))
+    ):
         return None
     size = f" of shape {tuple(shape)}" if isinstance(shape, tuple) else ""
     called = "an array" if kind.__name__ in {"ndarray", "array", "Array"} else f"an array ({kind.__name__})"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from seedream_nb.references.foreign import MOST_READ, is_table
 from seedream_nb.references.limits import LEAST_SIDE, check_shape, wrong
-from seedream_nb.references.opening import NotAPicture, open_picture
+from seedream_nb.references.load import NotAPicture, open_picture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

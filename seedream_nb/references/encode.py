@@ -1,4 +1,8 @@
-"""Encodes a picture again so that it fits the limits and shows the same, and says in words what was done."""
+"""Makes a reference image fit the service's limits, where that does not change what it shows, and says what was done.
+
+JPEG and PNG files within the limits go as they are, less what must stay home; everything else is decoded, turned
+upright, converted to sRGB, scaled down where it must be, and encoded again. All of it blocks: wait for it in a thread.
+"""
 
 from __future__ import annotations
 
@@ -8,21 +12,37 @@ import io
 import os
 import sys
 import threading
-from typing import TYPE_CHECKING, Any, cast
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from seedream_nb.references.kept import Draft, TooBig
-from seedream_nb.references.limits import MOST_BYTES, MOST_PIXELS, MOST_RATIO, told_dim
-from seedream_nb.references.opening import ANIMATED, LEFT_OUT, brightest, why_unread
-from seedream_nb.references.sample import Sample
-from seedream_nb.references.strip import Damaged
+from seedream_nb.errors import ReferenceImageError, shortened
+from seedream_nb.files import open_ordinary
+from seedream_nb.picture.structure import MOST_TEXT
+from seedream_nb.references.limits import MOST_BYTES, MOST_PIXELS, MOST_RATIO, SHOWN, told_dim
+from seedream_nb.references.load import (
+    ANIMATED,
+    LEFT_OUT,
+    NotAPicture,
+    brightest,
+    digest,
+    open_picture,
+    orientation,
+    stamp,
+    why_unread,
+)
+from seedream_nb.references.metadata import Damaged, Hollow, Stripped, kept_bytes, strip
+from seedream_nb.store import Draft, TooBig
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from PIL import Image
+    from PIL.ImageFile import ImageFile
 
+    from seedream_nb.request import Reference
     from seedream_nb.store import Input
+
 
 LOSSY = frozenset({"JPEG", "MPO", "WEBP", "AVIF", "HEIF", "JPEG2000"})
 """Formats of photos: encoded again as JPEG, for a PNG of a photo is several times as big and shows no more."""
@@ -281,3 +301,154 @@ def _one_scaled(_process: int) -> threading.RLock:
     In a forked child nobody would release the parent's.
     """
     return threading.RLock()
+
+
+_MEDIA_TYPES = {"JPEG": "image/jpeg", "MPO": "image/jpeg", "PNG": "image/png"}
+_JPEG_MODES = ("L", "RGB")
+_AT_ONCE = 2
+"""Pictures that are in memory at once, whoever asks: a photo takes 100 MB there."""
+
+
+def fit(reference: Reference, inputs: Path) -> Input:
+    """Return the file under `inputs` that is sent for a reference; it is written now, once for each content.
+
+    Raises:
+        ReferenceImageError: the content changed since the request was made, is damaged, or is gone.
+        SettingsError: the folder can't be written.
+    """
+    return _threads(os.getpid()).submit(_fit, reference, inputs).result()
+
+
+@functools.cache
+def _threads(_process: int) -> ThreadPoolExecutor:
+    """Return the threads of a process that do this, always the same ones: each keeps for itself what memory it had."""
+    return ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="seedream pictures")
+
+
+def _fit(reference: Reference, inputs: Path) -> Input:
+    name = shortened(reference.name, SHOWN)
+    try:
+        if isinstance(reference.source, Path | bytes):
+            with _stream(reference.source) as stream:
+                return _fit_stream(name, reference, stream, inputs)
+        if reference.source is None:
+            raise ReferenceImageError(f"{name}: no copy of this picture was kept; hand it over again.")
+        return encode(reference.source, name=name, lossless=True, inputs=inputs)
+    except (Damaged, NotAPicture) as error:
+        raise ReferenceImageError(f"{name} {error}.") from error
+    except OSError as error:
+        told = error.strerror or str(error) or type(error).__name__
+        raise ReferenceImageError(f"{name} can't be read: {told}. Check the file, or use another copy.") from error
+
+
+@contextlib.contextmanager
+def _stream(source: Path | bytes) -> Iterator[BinaryIO]:
+    with open_ordinary(source) if isinstance(source, Path) else io.BytesIO(source) as stream:
+        yield stream
+
+
+def _fit_stream(name: str, reference: Reference, stream: BinaryIO, inputs: Path) -> Input:
+    """Send a file as it is, if that can be; else encode it again."""
+    image = open_picture(stream)
+    fits = image.mode in _JPEG_MODES if image.format in {"JPEG", "MPO"} else _has_usual_profile(image)
+    if image.format in _MEDIA_TYPES and fits and image.width * image.height <= MOST_PIXELS:
+        fitting = _stripped(name, reference, stream, image, inputs)
+        if fitting is not None:
+            return fitting
+    _check_unchanged(name, reference, stream)
+    # What was drawn stays exactly as it is; what is too big for that goes as a photo does.
+    lossless = image.format not in LOSSY and (reference.size_bytes or 0) <= MOST_BYTES
+    return encode(open_picture(stream), name=name, lossless=lossless, inputs=inputs)
+
+
+def _has_usual_profile(image: ImageFile) -> bool:
+    """Return whether the colour profile of a PNG is one that every program reads."""
+    return len(image.info.get("icc_profile") or b"") <= MOST_TEXT
+
+
+def _stripped(name: str, reference: Reference, stream: BinaryIO, image: ImageFile, inputs: Path) -> Input | None:
+    """Keep a file as it is, less what must stay home; None if it must be encoded again."""
+    media_type, opened = _MEDIA_TYPES[str(image.format)], cast("BinaryIO", image.fp)
+    if media_type == "image/png" and kept_bytes(opened) > MOST_BYTES:
+        return None
+    opened.seek(0)
+    with Draft(inputs, MOST_BYTES) as draft:
+        try:
+            found = strip(opened, draft, media_type)
+        except Hollow:
+            raise
+        except Damaged:
+            return None  # decoding tells whether it is: some cameras write files that only look it
+        except TooBig:
+            return None
+        _check_unchanged(name, reference, stream)
+        if orientation(found.exif) != 1:
+            return None
+        told = ["animated, its first frame was sent"] if found.animated else []
+        told += filter(None, [_told_dim(stream, found)])
+        return draft.keep(media_type, f"{name}: {', '.join(told)}" if told else None)
+
+
+def _told_dim(stream: BinaryIO, found: Stripped) -> str:
+    """Return that a PNG is all but black, if it is one that may be: such take few bytes, or 16 bits for each pixel."""
+    image = open_picture(stream)
+    may_be = image.format == "PNG" and image.mode not in {"1", "RGB", "RGBA"}
+    if not may_be or (image.mode in {"L", "LA", "P"} and found.kept_bytes * 4 > image.width * image.height):
+        return ""
+    image.load()
+    return told_dim(brightest(image), BRIGHTER)
+
+
+def _check_unchanged(name: str, reference: Reference, stream: BinaryIO) -> None:
+    """Refuse a file that was written to since it was described; a large one is not hashed again without need."""
+    may_have = isinstance(reference.source, Path) and stamp(stream) != reference.stamp
+    if may_have and digest(stream)[0] != reference.sha256:
+        raise ReferenceImageError(f"{name} changed while the request was being prepared. Run it again.")
+
+
+_SAMPLED_PIXELS = 4_000_000
+_STRIPS, _STRIP_ROWS = 8, 16
+_HOPELESS = 1.1
+"""A way to write a picture is left out if a sample says that it would be so much larger than the limit."""
+
+
+class Sample:
+    """A few strips of a large picture, which tell how large it would be as a file; small ones are just written."""
+
+    def __init__(self, image: Image.Image) -> None:
+        """Take the strips."""
+        self._size = image.size
+        self._strips: Image.Image | None = None
+        self._known: dict[str, float] = {}
+        if image.width * image.height >= _SAMPLED_PIXELS and image.mode != "RGBA":
+            self._strips = _strips(image)
+
+    def is_hopeless(self, shape: tuple[int, int], options: dict[str, Any]) -> bool:
+        """Return whether the picture in this shape, written in this way, would surely be too large."""
+        if self._strips is None or options["format"] != "JPEG":
+            return False
+        way = str(options)
+        if way not in self._known:
+            self._known[way] = _size_bytes(self._strips, options) / self._strips.height
+        # A smaller picture has more to tell in each pixel, never less.
+        return (
+            self._known[way] * self._size[1] * shape[0] * shape[1]
+            > _HOPELESS * MOST_BYTES * self._size[0] * self._size[1]
+        )
+
+
+def _strips(image: Image.Image) -> Image.Image:
+    """Return strips of a picture from all its height, one below the other."""
+    from PIL import Image
+
+    strips = Image.new(image.mode, (image.width, _STRIPS * _STRIP_ROWS))
+    for index in range(_STRIPS):
+        top = (image.height - _STRIP_ROWS) * index // (_STRIPS - 1)
+        strips.paste(image.crop((0, top, image.width, top + _STRIP_ROWS)), (0, index * _STRIP_ROWS))
+    return strips
+
+
+def _size_bytes(image: Image.Image, options: dict[str, Any]) -> int:
+    with io.BytesIO() as stream:
+        image.save(stream, **options)
+        return stream.tell()

@@ -1,4 +1,7 @@
-"""From what was written to pictures: marks, URLs, expressions, paths and globs, in this order. None is read here."""
+"""From what was written to the references of one request, each picture once, the wrong ones told.
+
+Marks, URLs, expressions, paths and globs are tried in this order; nothing is read before all of it was found.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +10,28 @@ import itertools
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from seedream_nb.errors import Problem, did_you_mean, plain, shortened
+from seedream_nb.errors import Problem, did_you_mean, plain, shortened, shown
 from seedream_nb.files import is_there
-from seedream_nb.references.birth import born
-from seedream_nb.references.chains import NOTHING, evaluated, hint_for
+from seedream_nb.options import MOST_REFERENCES
+from seedream_nb.references.adapters import Source, is_job, is_meant_as_picture, is_picture, pictures_of, sources_of
+from seedream_nb.references.foreign import guarded
 from seedream_nb.references.limits import wrong
-from seedream_nb.references.paths import (
+from seedream_nb.references.load import born
+from seedream_nb.references.written import (
+    NOTHING,
+    checked_url,
+    content_of,
+    evaluated,
     exists,
     file_meant,
     files_matching,
+    hint_for,
+    is_data,
+    is_url,
+    leads_inside,
     nearest_file,
     path_of_uri,
     placed,
@@ -27,15 +40,14 @@ from seedream_nb.references.paths import (
     unquoted,
     why_elsewhere,
 )
-from seedream_nb.references.urls import checked_url, content_of, is_data, is_url, leads_inside
-from seedream_nb.references.values import Source, sources_of
 from seedream_nb.request import Reference
 from seedream_nb.scope import EmptyScope
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from seedream_nb.scope import Scope
+
 
 _PAST = re.compile(r"@(?:last|[0-9]+(?:\.[0-9]+)?)")
 _SHOWN_BEFORE = re.compile(r"@(?:out|\[[0-9]{1,9}\])")
@@ -290,3 +302,141 @@ def _called(value: object, name: str) -> str:
     """Return what a value is called, in messages and below its picture, when it came without a name of its own."""
     kind = type(value).__name__
     return str(value) if isinstance(value, Path) else f"{name} ({kind})" if name else kind
+
+
+_DEEPEST = 5
+
+
+_MOST_PROBLEMS = 50
+"""For each the nearest name is looked for, which takes a while."""
+
+
+class Gathering:
+    """The references of one request as they are found, in `--image` or in the prompt."""
+
+    def __init__(self, lookups: Lookups) -> None:
+        """Begin with none; `lookups` are where what is written is looked up."""
+        self.warnings: list[str] = []
+        self._lookups = lookups
+        self._problems: list[Problem] = []
+        self._numbers: dict[str, int] = {}
+        self._references: list[Reference] = []
+        self._asked, self._is_full = 0, False
+        self._added = 0
+
+    @property
+    def references(self) -> Sequence[Reference]:
+        """The references so far; the number of each is its place, from 1."""
+        return tuple(self._references)
+
+    @property
+    def problems(self) -> Sequence[Problem]:
+        """What is wrong with those that were added, and with how many there are in all."""
+        if not self._is_full:
+            return tuple(self._problems)
+        over = self._asked - MOST_REFERENCES
+        told = f"images: found more than {MOST_REFERENCES} references ({self._asked} in all); leave out {over}."
+        return (*self._problems, Problem(told, reference=True))
+
+    def add(self, written: object) -> None:
+        """Add what was written as a reference; what is wrong with it goes to the problems."""
+        name, self._added = f"images[{self._added}]", self._added + 1
+        if len(self._problems) >= _MOST_PROBLEMS:
+            return
+        try:
+            with guarded(name):  # even to ask of what class it is may run code of its own
+                self._take(find(written, self._lookups, self.warnings.append, name=name))
+        except Problem as problem:
+            self._problems.append(problem)
+
+    def of_value(self, name: str, value: object) -> Sequence[int] | None:
+        """Return the numbers of the pictures that a value in braces is; None if it is none and was not meant as one.
+
+        Raises:
+            Problem: a picture that can't be used, what was meant as one and is none, or a list with such in it.
+        """
+        if is_job(value):
+            raise wrong(name, f"is a job; for its pictures write {{{name}.result()}}.")
+        with guarded(name):
+            if is_picture(value) or pictures_of(value) is not None:
+                return self._take(of_value(name, value, self._lookups))
+            if issubclass(type(value), list | tuple) and _has_pictures(value):
+                raise Problem(*self._not_pictures(name, value), reference=True)
+            if _is_meant(name, value):
+                return self._take(of_value(name, value, self._lookups))  # which tells why it is none
+        return None
+
+    def of_link(self, target: str) -> Sequence[int]:
+        """Return the number of the picture that a Markdown image leads to; raises Problem."""
+        return self._take(of_link(target, self._lookups))
+
+    def _not_pictures(self, name: str, values: Any) -> Iterator[str]:  # noqa: ANN401 - a list or tuple
+        """Yield why parts of a list of pictures are none, each by its place."""
+        for index, value in enumerate(values):
+            part = f"{name}[{index}]"
+            if is_picture(value):
+                continue
+            if issubclass(type(value), list | tuple):
+                yield from self._not_pictures(part, value)
+            elif not _is_meant(part, value):
+                told = f"is no picture but {shown(value)}, in a list of pictures; take it out."
+                yield str(wrong(part, told))
+            else:
+                try:
+                    self._take(of_value(part, value, self._lookups))
+                except Problem as problem:
+                    yield from problem.texts
+
+    def _take(self, found: Iterable[Found]) -> Sequence[int]:
+        """Return the numbers of what was found, each once; what is more than fits is not read.
+
+        Raises:
+            Problem: with one sentence for each that can't be used.
+        """
+        each_found = list(found)
+        self._asked += len(each_found)
+        numbers: dict[int, None] = {}
+        told: list[str] = []
+        for each in each_found:
+            if self._is_full or len(told) == _MOST_PROBLEMS:
+                break
+            try:
+                reference = each.born()
+            except Problem as problem:
+                told += problem.texts
+                continue
+            if number := self._number_of(reference):
+                numbers[number] = None
+        if told:
+            raise Problem(*told, reference=True)
+        return tuple(numbers) or (0,)  # of a request that is refused: there is no room
+
+    def _number_of(self, reference: Reference) -> int | None:
+        """Return the number of a picture, a new one where it is new; None where there is no room for it."""
+        known = self._numbers.get(reference.identity)
+        if known is None and len(self._references) == MOST_REFERENCES:
+            self._is_full = True
+        elif known is None:
+            self._references.append(reference)
+            known = self._numbers[reference.identity] = len(self._references)
+        return known
+
+
+def _has_pictures(values: Any, depth: int = 0) -> bool:  # noqa: ANN401 - a list or tuple
+    """Return whether there are pictures in a list, or what was meant as such."""
+    if depth > _DEEPEST:
+        return False
+    return any(
+        _has_pictures(each, depth + 1)
+        if issubclass(type(each), list | tuple)
+        else is_picture(each) or _is_meant("", each)
+        for each in values
+    )
+
+
+def _is_meant(name: str, value: object) -> bool:
+    """Return whether a value was meant as a picture; one that should hold a picture, and is empty, is refused."""
+    try:
+        return is_meant_as_picture(value)
+    except Problem as problem:
+        raise Problem(*(f"{name}{text}" for text in problem.texts), reference=True) from problem

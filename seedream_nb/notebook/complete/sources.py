@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seedream_nb.errors import plain
-from seedream_nb.notebook.complete.holding import held, is_result
 from seedream_nb.notebook.complete.offers import MOST_TOLD, Offer
 from seedream_nb.notebook.shown import shown_by
 from seedream_nb.notebook.surroundings import NotebookScope
+from seedream_nb.references.adapters import held
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -70,7 +70,7 @@ class NotebookSources:
 
     def results(self) -> Iterator[Offer]:
         """Yield the names that hold results."""
-        return (Offer(text=name, told=held(value)) for name, value in self._values() if is_result(value))
+        return (Offer(text=name, told="result") for name, value in self._values() if held(value) == "result")
 
     def _values(self) -> Iterable[tuple[str, object]]:
         return ((name, self._ip.user_ns.get(name)) for name in self.names())

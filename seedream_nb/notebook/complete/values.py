@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from seedream_nb.notebook.complete.offers import Offer, Offers
-from seedream_nb.notebook.complete.suffixes import is_picture_name
 from seedream_nb.options import MOST_IMAGES, SEQUENTIAL
+from seedream_nb.references.adapters import is_picture_name
 from seedream_nb.settings import BACKENDS, SETTINGS
 from seedream_nb.sizes import RATIO_SIZES, TIERS
 

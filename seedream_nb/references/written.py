@@ -1,20 +1,30 @@
-"""Paths as people write and paste them: in quotes, with characters that nobody sees, with accents written apart."""
+"""What people write and paste for a reference, read as a path, a URL or an expression of the notebook."""
 
 from __future__ import annotations
 
+import ast
+import base64
+import binascii
+import builtins
 import glob
 import os
 import re
 import unicodedata
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, unquote_to_bytes, urlsplit
 
-from seedream_nb.errors import nearest
+from seedream_nb import addresses
+from seedream_nb.errors import nearest, plain
+from seedream_nb.references.foreign import said
 from seedream_nb.references.limits import wrong
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from seedream_nb.scope import Scope
+
 
 _MOST_LISTED = 10_000
 _UNSEEN = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
@@ -166,3 +176,144 @@ def _names(folder: Path) -> list[str]:
             return [entry.name for entry, _ in zip(entries, range(_MOST_LISTED), strict=False)]
     except (OSError, ValueError):
         return []
+
+
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]+://|(?:https?|data):", re.IGNORECASE)
+_DATA = re.compile(r"data:([^,;]*)((?:;[^,;]*)*),(.*)", re.IGNORECASE | re.DOTALL)
+_LONGEST_URL = 8_000
+
+
+def is_url(text: str) -> bool:
+    """Return whether a text is meant as a URL or data URI: a Windows path such as `C:/x` is not."""
+    return _SCHEME.match(text) is not None
+
+
+def is_data(text: str) -> bool:
+    """Return whether a URL carries its content itself."""
+    return text[:5].lower() == "data:"
+
+
+def content_of(name: str, text: str) -> bytes:
+    """Return the bytes of a data URI.
+
+    Raises:
+        Problem: it is not `data:image/<format>;base64,…`, or its base64 is broken.
+    """
+    found = _DATA.fullmatch(text)
+    if found is None or not found[1].lower().startswith("image/") or ";base64" not in found[2].lower():
+        raise wrong(name, "is no data URI of a picture; it must read data:image/png;base64,… or jpeg.")
+    try:
+        return base64.b64decode(b"".join(unquote_to_bytes(found[3]).split()), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise wrong(name, f"has broken base64 ({error}); encode the file again.") from error
+
+
+def checked_url(name: str, text: str) -> str:
+    """Return a URL, as written, that somebody can be expected to fetch; no name is looked up.
+
+    Raises:
+        Problem: not http(s), no host, or a link-local address: clouds keep secrets there.
+    """
+    # First, for reading a host of a million combining characters takes hours.
+    if len(text) > _LONGEST_URL or re.search(r"[\s\x00-\x1f\x7f]", text):
+        raise wrong(name, f"has white space in it, or more than {_LONGEST_URL} characters: it can't be fetched.")
+    parts = _parts(name, text)
+    if addresses.is_link_local(parts.hostname or ""):
+        raise wrong(name, "is a link-local address, which is never fetched; save the picture and hand over its path.")
+    return text
+
+
+def leads_inside(url: str) -> bool:
+    """Return whether a URL leads, as written, to this machine or network, where the service can't reach it."""
+    return addresses.leads_inside(urlsplit(url).hostname or "")
+
+
+def _parts(name: str, text: str) -> SplitResult:
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise wrong(name, f"is no URL ({error}).") from error
+    if parts.scheme.lower() not in {"http", "https"}:
+        path = " For a file write its path." if parts.scheme.lower() == "file" else ""
+        raise wrong(name, f"is not http or https: the service can't fetch it.{path}")
+    if not host:
+        raise wrong(name, "has no host: write https://host/picture.png.")
+    return parts
+
+
+NOTHING = object()
+_SHOWN = 60
+_LONGEST_EXPRESSION = 2_000
+"""Characters of one expression, as in a prompt."""
+
+
+def evaluated(word: str, scope: Scope) -> tuple[object, str]:
+    """Return the value of a word that is an expression, or `NOTHING` and why it is none.
+
+    Raises:
+        Problem: the names in it exist, but it fails.
+    """
+    chain = _chain(word)
+    if chain is None:
+        return NOTHING, ""
+    if chain.name not in set(scope.names()) and not (
+        scope.has_builtins and chain.calls and hasattr(builtins, chain.name)
+    ):
+        return NOTHING, f", and there is no variable {plain(chain.name, _SHOWN)}"
+    try:
+        return scope.evaluate(word), ""
+    except Exception as error:
+        if isinstance(error, AttributeError) and error.name in chain.attributes:
+            return NOTHING, f", and {chain.name} has no attribute {error.name}"
+        raise wrong(word, f"raises {said(error)}. For a file of that name write ./{word}.") from error
+
+
+def hint_for(word: str, scope: Scope) -> str:
+    """Return what to write in place of a word that is more of an expression than can stand there; "" for others."""
+    node = None if _chain(word) else _parsed(word)
+    if node is None or isinstance(node, ast.Set | ast.Dict):  # braces are of a prompt
+        return ""
+    if {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}.isdisjoint(scope.names()):
+        return ""
+    if isinstance(node, ast.Tuple | ast.List) and node.elts:
+        return f" For several write {plain(' '.join(f'-i {ast.unparse(each)}' for each in node.elts), _SHOWN)}."
+    return " For the value of an expression make it a variable, and write that."
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Chain:
+    """A name followed by attributes, subscripts and calls."""
+
+    name: str
+    attributes: frozenset[str]
+    calls: bool
+
+
+def _chain(word: str) -> _Chain | None:
+    """Return the shape of an expression as a template may have it, or None for any other text."""
+    node = _parsed(word)
+    if node is None:
+        return None
+    attributes, calls = set(), False
+    while not isinstance(node, ast.Name):
+        if isinstance(node, ast.Attribute):
+            attributes.add(node.attr)
+            node = node.value
+        elif isinstance(node, ast.Subscript):
+            node = node.value
+        elif isinstance(node, ast.Call):
+            calls, node = True, node.func
+        else:
+            return None
+    return _Chain(name=node.id, attributes=frozenset(attributes), calls=calls)
+
+
+def _parsed(word: str) -> ast.expr | None:
+    """Return what Python reads in a word, or None."""
+    if len(word) > _LONGEST_EXPRESSION:
+        return None
+    try:
+        return ast.parse(word, mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
