@@ -10,8 +10,11 @@ PY := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)/python
 PYTHON ?= $(shell for python in python3.14 python3.13 python3.12 python3.11 python3 python; do \
   $$python -c "import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))" >/dev/null 2>&1 \
   && echo $$python && break; done)
-# How many tests run at once.
-WORKERS ?= 2
+# How many tests run at once: half of them wait, for a kernel, a page or a clock. Those of `make check` wait for nothing.
+PROCESSORS := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+WORKERS ?= $(shell expr 2 \* $(PROCESSORS))
+# Where no bytecode is kept, each of the many processes that tests start compiles all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 LAB ?=
 BACKEND ?= sandbox
 
@@ -38,7 +41,7 @@ check: $(VENV)/dev.done
 	@$(PY) -m ruff check
 	@$(PY) -m ruff format --check
 	@said=.mypy_cache/said; mkdir -p .mypy_cache; $(PY) -m mypy >$$said 2>&1 & types=$$!; trap 'kill $$types' INT; \
-	  $(PY) -m pytest -n $(WORKERS) --dist loadgroup -m "not slow and not kernel" --ignore=tests/browser --hypothesis-profile=quick; tests=$$?; \
+	  $(PY) -m pytest -n $(PROCESSORS) --dist loadgroup -m "not slow and not kernel" --ignore=tests/browser --hypothesis-profile=quick; tests=$$?; \
 	  wait $$types; types=$$?; cat .mypy_cache/said; [ $$tests = 0 ] && [ $$types = 0 ]
 
 test: $(VENV)/dev.done $(VENV)/values.done $(VENV)/browser.done $(VENV)/kernels.done $(VENV)/page.done

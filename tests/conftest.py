@@ -63,6 +63,24 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     return f"{argname}-{len(val)}" if isinstance(val, str | bytes) and len(val) > LONG else None
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give tests that share what their module makes once, such as a kernel, to one process: else each makes its own."""
+    for item in items:
+        if isinstance(item, pytest.Function) and not item.get_closest_marker("xdist_group"):
+            kinds = made_by_the_module(item)
+            if kinds is not None:
+                item.add_marker(pytest.mark.xdist_group("-".join([item.path.stem, *map(str, kinds)])))
+
+
+def made_by_the_module(item: pytest.Function) -> list[int] | None:
+    """Return which kinds of parametrized things of its module a test shares; None if it shares nothing."""
+    known = item._fixtureinfo.name2fixturedefs  # noqa: SLF001 - pytest tells it nowhere else
+    shared = [name for name in item.fixturenames if name in known and known[name][-1].scope == "module"]
+    kinds = item.callspec.indices if hasattr(item, "callspec") else {}
+    return sorted(kinds[name] for name in shared if known[name][-1].params) if shared else None
+
+
 @contextlib.contextmanager
 def empty_environment(home: Path) -> Iterator[pytest.MonkeyPatch]:
     """Leave nothing in the environment that could change what is tested, and make this folder the user's home."""

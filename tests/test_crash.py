@@ -26,10 +26,7 @@ if TYPE_CHECKING:
     from tests.conftest import NewSession
     from tests.faults import FaultServer, Seen
 
-pytestmark = [
-    pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither SIGKILL nor fork"),
-    pytest.mark.xdist_group("crash"),
-]
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither SIGKILL nor fork")
 
 REQUESTS = 4
 LINES = REQUESTS * (1 + 1 + PICTURES + 1)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tests.faults.script import Script, Seen
     from tests.kernel import Ran
 
-pytestmark = [pytest.mark.kernel, pytest.mark.xdist_group("secrets")]
+pytestmark = pytest.mark.kernel
 
 WAYS = ("configure", "environment", "dotenv", "login", "colab")
 

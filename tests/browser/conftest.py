@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import uuid
+from collections import Counter
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,13 +24,22 @@ if TYPE_CHECKING:
     from tests.browser.panel import Open
 
 
+LANES = 3
+"""How many processes have a browser and a JupyterLab: each takes several modules, one after the other."""
+
+
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests of this folder, and run those of a module one after the other, in one process."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.browser)
-            item.add_marker(pytest.mark.xdist_group(f"browser-{item.path.stem}"))
+    here = [item for item in items if Path(__file__).parent in item.path.parents]
+    tests, lanes = Counter(item.path for item in here), Counter(range(LANES))
+    lane_of = dict[Path, int]()
+    for path, count in tests.most_common():
+        lane_of[path] = min(lanes, key=lanes.__getitem__)
+        lanes[lane_of[path]] += count
+    for item in here:
+        item.add_marker(pytest.mark.browser)
+        item.add_marker(pytest.mark.xdist_group(f"browser-{lane_of[item.path]}"))
 
 
 @pytest.fixture(scope="session")
