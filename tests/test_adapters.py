@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from PIL import Image
@@ -76,8 +76,8 @@ def test_it_goes_into_the_tray(session: Session) -> None:
 
 def test_tab_offers_it(session: Session, names: NamesScope) -> None:
     """With what the table calls it."""
-    shell = SimpleNamespace(user_ns={"sketch": names.evaluate("sketch")}, user_ns_hidden={})
-    offers = NotebookSources(shell, lambda: session).pictures()  # type: ignore[arg-type]  # as much as is needed
+    shell: Any = SimpleNamespace(user_ns={"sketch": names.evaluate("sketch")}, user_ns_hidden={})
+    offers = NotebookSources(shell, names, lambda: session).pictures()
     assert [(offer.text, offer.told) for offer in offers] == [("sketch", "sketch")]
 
 

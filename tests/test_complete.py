@@ -18,6 +18,7 @@ from seedream_nb.notebook.complete import IDENTIFIER, Completer
 from seedream_nb.notebook.complete.lines import complete
 from seedream_nb.notebook.complete.offers import Offer, Offers
 from seedream_nb.notebook.complete.sources import NotebookSources
+from seedream_nb.notebook.surroundings import NotebookScope
 from seedream_nb.options import OPTIONS
 from seedream_nb.references.adapters import held
 from seedream_nb.session import Session
@@ -25,7 +26,7 @@ from seedream_nb.settings import Settings
 from seedream_nb.words import split
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from tests.conftest import NewSession
 
@@ -344,9 +345,14 @@ def shell(**names: object) -> Any:  # noqa: ANN401 - as much of a shell as is ne
     return SimpleNamespace(user_ns=names, user_ns_hidden={}, Completer=SimpleNamespace(custom_matchers=[]))
 
 
+def sources_of(ip: Any, session: Callable[[], Session]) -> NotebookSources:  # noqa: ANN401 - see shell
+    """Return what a notebook around this shell has to offer."""
+    return NotebookSources(ip, NotebookScope(ip), session)
+
+
 def test_names_that_hold_pictures(tmp_path: Path) -> None:
     """Of the notebook's names those that hold pictures, by name; none with an underscore."""
-    sources = NotebookSources(shell(b="b.png", a="a.png", _c="c.png", d=1), lambda: at(tmp_path))
+    sources = sources_of(shell(b="b.png", a="a.png", _c="c.png", d=1), lambda: at(tmp_path))
     assert [offer.text for offer in sources.pictures()] == ["a", "b"]
     assert list(sources.names()) == ["a", "b", "d"]
 
@@ -366,12 +372,12 @@ def test_marks_come_from_the_history(new_session: NewSession) -> None:
     session.start("a fox", size="1K").result()
     session.start("a hare", size="1K", max_images=2).result()
 
-    found = list(NotebookSources(shell(), lambda: session).references())
+    found = list(sources_of(shell(), lambda: session).references())
 
     assert [(offer.text, offer.told) for offer in found] == [
         *(("@last", "a hare"), ("@2", "a hare"), ("@2.1", "a hare"), ("@2.2", "a hare"), ("@1", "a fox")),
     ]
-    results = NotebookSources(shell(g=session.history[1], x=1), lambda: session).results()
+    results = sources_of(shell(g=session.history[1], x=1), lambda: session).results()
     assert [(offer.text, offer.told) for offer in results] == [("g", "result")]
 
 
@@ -384,7 +390,7 @@ def test_braces_tell_which_names_hold_pictures() -> None:
 
 def test_nothing_is_made_by_looking(tmp_path: Path) -> None:
     """Without any history there are no marks, and no folder appears."""
-    sources = NotebookSources(shell(), lambda: at(tmp_path))
+    sources = sources_of(shell(), lambda: at(tmp_path))
     assert [*sources.references(), *sources.generations()] == []
     assert sources.entries("nowhere/") == sources.entries("~nobody-here/") == []
     assert list(tmp_path.iterdir()) == []

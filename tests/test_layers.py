@@ -141,6 +141,51 @@ def test_libraries_stay_in_their_rooms(module: str) -> None:
     assert strangers(module, modules()[module]) == set()
 
 
+def module_of(name: str) -> str:
+    """Return the module of the package that an imported name is, or is in."""
+    module = name.removeprefix("seedream_nb").removeprefix(".")
+    while module not in modules():
+        module = module.rpartition(".")[0]
+    return module
+
+
+STANDING = [{"service.refusals", "service.reply"}, {"client.again", "client.posting"}, {"job", "job.stops"}]
+"""Circles that are being taken apart."""
+
+
+def circles(graph: dict[str, set[str]]) -> list[set[str]]:
+    """Return the modules that import each other, in however many steps."""
+    reached = {module: set(found) for module, found in graph.items()}
+    for through in graph:
+        for module, found in reached.items():
+            if through in found:
+                reached[module] = found | reached[through]
+    loops = {frozenset(other for other in graph if other in reached[each] and each in reached[other]) for each in graph}
+    return sorted((set(loop) for loop in loops if loop), key=sorted)
+
+
+def test_no_modules_import_each_other() -> None:
+    """No module needs itself, by whichever way, in functions and for type checking too: each can be read by itself."""
+    graph = {
+        module: {module_of(name) for name in imports_of(module, file) if name.split(".")[0] == "seedream_nb"} - {module}
+        for module, file in modules().items()
+    }
+    assert [loop for loop in circles(graph) if loop not in STANDING] == []
+
+
+@pytest.mark.parametrize(
+    ("graph", "found"),
+    [
+        ({"a": {"b"}, "b": {"c"}, "c": set()}, []),
+        ({"a": {"b"}, "b": {"a"}, "c": {"a"}}, [{"a", "b"}]),
+        ({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"e"}, "e": {"d"}}, [{"a", "b", "c"}, {"d", "e"}]),
+    ],
+)
+def test_circles_are_found(graph: dict[str, set[str]], found: list[set[str]]) -> None:
+    """However long they are, and no others."""
+    assert circles(graph) == found
+
+
 @pytest.mark.parametrize("name", sorted(seedream_nb.__all__))
 def test_no_module_takes_the_place_of_a_public_name(name: str) -> None:
     """No room has a public object's name: importing it would put the module in the object's place."""

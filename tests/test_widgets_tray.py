@@ -12,8 +12,9 @@ from PIL import Image
 from seedream_nb.errors import ReferenceImageError, SeedreamError
 from seedream_nb.options import MOST_REFERENCES
 from seedream_nb.widgets.arriving import CHUNK_BYTES, MOST_AT_ONCE, MOST_BYTES, Arriving
+from seedream_nb.widgets.panel import ReferenceTray
 from seedream_nb.widgets.state import State
-from seedream_nb.widgets.tray import ReferenceTray, Tray
+from seedream_nb.widgets.tray import Tray
 from tests.faults.script import POST, Links
 
 if TYPE_CHECKING:

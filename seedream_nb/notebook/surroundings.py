@@ -53,7 +53,7 @@ class NotebookScope:
         from seedream_nb.notebook.complete.sources import NotebookSources
 
         line = f"{_IMAGE}{word}"
-        found = complete(line, 0, len(line), NotebookSources(self._ip, PROCESS.the_session))
+        found = complete(line, 0, len(line), NotebookSources(self._ip, self, PROCESS.the_session))
         if found is None:
             return []
         start = line[len(_IMAGE) : len(line) - len(found.fragment)]

@@ -8,7 +8,6 @@ need("ipywidgets")
 need("anywidget")
 
 from seedream_nb.widgets.gallery import Gallery  # noqa: E402 - older ones may lack what these import
-from seedream_nb.widgets.panel import Panel  # noqa: E402
-from seedream_nb.widgets.tray import ReferenceTray  # noqa: E402
+from seedream_nb.widgets.panel import Panel, ReferenceTray  # noqa: E402
 
 __all__ = ["Gallery", "Panel", "ReferenceTray"]

@@ -14,19 +14,20 @@ from seedream_nb.process import PROCESS
 from seedream_nb.prompt import is_plain
 from seedream_nb.sizes import nearest_shape
 from seedream_nb.widgets.gallery import Gallery
-from seedream_nb.widgets.messages import Answer, RefusedError, field_of
+from seedream_nb.widgets.messages import Answer, BadMessageError, RefusedError, field_of
 from seedream_nb.widgets.piece import Piece, module, static
 from seedream_nb.widgets.state import State
-from seedream_nb.widgets.tray import ReferenceTray
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from seedream_nb.request import Reference
     from seedream_nb.session import Session
     from seedream_nb.widgets.messages import Asked
 
 PROMPTS = 100
 """Earlier prompts that Alt+Up walks through."""
+_MOST_OFFERS = 30
 
 
 class Form(Piece):
@@ -129,6 +130,57 @@ class Queue(Piece):
             raise
         finally:
             self._state.change()
+
+
+class ReferenceTray(Piece):
+    """The tray as a widget; `sd.ReferenceTray()` can be used alone, its `value` is what `images=` takes."""
+
+    _esm = module("tray.js")
+    _css = static("panel.css")
+
+    def __init__(self, state: State | None = None, **traits: Any) -> None:  # noqa: ANN401 - a widget's own
+        """Show the tray of a panel, or one of its own."""
+        if state is None:
+            state = State(PROCESS.the_session())
+        self._tray = state.tray
+        super().__init__(
+            state,
+            {
+                "offers": lambda asked: Answer(values={"offers": self._offers(asked.text("word", 1000))}),
+                "add": lambda asked: self._tray.add(asked.text("written")),
+                "shown": lambda asked: self._tray.add_shown(asked.text("mark", 30), asked.text("file", 1000)),
+                "file": self._receive,
+                "forget": lambda asked: self._tray.arriving.forget(asked.text("key", 64)),
+                "remove": lambda asked: self._tray.remove(asked.number("number")),
+                "move": lambda asked: self._tray.move(asked.number("number"), asked.number("place")),
+                "thumbnail": lambda asked: Answer(buffers=[self._tray.thumbnail(asked.number("number"))]),
+            },
+            **traits,
+        )
+
+    @property
+    def value(self) -> Sequence[Reference]:
+        """The references it holds, for `images=`."""
+        return tuple(self._tray.held())
+
+    def _offers(self, word: str) -> list[str]:
+        try:
+            return list(self._state.session.scope.offers(word))[:_MOST_OFFERS]
+        except Exception:  # noqa: BLE001 - whatever is wrong, adding it will tell
+            return []
+
+    def _receive(self, asked: Asked) -> Answer:
+        if len(asked.buffers) != 1:
+            raise BadMessageError("A piece of a file came without its bytes. Add it once more.")
+        whole = self._tray.receive(
+            asked.text("key", 64), asked.text("name", 1000), asked.number("size_bytes"), asked.number("offset"),
+            asked.buffers[0],
+        )  # fmt: skip
+        return Answer(values={"whole": whole})
+
+    def shown(self) -> Mapping[str, Any]:
+        """Return all that the panel shows."""
+        return self._state.snapshot()
 
 
 class Panel(VBox):  # type: ignore[misc]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import uuid
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from seedream_nb.compose import is_tier
 from seedream_nb.errors import SeedreamError
@@ -19,12 +19,22 @@ if TYPE_CHECKING:
     from seedream_nb.request import Reference
     from seedream_nb.session import Session
     from seedream_nb.widgets.messages import Asked
-    from seedream_nb.widgets.piece import Piece
 
 FORM = {"prompt": "", "size": "2K", "aspect": "1:1", "width": 2048, "height": 2048, "max_images": 1, "watermark": True}
 MOST_NUMBER = 10**9
 _Draft: TypeAlias = "tuple[dict[str, Any], list[Reference]]"
 """What is in form and tray."""
+
+
+class Showing(Protocol):
+    """A piece of the panel, which shows the state."""
+
+    @property
+    def in_sight(self) -> bool:
+        """Whether a page shows it."""
+
+    def refresh(self) -> None:
+        """Send what it shows to where it is in sight."""
 
 
 class State:
@@ -44,11 +54,11 @@ class State:
         self.rows = Rows(session)
         self._version = 0
         self._stamp = 0
-        self._pieces: list[Piece] = []
+        self._pieces: list[Showing] = []
 
     # -- telling -----------------------------------------------------------------------------------
 
-    def listen(self, piece: Piece) -> None:
+    def listen(self, piece: Showing) -> None:
         """Have a piece refreshed, on any thread, whenever something has changed."""
         self._pieces.append(piece)
 

@@ -61,8 +61,9 @@ class Completer:
     def _offers(self, context: CompletionContext) -> Offers | None:
         from seedream_nb.notebook.complete.lines import complete
         from seedream_nb.notebook.complete.sources import NotebookSources
+        from seedream_nb.notebook.surroundings import NotebookScope
 
-        sources = NotebookSources(self._ip, self._session)
+        sources = NotebookSources(self._ip, NotebookScope(self._ip), self._session)
         try:
             return complete(context.full_text, context.cursor_line, context.cursor_position, sources)
         except Exception:  # noqa: BLE001 - whatever is wrong, a Tab is no place to tell it: the cell will, when it runs

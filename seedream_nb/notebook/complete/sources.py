@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from seedream_nb.errors import plain
 from seedream_nb.notebook.complete.offers import MOST_TOLD, Offer
 from seedream_nb.notebook.shown import shown_by
-from seedream_nb.notebook.surroundings import NotebookScope
 from seedream_nb.references.adapters import held
 
 if TYPE_CHECKING:
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from seedream_nb.generation import Generation
+    from seedream_nb.scope import Scope
     from seedream_nb.session import Session
 
 _GENERATIONS = 300
@@ -32,9 +32,9 @@ _ENTRIES = 10_000
 class NotebookSources:
     """The sources of one shell."""
 
-    def __init__(self, ip: InteractiveShell, session: Callable[[], Session]) -> None:
-        """Look into this shell's names; the session is asked for its history only."""
-        self._ip, self._session = ip, session
+    def __init__(self, ip: InteractiveShell, scope: Scope, session: Callable[[], Session]) -> None:
+        """Look into this shell, of which the scope tells the names; the session is asked for its history only."""
+        self._ip, self._scope, self._session = ip, scope, session
 
     def references(self) -> Iterator[Offer]:
         """Yield `@last`, and of each generation with pictures its mark and those of its pictures."""
@@ -60,7 +60,7 @@ class NotebookSources:
 
     def names(self) -> list[str]:
         """Return the names that cells have made, sorted; those with an underscore are not for show."""
-        return sorted(name for name in NotebookScope(self._ip).names() if not name.startswith("_") and name != "Out")
+        return sorted(name for name in self._scope.names() if not name.startswith("_") and name != "Out")
 
     def pictures(self) -> Iterator[Offer]:
         """Yield the names that hold pictures, with what they hold."""
