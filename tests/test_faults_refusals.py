@@ -261,6 +261,46 @@ def test_the_links_of_a_reply_that_broke_off_are_kept(new_session: NewSession, f
     assert len(fault_server.posts) == 1
 
 
+@pytest.mark.parametrize("first", [True, False], ids=["after recover", "at once"])
+def test_once_takes_no_reply_that_broke_off_for_all(
+    new_session: NewSession,
+    fault_server: FaultServer,
+    first: bool,  # noqa: FBT001 - whether `recover` comes before
+) -> None:
+    """Two links of a reply that broke off are not all that was asked for: `once` asks again, recovered or not."""
+    broken_reply(fault_server, links=2, whole=False)
+    session = new_session()
+    with pytest.raises(errors.OutcomeUnknownError):
+        session.start("a fox", max_images=3, once=True).result()
+    if first:
+        (recovered,) = session.recover()
+        assert (recovered.status, len(recovered), recovered.missing) == ("partial", 2, {})
+        assert "broke after" in (recovered.error or "")
+        assert ([*session.history.unfinished()], session.recover()) == ([], [])
+    fault_server.on(POST, Links())
+    again = session.start("a fox", max_images=3, once=True).result()
+    assert (again.id, again.status, len(again)) == (2, "done", 3)
+    assert len(fault_server.posts) == 2
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["after recover", "at once"])
+def test_once_takes_all_that_was_asked_for_though_the_reply_broke_off(
+    new_session: NewSession,
+    fault_server: FaultServer,
+    first: bool,  # noqa: FBT001 - whether `recover` comes before
+) -> None:
+    """Where as many links came as pictures were asked for nothing can be lacking: it is not bought again."""
+    broken_reply(fault_server, links=2, whole=False)
+    session = new_session()
+    with pytest.raises(errors.OutcomeUnknownError):
+        session.start("a fox", max_images=2, once=True).result()
+    if first:
+        session.recover()
+    found = session.start("a fox", max_images=2, once=True).result()
+    assert (found.id, found.status, len(found), found.error) == (1, "done", 2, None)
+    assert len(fault_server.posts) == 1
+
+
 SENSELESS = {
     "cut off by an orderly end": '{{"images": ["{0}", "{1}", "https://never.exam',
     "nested": '{{"images": [["{0}"], ["{1}"]]}}',

@@ -11,6 +11,7 @@ import pytest
 
 from seedream_nb.errors import SeedreamError
 from seedream_nb.generation import Generation, called, fold, inputs_line, lineage, origins, written
+from seedream_nb.generation.folding import CUT_OFF
 from seedream_nb.picture import Picture
 from seedream_nb.request import Reference, make_request
 
@@ -120,6 +121,25 @@ def test_order_of_records_is_of_no_account() -> None:
 def test_status(records: tuple[dict[str, Any], ...], alive: bool, status: str) -> None:  # noqa: FBT001
     """The status is how it ended, or how far it came; pictures that come later complete it."""
     assert read(INTENT, *records, alive=alive).status == status
+
+
+@pytest.mark.parametrize(
+    ("links", "end"),
+    [
+        ({"cut_off": True}, ()),
+        ({}, (record("end", 9, status="partial", error={"kind": "ReplyError", "message": "no sense"}),)),
+        ({}, (record("end", 9, status="partial", error={"kind": "OutcomeUnknownError", "message": "it broke"}),)),
+    ],
+)
+@pytest.mark.parametrize(("most", "status"), [(2, "done"), (4, "partial")])
+def test_links_of_a_reply_that_broke_off(
+    links: dict[str, Any], end: tuple[dict[str, Any], ...], most: int, status: str
+) -> None:
+    """They are all only where as many came as were asked for; else it says so, whoever wrote it, and stays partial."""
+    intent = {**INTENT, "request": make_request("a fox", max_images=most).to_record()}
+    generation = read(intent, {**LINKED, **links}, landed(1), landed(2, 20), *end)
+    assert (generation.status, generation.error is None) == (status, status == "done")
+    assert end or status == "done" or generation.error == CUT_OFF
 
 
 @pytest.mark.parametrize("status", ["<img src=x>", "DONE", "generating", "", None, 7, [], {}])

@@ -159,13 +159,14 @@ class History:
         return (each for each in found if each.backend == backend and host in {None, each.host})
 
     def to_complete(self, fingerprint: str, backend: str, host: str) -> Generation | None:
-        """Return the newest result of exactly this request whose links all came and whose pictures never did.
+        """Return the newest result of exactly this request whose links all came, and whose pictures did not yet.
 
         One whose file somebody took away is none: it is to be made again.
         """
         ids = {number for number, entry in self._ledger.entries() if entry.asks_for(fingerprint)}
         lacking = self.lacking() if ids else ()
-        of_it = (each for each in reversed(lacking) if each.id in ids and each.missing and each.error is None)
+        of_it = (each for each in reversed(lacking) if each.id in ids and each.missing)
+        of_it = (each for each in of_it if each.error is None or len(each.links) >= each.request.most)
         of_it = (each for each in of_it if all(is_there(picture.path) for picture in each))
         return next((each for each in of_it if (each.backend, each.host) == (backend, host)), None)
 

@@ -8,7 +8,7 @@ import time
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from threading import Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
@@ -293,7 +293,7 @@ async def salvage(
     most = job.request.most
     results, is_whole = await in_thread(lambda: arrived_results(content, most, secret=tools.all_secrets()))
     if results.links or is_whole:
-        await note_results(job, tools, record, results)
+        await note_results(job, tools, record, results, cut_off=not is_whole)
     if not is_whole:
         come = f"{len(results.links)} links had arrived: %seedream recover. "
         error.hint = f"{come if results.links else ''}{error.hint}"
@@ -301,12 +301,14 @@ async def salvage(
     return results
 
 
-async def note_results(job: Job, tools: Tools, record: Record, results: Results) -> None:
+async def note_results(job: Job, tools: Tools, record: Record, results: Results, *, cut_off: bool = False) -> None:
     """Write down what a reply gives: pictures that came as a whole first, for the journal only names them."""
     tools.secrets.keep(results.raw)
     await in_thread(lambda: write_inline(tools, record.number, results.links))
-    refused = {"refused": [each.to_record() for each in results.refused]} if results.refused else {}
-    await record.note("links", links=results.links, **refused, seconds=elapsed(job))
+    more: dict[str, Any] = {"cut_off": True} if cut_off else {}
+    if results.refused:
+        more["refused"] = [each.to_record() for each in results.refused]
+    await record.note("links", links=results.links, **more, seconds=elapsed(job))
 
 
 async def keep_reply(tools: Tools, record: Record, content: bytes) -> bytes:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 NOT_FETCHED = "not fetched yet"
 NOT_TAKEN = "The service refused it for now, and it was not sent again: nothing was billed."
 NONE_MADE = "The service refused each picture: nothing was billed."
+CUT_OFF = "The service's reply broke off: more pictures may have been made, and billed."
+UNREAD = frozenset({"OutcomeUnknownError", "ReplyError"})
+"""The errors that end a request of whose reply not all could be read."""
 ENDS = ("done", "partial", "failed", "stopped", "unknown")
 LONGEST_SIDE = 100_000
 """Pixels. What a journal says of a picture beyond that is damage: no result comes near it."""
@@ -61,7 +64,8 @@ def fold(records: Iterable[Record], *, home: Path, alive: bool, verbs: Verbs | N
         picture = _picture(file, home, mark=f"@{number}.{index}", backend=backend, verbs=verbs)
         if picture is not None:  # the latest that can be read
             pictures[index] = picture
-    status = _status(told, have=set(pictures), alive=alive)
+    lacks_links = told.is_cut_off and len(told.links) < request.most
+    status = _status(told, have=set(pictures), alive=alive, lacks_links=lacks_links)
     return Generation(
         id=number,
         prompt=request.prompt,
@@ -75,7 +79,7 @@ def fold(records: Iterable[Record], *, home: Path, alive: bool, verbs: Verbs | N
         host=_text(intent.get("host")) or "",
         status=status,
         warnings=[*_texts(intent.get("warnings")), *told.refusals],
-        error=_error(told, status),
+        error=_error(told, status) or (CUT_OFF if lacks_links else None),
         links=told.links,
         missing=_missing(told, have=set(pictures)),
         sources=_texts(intent.get("sources")),
@@ -93,6 +97,7 @@ class _Told:
     sent: int = 1
     refused: int = 0
     links: list[str] = field(default_factory=list)
+    cut_off: bool = False
     refusals: list[str] = field(default_factory=list)
     seconds: float | None = None
     files: list[tuple[int, Record]] = field(default_factory=list)
@@ -104,6 +109,12 @@ class _Told:
     def was_refused(self) -> bool:
         """Whether the service surely took none of it on: each time that it was sent was refused for now."""
         return self.refused >= self.sent and not self.links
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether the reply broke off, or made no sense, among its links: they may not be all that were made."""
+        error = self.end.get("error")
+        return self.cut_off or (isinstance(error, Mapping) and error.get("kind") in UNREAD)
 
 
 def _told(records: Iterable[Record]) -> _Told:
@@ -123,6 +134,7 @@ def _told(records: Iterable[Record]) -> _Told:
             case {"event": "links", "links": list(links)}:
                 told.links = list(dict.fromkeys([*told.links, *_texts(links[:MOST_LINKS])]))[:MOST_LINKS]
                 refusals = _refusals(record.get("refused"))
+                told.cut_off = told.cut_off or record.get("cut_off") is True
                 told.refusals = list(dict.fromkeys([*told.refusals, *refusals]))[:MOST_LINKS]
                 told.seconds = _amount(record.get("seconds"))
             case {"event": "file", "index": int(index)} if _is_index(index):
@@ -147,12 +159,12 @@ def _says_more(end: Record, than: Record) -> bool:
     return end.get("status") in known or than.get("status") not in known
 
 
-def _status(told: _Told, *, have: set[int], alive: bool) -> str:
+def _status(told: _Told, *, have: set[int], alive: bool, lacks_links: bool) -> str:
     """Tell how it ended, or how far it came; pictures that were recovered later make it whole."""
     complete = bool(told.links) and have.issuperset(range(1, len(told.links) + 1))
     ended = "" if not told.end else status if (status := told.end.get("status")) in ENDS else "unknown"
     if complete and (ended or not alive):
-        return "partial" if told.refusals else "done"
+        return "partial" if told.refusals or lacks_links else "done"
     if ended:
         in_doubt = told.end.get("status") == "unknown"  # by another kernel, which did not know of the links
         return "partial" if told.links and (ended == "done" or in_doubt) else ended
@@ -168,8 +180,8 @@ def _status(told: _Told, *, have: set[int], alive: bool) -> str:
 def _error(told: _Told, status: str) -> str | None:
     """Return what went wrong, where it is known."""
     error = told.end.get("error")
-    if isinstance(error, Mapping):
-        return _text(error.get("message"))
+    if isinstance(error, Mapping):  # of what is complete by now nothing is wrong any more
+        return None if status == "done" else _text(error.get("message"))
     if status == "failed" and told.refusals:
         return NONE_MADE
     return NOT_TAKEN if status == "stopped" and told.was_refused else None
