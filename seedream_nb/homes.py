@@ -62,11 +62,12 @@ class Homes:
         """The folder in force; nothing is written to it by asking."""
         return self._home(self._settings.get("home"))
 
-    def open(self, *, first_paid: bool = False) -> tuple[str, ...]:
+    def open(self, *, first_paid: bool = False, is_here: Callable[[], bool] = lambda: False) -> tuple[str, ...]:
         """Make the folder ready for writing, or fall back to the user's own if nobody chose it; return what to tell.
 
         One that was used before stays: elsewhere `once` would not find what is paid for, nor anybody the next picture.
-        With the first picture that is paid for, that includes whether it will stay.
+        So does one in which that is found (`is_here`). With the first picture that is paid for, that includes whether
+        it will stay.
 
         Raises:
             SettingsError: a folder that was chosen can't be written; nothing was sent.
@@ -75,7 +76,7 @@ class Homes:
             self.current.store.open()
         except SettingsError as error:
             fallback = fallback_folder()
-            is_used = self._settings.get("home") in self._used
+            is_used = self._settings.get("home") in self._used or is_here()
             if self._settings.source("home") != "default" or fallback is None or is_used:
                 raise
             self._fall_back(error.message, fallback)

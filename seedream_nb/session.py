@@ -132,14 +132,21 @@ class Session(Stays):
         folder = writable_folder(save) if save is not None else None
         timeout, once = self._option("timeout", timeout), self._option("once", once)
         bought = self.budget.spent or self.budget.reserved
-        notices = self._homes.open(first_paid=endpoint.backend != "sandbox" and not bought)
+        notices, unready = tuple[str, ...](), list[SettingsError]()
+
+        def is_here() -> bool:
+            return once and self.history.same(request.fingerprint, endpoint.backend, endpoint.host) is not None
+
+        with unless(is_here, unready):
+            notices = self._homes.open(first_paid=endpoint.backend != "sandbox" and not bought, is_here=is_here)
         notices += (*self._told.due(endpoint.notices, self.settings.changes), *self._budget_notice())
         tools = self._tools(endpoint)
         job: Job | None = None
         try:
             with self.jobs.lock:  # of two that ask for the same at one moment, one sees the other
                 others = self.jobs.under_way(tools.store.home)
-                need_room(tools.store, request, others, folder)
+                with unless(is_here, unready):
+                    need_room(tools.store, request, others, folder)
                 job = Job(
                     request,
                     backend=endpoint.backend,
@@ -154,7 +161,7 @@ class Session(Stays):
                     notices=notices,
                 )
                 self.jobs.add(job)
-            job.start(self.background, fulfil(job, tools, others=others))
+            job.start(self.background, fulfil(job, tools, others=others, unready=unready))
         except RuntimeError as error:
             if job is not None:
                 job.finish(None, no_thread(error))
@@ -420,6 +427,17 @@ class Session(Stays):
             verbs=self,
             secrets=self._secrets,
         )
+
+
+@contextlib.contextmanager
+def unless(is_here: Callable[[], bool], unready: list[SettingsError]) -> Iterator[None]:
+    """Collect what keeps a request from being sent, in place of raising it, if its result is here already."""
+    try:
+        yield
+    except SettingsError as error:
+        if not is_here():
+            raise
+        unready.append(error)
 
 
 def no_thread(error: RuntimeError) -> SeedreamError:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import errno
+import shutil
 import subprocess
 import sys
 import threading
 import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from seedream_nb.errors import ConnectionFailedError, OutcomeUnknownError, StoppedError
-from tests.faults import POST, Links, Reply, Stall
+from seedream_nb.errors import ConnectionFailedError, OutcomeUnknownError, SettingsError, StoppedError
+from tests.faults import POST, Links, Reply, Stall, jpeg
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -305,6 +307,55 @@ def test_what_waits_for_another_kernel_can_be_stopped(
         second.result()
     gate.set()
     assert first.result().status == "done"
+    assert len(fault_server.posts) == 1
+
+
+def no_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every disk be full."""
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(total=10**9, free=0))
+
+
+@pytest.mark.parametrize("trouble", ["full", "in the way"])
+def test_a_picture_that_is_here_needs_no_room(
+    new_session: NewSession, fault_server: FaultServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, trouble: str
+) -> None:
+    """With a full disk, or a folder that can't be written, what is here is returned, its references not touched."""
+    photo = tmp_path / "photo.jpg"
+    photo.write_bytes(jpeg(640, 480))
+    bought = new_session().start("a fox", once=True, images=[photo]).result()
+    session = new_session()
+    if trouble == "full":
+        no_room(monkeypatch)
+    else:
+        shutil.rmtree(tmp_path / "seedream" / "inputs")
+        (tmp_path / "seedream" / "inputs").write_text("in the way")
+    found = session.start("a fox", once=True, images=[photo]).result()
+    assert (found.id, [each.path for each in found]) == (bought.id, [each.path for each in bought])
+    assert len(fault_server.posts) == 1
+
+
+def test_what_is_not_here_needs_room(
+    new_session: NewSession, fault_server: FaultServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another request, and the same without `once`, is refused on a full disk as soon as it is asked for."""
+    session = new_session()
+    session.start("a fox", once=True).result()
+    no_room(monkeypatch)
+    for prompt, once in (("a cat", True), ("a fox", False)):
+        with pytest.raises(SettingsError, match="0 MB left; 1 picture may need"):
+            session.start(prompt, once=once)
+    assert len(fault_server.posts) == 1
+
+
+def test_a_picture_that_goes_at_the_last_moment_is_not_bought_without_room(
+    new_session: NewSession, fault_server: FaultServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that was here when it was asked for, and is gone when it is looked for: then room is needed after all."""
+    (picture,) = new_session().start("a fox", once=True).result()
+    session = new_session(notebook=picture.path.unlink)
+    no_room(monkeypatch)
+    with pytest.raises(SettingsError, match="0 MB left"):
+        session.start("a fox", once=True).result()
     assert len(fault_server.posts) == 1
 
 

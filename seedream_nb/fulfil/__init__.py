@@ -49,21 +49,23 @@ JOURNALED_CHARACTERS = 60_000
 """A longer reply that makes no sense is kept in a file of its own, beside the journal."""
 
 
-async def fulfil(job: Job, tools: Tools, *, others: Sequence[Job] = ()) -> None:
+async def fulfil(job: Job, tools: Tools, *, others: Sequence[Job] = (), unready: Sequence[SeedreamError] = ()) -> None:
     """Prepare, reserve the budget, journal the intent, post, journal the links, download, settle.
 
-    `others` were under way when this was begun: with `once`, what one of them asks for is not asked for again.
+    `others` were under way when this was begun: with `once`, what one of them asks for is not asked for again. What is
+    `unready`, such as a full disk, matters only if the result is not here.
     """
-    inputs = await prepare(job, tools)
     if not job.once:
-        return await buy(job, tools, inputs)
+        return await buy(job, tools, await prepare(job, tools))
     async with alone(job, tools, others):
         made = await made_before(job, tools, others)
         if made is not None:
             return await hand_over(job, made)
+        for trouble in unready:
+            raise trouble
         if (unknown := await in_thread(lambda: asked_in_vain(job, tools))) is not None:
             job.notices += (f"@{unknown.id} asked for the same and may have been billed too: {SEE_USAGE}",)
-        return await buy(job, tools, inputs)
+        return await buy(job, tools, await prepare(job, tools))
 
 
 async def buy(job: Job, tools: Tools, inputs: list[str | Input]) -> None:
