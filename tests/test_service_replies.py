@@ -13,6 +13,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from seedream_nb.client.heard import understood
 from seedream_nb.errors import ApiError, ContentRefusedError, RateLimitError, ReplyError, ServiceError
 from seedream_nb.service import (
     arrived_results,
@@ -26,6 +27,7 @@ from seedream_nb.service import (
     retry_after,
 )
 from seedream_nb.service.refusals import READ_BYTES, refusal, refused_for_now
+from seedream_nb.service.reply import _closing
 from tests.faults.pictures import jpeg
 
 if TYPE_CHECKING:
@@ -456,3 +458,49 @@ def test_a_refusal_takes_no_time(content: bytes) -> None:
     refused_for_now(429, {}, content[:READ_BYTES])
     retry_after({"retry-after": content.decode("latin-1")})
     assert time.thread_time() - began < 1
+
+
+LARGEST = 8 * MEGABYTE
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("unit", [b'\\"', b'"http:\0'], ids=["escaped quotes", "links without an end"])
+def test_the_largest_reply_is_read_soon(unit: bytes) -> None:
+    """8 MB of the worst are looked through for links, however they may be framed, within seconds."""
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    began = time.thread_time()
+    assert not understood(head + b'{"images":["' + unit * (LARGEST // len(unit))).is_whole
+    assert time.thread_time() - began < 8
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("escape", ["%{:02x}", "%25{:02x}", "&#{};", "\\u{:04x}", "\\x{:02x}", "{:c}\0"])
+@pytest.mark.parametrize("between", ["", "+"])
+def test_a_reply_full_of_escaped_keys_is_cleaned_soon(escape: str, between: str) -> None:
+    """8 MB of the key in the escapes of addresses, JSON or HTML are blotted out within seconds, and all of them."""
+    spelled = "".join(escape.format(each) for each in KEY.encode()) + between
+    content = spelled.encode() * (LARGEST // len(spelled))
+    began = time.thread_time()
+    kept = blotted_content(content, [KEY])
+    assert time.thread_time() - began < 15
+    assert not kept.replace("…".encode(), b"").replace(between.encode(), b"").strip(b"\0")
+
+
+@pytest.mark.parametrize("begins", range(5))
+def test_nothing_but_pieces_of_a_key_goes_as_a_whole(begins: int) -> None:
+    """Where thousands of pieces of the key stand among escapes, none of them is left."""
+    content = f"{KEY[begins : begins + 6]}%20".encode() * 50_000
+    assert KEY[begins : begins + 6].encode() not in blotted_content(content, [KEY])
+
+
+@pytest.mark.parametrize(
+    ("written", "closes"),
+    [
+        (b'"', 0), (b'\\"', -1), (b'a\\\\"', 3), (b'\\\\\\"', -1), (b"a", -1), (b"\\", -1), (b"", -1),
+        (b'\\"' * 200_000 + b'"', 400_000),
+    ],
+    ids=range(8),
+)  # fmt: skip
+def test_where_a_text_ends(written: bytes, closes: int) -> None:
+    """A text of JSON ends at the first quote that is not escaped, however many are."""
+    assert _closing(b'"' + written, 1) == (closes + 1 if closes >= 0 else -1)

@@ -5,13 +5,17 @@ from __future__ import annotations
 import base64
 import json
 import re
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import accumulate, islice
 from math import ceil
 from typing import TYPE_CHECKING
 
 from seedream_nb.errors import LONGEST_LINK, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     Secrets = str | Iterable[str] | None
 
@@ -30,10 +34,13 @@ _WINDOW_BYTES = 256 * 1024
 _WIDEST = 20
 """Bytes that one character of a key may be written in, as in `&#000000000000115;`."""
 
+_MOST_RUNS = 5_000
+"""A window that shows more pieces of a key in escapes says nothing else: it goes as a whole."""
+
 _ESCAPES = (b"%", b"\\", b"&#", b"\0")
 _ESCAPE = re.compile(
-    rb"%(?:25){0,3}([0-9a-fA-F]{2})|\\(?:u00|x)([0-9a-fA-F]{2})|&#[xX]0{0,12}([0-9a-fA-F]{2})(?:;|(?![0-9a-fA-F]))"
-    rb"|&#0{0,12}([1-9][0-9]{1,2})(?:;|(?![0-9]))|\\(/)|\x00+"
+    rb"(%(?:25){0,3}[0-9a-fA-F]{2}|\\(?:u00|x)[0-9a-fA-F]{2}|&#[xX]0{0,12}[0-9a-fA-F]{2}(?:;|(?![0-9a-fA-F]))"
+    rb"|&#0{0,12}[1-9][0-9]{1,2}(?:;|(?![0-9]))|\\/|\x00{1,16})"
 )
 _WIDE = ((b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 _URL = re.compile(rb"https?:(?:\\?/){2}[^\s\"'<>]{0,%d}" % LONGEST_LINK)
@@ -97,8 +104,9 @@ def blotted_content(content: bytes, secrets: Iterable[str]) -> bytes:
     for secret in filter(None, secrets):
         found = _in_text(content, secret)
         if 1 in found:
-            whole = _in_link(content, secret)
-            for start, end in _links(content):
+            links = list(_links(content))
+            whole = _in_link(content, secret) if links else b""
+            for start, end in links:
                 found[start:end] = whole[start:end]
             content = b"".join(_kept(content, found))
     return content
@@ -164,23 +172,32 @@ def _matching(pattern: bytes, content: bytes, secret: str) -> bytearray:
 
 def _runs(content: bytes, secret: str, run: int) -> bytearray:
     """Return a 1 for each byte that belongs to so many characters of the secret in a row, or to all of it encoded."""
-    found, key = bytearray(len(content)), secret.encode()
-    parts = [*(key.lower()[start : start + run] for start in range(len(key) - run + 1)), key.hex().encode()]
-    encoded = list(_encoded(key))
+    found, key = bytearray(len(content)), secret.encode().lower()
+    parts = [*(key[start : start + run] for start in range(len(key) - run + 1)), secret.encode().hex().encode()]
+    sought = _Sought(key=key, parts=parts, encoded=list(_encoded(secret.encode())))
     for start in range(0, len(content), _WINDOW_BYTES):
         window = content[start : start + _WINDOW_BYTES + _WIDEST * len(key)]
-        small = window.lower()
-        _mark(small, [key.lower()], found, start)
-        _mark(small.replace(key.lower(), bytes(len(key))), parts, found, start)  # an echo may be nothing but keys
-        _mark(window, encoded, found, start)
+        sought.mark(window, found, start)
         if any(mark in window for mark in _ESCAPES):
-            read = _ESCAPE.sub(_written, window)
-            if any(part in read.lower() for part in parts) or any(part in read for part in encoded):
-                marks = bytearray(len(read))
-                _mark(read.lower(), parts, marks, 0)
-                _mark(read, encoded, marks, 0)
-                _mark_spelled(window, marks, found, start)
+            _mark_spelled(window, sought, found, start)
     return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Sought:
+    """What shows a secret: the whole of it and its parts, in small letters, and what base64 makes of it."""
+
+    key: bytes = field(repr=False)
+    parts: Sequence[bytes] = field(repr=False)
+    encoded: Sequence[bytes] = field(repr=False)
+
+    def mark(self, text: bytes, found: bytearray, start: int) -> None:
+        """Mark where it stands in a text as it is."""
+        small = text.lower()
+        _mark(small, [self.key], found, start)
+        rest = small.replace(self.key, bytes(len(self.key)))  # an echo may be nothing but keys
+        _mark(rest, self.parts, found, start)
+        _mark(text, self.encoded, found, start)
 
 
 def _mark(text: bytes, parts: Iterable[bytes], found: bytearray, start: int) -> None:
@@ -191,34 +208,36 @@ def _mark(text: bytes, parts: Iterable[bytes], found: bytearray, start: int) -> 
             at = text.find(part, at + 1)
 
 
-def _mark_spelled(window: bytes, marks: bytearray, found: bytearray, start: int) -> None:
-    """Mark what stands in a text for the marked bytes of what its escapes mean."""
-    at = end = 0
-    for match in _ESCAPE.finditer(window):
-        before = match.start() - end
-        found[start + end : start + match.start()] = _either(found, start + end, marks[at : at + before])
-        at, end = at + before, match.end()
-        written = _written(match)
-        within = marks[max(0, at - 1) : at + 1] == b"\1\1"
-        if marks[at] if written else within:
-            found[start + match.start() : start + end] = b"\x01" * len(match[0])
-        at += len(written)
-    found[start + end : start + len(window)] = _either(found, start + end, marks[at:])
+def _mark_spelled(window: bytes, sought: _Sought, found: bytearray, start: int) -> None:
+    """Mark what stands in a text for the secret once its escapes are read."""
+    written = _ESCAPE.split(window)  # every second piece is an escape
+    meant = list(written)
+    meant[1::2] = map(_meaning, written[1::2])
+    read = b"".join(meant)
+    marks = bytearray(len(read))
+    sought.mark(read, marks, 0)
+    runs = list(islice(_spans(marks), _MOST_RUNS + 1))
+    if len(runs) > _MOST_RUNS:
+        found[start : start + len(window)] = b"\x01" * len(window)
+        return
+    places = list(accumulate(map(len, written), initial=start))
+    begins = list(accumulate(map(len, meant), initial=0))
+    for begin, end in runs:
+        first, last = bisect_right(begins, begin) - 1, bisect_right(begins, end - 1) - 1
+        shown = places[first] + (0 if first % 2 else begin - begins[first])
+        after = places[last + 1] if last % 2 else places[last] + end - begins[last]
+        found[shown:after] = b"\x01" * (after - shown)
 
 
-def _either(found: bytearray, start: int, marks: bytearray) -> bytes:
-    """Return these marks, and those that are there already."""
-    size = len(marks)
-    both = int.from_bytes(marks) | int.from_bytes(found[start : start + size])
-    return both.to_bytes(size)
-
-
-def _written(match: re.Match[bytes]) -> bytes:
+@lru_cache(maxsize=4096)
+def _meaning(escape: bytes) -> bytes:
     """Return the byte that an escape stands for; nothing for the empty half of a character in UTF-16."""
-    percent, small, large, decimal, slash = match.groups()
-    if (digits := percent or small or large) is not None:
-        return bytes.fromhex(digits.decode())
-    return bytes([min(int(decimal), 255)]) if decimal else slash or b""
+    if escape.startswith(b"\0"):
+        return b""
+    digits = escape.rstrip(b";")
+    if escape.startswith(b"&#") and digits[2:].isdigit():
+        return bytes([min(int(digits[2:]), 255)])
+    return b"/" if escape == b"\\/" else bytes.fromhex(digits[-2:].decode())
 
 
 def _encoded(key: bytes) -> Iterator[bytes]:
@@ -232,13 +251,20 @@ def _encoded(key: bytes) -> Iterator[bytes]:
 
 def _kept(content: bytes, found: bytearray) -> Iterator[bytes]:
     """Give the pieces that stay, and dots for what goes."""
+    last = 0
+    for start, end in _spans(found):
+        yield content[last:start] + "…".encode()
+        last = end
+    yield content[last:]
+
+
+def _spans(marks: bytearray) -> Iterator[tuple[int, int]]:
+    """Give from where to where each run of ones goes."""
     end = 0
-    while (start := found.find(1, end)) >= 0:
-        yield content[end:start] + "…".encode()
-        end = found.find(0, start)
-        if end < 0:
-            return
-    yield content[end:]
+    while (start := marks.find(1, end)) >= 0:
+        end = marks.find(0, start)
+        end = len(marks) if end < 0 else end
+        yield start, end
 
 
 def _spelled(value: object) -> str:

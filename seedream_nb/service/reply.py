@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import binascii
 import hashlib
-import heapq
 import json
 import re
 from dataclasses import dataclass, field
@@ -42,7 +41,9 @@ _MEDIA_TYPE = re.compile(r"[a-z]{1,20}/[a-z0-9.+-]{1,40}")
 _START = re.compile(rb"(?:\xef\xbb\xbf)?\s{0,1000}(?:[0-9a-fA-F]{1,8}(?:;[^\r\n]{0,1000})?\r\n)?\s{0,1000}(?=\{)")
 _OTHER_NAMES = frozenset({"data", "image", "images", "image_urls", "urls", "output", "outputs", "result", "results"})
 _IMAGES, _COLON = b'"images"', re.compile(rb"\s{0,1000}:")
+_BEGIN = re.compile(rb'"(?:https?:|data:image/)')
 _LINK = re.compile(rb'"https?:(?:[^"\\\x00-\x1f]+|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*')
+_IN_TEXT, _STEP_BYTES = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL), 256 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -348,14 +349,11 @@ def _lifted(content: bytes) -> tuple[bytes, list[bytes]]:
 def _closing(content: bytes, start: int) -> int:
     """Return where the text ends that begins at `start`; -1 if nowhere."""
     end = content.find(b'"', start)
-    while end >= 0:
-        last = end
-        while last > start and content[last - 1] == ord("\\"):
-            last -= 1
-        if (end - last) % 2 == 0:
-            return end
-        end = content.find(b'"', end + 1)
-    return -1
+    if end < 0 or content[end - 1] != ord("\\"):
+        return end
+    while (end := _IN_TEXT.match(content, start, start + _STEP_BYTES).end()) > start:  # type: ignore[union-attr]  # it matches nothing too
+        start = end
+    return end if content.startswith(b'"', end) else -1
 
 
 def _unescaped(spelled: bytes) -> str:
@@ -378,15 +376,12 @@ def _scanned(content: bytes, most: int) -> Iterator[str]:
     wherever within it one begins to read.
     """
     end, given = _first_image(content), 0
-    for start in heapq.merge(_each(content, b'"http', end), _each(content, b'"data:image/', end)):
-        if given == most:
-            return
-        if start >= end:
-            end = _text_end(content, start)
-            if content[end : end + 1] == b'"':
-                given += 1
-                yield _unescaped(content[start + 1 : end]).strip()
-                end += 1
+    while given < most and (begin := _BEGIN.search(content, end)):
+        end = _text_end(content, begin.start())
+        if content.startswith(b'"', end):
+            given += 1
+            yield _unescaped(content[begin.start() + 1 : end]).strip()
+            end += 1
 
 
 def _first_image(content: bytes) -> int:
@@ -398,12 +393,6 @@ def _first_image(content: bytes) -> int:
             return colon.end()
         at = content.find(_IMAGES, at + 1)
     return len(content)
-
-
-def _each(content: bytes, part: bytes, start: int) -> Iterator[int]:
-    while (start := content.find(part, start)) >= 0:
-        yield start
-        start += 1
 
 
 def _text_end(content: bytes, start: int) -> int:
