@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ from seedream_nb.request import make_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
+    from types import FrameType
 
 Work = "Callable[[Job], Coroutine[Any, Any, None]]"
 
@@ -50,6 +52,52 @@ async def finish(job: Job) -> None:
 async def sleep_unsent(_job: Job) -> None:
     """Work that stays before sending."""
     await asyncio.sleep(60)
+
+
+class Struck(Background):
+    """A background with another interrupt for whoever asks it anything."""
+
+    def call(self, *_: object, **__: object) -> Any:  # noqa: ANN401 - as the other
+        """Interrupt."""
+        raise KeyboardInterrupt
+
+
+def interrupted_at(nth: int, job: Job) -> BaseException | None:
+    """Return what `result()` raises when an interrupt strikes at its nth line."""
+    left = nth
+
+    def line(_frame: FrameType, event: str, _: object) -> Any:  # noqa: ANN401 - as Python's traces are
+        nonlocal left
+        left -= event == "line"
+        if event == "line" and left == 0:
+            raise KeyboardInterrupt
+        return line
+
+    def call(frame: FrameType, _event: str, _: object) -> Any:  # noqa: ANN401
+        return line if frame.f_code is Job.result.__code__ else None
+
+    before = sys.gettrace()
+    sys.settrace(call)
+    try:
+        job.result()
+    except BaseException as error:  # noqa: BLE001 - that is asked
+        return error
+    finally:
+        sys.settrace(before)
+    return None
+
+
+@pytest.mark.parametrize("nth", [2, 3, 4, 5, 6])
+@pytest.mark.parametrize("kind", [Background, Struck], ids=["once", "twice"])
+def test_whenever_a_wait_is_interrupted_it_says_what_goes_on(nth: int, kind: type[Background]) -> None:
+    """In its first lines, and again while it stops: the error is ours, and says whether it may be billed."""
+    background = kind()
+    job = Job(make_request("a fox"), backend="novita", host="novita", price=0.03, timeout=60.0)
+    job.start(background, sleep_unsent(job))
+    error = interrupted_at(nth, job)
+    assert isinstance(error, StoppedError), error
+    assert "billed" in str(error)
+    background.stop()
 
 
 async def sleep_sent(job: Job) -> None:

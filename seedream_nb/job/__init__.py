@@ -122,11 +122,11 @@ class Job(Stays):
             StoppedError: it was stopped, by `cancel()` or by interrupting this wait.
             SeedreamError: it failed; the class says how.
         """
-        self._refuse_in_fork()
-        if threading.current_thread() is self._thread and not self._future.done():
-            raise SeedreamError(words.OWN_THREAD, hint=words.SEE_HISTORY)
-        limit = None if timeout is None else time.monotonic() + timeout
         try:
+            self._refuse_in_fork()
+            if threading.current_thread() is self._thread and not self._future.done():
+                raise SeedreamError(words.OWN_THREAD, hint=words.SEE_HISTORY)
+            limit = None if timeout is None else time.monotonic() + timeout
             while not self._future.done():
                 self._notice_death()
                 if limit is not None and time.monotonic() >= limit:
@@ -137,7 +137,10 @@ class Job(Stays):
         except StoppedError:
             raise
         except KeyboardInterrupt:
-            self.cancel()
+            try:
+                self.cancel()
+            except KeyboardInterrupt:  # another one: who waits is let go, and is told what is true in any case
+                self._let_go()
         return self._future.result()
 
     @property
@@ -164,8 +167,7 @@ class Job(Stays):
         try:
             self._background.call(self._stop, seconds=ANSWER_SECONDS)
         except TimeoutError:  # the loop is busy: who waits is let go now, and the loop does the rest when it can
-            with contextlib.suppress(concurrent.futures.InvalidStateError):
-                self._future.set_exception(stops.busy(self))
+            self._let_go()
 
     def __await__(self) -> Generator[Any, None, Generation]:
         """Wait for the generation on any event loop; raises as `result()` does.
@@ -316,6 +318,10 @@ class Job(Stays):
             asyncio.get_running_loop().call_soon(self._end_unbegun)
         elif not self.committed:
             self._task.cancel()
+
+    def _let_go(self) -> None:
+        with contextlib.suppress(concurrent.futures.InvalidStateError):
+            self._future.set_exception(stops.busy(self))
 
     def _run_out_of_time(self) -> None:
         """End a wait that took as long as the job's own timeout; what was not sent by then is withdrawn."""
