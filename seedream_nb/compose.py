@@ -3,32 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from seedream_nb.errors import Problem, ReferenceImageError, RequestError
 from seedream_nb.files import working_folder
 from seedream_nb.generation.inputs import written
+from seedream_nb.options import ALL, SENT, check_options
 from seedream_nb.prompt import Prompt, expanded
 from seedream_nb.references.resolve import Gathering, Lookups, marks_as_text
 from seedream_nb.request import is_series, make_request
-from seedream_nb.scope import EmptyScope, scalar
+from seedream_nb.scope import EmptyScope, NamesScope
 from seedream_nb.sizes import TIERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
+    from typing import Unpack
 
+    from seedream_nb.options import CellOptions
     from seedream_nb.request import ImageRequest, Reference
     from seedream_nb.scope import Scope
     from seedream_nb.settings import Settings
 
 _NAMED = 24
 """Characters of a reference's name, where all are told."""
-
-ASKED = frozenset(
-    {"values", "images", "size", "aspect", "max_images", "sequential", "watermark", "once", "save", "timeout"}
-)
-"""The options of `Session.start`, by which a generation is edited or run again."""
 
 
 class Composer:
@@ -45,7 +43,7 @@ class Composer:
         """Look names up in `scope`, marks like `@3.1` with `marked`; `fetch` gets what the service can't reach."""
         self._settings, self._scope, self._marked, self._fetch = settings, scope, marked, fetch
 
-    def compose(  # noqa: PLR0913 - the options of a request
+    def compose(  # noqa: PLR0913 - what differs between the doors
         self,
         prompt: str,
         *,
@@ -53,18 +51,13 @@ class Composer:
         typed: bool = False,
         defaults: bool = True,
         check_numbers: bool = True,
-        images: object = (),
-        size: str | None = None,
-        aspect: str | None = None,
-        max_images: int | None = None,
-        sequential: str | None = None,
-        watermark: bool | None = None,
         problems: Sequence[Problem] = (),
+        **options: Unpack[CellOptions],
     ) -> ImageRequest:
         """Make a valid request, or report all that is wrong with it.
 
         Args:
-            prompt: plain text; a template only if `scope` is given, which then has its values.
+            prompt: plain text; a template only if there is a `scope`, or `values`, which it then has.
             scope: the names that the template's braces may use; those that hold pictures become references.
             typed: whether a person typed prompt and references here and now: then words may be expressions over
                 the notebook's names, and Markdown images in the prompt are references. What comes from anywhere
@@ -72,36 +65,28 @@ class Composer:
             defaults: whether the settings fill what is not said; not so for what is run again.
             check_numbers: whether each "image 3" of the prompt must be one of the references; not so in a prompt that
                 was sent before, and is asked for again.
-            images: reference images, each in any form that a reference can have; one, or a list.
-            size: as the option of that name; so are the others.
-            aspect: see there.
-            max_images: see there.
-            sequential: see there.
-            watermark: see there.
             problems: what was found wrong on the way here, to be told with the rest.
+            options: as they were given; those that make no request are passed over.
 
         Raises:
             RequestError: with every problem found; nothing was sent.
         """
+        check_options("compose", options, ALL)
         found = list(problems)
+        if (values := options.get("values")) is not None:
+            scope = NamesScope(values)
         gathering = Gathering(self._lookups(typed=typed))
-        for each in as_list(images):
+        for each in [*as_list(options.get("images")), *as_list(options.get("image"))]:
             gathering.add(each)
         text = _expanded(prompt, scope, gathering, found, markdown=typed)
         warnings = [*gathering.warnings, *(marks_as_text(prompt) if typed else ())]
         if gathering.problems:  # then it is not known which number each would have
             found += gathering.problems
         elif check_numbers and isinstance(text, Prompt):
-            series = is_series(scalar(sequential), max_images)
-            wrong, told = _numbers_without_reference(text, gathering.references, series=series)
+            wrong, told = _numbers_without_reference(text, gathering.references, series=is_series(options))
             found, warnings = found + wrong, warnings + told
-        if defaults:
-            size, aspect = self._shape(size, aspect)
-            watermark = self._settings.get("watermark") if watermark is None else watermark
-        request = make_request(
-            text.text if isinstance(text, Prompt) else text, images=gathering.references, size=size, aspect=aspect,
-            max_images=max_images, sequential=sequential, watermark=watermark, problems=found,
-        )  # fmt: skip
+        whole: CellOptions = {**options, **(self._usual(options) if defaults else {}), "images": gathering.references}
+        request = make_request(text.text if isinstance(text, Prompt) else text, problems=found, **whole)
         return replace(request, warnings=(*request.warnings, *warnings))
 
     def _lookups(self, *, typed: bool) -> Lookups:
@@ -110,13 +95,15 @@ class Composer:
             shown=self._scope.shown, attached=self._scope.attached, fetch=self._fetch,
         )  # fmt: skip
 
-    def _shape(self, size: str | None, aspect: str | None) -> tuple[str | None, str | None]:
-        usual_size, usual_aspect = self._settings.get("size"), self._settings.get("aspect")
-        if size is None and aspect is None:
-            return usual_size, usual_aspect
-        if size is None:
-            return (usual_size if is_tier(usual_size) else None), aspect
-        return size, (usual_aspect if aspect is None and is_tier(size) else aspect)
+    def _usual(self, options: CellOptions) -> CellOptions:
+        """Return what the settings say where the options say nothing, as far as it goes together with them."""
+        usual = {name: self._settings.get(name) for name, option in ALL.items() if option.has_setting}
+        size, aspect = options.get("size"), options.get("aspect")
+        if aspect is not None and not is_tier(usual["size"]):
+            usual["size"] = None
+        if size is not None and not is_tier(size):
+            usual["aspect"] = None
+        return cast("CellOptions", {name: value for name, value in usual.items() if options.get(name) is None})
 
 
 def as_list(images: object) -> list[object]:
@@ -188,20 +175,13 @@ def _references_told(references: Sequence[Reference]) -> str:
 
 def options_of(request: ImageRequest) -> dict[str, Any]:
     """Return a request as the options that make it again: what was sent once is not asked whether it makes sense."""
-    return {
-        "check_numbers": False,
-        "prompt": request.prompt,
-        "images": list(request.images),
-        "size": request.size,
-        "max_images": request.max_images,
-        "sequential": request.sequential,
-        "watermark": request.watermark,
-    }
+    told = {option.name: getattr(request, option.name) for option in SENT}
+    return {"check_numbers": False, "prompt": request.prompt, "images": list(request.images), **told}
 
 
 def changed(options: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """Return options with changes; what a change makes meaningless goes."""
-    superseded = {"aspect": "size", "max_images": "sequential", "sequential": "max_images"}
+    superseded = {"aspect": "size", "image": "images", "max_images": "sequential", "sequential": "max_images"}
     gone = {superseded[name] for name in changes if name in superseded}
     if "aspect" in changes and is_tier(options.get("size")):
         gone.discard("size")

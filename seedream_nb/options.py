@@ -1,17 +1,18 @@
-"""The options of a request, declared once: they feed the cell, its help and the documentation."""
+"""The options of a request, declared once: the doors, their help, the journal and what is sent read them here."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypedDict
+import os  # noqa: TC003 - types here are read while running
+from collections.abc import Mapping  # noqa: TC003 - as above
+from dataclasses import dataclass, field, make_dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypedDict, get_args, get_type_hints
 
-from seedream_nb.errors import RequestError, UnknownOptionError, nearest, plain, shown
+from seedream_nb.errors import Problem, RequestError, UnknownOptionError, did_you_mean, nearest, plain, shown
 from seedream_nb.scope import scalar
 from seedream_nb.sizes import DEFAULT_SIZE, RATIO_SIZES, TIERS
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Iterator
 
 MOST_REFERENCES = 10
 """Reference images in one request, from the service's reference page."""
@@ -21,71 +22,181 @@ MOST_IMAGES = 15
 
 SEQUENTIAL = ("auto", "disabled")
 
+Kind: TypeAlias = Literal[
+    "text", "size", "aspect", "choice", "whole", "seconds", "flag", "switch", "reference", "name", "folder"
+]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Option:
     """One option of a request: how it is written, what it means, what it may be."""
 
-    name: str
-    """The keyword of `sd.generate`; the field of the parsed cell."""
-    flags: tuple[str, ...]
-    value: str | None
+    name: str = ""
+    """The keyword of `sd.generate`, the field of an `ImageRequest`: the name in `RequestOptions`."""
+    flags: tuple[str, ...] = ()
+    """How a cell has it; without any, it is for calls only."""
+    metavar: str | None = None
+    """What stands for its value; None: the flag is all."""
     help: str
-    kind: Literal["text", "choice", "whole", "seconds", "flag", "switch", "reference", "name"]
-    default: object = None
-    low: int | None = None
-    high: int | None = None
+    call: str = ""
+    """Its help for a call, where that has more to tell."""
+    kind: Kind
+    default: Any = None
+    low: int = 0
+    high: int = 0
     choices: tuple[str, ...] = ()
+    suggestions: tuple[str, ...] = ()
+    """Values that Tab offers where the kind has none of its own; the first is an example too."""
+    is_sent: bool = False
+    """Whether the service gets it: then it is a field of each request, of its record and its fingerprint."""
+    since: str | None = None
+    """The version that brought it, where that was after the first release.
+
+    Its default means what was asked before there was the option, and never changes: at its default it is left out of
+    records and fingerprints. So what older versions wrote reads as it did, and `once` still finds it.
+    """
+    has_setting: bool = False
+    """Whether it has a plain setting, which says what holds where a request says nothing."""
+    after: str = ""
+    """The option that it follows in the documentation, where that is not the one before."""
+
+    @property
+    def flag(self) -> str:
+        """Its long flag; of a switch the one that turns it on."""
+        return next(flag for flag in self.flags if flag.startswith("--"))
+
+    def problems(self, value: object, *, name: str = "", found: str = "") -> Iterator[Problem]:
+        """Yield what is wrong with a value by itself; `name` and `found` tell it as it was written elsewhere."""
+        told = f"{name or self.name}: found {found or shown(value)}"
+        if self.kind == "switch" and not isinstance(value, bool):
+            yield Problem(f"{told}; write True or False.")
+        elif self.kind == "text" and not isinstance(value, str):
+            yield Problem(f"{told}; write a text.")
+        elif self.kind == "choice" and not (isinstance(value, str) and value in self.choices):
+            guess = did_you_mean(value, self.choices) if isinstance(value, str) else ""
+            yield Problem(f"{told}; write {' or '.join(self.choices)}.{guess}")
+        elif self.kind == "whole" and (isinstance(value, bool) or not isinstance(value, int)):
+            yield Problem(f"{told}; write a whole number from {self.low} to {self.high}.")
+        elif self.kind == "whole" and isinstance(value, int) and not self.low <= value <= self.high:
+            told = f"{name or self.name}: found {many_digits(value)}; the range is {self.low} to {self.high}."
+            yield Problem(f"{told} The nearest is {min(max(value, self.low), self.high)}.")
+
+    def field(self) -> Any:  # noqa: ANN401 - a dataclass field is of any type
+        """Return the field of a request that holds it."""
+        return field(default=self.default, metadata={"option": self})
 
 
-class Asked(TypedDict, total=False):
-    """What `sd.generate` and `sd.submit` take beside the prompt, for type checkers."""
+class RequestOptions(TypedDict, total=False):
+    """What may be said of a request beside its prompt, passed whole from any door; what is None was not said."""
 
-    values: Mapping[str, object] | None
-    images: object
-    image: object
-    size: str | None
-    aspect: str | None
-    max_images: int | None
-    sequential: str | None
-    watermark: bool | None
-    once: bool | None
-    save: str | os.PathLike[str] | None
-    timeout: float | None
+    # fmt: off
+    values: Annotated[Mapping[str, object] | None, Option(
+        kind="text", help="names for `{expressions}` in the prompt; only these names can be used",
+    )]
+    size: Annotated[str | None, Option(
+        flags=("-s", "--size"), metavar="SIZE", kind="size", default=DEFAULT_SIZE, choices=(*TIERS, *RATIO_SIZES),
+        suggestions=("4K",), is_sent=True, has_setting=True,
+        help="size of the result: 1K, 2K or 4K, WxH in pixels, or a ratio such as 16:9",
+        call="`1K`, `2K`, `4K`, `WxH` in pixels (1024x1024 to 4096x4096 in all), or a ratio of the service's table",
+    )]
+    aspect: Annotated[str | None, Option(
+        flags=("-a", "--aspect"), metavar="W:H", kind="aspect", choices=tuple(RATIO_SIZES), suggestions=("16:9",),
+        has_setting=True, help="ratio of the result, with 1K, 2K or 4K (alone: 2K)",
+    )]
+    images: Annotated[object, Option(
+        flags=("-i", "--image"), metavar="REFERENCE", kind="reference", high=MOST_REFERENCES,
+        help="a reference image: a variable, a path or glob, a URL, a history mark such as @3, or @out for what was "
+        "shown last; repeat it for up to 10",
+        call="up to 10 reference images: paths, globs, URLs, `bytes`, PIL images, pictures and generations",
+    )]
+    image: Annotated[object, Option(kind="reference", help="another spelling of `images`")]
+    sequential: Annotated[str | None, Option(
+        flags=("--sequential",), metavar="MODE", kind="choice", default="disabled", choices=SEQUENTIAL, is_sent=True,
+        after="max_images",
+        help="auto lets the model decide how many pictures it makes, disabled makes one",
+    )]
+    max_images: Annotated[int | None, Option(
+        flags=("-n", "--max-images"), metavar="N", kind="whole", low=1, high=MOST_IMAGES, is_sent=True,
+        help="a series of up to so many pictures",
+        call="1 to 15 pictures in a series; references and pictures together at most 15",
+    )]
+    watermark: Annotated[bool | None, Option(
+        flags=("--watermark", "--no-watermark"), kind="switch", default=True, suggestions=("false",), is_sent=True,
+        has_setting=True, help='the "AI generated" mark in the corner, or none',
+    )]
+    once: Annotated[bool | None, Option(
+        flags=("--once", "--no-once"), kind="switch", default=False,
+        help="if the history holds a complete result of exactly this request, shows that, at no cost; or asks anew",
+    )]
+    save: Annotated[str | os.PathLike[str] | None, Option(
+        flags=("--save",), metavar="FOLDER", kind="folder", help="also copies the full-size files to this folder",
+    )]
+    timeout: Annotated[float | None, Option(
+        flags=("--timeout",), metavar="SECONDS", kind="seconds", default=600.0,
+        help="how long the cell waits, counted from the last byte sent",
+        call="seconds to wait, counted from the last byte sent (600 if not set otherwise)",
+    )]
+    # fmt: on
 
 
-# fmt: off
-OPTIONS: tuple[Option, ...] = (
-    Option(name="size", flags=("-s", "--size"), value="SIZE", kind="text", default=DEFAULT_SIZE,
-           choices=(*TIERS, *RATIO_SIZES),
-           help="size of the result: 1K, 2K or 4K, WxH in pixels, or a ratio such as 16:9"),
-    Option(name="aspect", flags=("-a", "--aspect"), value="W:H", kind="text", choices=tuple(RATIO_SIZES),
-           help="ratio of the result, with 1K, 2K or 4K (alone: 2K)"),
-    Option(name="images", flags=("-i", "--image"), value="REFERENCE", kind="reference", high=MOST_REFERENCES,
-           help="a reference image: a variable, a path or glob, a URL, a history mark such as @3, or @out for what was "
-           "shown last; repeat it for up to 10"),
-    Option(name="max_images", flags=("-n", "--max-images"), value="N", kind="whole", low=1, high=MOST_IMAGES,
-           help="a series of up to so many pictures"),
-    Option(name="sequential", flags=("--sequential",), value="MODE", kind="choice", default="disabled",
-           choices=SEQUENTIAL,
-           help="auto lets the model decide how many pictures it makes, disabled makes one"),
-    Option(name="watermark", flags=("--watermark", "--no-watermark"), value=None, kind="switch", default=True,
-           help='the "AI generated" mark in the corner, or none'),
-    Option(name="out", flags=("-o", "--out"), value="NAME", kind="name",
-           help="also stores the result in this variable"),
-    Option(name="once", flags=("--once", "--no-once"), value=None, kind="switch", default=False,
-           help="if the history holds a complete result of exactly this request, shows that, at no cost; or asks anew"),
-    Option(name="background", flags=("-b", "--background"), value=None, kind="flag", default=False,
-           help="returns a job at once; the output keeps itself up to date"),
-    Option(name="save", flags=("--save",), value="FOLDER", kind="text",
-           help="also copies the full-size files to this folder"),
-    Option(name="dry_run", flags=("--dry-run",), value=None, kind="flag", default=False,
-           help="shows the request and the estimate; sends nothing, spends nothing"),
-    Option(name="timeout", flags=("--timeout",), value="SECONDS", kind="seconds", default=600.0,
-           help="how long the cell waits, counted from the last byte sent"),
+class CellOptions(RequestOptions, total=False):
+    """What may be said in a cell; in a call two of them decide what comes back, so they are parameters of their own."""
+
+    # fmt: off
+    out: Annotated[str | None, Option(
+        flags=("-o", "--out"), metavar="NAME", kind="name", after="watermark",
+        help="also stores the result in this variable",
+    )]
+    background: Annotated[bool | None, Option(
+        flags=("-b", "--background"), kind="flag", default=False, after="once",
+        help="returns a job at once; the output keeps itself up to date",
+    )]
+    dry_run: Annotated[bool | None, Option(
+        flags=("--dry-run",), kind="flag", default=False, after="save",
+        help="shows the request and the estimate; sends nothing, spends nothing",
+    )]
+    # fmt: on
+
+
+def _in_order(options: Iterable[Option]) -> list[Option]:
+    """Return options in the order of the documentation."""
+    told = list(options)
+    for late in [option for option in told if option.after]:
+        told.remove(late)
+        told.insert([option.name for option in told].index(late.after) + 1, late)
+    return told
+
+
+_DECLARED = tuple(
+    replace(get_args(hint)[1], name=name) for name, hint in get_type_hints(CellOptions, include_extras=True).items()
 )
-# fmt: on
-"""Every option of a cell, in the order of the documentation."""
+
+ALL = {option.name: option for option in _in_order(_DECLARED)}
+"""Every option by its name, in the order of the documentation."""
+
+OPTIONS = tuple(option for option in ALL.values() if option.flags)
+"""Those of a cell."""
+
+SENT = tuple(option for option in _DECLARED if option.is_sent)
+"""Those that the service gets, in the order of its page."""
+
+IN_CALLS = frozenset(RequestOptions.__annotations__)
+"""The names of those that every call takes."""
+
+if TYPE_CHECKING:  # what a type checker must know of the fields below; whoever only reads the table needs nothing here
+
+    @dataclass(frozen=True, kw_only=True)
+    class SentOptions:
+        """The options that the service gets, as a request has them."""
+
+        size: str = ""
+        max_images: int | None = None
+        sequential: str = ""
+        watermark: bool = True
+else:
+    SentOptions = make_dataclass(
+        "SentOptions", [(option.name, Any, option.field()) for option in SENT], frozen=True, kw_only=True
+    )
 
 MEANT = {
     "ratio": "--aspect", "aspect-ratio": "--aspect", "width": "--size", "height": "--size", "resolution": "--size",
@@ -100,7 +211,7 @@ MEANT = {
 def did_you_mean_option(written: str) -> str:
     """Return ` Did you mean …?` with the option that this name was most likely meant to be, or why there is none."""
     bare = written.lower().replace("_", "-")
-    if bare == "seed":
+    if bare == "seed" and bare not in _FLAGS:
         return NO_SEED
     if bare not in _FLAGS and (unwanted := _FLAGS.get(bare.removeprefix("no-"))) and bare.startswith("no-"):
         return f" Leave {unwanted} out."
@@ -135,6 +246,11 @@ def read_flag(name: str, value: object) -> bool:
     raise RequestError(f"{name}: found {shown(value)}; write True or False.")
 
 
+def many_digits(number: int) -> str:
+    """Return a number for a message; Python itself does not write out one of thousands of digits."""
+    return str(number) if abs(number) < _FIGURES else "a number of many digits"
+
+
 def _guess(written: str, known: Collection[str]) -> str:
     if written == "out":
         return " Assign the result to a variable instead."
@@ -146,5 +262,6 @@ def _guess(written: str, known: Collection[str]) -> str:
     return f" Did you mean {meant}?" if meant in known else ""
 
 
+_FIGURES = 10**12
 NO_SEED = " The service takes no seed: the same request gives new pictures each time."
 _FLAGS = {flag.lstrip("-"): flag for option in OPTIONS for flag in option.flags}

@@ -7,10 +7,10 @@ import json
 import operator
 import re
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
-from seedream_nb.errors import Problem, RequestError, did_you_mean, refused, shown, whole_text
-from seedream_nb.options import MOST_IMAGES, MOST_REFERENCES, SEQUENTIAL
+from seedream_nb.errors import Problem, RequestError, refused, shown, whole_text
+from seedream_nb.options import MOST_IMAGES, MOST_REFERENCES, SENT, SentOptions, many_digits
 from seedream_nb.scope import scalar
 from seedream_nb.sizes import DEFAULT_SIZE, spell_size
 
@@ -18,8 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from dataclasses import Field
     from pathlib import Path
+    from typing import Unpack
 
     from PIL import Image
+
+    from seedream_nb.options import CellOptions
 
 ADVISED_WORDS, ADVISED_HAN = 600, 300
 """Longer prompts make the model miss details, says the reference page; they are sent, with a warning."""
@@ -30,9 +33,7 @@ _APART = frozenset({"images", "warnings"})
 """Fields that no record has as they are: references are spelled in their own way, warnings stand beside the request."""
 
 _KEPT_FILE = re.compile(r"inputs/([0-9a-f]{64})\.(?:png|jpg)")
-_SINCE = "since"
 _HALF = re.compile("[\ud800-\udfff]")
-_FIGURES = 10**12
 _ADDRESS = re.compile(r"https?://[^\s\x00-\x1f\x7f]+", re.IGNORECASE)
 
 
@@ -98,28 +99,21 @@ class Reference:
         )
 
 
-def added(since: str, *, default: Any) -> Any:  # noqa: ANN401 - a dataclass field is of any type
-    """Declare a field of a request that came after the first release, with the version that has brought it.
-
-    Its default means what was asked before there was the field, and never changes: at its default it is left out of
-    records and fingerprints. So what older versions wrote reads as it did, and `once` still finds it.
-    """
-    return field(default=default, metadata={_SINCE: since})
-
-
 @dataclass(frozen=True, kw_only=True)
-class ImageRequest:
-    """What is asked of the service, field by field. One that exists is valid; `make_request` makes them.
-
-    The fields of the first release stand in each record; a later one is declared with `added`.
-    """
+class _Words:
+    """What a request has beside its options."""
 
     prompt: str
     images: tuple[Reference, ...] = ()
-    size: str = DEFAULT_SIZE
-    sequential: str = "disabled"
-    max_images: int | None = None
-    watermark: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageRequest(SentOptions, _Words):
+    """What is asked of the service, field by field. One that exists is valid; `make_request` makes them.
+
+    Its options, and which of them a record of an earlier version lacks, stand in the table of options.
+    """
+
     warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -128,11 +122,7 @@ class ImageRequest:
         Raises:
             RequestError: with every rule that is broken.
         """
-        problems = [
-            *_problems_of(self.prompt, self.images, self.sequential, self.max_images, self.watermark),
-            *_in_size(self.size),
-        ]
-        if problems:
+        if problems := [*_problems_of(vars(self)), *_in_size(self.size)]:
             raise refused(problems)
 
     @property
@@ -166,7 +156,7 @@ class ImageRequest:
         """
         try:
             images = tuple(Reference.from_record(each, home) for each in record["images"])
-            names = [each.name for each in _recorded(cls) if each.name in record or _SINCE not in each.metadata]
+            names = [each.name for each in _recorded(cls) if each.name in record or not _is_late(each)]
             return cls(images=images, **{name: record[name] for name in names})
         except (AttributeError, KeyError, TypeError) as error:
             raise RequestError(f"The journal's record of this request is damaged ({error!r}).") from error
@@ -174,7 +164,7 @@ class ImageRequest:
     def _told(self) -> dict[str, Any]:
         """Return the fields that are told: those of the first release, and later ones that are not at their default."""
         values = [(each, getattr(self, each.name)) for each in _recorded(type(self))]
-        return {each.name: value for each, value in values if _SINCE not in each.metadata or value != each.default}
+        return {each.name: value for each, value in values if not _is_late(each) or value != each.default}
 
 
 def _recorded(kind: type[ImageRequest]) -> list[Field[Any]]:
@@ -182,51 +172,45 @@ def _recorded(kind: type[ImageRequest]) -> list[Field[Any]]:
     return [each for each in fields(kind) if each.name not in _APART]
 
 
-def make_request(  # noqa: PLR0913 - the fields of a request
-    prompt: str,
-    *,
-    images: Sequence[Reference] = (),
-    size: str | None = None,
-    aspect: str | None = None,
-    max_images: int | None = None,
-    sequential: str | None = None,
-    watermark: bool | None = None,
-    problems: Sequence[Problem] = (),
-) -> ImageRequest:
+def _is_late(told: Field[Any]) -> bool:
+    """Return whether a field came after the first release."""
+    option = told.metadata.get("option")
+    return option is not None and option.since is not None
+
+
+def make_request(prompt: str, *, problems: Sequence[Problem] = (), **options: Unpack[CellOptions]) -> ImageRequest:
     """Return the valid request that these options mean.
 
     Args:
         prompt: plain text; white space around it goes.
-        images: reference images; the same picture twice counts once.
-        size: a tier, a width and height in pixels, or a ratio of the table.
-        aspect: a ratio, to go with a tier.
-        max_images: 1 to 15; alone it means a series.
-        sequential: `auto` or `disabled`.
-        watermark: whether the service adds its mark; its default is True.
         problems: what was found wrong on the way here, to be reported with the rest.
+        options: those that make a request, the others are passed over. `images` are references, and the same picture
+            twice counts once.
 
     Raises:
         RequestError: with all problems, each with the value found, the limit and the nearest value.
         ReferenceImageError: the same, when all of them concern reference images.
     """
     found = list(problems)
-    size, aspect, max_images, sequential, watermark = map(scalar, (size, aspect, max_images, sequential, watermark))
+    given = {option.name: scalar(options.get(option.name)) for option in SENT}
     try:
-        spelt = spell_size(size, aspect)
+        spelt = spell_size(given["size"], scalar(options.get("aspect")))
     except Problem as problem:
         found.append(problem)
         spelt = DEFAULT_SIZE
-    text = _stripped(prompt)
-    pictures = _each_once(images)
-    mode = ("disabled" if max_images is None else "auto") if sequential is None else sequential
-    most, mark = _most(mode, max_images, len(pictures)), True if watermark is None else watermark
-    found += _problems_of(text, pictures, mode, most, mark)
+    pictures = _each_once(cast("Sequence[Reference]", options.get("images", ())))
+    mode = _mode(given["sequential"], given["max_images"])
+    fields = {
+        **{option.name: option.default if (value := given[option.name]) is None else value for option in SENT},
+        "prompt": _stripped(prompt),
+        "images": pictures,
+        "sequential": mode,
+        "max_images": _most(mode, given["max_images"], len(pictures)),
+    }
+    found += _problems_of(fields)
     if found:
         raise refused(found)
-    return ImageRequest(
-        prompt=text, images=pictures, size=spelt, sequential=mode, max_images=most, watermark=mark,
-        warnings=tuple(_warnings(text)),
-    )  # fmt: skip
+    return ImageRequest(**{**fields, "size": spelt}, warnings=tuple(_warnings(fields["prompt"])))
 
 
 def _stripped(prompt: Any) -> Any:  # noqa: ANN401 - checked by the rules
@@ -251,9 +235,14 @@ def _most(sequential: object, max_images: object, references: int) -> Any:  # no
         return max_images
 
 
-def is_series(sequential: object, max_images: object) -> bool:
-    """Return whether these options ask for a series: `max_images` alone does."""
-    return max_images is not None if sequential is None else _says(sequential, "auto")
+def _mode(sequential: Any, max_images: object) -> Any:  # noqa: ANN401 - checked by the rules
+    """Return the `sequential` that is meant: `max_images` alone asks for a series."""
+    return sequential if sequential is not None else "disabled" if max_images is None else "auto"
+
+
+def is_series(options: CellOptions) -> bool:
+    """Return whether these options ask for a series."""
+    return _says(_mode(scalar(options.get("sequential")), options.get("max_images")), "auto")
 
 
 def _says(value: object, word: str) -> bool:
@@ -261,18 +250,19 @@ def _says(value: object, word: str) -> bool:
     return isinstance(value, str) and value == word
 
 
-def _problems_of(
-    prompt: object, images: object, sequential: object, max_images: object, watermark: object
-) -> Iterator[Problem]:
+def _problems_of(fields: Mapping[str, Any]) -> Iterator[Problem]:
     """Yield what breaks a rule of the service's reference page, field by field."""
-    yield from _in_prompt(prompt)
+    yield from _in_prompt(fields["prompt"])
+    images = fields["images"]
     if not isinstance(images, tuple | list) or not all(isinstance(each, Reference) for each in images):
         yield Problem(f"images: found {shown(images)}; a request has a tuple of references.", reference=True)
         images = ()
     yield from _in_images(images)
-    yield from _in_series(sequential, max_images, len(images))
-    if not isinstance(watermark, bool):
-        yield Problem(f"watermark: found {shown(watermark)}; write True or False.")
+    yield from _in_series(fields["sequential"], fields["max_images"], len(images))
+    for option in SENT:
+        value = fields[option.name]
+        if option.name != "max_images" and (value is not None or option.default is not None):
+            yield from option.problems(value)
 
 
 def _in_prompt(prompt: object) -> Iterator[Problem]:
@@ -302,9 +292,6 @@ def _in_size(size: object) -> Iterator[Problem]:
 
 
 def _in_series(sequential: object, max_images: object, references: int) -> Iterator[Problem]:
-    if not isinstance(sequential, str) or sequential not in SEQUENTIAL:
-        guess = did_you_mean(sequential, SEQUENTIAL) if isinstance(sequential, str) else ""
-        yield Problem(f"sequential: found {shown(sequential)}; write auto or disabled.{guess}")
     if max_images is None:
         if _says(sequential, "auto"):
             yield Problem(f"max_images: goes with sequential auto; the range is 1 to {MOST_IMAGES}.")
@@ -315,7 +302,7 @@ def _in_series(sequential: object, max_images: object, references: int) -> Itera
 
 
 def _in_count(count: int, references: int, *, disabled: bool) -> Iterator[Problem]:
-    found = f"found {count}" if abs(count) < _FIGURES else "found a number of many digits"
+    found = f"found {many_digits(count)}"
     if disabled:
         yield Problem(
             f"max_images: {found} with sequential disabled, which makes one picture. Leave out one of the two."

@@ -13,7 +13,7 @@ from seedream_nb import needs
 from seedream_nb.background import PATIENT_SECONDS, Background
 from seedream_nb.budget import Budget, Tally, is_worker, money
 from seedream_nb.clients import Clients
-from seedream_nb.compose import ASKED, Composer, as_list, changed, options_of
+from seedream_nb.compose import Composer, as_list, changed, options_of
 from seedream_nb.endpoint import Endpoint, Told, find_endpoint, for_links, host_of
 from seedream_nb.errors import SeedreamError, SettingsError, StoppedError, WrongOptionError, plain
 from seedream_nb.homes import Homes, need_room, writable_folder
@@ -21,19 +21,21 @@ from seedream_nb.job import POLL_SECONDS, Job
 from seedream_nb.jobs import Jobs
 from seedream_nb.journal import Journal, share_with_child
 from seedream_nb.keys import Login, Secrets, Unseen
-from seedream_nb.options import check_options
+from seedream_nb.options import IN_CALLS, check_options
 from seedream_nb.pickling import Stays
-from seedream_nb.scope import EmptyScope, NamesScope
+from seedream_nb.scope import EmptyScope
 from seedream_nb.settings import read_setting, user_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Mapping
     from pathlib import Path
+    from typing import Unpack
 
     from seedream_nb.archive import History, Usage
     from seedream_nb.client import Patience
     from seedream_nb.fulfil import Tools
     from seedream_nb.generation import Generation
+    from seedream_nb.options import CellOptions
     from seedream_nb.picture import Picture
     from seedream_nb.request import ImageRequest
     from seedream_nb.scope import Scope
@@ -102,11 +104,11 @@ class Session(Stays):
         request: ImageRequest,
         *,
         template: str | None = None,
-        once: bool | None = None,
-        save: str | os.PathLike[str] | None = None,
-        timeout: float | None = None,
+        **options: Unpack[CellOptions],
     ) -> Job:
         """Start to fulfil a request; return at once. All that can be known to fail before sending fails here.
+
+        Of the options those matter now that are no part of the request.
 
         Raises:
             WrongOptionError: `once`, `save` or `timeout` can't be that.
@@ -114,23 +116,15 @@ class Session(Stays):
         """
         self.jobs.open()
         with self._on_the_loop():
-            return self._submit(request, template=template, once=once, save=save, timeout=timeout)
+            return self._submit(request, template, options)
 
-    def _submit(
-        self,
-        request: ImageRequest,
-        *,
-        template: str | None,
-        once: bool | None,
-        save: str | os.PathLike[str] | None,
-        timeout: float | None,
-    ) -> Job:
+    def _submit(self, request: ImageRequest, template: str | None, options: CellOptions) -> Job:
         endpoint = self.endpoint()
         self.make_ready(endpoint.backend)
         from seedream_nb.fulfil import fulfil
 
-        folder = writable_folder(save) if save is not None else None
-        timeout, once = self._option("timeout", timeout), self._option("once", once)
+        folder = writable_folder(save) if (save := options.get("save")) is not None else None
+        timeout, once = (self._option(name, options.get(name)) for name in ("timeout", "once"))
         bought = self.budget.spent or self.budget.reserved
         notices, unready = tuple[str, ...](), list[SettingsError]()
 
@@ -173,20 +167,10 @@ class Session(Stays):
             job.result()
         return job
 
-    def start(
-        self,
-        prompt: str,
-        *,
-        values: Mapping[str, object] | None = None,
-        once: bool | None = None,
-        save: str | os.PathLike[str] | None = None,
-        timeout: float | None = None,
-        **options: Any,  # noqa: ANN401 - those of `compose`
-    ) -> Job:
+    def start(self, prompt: str, **options: Any) -> Job:  # noqa: ANN401 - those of `compose`
         """Compose and submit: what `sd.submit` does."""
-        scope = None if values is None else NamesScope(values)
-        request = self.compose(prompt, scope=scope, **options)
-        return self.submit(request, template=None if values is None else prompt, once=once, save=save, timeout=timeout)
+        request = self.compose(prompt, **options)
+        return self.submit(request, template=None if options.get("values") is None else prompt, **options)
 
     def make_ready(self, backend: str) -> None:
         """Import and try, once, all that a request needs after it was sent.
@@ -332,14 +316,14 @@ class Session(Stays):
 
     def edit(self, generation: Generation, prompt: str, options: Mapping[str, Any]) -> Generation:
         """Generate with a generation's pictures as the first references."""
-        check_options("edit", options, ASKED)
+        check_options("edit", options, IN_CALLS)
         options = dict(options)
         more = as_list(options.pop("images", ()))
         return self.start(prompt, images=[*generation.images, *more], **options).result()
 
     def rerun(self, generation: Generation, changes: Mapping[str, Any]) -> Generation:
         """Ask the same again; `changes` are options that differ. The prompt is plain text."""
-        check_options("rerun", changes, {"prompt", *ASKED})
+        check_options("rerun", changes, {"prompt", *IN_CALLS})
         options = {"once": False, "defaults": False, **changed(options_of(generation.request), changes)}
         return self.start(**options).result()
 

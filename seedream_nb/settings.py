@@ -15,6 +15,7 @@ from seedream_nb.binder import on_binder
 from seedream_nb.colab import Colab
 from seedream_nb.errors import Problem, SettingsError, did_you_mean, plain
 from seedream_nb.keys import CONFIGURED, Key, Unseen, may_hold_key
+from seedream_nb.options import OPTIONS
 from seedream_nb.pickling import Stays
 from seedream_nb.scope import scalar
 from seedream_nb.sizes import spell_size
@@ -302,6 +303,8 @@ def _spelled(*, aspect: bool) -> Callable[[object], str]:
 MOST_CONCURRENCY = 64
 """More requests in flight than this is a slip of the hand: the service counts pictures a minute."""
 
+_READERS = {"size": _spelled(aspect=False), "aspect": _spelled(aspect=True), "switch": _switch}
+
 # fmt: off
 SETTINGS: dict[str, Setting] = {setting.name: setting for setting in (
     Setting(name="backend", environment="SEEDREAM_BACKEND", default="novita", read=_one_of(*BACKENDS),
@@ -323,8 +326,7 @@ SETTINGS: dict[str, Setting] = {setting.name: setting for setting in (
             help="requests in flight at once"),
     Setting(name="timeout", environment="SEEDREAM_TIMEOUT", default=600.0, read=_number(above=0),
             help="seconds that a cell waits, counted from the last byte sent"),
-    Setting(name="size", environment=None, default=None, read=_spelled(aspect=False), help="default of --size"),
-    Setting(name="aspect", environment=None, default=None, read=_spelled(aspect=True), help="default of --aspect"),
-    Setting(name="watermark", environment=None, default=None, read=_switch, help="default of --watermark"),
+    *(Setting(name=option.name, environment=None, default=None, read=_READERS[option.kind],
+              help=f"default of {option.flag}") for option in OPTIONS if option.has_setting),
 )}
 # fmt: on

@@ -97,8 +97,8 @@ def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 
 def _option_row(option: Option) -> tuple[str, ...]:
     flags = ", ".join(f"`{flag}`" for flag in option.flags)
-    shown = _spelled(option.default) if option.value else ""
-    value = _code(option.value) if option.low is None else f"{option.low} to {option.high}"
+    shown = _spelled(option.default) if option.metavar else ""
+    value = _code(option.metavar) if option.kind != "whole" else f"{option.low} to {option.high}"
     value = " ".join(map(_code, option.choices)) if option.kind == "choice" else value
     return flags, value, option.help + (f" (default: `{shown}`)" if shown else "")
 

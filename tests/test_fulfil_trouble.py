@@ -249,7 +249,7 @@ def test_a_wrong_timeout_is_refused_before_sending(
 ) -> None:
     """What is no number of seconds above 0 is told before anything is sent."""
     with pytest.raises(SettingsError, match="timeout"):
-        new_session().start("a fox", timeout=timeout)  # type: ignore[arg-type]
+        new_session().start("a fox", timeout=timeout)
     assert fault_server.seen == []
 
 

@@ -18,7 +18,8 @@ from seedream_nb.archive import History
 from seedream_nb.fulfil import FROM_HISTORY
 from seedream_nb.notebook.cell import parse
 from seedream_nb.notebook.verbs import run
-from seedream_nb.request import ImageRequest, added
+from seedream_nb.options import ALL, Option
+from seedream_nb.request import ImageRequest
 from seedream_nb.scope import EmptyScope
 from seedream_nb.session import Session
 from seedream_nb.settings import Settings
@@ -296,10 +297,7 @@ def test_the_cell_of_each_asks_for_the_same(version: str, number: int, session: 
     line, _, prompt = written[0].partition("\n")
     assert line == FACTS[version][number].cell
     options = parse(line.removeprefix("%%seedream"))
-    request = session.compose(
-        prompt, scope=EmptyScope(), typed=True, images=options.images, size=options.size,
-        max_images=options.max_images, watermark=options.watermark,
-    )  # fmt: skip
+    request = session.compose(prompt, scope=EmptyScope(), typed=True, **options)
     assert request.fingerprint == intents(home)[number]["fingerprint"]
 
 
@@ -331,11 +329,14 @@ def test_once_buys_nothing_twice(version: str, session: Session) -> None:
 # -- a field that is added later --------------------------------------------------------------------
 
 
+SEED = Option(name="seed", kind="whole", help="where chance begins", high=9, is_sent=True, since="0.2.0")
+
+
 @dataclass(frozen=True, kw_only=True)
 class LaterRequest(ImageRequest):
     """A request as a later version could have it."""
 
-    seed: int | None = added("0.2.0", default=None)
+    seed: int | None = SEED.field()
 
 
 def later(request: ImageRequest, seed: int | None = None) -> LaterRequest:
@@ -344,9 +345,10 @@ def later(request: ImageRequest, seed: int | None = None) -> LaterRequest:
 
 
 def test_only_the_fields_of_the_first_release_need_no_version() -> None:
-    """A field without `added` would make every older generation unreadable, and be bought again."""
-    first = [each.name for each in fields(ImageRequest) if not each.metadata]
-    assert first == ["prompt", "images", "size", "sequential", "max_images", "watermark", "warnings"]
+    """An option without `since` would make every older generation unreadable, and be bought again."""
+    first = {option.name for option in ALL.values() if option.is_sent and option.since is None}
+    assert first == {"size", "sequential", "max_images", "watermark"}
+    assert {each.name for each in fields(ImageRequest) if not each.metadata} == {"prompt", "images", "warnings"}
 
 
 @every_generation

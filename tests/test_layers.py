@@ -19,6 +19,7 @@ PACKAGE = Path(seedream_nb.__file__).parent
 # inside a folder (references/, service/ …) the files of one room import each other as they need.
 ROWS = (
     ("__init__",),
+    ("calls",),
     ("notebook", "widgets"),
     ("process",),
     ("session", "view"),
@@ -29,8 +30,8 @@ ROWS = (
     ("references",),
     ("request",),
     ("endpoint", "picture", "store"),
-    ("settings", "options"),
-    ("colab",),
+    ("settings",),
+    ("colab", "options"),
     ("addresses", "binder", "keys", "sizes", "scope", "words"),
     ("pickling",),
     ("errors", "background", "files", "needs"),

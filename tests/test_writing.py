@@ -51,10 +51,7 @@ def read_back(cell: str, session: Session) -> ImageRequest:
     """Return the request that a cell makes, as if a person had run it."""
     line, _, body = cell.partition("\n")
     options = parse(line.removeprefix("%%seedream"))
-    return session.compose(
-        body, scope=NamesScope({"x": "wrong"}), typed=True, images=options.images, size=options.size,
-        max_images=options.max_images, watermark=options.watermark,
-    )  # fmt: skip
+    return session.compose(body, scope=NamesScope({"x": "wrong"}), typed=True, **options)
 
 
 @given(TEXTS | BRACES)

@@ -7,10 +7,9 @@ import keyword
 import math
 import re
 from collections import deque
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from seedream_nb.errors import Problem, did_you_mean, plain, refused
+from seedream_nb.errors import Problem, plain, refused
 from seedream_nb.keys import may_hold_key
 from seedream_nb.options import OPTIONS, did_you_mean_option
 from seedream_nb.sizes import spell_size
@@ -19,7 +18,7 @@ from seedream_nb.words import DASHES, split
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from seedream_nb.options import Option
+    from seedream_nb.options import CellOptions, Option
     from seedream_nb.words import Word
 
 _BY_FLAG = {flag: option for option in OPTIONS for flag in option.flags}
@@ -29,25 +28,6 @@ _WHOLE = r"[-+]?[0-9]{1,9}"
 _SHOWN = 40
 _MOST_PROBLEMS = 50
 _IPYTHONS = frozenset({"In", "Out", "get_ipython", "exit", "quit"})
-
-
-@dataclass(frozen=True, kw_only=True)
-class CellOptions:
-    """The options of one cell as they were given; None for those that were not."""
-
-    size: str | None = None
-    aspect: str | None = None
-    images: tuple[str, ...] = ()
-    max_images: int | None = None
-    sequential: str | None = None
-    watermark: bool | None = None
-    out: str | None = None
-    once: bool | None = None
-    background: bool | None = None
-    save: str | None = None
-    dry_run: bool | None = None
-    timeout: float | None = None
-    help: bool = False
 
 
 def parse(line: str) -> CellOptions:
@@ -62,14 +42,19 @@ def parse(line: str) -> CellOptions:
     return options
 
 
+def asks_for_help(line: str) -> bool:
+    """Return whether a line wants to be told of the options; then nothing else in it matters."""
+    return any(word.text in _HELP and not word.quoted for word in split(line)[0])
+
+
 def read(line: str) -> tuple[CellOptions, list[Problem]]:
     """Return the options that a line gives as far as they can be understood, and what is wrong with it."""
+    if asks_for_help(line):
+        return {}, []
     words, problems = split(line)
-    if any(word.text in _HELP and not word.quoted for word in words):
-        return CellOptions(help=True), []
     reader = _Reader(words)
     reader.read()
-    return CellOptions(**reader.values), [*problems, *reader.problems]
+    return cast("CellOptions", reader.values), [*problems, *reader.problems]
 
 
 def parse_assignments(text: str) -> dict[str, str]:
@@ -134,7 +119,7 @@ class _Reader:
             self._skip_values()
             raise _unknown(flag)
         value = self._value(option, flag, attached)
-        self._last = (flag, str(value)) if option.value else None
+        self._last = (flag, str(value)) if option.metavar else None
         if option.kind == "reference":
             self._images.append(str(value))
             return
@@ -142,7 +127,7 @@ class _Reader:
         self.values[option.name] = value
 
     def _value(self, option: Option, flag: str, attached: str | None) -> object:
-        if option.value is None:
+        if option.metavar is None:
             if attached is not None:
                 raise _no_value(option, flag, attached)
             return not flag.startswith("--no-")
@@ -152,7 +137,7 @@ class _Reader:
                 raise Problem  # which is told already
             attached = word.text
         if not attached:
-            raise Problem(f"{flag} needs a value: {flag} {option.value}{_range(option)}.{_choices(option)}")
+            raise Problem(f"{flag} needs a value: {flag} {option.metavar}{_range(option)}.{_choices(option)}")
         if option.kind != "reference" and may_hold_key(attached):
             raise Problem(_KEY)
         return _READERS.get(option.kind, _text)(option, flag, attached)
@@ -226,7 +211,7 @@ def _no_value(option: Option, flag: str, attached: str) -> Problem:
 
 
 def _range(option: Option) -> str:
-    return f", from {option.low} to {option.high}" if option.low is not None else ""
+    return f", from {option.low} to {option.high}" if option.kind == "whole" else ""
 
 
 def _choices(option: Option) -> str:
@@ -238,21 +223,19 @@ def _text(_option: Option, _flag: str, text: str) -> str:
 
 
 def _choice(option: Option, flag: str, text: str) -> str:
-    if text not in option.choices:
-        guess = did_you_mean(text, option.choices)
-        raise Problem(f"{flag}: found {plain(text, _SHOWN)}; write {' or '.join(option.choices)}.{guess}")
+    _check(option, flag, text, text)
     return text
 
 
 def _whole(option: Option, flag: str, text: str) -> int:
-    low, high = option.low or 0, option.high or 0
-    if not re.fullmatch(_WHOLE, text):
-        raise Problem(f"{flag}: found {plain(text, _SHOWN)}; write a whole number from {low} to {high}.")
-    number = int(text)
-    if not low <= number <= high:
-        nearest = min(max(number, low), high)
-        raise Problem(f"{flag}: found {number}; the range is {low} to {high}. The nearest is {nearest}.")
-    return number
+    number = int(text) if re.fullmatch(_WHOLE, text) else None
+    _check(option, flag, number, text)
+    return cast("int", number)
+
+
+def _check(option: Option, flag: str, value: object, text: str) -> None:
+    for problem in option.problems(value, name=flag, found=plain(text, _SHOWN)):
+        raise problem
 
 
 def _seconds(option: Option, flag: str, text: str) -> float:

@@ -41,9 +41,9 @@ def option_rows() -> list[str]:
 
 
 def _option_row(option: Option) -> list[str]:
-    flags = ", ".join(option.flags) + (f" {option.value}" if option.value else "")
+    flags = ", ".join(option.flags) + (f" {option.metavar}" if option.metavar else "")
     shown = f"{option.default:g}" if isinstance(option.default, float) else option.default
-    default = f" (default: {shown})" if option.value and shown is not None else ""
+    default = f" (default: {shown})" if option.metavar and shown is not None else ""
     return lines_of(f"  {flags}", option.help + default, _COLUMN)
 
 

@@ -11,7 +11,7 @@ from IPython.core.magic import no_var_expand
 
 from seedream_nb.errors import SeedreamError, StoppedError
 from seedream_nb.needs import Ahead, lacks
-from seedream_nb.notebook.cell import read
+from seedream_nb.notebook.cell import asks_for_help, read
 from seedream_nb.notebook.complete import Completer
 from seedream_nb.notebook.helptext import cell_help, verbs_help
 from seedream_nb.notebook.leftover import Leftover
@@ -93,16 +93,12 @@ class Magics:
                     print(left)
 
     def _run(self, line: str, cell: str) -> Generation | Job | None:
-        options, problems = read(line)
-        if options.help:
+        if asks_for_help(line):
             print(cell_help())
             return None
+        options, problems = read(line)
         session = self._session()
-        request = session.compose(
-            cell, scope=session.scope, typed=True, images=options.images, size=options.size, aspect=options.aspect,
-            max_images=options.max_images, sequential=options.sequential, watermark=options.watermark,
-            problems=problems,
-        )  # fmt: skip
+        request = session.compose(cell, scope=session.scope, typed=True, problems=problems, **options)
         return run_below(self._ip, session, request, options, template=cell.strip())
 
     def show_job(self, job: Job) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from seedream_nb.generation import Generation
     from seedream_nb.job import Job
-    from seedream_nb.notebook.cell import CellOptions
+    from seedream_nb.options import CellOptions
     from seedream_nb.request import ImageRequest
     from seedream_nb.session import Session
 
@@ -27,17 +27,17 @@ def run_below(
     ip: InteractiveShell, session: Session, request: ImageRequest, options: CellOptions, *, template: str | None
 ) -> Generation | Job | None:
     """Run a request as the options of its line say, and return the value of the cell."""
-    if options.dry_run:
+    if options.get("dry_run"):
         show_request(session.rehearsed(request), session)
         return None
     if in_kernel(ip):
         importlib.import_module("seedream_nb.notebook.live")  # nothing is imported once it was sent
     try:
-        job = session.submit(request, template=template, once=options.once, save=options.save, timeout=options.timeout)
+        job = session.submit(request, template=template, **options)
         with _previews_of(job, ip):
-            if options.background:
-                return keep(ip, options.out, job)
-            generation = _wait(ip, session, job, options.out)
+            if options.get("background"):
+                return keep(ip, options.get("out"), job)
+            generation = _wait(ip, session, job, options.get("out"))
         # Made here, where an interrupt is understood, and kept: IPython asks for it where none is.
         session.bundle(generation)
         return generation  # noqa: TRY300 - it is the cell's value

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import anyio.to_thread
 
 from seedream_nb.errors import ReferenceImageError, plain
+from seedream_nb.options import SENT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 PATH = "/v3/seedream-4.0"
 """The service's one address, below its base URL."""
+
+_SPELLED = {"sequential": "sequential_image_generation"}
+"""Options that the service calls otherwise."""
 
 CHUNK_BYTES = 768 * 1024
 """How much of a file goes into one piece, 1 MiB in base64; a multiple of 3, so that pieces join."""
@@ -140,14 +144,9 @@ def fields(request: ImageRequest, images: Sequence[str]) -> dict[str, Any]:
 
 
 def _options(request: ImageRequest) -> dict[str, Any]:
-    # "This parameter is only effective when sequential_image_generation is set to auto."
-    series = {"max_images": request.max_images} if request.sequential == "auto" else {}
-    return {
-        "size": request.size,
-        "sequential_image_generation": request.sequential,
-        **series,
-        "watermark": request.watermark,
-    }
+    """Return the options as the reference page spells them; `max_images` is None outside a series, and not sent."""
+    told = {_SPELLED.get(option.name, option.name): getattr(request, option.name) for option in SENT}
+    return {name: value for name, value in told.items() if value is not None}
 
 
 def _json(value: object) -> bytes:

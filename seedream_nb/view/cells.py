@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from seedream_nb.errors import Problem, SeedreamError, whole_text
 from seedream_nb.files import is_there, working_folder
+from seedream_nb.options import SENT
 from seedream_nb.prompt import literal
 from seedream_nb.sizes import spell_size
 from seedream_nb.words import quoted
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from seedream_nb.generation import Generation
     from seedream_nb.request import ImageRequest, Reference
     from seedream_nb.settings import Settings
+
+_TOLD = frozenset({"size", "sequential", "max_images"})
+"""Options that say together what they mean."""
 
 
 class Surroundings(Protocol):
@@ -41,7 +45,7 @@ def cell_of(generation: Generation, session: Surroundings) -> str:
     words = [
         *_shape_words(request, session),
         *_series_words(request),
-        *_watermark_words(request, session),
+        *_other_words(request, session),
         *(word for reference in request.images for word in ("-i", quoted(_written(reference, session)))),
     ]
     return f"{' '.join(['%%seedream', *words])}\n{literal(request.prompt)}"
@@ -58,10 +62,15 @@ def _series_words(request: ImageRequest) -> Iterator[str]:
         yield from ("-n", str(request.max_images))
 
 
-def _watermark_words(request: ImageRequest, session: Surroundings) -> Iterator[str]:
-    usual = session.settings.get("watermark")
-    if request.watermark != (True if usual is None else usual):
-        yield "--watermark" if request.watermark else "--no-watermark"
+def _other_words(request: ImageRequest, session: Surroundings) -> Iterator[str]:
+    """Yield what differs from what a cell asks for by itself."""
+    for option in SENT:
+        value = getattr(request, option.name)
+        usual = session.settings.get(option.name) if option.has_setting else None
+        if option.name not in _TOLD and value != (option.default if usual is None else usual):
+            yield option.flag if value else option.flags[-1]
+            if option.metavar is not None:
+                yield quoted(str(value))
 
 
 def _written(reference: Reference, session: Surroundings) -> str:

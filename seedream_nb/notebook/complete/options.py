@@ -100,7 +100,7 @@ def _told(option: Option, flag: str) -> str:
 def _waiting(words: Sequence[Word]) -> Option | None:
     """Return the option whose value comes next."""
     option, attached = _of_word(words[-1]) if words else (None, "")
-    return option if option is not None and option.value and not attached else None
+    return option if option is not None and option.metavar and not attached else None
 
 
 def _of_word(word: Word) -> tuple[Option | None, str]:
@@ -113,4 +113,4 @@ def _attached(text: str) -> tuple[Option | None, str]:
     if flag in _BY_FLAG:
         return _BY_FLAG[flag], value
     short = _BY_FLAG.get(text[:2]) if not text.startswith("--") else None
-    return (short, text[2:]) if short is not None and short.value else (None, "")
+    return (short, text[2:]) if short is not None and short.metavar else (None, "")

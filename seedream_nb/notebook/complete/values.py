@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from seedream_nb.notebook.complete.offers import Offer, Offers
-from seedream_nb.options import MOST_IMAGES, SEQUENTIAL
+from seedream_nb.options import ALL, MOST_IMAGES, SEQUENTIAL
 from seedream_nb.references.adapters import is_picture_name
 from seedream_nb.settings import BACKENDS, SETTINGS
 from seedream_nb.sizes import RATIO_SIZES, TIERS
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from seedream_nb.notebook.complete.offers import Sources
     from seedream_nb.notebook.complete.word import OpenWord
+    from seedream_nb.options import Option
 
 _AT_ONCE = 6
 """Marks that are shown before an @ asks for more."""
@@ -38,9 +39,10 @@ class Values:
 
     def of(self, name: str) -> Offers | None:
         """Return the completions for the option or setting of this name; None where the notebook knows better."""
-        values = _OF.get(name)
+        option = ALL.get(name)
+        values = _OF.get(name) or (_of_option(option) if option is not None else None)
         offers = tuple(values(self)) if values is not None else ()
-        if not offers and name == "images" and self._is_expression():
+        if not offers and option is not None and option.kind == "reference" and self._is_expression():
             return None
         return Offers(fragment=self.word.raw, offers=offers)
 
@@ -134,17 +136,23 @@ def _either(*words: str) -> Callable[[Values], Iterable[Offer]]:
     return lambda values: values.begun((word, "value") for word in words)
 
 
+def _of_option(option: Option) -> Callable[[Values], Iterable[Offer]]:
+    """Return what offers an option's values."""
+    return _OF_KIND.get(option.kind) or _either(*option.choices, *option.suggestions)
+
+
 _OF: dict[str, Callable[[Values], Iterable[Offer]]] = {
-    "size": Values.sizes,
-    "aspect": Values.aspects,
-    "images": Values.pictures,
     "max_images": Values.counts,
     "sequential": Values.modes,
-    "out": Values.results,
-    "save": Values.folders,
     "home": Values.folders,
     "backend": _either(*BACKENDS),
-    "once": _either("true", "false"),
-    "watermark": _either("true", "false"),
     **{name: _of_setting(name) for name in ("timeout", "price", "concurrency", "base_url")},
+}
+_OF_KIND: dict[str, Callable[[Values], Iterable[Offer]]] = {
+    "size": Values.sizes,
+    "aspect": Values.aspects,
+    "reference": Values.pictures,
+    "name": Values.results,
+    "folder": Values.folders,
+    "switch": _either("true", "false"),
 }

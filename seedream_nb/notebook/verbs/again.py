@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING
 
 from seedream_nb.compose import changed, options_of
 from seedream_nb.errors import Problem, RequestError
-from seedream_nb.notebook.cell import read
+from seedream_nb.notebook.cell import asks_for_help, read
 from seedream_nb.notebook.verbs import VERBS
 
 PROMPT_BELOW = "The prompt goes on the lines below."
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
 
     from seedream_nb.generation import Generation
     from seedream_nb.job import Job
-    from seedream_nb.notebook.cell import CellOptions
     from seedream_nb.session import Session
 
 
@@ -27,17 +25,16 @@ def rerun(rest: str, session: Session, ip: InteractiveShell) -> Generation | Job
     from seedream_nb.notebook.running import run_below
 
     mark, line = (*rest.split(None, 1), "", "")[:2]
-    options, problems = read(line)
-    if options.help:
+    if asks_for_help(line):
         print(verb_help("rerun", VERBS["rerun"]))
         return None
+    options, problems = read(line)
     generation = _marked("rerun", mark, session)
     problems = [_without_prompt(problem, generation.mark) for problem in problems]
-    request = session.compose(
-        **changed(options_of(generation.request), _changes(options)), typed=True, defaults=False, problems=problems
-    )
+    again = changed(options_of(generation.request), options)
+    request = session.compose(**again, typed=True, defaults=False, problems=problems)
     # `config once=true` is for cells: who asks again wants something new.
-    options = dataclasses.replace(options, once=options.once or False)
+    options["once"] = options.get("once") or False
     return run_below(ip, session, request, options, template=None)
 
 
@@ -61,16 +58,3 @@ def _without_prompt(problem: Problem, mark: str) -> Problem:
     remedy = f"rerun sends the prompt as it was; to change it: %seedream code {mark}"
     texts = (text.replace(PROMPT_BELOW, remedy) for text in problem.texts)
     return Problem(*texts, reference=problem.reference)
-
-
-def _changes(options: CellOptions) -> dict[str, object]:
-    """Return the fields of a request that the options of a line change."""
-    fields = {
-        "images": list(options.images) or None,
-        "size": options.size,
-        "aspect": options.aspect,
-        "max_images": options.max_images,
-        "sequential": options.sequential,
-        "watermark": options.watermark,
-    }
-    return {name: value for name, value in fields.items() if value is not None}

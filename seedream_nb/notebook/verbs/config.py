@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from seedream_nb.settings import Settings
 
 _SHOWN = 40
-_OF_OPTIONS = {option.name: option.default for option in OPTIONS if option.name in {"size", "aspect", "watermark"}}
+_OF_OPTIONS = {option.name: option.default for option in OPTIONS if option.has_setting}
 
 
 def config(rest: str, session: Session, _ip: InteractiveShell) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from seedream_nb.errors import nearest, plain
+from seedream_nb.options import ALL
 from seedream_nb.settings import SETTINGS
 
 if TYPE_CHECKING:
     from seedream_nb.settings import Settings
 
 _SHOWN = 60
-_EXAMPLES = {"size": "4K", "aspect": "16:9", "watermark": "false"}
 
 
 def unread(settings: Settings) -> list[tuple[str, str]]:
@@ -24,4 +24,8 @@ def _remedy(name: str) -> str:
     if guess is None:
         return "Unset it."
     variable = SETTINGS[guess].environment
-    return f"Did you mean {variable}?" if variable else f"Set it with: %seedream config {guess}={_EXAMPLES[guess]}"
+    return (
+        f"Did you mean {variable}?"
+        if variable
+        else f"Set it with: %seedream config {guess}={ALL[guess].suggestions[0]}"
+    )
