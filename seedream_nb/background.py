@@ -114,7 +114,7 @@ class Background:
             self._standing.set()
             self._standing = None
 
-    def after_fork(self) -> None:
+    def begin_anew(self) -> None:
         """Begin anew in the child, which has inherited the loop but not its thread."""
         # Taken apart, what goes on there would run its endings here too.
         _left_alone.append((self._loop, self._thread))

@@ -32,9 +32,9 @@ class Clients:
     def __init__(self, *, patience: Patience | None = None) -> None:
         """Make none yet; `patience` is how long each waits before it gives up."""
         self._patience = patience
-        self.after_fork()
+        self.begin_anew()
 
-    def after_fork(self) -> None:
+    def begin_anew(self) -> None:
         """Have none, as at first: in a forked child, for the connections are the parent's."""
         self._known: dict[tuple[str, Key | None], Client] = {}
         self._lock = threading.RLock()

@@ -50,10 +50,10 @@ class Homes:
         self._known: dict[Path, Home] = {}
         self._used: set[Path] = set()
         self._notice: str | None = None
-        self.after_fork()
+        self.begin_anew()
         self._find_earlier_fallback()
 
-    def after_fork(self) -> None:
+    def begin_anew(self) -> None:
         """Let go, in a forked child, of a lock that another thread of the parent may have held."""
         self._lock = threading.RLock()
 

@@ -34,9 +34,9 @@ class Jobs:
     def __init__(self, *, lingers: bool) -> None:
         """Hold none yet; `lingers` says whether the process's end waits for all that was sent, or as a kernel can."""
         self._seconds = math.inf if lingers else KERNEL_SECONDS
-        self.after_fork()
+        self.begin_anew()
 
-    def after_fork(self) -> None:
+    def begin_anew(self) -> None:
         """Hold none, as at first: in a forked child, for those of the parent go on there."""
         self._jobs: list[Job] = []
         self._turn: tuple[asyncio.AbstractEventLoop, CapacityLimiter] | None = None

@@ -94,33 +94,32 @@ class _Imports:
     """Lets a fork wait until nothing is being imported, for in the child nobody would come to the end of it."""
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
-        self._held: list[bool] = []
-        self._registered = False
+        self.begin: Callable[[], None] = lambda: None
+        """Called before the first of them: sees to it that forks wait."""
+        self._has_begun = False
+        self.begin_anew()
 
     @contextlib.contextmanager
     def going_on(self) -> Iterator[None]:
         """Let a fork wait for the end of the block."""
-        if not self._registered and hasattr(os, "register_at_fork"):
-            self._registered = True
-            # These have locks too, and what is registered last is called first: else a fork would hold theirs while it
-            # waits for ours, and what is being imported would wait for them.
-            with contextlib.suppress(RuntimeError):  # this process is ending, and forks no more
-                for name in ("logging", "random", "concurrent.futures.thread"):
-                    importlib.import_module(name)
-            os.register_at_fork(before=self._wait, after_in_parent=self._go_on, after_in_child=self._begin)
+        if not self._has_begun:
+            self._has_begun = True
+            self.begin()
         with self._lock:
             yield
 
-    def _wait(self) -> None:
+    def before_fork(self) -> None:
+        """Wait until nothing is being imported, and let nothing be until `go_on`."""
         self._held.append(self._lock.acquire(timeout=_FORK_SECONDS))
 
-    def _go_on(self) -> None:
+    def go_on(self) -> None:
+        """Go on in the parent."""
         if self._held.pop():
             self._lock.release()
 
-    def _begin(self) -> None:
-        self._lock, self._held = threading.RLock(), []
+    def begin_anew(self) -> None:
+        """Go on in the child."""
+        self._lock, self._held = threading.RLock(), list[bool]()
 
 
 imports = _Imports()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import os
+import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +36,9 @@ class Process:
         self.maker: Callable[[], Session] = _unset
         self.panel: Callable[[], object] = _unset
         self._extended = False
+        self._forking = threading.RLock()
+        self._held: list[Session] = []
+        self._tallies: list[Tally] = []
         self._look()
 
     def the_session(self) -> Session:
@@ -48,32 +54,73 @@ class Process:
             self._look()
         self._extended = True
 
+    # -- a forked child begins anew in everything but the shared tally of the budget --------------------
+
+    def stand_still(self) -> None:
+        """From now on, let a fork wait until nothing is being imported, and until no loop is within a step.
+
+        Of what a thread has locked meanwhile, the child would never get the lock.
+        """
+        # These have locks too, and what is registered last is called first: else a fork would hold theirs while it
+        # waits for ours, and what goes on here would wait for them.
+        with contextlib.suppress(RuntimeError):  # this process is ending, and forks no more
+            for name in ("logging", "random", "concurrent.futures.thread"):
+                importlib.import_module(name)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(before=self._hold, after_in_parent=self._let_go)
+
+    def _hold(self) -> None:
+        self._forking.acquire()
+        imports.before_fork()
+        self._held = _sessions()
+        for session in self._held:
+            session.background.before_fork()
+
+    def _let_go(self) -> None:
+        for session in self._held:
+            session.background.go_on()
+        imports.go_on()
+        self._forking.release()
+
     def before_fork(self) -> None:
-        """Let a budget of the environment hold for all children together, though there is no session yet."""
+        """Let a budget hold for all children together, one of the environment though there is no session yet."""
         if self.tally is None and self.session is None and os.environ.get("SEEDREAM_BUDGET"):
             from seedream_nb.budget import Tally
 
             self.tally = Tally()
-        if self.tally is not None:
-            self.tally.before_fork()
+        self._tallies = list(filter(None, dict.fromkeys([self.tally, *(each.tally for each in _sessions())])))
+        for tally in self._tallies:
+            tally.before_fork()
 
     def go_on(self) -> None:
         """Go on in the parent."""
-        if self.tally is not None:
-            self.tally.go_on()
+        for tally in self._tallies:
+            tally.go_on()
 
-    def after_fork(self) -> None:
-        """Go on in the child; a session begins anew of its own accord."""
-        self.lock = threading.RLock()
-        if self.tally is not None:
-            self.tally.after_fork()
+    def begin_anew(self) -> None:
+        """Begin in the child."""
+        self.lock, self._forking = threading.RLock(), threading.RLock()
+        imports.begin_anew()
+        for session in _sessions():
+            session.begin_anew()
+        for room in ("seedream_nb.journal", "seedream_nb.archive.ledger"):
+            if room in sys.modules:
+                sys.modules[room].begin_anew()
+        for tally in self._tallies:
+            tally.after_fork()
 
     def _look(self) -> None:
         self.home = os.environ.get("SEEDREAM_HOME", "")
         self.folder = working_folder()  # what needs it where it was removed will say so
 
 
+def _sessions() -> list[Session]:
+    module = sys.modules.get("seedream_nb.session")
+    return list(getattr(module, "sessions", ()))
+
+
 PROCESS = Process()
+imports.begin = PROCESS.stand_still
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=PROCESS.before_fork, after_in_parent=PROCESS.go_on, after_in_child=PROCESS.after_fork)
+    os.register_at_fork(before=PROCESS.before_fork, after_in_parent=PROCESS.go_on, after_in_child=PROCESS.begin_anew)

@@ -6,6 +6,7 @@ import concurrent.futures
 import contextlib
 import os
 import threading
+import weakref
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,7 +20,7 @@ from seedream_nb.errors import SeedreamError, SettingsError, StoppedError, Wrong
 from seedream_nb.homes import Homes, need_room, writable_folder
 from seedream_nb.job import POLL_SECONDS, Job
 from seedream_nb.jobs import Jobs
-from seedream_nb.journal import Journal, share_with_child
+from seedream_nb.journal import Journal
 from seedream_nb.keys import Login, Secrets, Unseen
 from seedream_nb.options import IN_CALLS, check_options
 from seedream_nb.pickling import Stays
@@ -92,10 +93,11 @@ class Session(Stays):
         self._clients = Clients(patience=patience)
         self._secrets = Secrets()
         self._budget = Budget(limit=None, price=0.0, tally=tally)
+        self.tally = self._budget.tally
         self._lock = threading.RLock()
         self._is_told = False
         self._ready: set[str] = set()
-        share_with_child(self)
+        sessions.add(self)
 
     # -- asking ------------------------------------------------------------------------------------
 
@@ -294,23 +296,11 @@ class Session(Stays):
         self.background.stop()
         self._homes.close()
 
-    # -- processes that fork: the child begins anew with the same settings, and the same budget -------------
-
-    def before_fork(self) -> None:
-        """Hold still, in the parent, while it forks."""
-        self.background.before_fork()
-        self._budget.tally.before_fork()
-
-    def go_on(self) -> None:
-        """Go on in the parent."""
-        self._budget.tally.go_on()
-        self.background.go_on()
-
-    def after_fork(self) -> None:
-        """Begin anew in the child: requests that were begun in the parent go on there."""
+    def begin_anew(self) -> None:
+        """Begin anew in a forked child, with the same settings: requests that were begun in the parent go on there."""
         self._lock = threading.RLock()
-        for part in (self.background, self.jobs, self._clients, self._homes, self._budget.tally):
-            part.after_fork()
+        for part in (self.background, self.jobs, self._clients, self._homes):
+            part.begin_anew()
 
     # -- what generations ask of their session (generation.Verbs) -------------------------------------
 
@@ -411,6 +401,10 @@ class Session(Stays):
             verbs=self,
             secrets=self._secrets,
         )
+
+
+sessions: weakref.WeakSet[Session] = weakref.WeakSet()
+"""Those of this process."""
 
 
 @contextlib.contextmanager

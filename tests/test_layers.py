@@ -187,6 +187,11 @@ def test_circles_are_found(graph: dict[str, set[str]], found: list[set[str]]) ->
     assert circles(graph) == found
 
 
+def test_one_module_says_with_what_a_forked_child_begins() -> None:
+    """Nothing else asks the system to be told of forks."""
+    assert [name for name, file in modules().items() if "register_at_fork(" in file.read_text("utf-8")] == ["process"]
+
+
 @pytest.mark.parametrize("name", sorted(seedream_nb.__all__))
 def test_no_module_takes_the_place_of_a_public_name(name: str) -> None:
     """No room has a public object's name: importing it would put the module in the object's place."""

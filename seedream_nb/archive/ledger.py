@@ -10,7 +10,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from seedream_nb.generation import fold
-from seedream_nb.journal import Line, Record, afresh_in_child, is_alive, is_own, read_lines, unwritten
+from seedream_nb.journal import Line, Record, is_alive, is_own, read_lines, unwritten
 from seedream_nb.pickling import HERE
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ class Ledger:
         self._offsets: dict[str, int] = {}
         self._unwritten: set[bytes] = set()
         self._order: list[int] = []
-        afresh_in_child(self)
+        _ledgers.add(self)
 
     def __reduce__(self) -> tuple[type[Ledger], tuple[Any, ...]]:
         """Be read anew elsewhere, from the same folder."""
@@ -125,7 +125,7 @@ class Ledger:
         """Whether anything was read yet."""
         return bool(self._offsets)
 
-    def after_fork(self) -> None:
+    def begin_anew(self) -> None:
         """Start afresh in a forked child; another thread of the parent may have been at work here."""
         self.lock = threading.RLock()
         self._forget()
@@ -231,6 +231,15 @@ class Ledger:
                 if entry is None:
                     entry = self._entries[line.id] = Entry()
                 entry.add(line, path)
+
+
+_ledgers: weakref.WeakSet[Ledger] = weakref.WeakSet()
+
+
+def begin_anew() -> None:
+    """Have every history read anew, in a forked child."""
+    for each in list(_ledgers):
+        each.begin_anew()
 
 
 def _folded(records: list[Record], *, home: Path, alive: bool, verbs: Verbs | None) -> Generation | None:

@@ -21,7 +21,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from seedream_nb.files import open_ordinary
-from seedream_nb.journal.forks import afresh_in_child, share_with_child
 from seedream_nb.journal.lines import (
     EVENTS,
     MOST_BYTES,
@@ -34,7 +33,7 @@ from seedream_nb.journal.lines import (
     read_lines,
     spelled,
 )
-from seedream_nb.journal.locks import UNABLE, Claim, hold, try_lock
+from seedream_nb.journal.locks import UNABLE, Claim, claims, hold, try_lock
 from seedream_nb.store import PRIVATE_FILE, make_inner, sync_folder
 
 if TYPE_CHECKING:
@@ -43,8 +42,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EVENTS", "MONEY", "MOST_BYTES", "MOST_RAW", "SILENT_SECONDS", "VERSION", "Claim", "Journal", "Line", "Lines",
-    "Record", "afresh_in_child", "catch_up", "is_alive", "is_own", "is_writing", "read", "read_lines",
-    "share_with_child", "unwritten", "write_all",
+    "Record", "begin_anew", "catch_up", "is_alive", "is_own", "is_writing", "read", "read_lines",
+    "unwritten", "write_all",
 ]  # fmt: skip
 
 MONEY = frozenset({"intent", "again", "links", "reply"})
@@ -78,7 +77,6 @@ class Journal:
         self._flushed = threading.Condition(self._lock)
         self._flushing = 0
         _journals.add(self)
-        afresh_in_child(self)
 
     def append(self, event: str, number: int, /, **fields: Any) -> None:  # noqa: ANN401 - JSON
         """Write what happened to generation `number`; safe from the death of this process when this returns.
@@ -216,7 +214,7 @@ class Journal:
             self._flushed.wait_for(lambda: not self._flushing)
             os.close(descriptor)
 
-    def after_fork(self) -> None:
+    def begin_anew(self) -> None:
         """Start afresh in a forked child; another thread of the parent may have held the lock."""
         self._lock = threading.Lock()
         self._flushed, self._flushing = threading.Condition(self._lock), 0
@@ -225,6 +223,14 @@ class Journal:
 
 
 _journals: weakref.WeakSet[Journal] = weakref.WeakSet()
+
+
+def begin_anew() -> None:
+    """Let go, in a forked child, of the files that its parent writes and of what it claims."""
+    for journal in _journals:
+        journal.begin_anew()
+    for claim in claims:
+        claim.begin_anew()
 
 
 def unwritten(folder: Path) -> list[Line]:

@@ -9,10 +9,10 @@ import stat
 import sys
 import threading
 import time
+import weakref
 from typing import TYPE_CHECKING
 
 from seedream_nb.files import read_ordinary
-from seedream_nb.journal.forks import afresh_in_child
 from seedream_nb.store import PRIVATE_FILE, make_inner
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Claim:
         self._descriptor: int | None = None
         self._released = False
         self._lock = threading.Lock()
-        afresh_in_child(self)
+        claims.add(self)
 
     def take(self) -> bool | None:
         """Take the claim, or return False where somebody else has it; None where this disk has no locks."""
@@ -122,7 +122,7 @@ class Claim:
                     self.path.unlink()
                 self._close()
 
-    def after_fork(self) -> None:
+    def begin_anew(self) -> None:
         """Leave it to the parent, whose claim it is; a child that kept the file open would hold it too."""
         self._lock, self._released = threading.Lock(), True
         self._close()
@@ -137,3 +137,7 @@ class Claim:
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             os.close(descriptor)
+
+
+claims: weakref.WeakSet[Claim] = weakref.WeakSet()
+"""Those of this process."""
