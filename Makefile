@@ -1,7 +1,7 @@
 # Every command sets up what it needs in .venv, once, and again when pyproject.toml changes.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab notebooks test test-colab check bench clean
+.PHONY: help demo lab notebooks test nightly test-colab check bench clean
 MAKEFLAGS += --no-print-directory
 
 VENV := .venv
@@ -23,6 +23,7 @@ help:
 	@echo "make lab          open JupyterLab on the tutorials"
 	@echo "make check        lint, types and quick tests"
 	@echo "make test         all tests, those in a real browser too"
+	@echo "make nightly      the same, and random searches go on for longer"
 	@echo "make test-colab   the tests with the versions that Google Colab has"
 	@echo "make notebooks    run all tutorials, and keep their outputs (BACKEND=auto: with your key, into demo/with-key)"
 	@echo "make bench        measure speed, memory and size"
@@ -44,8 +45,18 @@ check: $(VENV)/dev.done
 	  $(PY) -m pytest -n $(PROCESSORS) --dist loadgroup -m "not slow and not kernel" --ignore=tests/browser --hypothesis-profile=quick; tests=$$?; \
 	  wait $$types; types=$$?; cat .mypy_cache/said; [ $$tests = 0 ] && [ $$types = 0 ]
 
-test: $(VENV)/dev.done $(VENV)/values.done $(VENV)/browser.done $(VENV)/kernels.done $(VENV)/page.done
+FOR_TESTS := $(addprefix $(VENV)/,dev.done values.done browser.done kernels.done page.done)
+
+test: $(FOR_TESTS)
 	@$(PY) -m pytest -n $(WORKERS) --dist loadgroup
+
+nightly: $(FOR_TESTS)
+	@$(PY) -m pytest -n $(WORKERS) --dist loadgroup --hypothesis-profile=nightly
+
+# They are fetched side by side.
+ifneq ($(filter test nightly,$(MAKECMDGOALS)),)
+MAKEFLAGS += -j 4
+endif
 
 # Colab's Python, else the newest for which its libraries were made.
 COLAB := .venv-colab
@@ -81,6 +92,8 @@ $(VENV)/dev.done: pyproject.toml | $(VENV)/python.done
 	@echo "Installing what developers need ..."
 	@$(PY) -m pip install -qq --disable-pip-version-check --group dev --editable .
 	@touch $@ $(VENV)/demo.done $(VENV)/lab.done
+
+$(VENV)/values.done: | $(VENV)/dev.done
 
 $(VENV)/browser.done: | $(VENV)/dev.done
 	@$(PY) -m tests.browser.chromium && touch $@ || true

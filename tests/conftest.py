@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 pytest_plugins = ["tests.guard.plugin", "tests.faults.fixture"]
 
 # Tests share a processor, so a slow example says nothing; and none leaves files outside its folder.
-hypothesis.settings.register_profile("here", deadline=None, database=None)
+hypothesis.settings.register_profile("here", deadline=None, database=None, max_examples=50)
+# What `make nightly` asks for: all of it takes too long for every change. What it finds stays as an `@example`.
+hypothesis.settings.register_profile("nightly", hypothesis.settings.get_profile("here"), max_examples=1000)
 # What `make check` asks for.
 hypothesis.settings.register_profile("quick", hypothesis.settings.get_profile("here"), max_examples=15)
 hypothesis.settings.load_profile("here")

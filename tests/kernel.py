@@ -26,6 +26,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from jupyter_client.manager import KernelManager
 
+from tests.waiting import until
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
@@ -190,11 +192,7 @@ class Kernel:
 
     def until(self, fact: Callable[[], object], seconds: float = 30) -> None:
         """Wait until `fact()` is true."""
-        deadline = time.monotonic() + seconds
-        while not fact():
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"not so within {seconds} s; cells: {list(self.cells.values())}")
-            time.sleep(0.01)
+        until(fact, seconds, told=lambda: f"cells: {list(self.cells.values())}")
 
     def _nudge(self) -> None:
         """Connect to the kernel once more: ipykernel 7.0 to 7.3 may not notice a cell until somebody does.

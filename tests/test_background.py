@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 
 import pytest
 
 from seedream_nb.background import Background
+from tests.waiting import until
 
 
 async def _thread_name() -> str:
@@ -56,7 +56,5 @@ def test_the_interpreter_ends_although_work_is_going_on() -> None:
     """The thread is a daemon: it keeps no process alive."""
     background = Background()
     background.start(asyncio.sleep(60))
-    deadline = time.monotonic() + 5
-    while not [each for each in threading.enumerate() if each.name == "seedream"] and time.monotonic() < deadline:
-        time.sleep(0.01)
+    until(lambda: [each for each in threading.enumerate() if each.name == "seedream"])
     assert all(each.daemon for each in threading.enumerate() if each.name == "seedream")

@@ -26,16 +26,18 @@ if TYPE_CHECKING:
     from tests.conftest import NewSession
     from tests.faults import FaultServer, Seen
 
+from tests.waiting import tries
+
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither SIGKILL nor fork")
 
 REQUESTS = 4
 LINES = REQUESTS * (1 + 1 + PICTURES + 1)
 """What a run writes: for each request its intent, its links, its pictures and its end."""
 
-SEEDS, INSTANTS = 4, 50
-"""Together 200 random instants."""
+SEEDS, INSTANTS = 4, tries(15, 50)
+"""Together 60 random instants, and 200 at night."""
 
-RESTS = 25
+RESTS = tries(10, 25)
 """Random instants after which the process is let alone until it waits."""
 
 LONG_SECONDS = 20.0

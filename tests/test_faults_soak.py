@@ -13,7 +13,6 @@ import socket
 import struct
 import sys
 import threading
-import time
 import zlib
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +28,7 @@ from seedream_nb.client import Patience
 from seedream_nb.references.load import born
 from tests.faults import POST, Cut, FaultServer, OnceRead, Reply, Stall, jpeg
 from tests.procedure import PRICE, Procedure
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 REQUESTS, AT_ONCE = 500, 32
 SEED = 20261121
 LARGE_UPLOAD = 1_000_000
+
 SHORT = Patience(
     stall=20.0, connect_pauses=(0.01, 0.02), download_pauses=(0.01, 0.02, 0.03), refused_pauses=(0.01, 0.02, 0.04)
 )
@@ -231,7 +232,7 @@ class Service:
         with self._lock:
             self._uploads += 1
         # Nobody knows whose upload this is before it is read: so each stands still until all were stopped.
-        assert until(lambda: self._stopped_uploads >= self._uploads)
+        until(lambda: self._stopped_uploads >= self._uploads)
         return Cut(when="headers")
 
     def acted(self, prompt: str, fault: Fault) -> None:
@@ -319,30 +320,20 @@ class Users:
         in_vain = fault.act == "wait in vain"
         job, told = procedure.start(prompt, timeout=0.05 if in_vain else 60.0, images=images), None
         if fault.act in READY:
-            assert until(lambda: job.over or READY[fault.act](job))
+            until(lambda: job.over or READY[fault.act](job))
             job.cancel()
         try:
             job.result(None if in_vain else 100)
         except errors.SeedreamError as error:
             told = type(error)
         self.service.acted(prompt, fault)
-        assert until(lambda: job.over)
+        until(lambda: job.over)
         return Ran(prompt=prompt, fault=fault, job=job, told=told)
 
     def close(self) -> None:
         """Close what is shared."""
         for each in self.ways.values():
             each.close()
-
-
-def until(fact: Callable[[], object], seconds: float = 30.0) -> bool:
-    """Wait until a fact holds; return whether it came to hold."""
-    deadline = time.monotonic() + seconds
-    while not fact():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.005)
-    return True
 
 
 # -- what must add up -------------------------------------------------------------------------------
@@ -466,8 +457,8 @@ def test_every_count_adds_up_and_nothing_is_left_behind(
         (tmp_path / each).mkdir()
     soak(Users(Service(fault_server), tmp_path / "first", places, large), faults)  # what is made once and kept
     held = held_objects()
-    assert until(lambda: all(each.closed for each in fault_server.connections))
+    until(lambda: all(each.closed for each in fault_server.connections))
     things = open_things()
     soak(Users(Service(fault_server), tmp_path / "second", places, large), names)
-    assert until(lambda: open_things() <= things), (open_things(), things)
-    assert until(lambda: (held_objects() - held).total() < 50), held_objects() - held
+    until(lambda: open_things() <= things, told=lambda: (open_things(), things))
+    until(lambda: (held_objects() - held).total() < 50, told=lambda: held_objects() - held)

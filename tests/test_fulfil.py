@@ -21,9 +21,9 @@ from seedream_nb.errors import (
     StoppedError,
 )
 from tests.faults.script import POST, Cut, Links, Reply
+from tests.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from seedream_nb.job import Job
@@ -38,14 +38,6 @@ KEY = "sk_Zq7XvTgWpLmRkYbN"
 def session(new_session: NewSession) -> Session:
     """Give a session whose service is the fault server."""
     return new_session(KEY)
-
-
-def until(fact: Callable[[], object], seconds: float = 10.0) -> None:
-    """Wait until a fact holds."""
-    deadline = time.monotonic() + seconds
-    while not fact():
-        assert time.monotonic() < deadline, "it did not come to be so"
-        time.sleep(0.005)
 
 
 def events(folder: Path) -> list[str]:

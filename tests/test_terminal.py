@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from tests.faults.server import FaultServer
 
+from tests.waiting import until
+
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 IPYTHON = [sys.executable, "-m", "IPython", "--no-banner", "--no-confirm-exit", "--colors=NoColor"]
@@ -59,14 +61,6 @@ class Terminal:
         """Type this, and return all that is shown until IPython asks for the next."""
         self.type(text)
         return self.until(PROMPT)
-
-
-def until_there(file: Path, seconds: float = 60) -> None:
-    """Wait for a file."""
-    deadline = time.monotonic() + seconds
-    while not file.is_file():
-        assert time.monotonic() < deadline, f"{file.name} did not come"
-        time.sleep(0.05)
 
 
 @contextlib.contextmanager
@@ -147,7 +141,7 @@ def test_ctrl_c_frees_the_terminal(terminal: Terminal, fault_server: FaultServer
     told = shown.partition("StoppedError: ")[2].split("In [")[0].strip().splitlines()
     assert 2 <= len(told) <= 4
     assert "Traceback" not in shown
-    until_there(tmp_path / "seedream" / "0001-1-a-fox.jpg")
+    until((tmp_path / "seedream" / "0001-1-a-fox.jpg").is_file)
 
 
 def test_tab_completes_an_option(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from seedream_nb.widgets.watching import watch
-from tests.test_widgets import until
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable

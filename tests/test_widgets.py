@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +28,9 @@ if TYPE_CHECKING:
     from tests.faults.server import FaultServer
 
 
+from tests.waiting import until
+
+
 def ask(piece: Piece, what: str, buffers: Sequence[bytes] = (), **fields: Any) -> dict[str, Any]:  # noqa: ANN401
     """Ask a piece as its page does, and return the reply."""
     ask.number += 1  # type: ignore[attr-defined]
@@ -37,14 +39,6 @@ def ask(piece: Piece, what: str, buffers: Sequence[bytes] = (), **fields: Any) -
 
 
 ask.number = 0  # type: ignore[attr-defined]
-
-
-def until(fact: Any, seconds: float = 10) -> None:  # noqa: ANN401 - a function without arguments
-    """Wait until something is so."""
-    deadline = time.monotonic() + seconds
-    while not fact():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 @pytest.fixture

@@ -14,7 +14,8 @@ from seedream_nb.widgets.panel import Form, Queue
 from seedream_nb.widgets.rows import MOST_OVER
 from seedream_nb.widgets.state import FORM, State
 from tests.faults.script import POST, Links, OnceRead, Reply
-from tests.test_widgets import ask, until
+from tests.test_widgets import ask
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

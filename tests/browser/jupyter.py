@@ -18,11 +18,12 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.parse
 import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page, Request, Route
 
 Host = Literal["lab", "notebook"]
+
 
 FLAGS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
@@ -105,6 +107,10 @@ class Notebook:
         """Restart the kernel: what ran in it is gone."""
         self.page.evaluate(RESTART)
         self.ready()
+
+    def nap(self, seconds: float) -> None:
+        """Let so many seconds pass, while the page goes on."""
+        self.page.wait_for_timeout(seconds * 1000)
 
     def command(self, name: str) -> None:
         """Execute a JupyterLab command, such as "notebook:run-cell", to its end."""
@@ -248,11 +254,9 @@ def _environment(folder: Path) -> dict[str, str]:
 
 
 def _wait_for(process: subprocess.Popen[bytes], server: Server, log: Path, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not _answers(server):
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError(f"the Jupyter server did not start:\n{log.read_text()[-3000:]}")
-        time.sleep(0.1)
+    until(lambda: process.poll() is not None or _answers(server), seconds, told=log.read_text)
+    if process.poll() is not None:
+        raise RuntimeError(f"the Jupyter server did not start:\n{log.read_text()[-3000:]}")
 
 
 def _answers(server: Server) -> bool:

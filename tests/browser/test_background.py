@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import nbformat
@@ -10,11 +9,12 @@ import nbformat
 from tests.faults.script import POST, Links
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from tests.browser.jupyter import Notebook, Server
     from tests.faults.server import FaultServer
+
+from tests.waiting import until
 
 LOAD = '%load_ext seedream_nb\nimport seedream_nb as sd, time\nsd.configure(base_url="{url}", api_key="sk_test")'
 CELLS = ("%%seedream -b\na fox", 'for _ in range(20):\n    time.sleep(0.1)\nprint("other")', "%%seedream\na hare")
@@ -33,14 +33,6 @@ def opened(server: Server, folder: Path, service: FaultServer) -> Notebook:
     return page
 
 
-def until(page: Notebook, fact: Callable[[], bool]) -> None:
-    """Wait until something is so, while the page goes on."""
-    deadline = time.monotonic() + 30
-    while not fact():
-        assert time.monotonic() < deadline
-        page.page.wait_for_timeout(50)
-
-
 def text_of(page: Notebook, index: int) -> str:
     """Return the plain text of a cell's displays, and the names of its errors."""
     shown = [output.get("data", {}).get("text/plain") or output.get("ename", "") for output in page.outputs(index)]
@@ -49,7 +41,7 @@ def text_of(page: Notebook, index: int) -> str:
 
 def picture_comes(page: Notebook, index: int) -> None:
     """Wait for the picture in a cell's output, which then says no more that it goes on."""
-    until(page, lambda: " done " in text_of(page, index))
+    until(lambda: " done " in text_of(page, index), nap=page.nap)
     page.output(index).locator("img").wait_for(timeout=30_000)
     assert GOES_ON not in text_of(page, index)
 
@@ -66,9 +58,9 @@ def outlive_their_cells(page: Notebook, service: FaultServer) -> None:
     service.on(POST, Links(delay=2.0))
     page.select(3)
     page.page.evaluate(BEGIN)
-    until(page, lambda: len(service.posts) == 2 and "Generating" in text_of(page, 3))
+    until(lambda: len(service.posts) == 2 and "Generating" in text_of(page, 3), nap=page.nap)
     page.command("notebook:interrupt-kernel")
-    until(page, lambda: "StoppedError" in text_of(page, 3))
+    until(lambda: "StoppedError" in text_of(page, 3), nap=page.nap)
     assert GOES_ON in text_of(page, 3)
     picture_comes(page, 3)
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from tests.browser.panel import Open
     from tests.faults.server import FaultServer
 
+from tests import waiting
+
 SERVICE = "sd.configure(backend='novita', api_key='sk_test', base_url={url!r}, concurrency=1)"
 
 
@@ -239,10 +241,7 @@ def test_a_page_that_is_closed_meanwhile_finds_the_picture_in_the_history(
     lab.opened.remove(panel.notebook)
     go.set()
     home = tmp_path / "home"
-    deadline = time.monotonic() + 30
-    while not list(home.glob("0001-1-*.jpg")):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    waiting.until(lambda: list(home.glob("0001-1-*.jpg")))
     again = lab.open(lab.root / f"{tmp_path.name}.ipynb")
     reopened = Panel(again)
     expect(reopened.history.first.get_by_role("button", name="View @1")).to_be_enabled()

@@ -6,7 +6,6 @@ import contextlib
 import socket
 import subprocess
 import sys
-import time
 import urllib.parse
 from typing import TYPE_CHECKING
 
@@ -23,6 +22,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Route
 
 # Each starts a server, a kernel and a page, which takes ten seconds, and minutes where much else runs.
+from tests.waiting import until
+
 pytestmark = pytest.mark.timeout(400)
 
 CELLS = (
@@ -71,13 +72,15 @@ def served(folder: Path, theme: str) -> Iterator[str]:
 
 def wait_for(process: subprocess.Popen[bytes], port: int, log: Path, seconds: float = 120) -> None:
     """Wait until the server listens; whoever asks for a page gets a notebook that runs, so nobody asks."""
-    deadline = time.monotonic() + seconds
-    while True:
+
+    def is_over() -> bool:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 5):
-            return
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError(f"Voila did not start:\n{log.read_text()[-3000:]}")
-        time.sleep(0.1)
+            return True
+        return process.poll() is not None
+
+    until(is_over, seconds, told=log.read_text)
+    if process.poll() is not None:
+        raise RuntimeError(f"Voila did not start:\n{log.read_text()[-3000:]}")
 
 
 @contextlib.contextmanager

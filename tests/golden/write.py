@@ -16,7 +16,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -30,6 +29,8 @@ from tests.faults import POST, Cut, FaultServer, Links, Reply, Stall, jpeg
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+from tests.waiting import until
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -95,7 +96,7 @@ def ended_otherwise(session: Session, server: FaultServer) -> None:
     expect(lambda: session.start("something forbidden").result())
     server.on(POST, Reply(status=429))
     job = session.start("a queue at the gate")
-    wait_until(lambda: job.wait)
+    until(lambda: job.wait)
     job.cancel()
     expect(job.result)
     server.on(POST, Cut(when="body"))
@@ -131,7 +132,7 @@ def die_within_a_line(url: str) -> NoReturn:
 
     session = begun(url, journal=lambda folder: Journal(folder, write=torn))
     first = session.start("an hourglass")
-    wait_until(lambda: first.sent)
+    until(lambda: first.sent)
     session.start("a candle").result()
     raise SystemExit("It should have died.")
 
@@ -165,15 +166,6 @@ def expect(ask: Callable[[], object]) -> None:
     except SeedreamError:
         return
     raise AssertionError("It should have failed.")
-
-
-def wait_until(fact: Callable[[], object]) -> None:
-    """Wait until something is so."""
-    deadline = time.monotonic() + LONGEST_SECONDS
-    while not fact():
-        if time.monotonic() > deadline:
-            raise TimeoutError
-        time.sleep(0.01)
 
 
 def made_public(content: bytes, server: FaultServer) -> bytes:
