@@ -2,47 +2,17 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
-from typing import TYPE_CHECKING, Any, TypeVar, cast, get_type_hints, overload
+from typing import TYPE_CHECKING, overload
 
-from seedream_nb.options import ALL, IN_CALLS, CellOptions, check_options, read_flag
+from seedream_nb.options import read_flag, with_options
 from seedream_nb.process import PROCESS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Literal, Unpack
 
     from seedream_nb.generation import Generation
     from seedream_nb.job import Job
     from seedream_nb.options import RequestOptions
-
-_PROMPT = "prompt: what to make: plain text, sent as it is, unless `values` is given."
-_Function = TypeVar("_Function", bound="Callable[..., Any]")
-
-
-def _with_options(function: _Function) -> _Function:
-    """Give a function the options of a call, in its signature and its docstring; another one names the nearest."""
-    signature = inspect.signature(function)
-    own = {name: each for name, each in signature.parameters.items() if each.kind is not each.VAR_KEYWORD}
-    hints = get_type_hints(CellOptions)
-    told = [option for option in ALL.values() if option.name in {*IN_CALLS, *own}]
-    options = [own.get(each.name) or _parameter(each.name, hints[each.name]) for each in told]
-
-    @functools.wraps(function)
-    def checked(*args: object, **options: object) -> object:
-        check_options(function.__name__, options, {*own, *IN_CALLS})
-        return function(*args, **options)
-
-    explained = [_PROMPT, *(f"{each.name}: {each.call or each.help}." for each in told)]
-    arguments = "\n        ".join(["Args:", *explained])
-    checked.__doc__ = (function.__doc__ or "").replace("Returns:", f"{arguments}\n\n    Returns:", 1)
-    checked.__signature__ = signature.replace(parameters=[own["prompt"], *options])  # type: ignore[attr-defined]
-    return cast("_Function", checked)
-
-
-def _parameter(name: str, kind: object) -> inspect.Parameter:
-    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
 
 
 @overload
@@ -61,7 +31,7 @@ def generate(
 def generate(
     prompt: str, *, dry_run: bool = ..., background: bool = ..., **options: Unpack[RequestOptions]
 ) -> Generation | Job | None: ...
-@_with_options
+@with_options
 def generate(
     prompt: str, *, dry_run: bool = False, background: bool = False, **options: Unpack[RequestOptions]
 ) -> Generation | Job | None:
@@ -88,7 +58,7 @@ def submit(
 def submit(
     prompt: str, *, dry_run: bool = ..., background: bool = ..., **options: Unpack[RequestOptions]
 ) -> Job | None: ...
-@_with_options
+@with_options
 def submit(
     prompt: str, *, dry_run: bool = False, background: bool = True, **options: Unpack[RequestOptions]
 ) -> Job | None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import os  # noqa: TC003 - types here are read while running
 from collections.abc import Mapping  # noqa: TC003 - as above
 from dataclasses import dataclass, field, make_dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypedDict, get_args, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypedDict, TypeVar, cast, get_args, get_type_hints
 
 from seedream_nb.errors import Problem, RequestError, UnknownOptionError, did_you_mean, nearest, plain, shown
 from seedream_nb.scope import scalar
 from seedream_nb.sizes import DEFAULT_SIZE, RATIO_SIZES, TIERS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
+
+_Function = TypeVar("_Function", bound="Callable[..., Any]")
 
 MOST_REFERENCES = 10
 """Reference images in one request, from the service's reference page."""
@@ -23,7 +27,7 @@ MOST_IMAGES = 15
 SEQUENTIAL = ("auto", "disabled")
 
 Kind: TypeAlias = Literal[
-    "text", "size", "aspect", "choice", "whole", "seconds", "flag", "switch", "reference", "name", "folder"
+    "text", "size", "aspect", "choice", "whole", "seconds", "flag", "switch", "reference", "name", "names", "folder"
 ]
 
 
@@ -83,7 +87,7 @@ class Option:
 
     def field(self) -> Any:  # noqa: ANN401 - a dataclass field is of any type
         """Return the field of a request that holds it."""
-        return field(default=self.default, metadata={"option": self})
+        return field(default=self.default, metadata={"since": self.since})
 
 
 class RequestOptions(TypedDict, total=False):
@@ -91,7 +95,7 @@ class RequestOptions(TypedDict, total=False):
 
     # fmt: off
     values: Annotated[Mapping[str, object] | None, Option(
-        kind="text", help="names for `{expressions}` in the prompt; only these names can be used",
+        kind="names", help="names for `{expressions}` in the prompt; only these names can be used",
     )]
     size: Annotated[str | None, Option(
         flags=("-s", "--size"), metavar="SIZE", kind="size", default=DEFAULT_SIZE, choices=(*TIERS, *RATIO_SIZES),
@@ -167,9 +171,8 @@ def _in_order(options: Iterable[Option]) -> list[Option]:
     return told
 
 
-_DECLARED = tuple(
-    replace(get_args(hint)[1], name=name) for name, hint in get_type_hints(CellOptions, include_extras=True).items()
-)
+_HINTS = get_type_hints(CellOptions, include_extras=True)
+_DECLARED = tuple(replace(get_args(hint)[1], name=name) for name, hint in _HINTS.items())
 
 ALL = {option.name: option for option in _in_order(_DECLARED)}
 """Every option by its name, in the order of the documentation."""
@@ -179,6 +182,8 @@ OPTIONS = tuple(option for option in ALL.values() if option.flags)
 
 SENT = tuple(option for option in _DECLARED if option.is_sent)
 """Those that the service gets, in the order of its page."""
+
+BY_FLAG = {flag: option for option in OPTIONS for flag in option.flags}
 
 IN_CALLS = frozenset(RequestOptions.__annotations__)
 """The names of those that every call takes."""
@@ -234,6 +239,29 @@ def check_options(call: str, given: Iterable[str], known: Collection[str]) -> No
         raise UnknownOptionError(problems)
 
 
+def with_options(function: _Function) -> _Function:
+    """Give a call the options of a request, in its signature and its docstring; another one names the nearest."""
+    signature = inspect.signature(function)
+    own = {name: each for name, each in signature.parameters.items() if each.kind is not each.VAR_KEYWORD}
+    told = [option for option in ALL.values() if option.name in {*IN_CALLS, *own}]
+    first = [each for name, each in own.items() if name not in ALL]
+    options = [own.get(each.name) or _parameter(each.name) for each in told]
+
+    @functools.wraps(function)
+    def checked(*args: object, **options: object) -> object:
+        check_options(function.__name__, options, {*own, *IN_CALLS})
+        return function(*args, **options)
+
+    explained = "\n        ".join(["Args:", _PROMPT, *(f"{each.name}: {each.call or each.help}." for each in told)])
+    checked.__doc__ = (function.__doc__ or "").replace("Returns:", f"{explained}\n\n    Returns:", 1)
+    checked.__signature__ = signature.replace(parameters=[*first, *options])  # type: ignore[attr-defined]
+    return cast("_Function", checked)
+
+
+def _parameter(name: str) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=get_args(_HINTS[name])[0])
+
+
 def read_flag(name: str, value: object) -> bool:
     """Return an option that is either on or off; None is off.
 
@@ -257,11 +285,11 @@ def _guess(written: str, known: Collection[str]) -> str:
     if written == "seed":
         return NO_SEED
     flag = MEANT.get(written.lower().replace("_", "-"), f"-{written}")
-    names = {each: option.name for option in OPTIONS for each in option.flags}
-    meant = names.get(flag) or nearest(written, known)
+    meant = BY_FLAG[flag].name if flag in BY_FLAG else nearest(written, known)
     return f" Did you mean {meant}?" if meant in known else ""
 
 
 _FIGURES = 10**12
+_PROMPT = "prompt: what to make: plain text, sent as it is, unless `values` is given."
 NO_SEED = " The service takes no seed: the same request gives new pictures each time."
-_FLAGS = {flag.lstrip("-"): flag for option in OPTIONS for flag in option.flags}
+_FLAGS = {flag.lstrip("-"): flag for flag in BY_FLAG}

@@ -29,9 +29,6 @@ ADVISED_WORDS, ADVISED_HAN = 600, 300
 
 HAN = re.compile("[\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 _WORD_CHARACTER = re.compile(r"\w")
-_APART = frozenset({"images", "warnings"})
-"""Fields that no record has as they are: references are spelled in their own way, warnings stand beside the request."""
-
 _KEPT_FILE = re.compile(r"inputs/([0-9a-f]{64})\.(?:png|jpg)")
 _HALF = re.compile("[\ud800-\udfff]")
 _ADDRESS = re.compile(r"https?://[^\s\x00-\x1f\x7f]+", re.IGNORECASE)
@@ -156,7 +153,7 @@ class ImageRequest(SentOptions, _Words):
         """
         try:
             images = tuple(Reference.from_record(each, home) for each in record["images"])
-            names = [each.name for each in _recorded(cls) if each.name in record or not _is_late(each)]
+            names = [each.name for each in _recorded(cls) if each.name in record or not each.metadata.get("since")]
             return cls(images=images, **{name: record[name] for name in names})
         except (AttributeError, KeyError, TypeError) as error:
             raise RequestError(f"The journal's record of this request is damaged ({error!r}).") from error
@@ -164,18 +161,12 @@ class ImageRequest(SentOptions, _Words):
     def _told(self) -> dict[str, Any]:
         """Return the fields that are told: those of the first release, and later ones that are not at their default."""
         values = [(each, getattr(self, each.name)) for each in _recorded(type(self))]
-        return {each.name: value for each, value in values if not _is_late(each) or value != each.default}
+        return {each.name: value for each, value in values if value != each.default or not each.metadata.get("since")}
 
 
 def _recorded(kind: type[ImageRequest]) -> list[Field[Any]]:
-    """Return the fields that a record holds by their names."""
-    return [each for each in fields(kind) if each.name not in _APART]
-
-
-def _is_late(told: Field[Any]) -> bool:
-    """Return whether a field came after the first release."""
-    option = told.metadata.get("option")
-    return option is not None and option.since is not None
+    """Return the fields that a record holds by their names: references are spelled in their own way."""
+    return [each for each in fields(kind) if each.metadata or each.name == "prompt"]
 
 
 def make_request(prompt: str, *, problems: Sequence[Problem] = (), **options: Unpack[CellOptions]) -> ImageRequest:

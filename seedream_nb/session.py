@@ -22,7 +22,6 @@ from seedream_nb.job import POLL_SECONDS, Job
 from seedream_nb.jobs import Jobs
 from seedream_nb.journal import Journal
 from seedream_nb.keys import Login, Secrets, Unseen
-from seedream_nb.options import IN_CALLS, check_options
 from seedream_nb.pickling import Stays
 from seedream_nb.scope import EmptyScope
 from seedream_nb.settings import read_setting, user_folder
@@ -306,14 +305,12 @@ class Session(Stays):
 
     def edit(self, generation: Generation, prompt: str, options: Mapping[str, Any]) -> Generation:
         """Generate with a generation's pictures as the first references."""
-        check_options("edit", options, IN_CALLS)
         options = dict(options)
         more = as_list(options.pop("images", ()))
         return self.start(prompt, images=[*generation.images, *more], **options).result()
 
     def rerun(self, generation: Generation, changes: Mapping[str, Any]) -> Generation:
         """Ask the same again; `changes` are options that differ. The prompt is plain text."""
-        check_options("rerun", changes, {"prompt", *IN_CALLS})
         options = {"once": False, "defaults": False, **changed(options_of(generation.request), changes)}
         return self.start(**options).result()
 

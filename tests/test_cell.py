@@ -9,9 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seedream_nb.errors import RequestError, refused
-from seedream_nb.notebook.cell import asks_for_help, parse, parse_assignments, read
+from seedream_nb.notebook.cell import asks_for_help, parse_assignments, read
 from seedream_nb.notebook.helptext import cell_help
-from seedream_nb.options import OPTIONS
+from seedream_nb.options import OPTIONS, CellOptions
+from seedream_nb.request import make_request
+
+
+def parse(line: str) -> CellOptions:
+    """Return the options that a line gives; raise what a cell with it would."""
+    options, problems = read(line)
+    request: CellOptions = {**options, "images": ()}
+    make_request("a fox", problems=problems, **request)
+    return options
+
 
 GIVEN: list[tuple[str, dict[str, Any]]] = [
     ("", {}),

@@ -16,7 +16,7 @@ import pytest
 
 from seedream_nb.archive import History
 from seedream_nb.fulfil import FROM_HISTORY
-from seedream_nb.notebook.cell import parse
+from seedream_nb.notebook.cell import read
 from seedream_nb.notebook.verbs import run
 from seedream_nb.options import ALL, Option
 from seedream_nb.request import ImageRequest
@@ -296,7 +296,7 @@ def test_the_cell_of_each_asks_for_the_same(version: str, number: int, session: 
     run(f"code @{number}", session, ip)
     line, _, prompt = written[0].partition("\n")
     assert line == FACTS[version][number].cell
-    options = parse(line.removeprefix("%%seedream"))
+    options, _ = read(line.removeprefix("%%seedream"))
     request = session.compose(prompt, scope=EmptyScope(), typed=True, **options)
     assert request.fingerprint == intents(home)[number]["fingerprint"]
 

@@ -66,7 +66,8 @@ told["bad calls"] = [refused(lambda value=value: sd.generate("a fox", seed=value
 told["Tab"] = [offered("%%seedream --see"), offered("%%seedream --seed 4")]
 told["help"] = shell.magics_manager.magics["cell"]["seedream"].__doc__
 told["README"] = docs.tables()["options"]
-told["signatures"] = [str(inspect.signature(call).parameters["seed"]) for call in (sd.generate, sd.submit)]
+CALLS = (sd.generate, sd.submit, sd.Generation.edit, sd.Generation.rerun)
+told["signatures"] = [str(inspect.signature(call).parameters["seed"]) for call in CALLS]
 told["docstrings"] = [inspect.getdoc(call) for call in (sd.generate, sd.submit)]
 
 plain = sd.generate("a fox")
@@ -167,7 +168,7 @@ def test_calls_take_it(tried: dict[str, Any]) -> None:
 
 def test_calls_show_it(tried: dict[str, Any]) -> None:
     """In the signature with its type, and explained in the docstring."""
-    assert tried["signatures"] == ["seed: int | None = None"] * 2
+    assert tried["signatures"] == ["seed: int | None = None"] * 4
     assert all("\n    seed: where chance begins.\n" in told for told in tried["docstrings"])
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from seedream_nb.errors import SeedreamError
 from seedream_nb.generation import Generation
-from seedream_nb.notebook.cell import parse
+from seedream_nb.notebook.cell import read
 from seedream_nb.prompt import expand, literal
 from seedream_nb.request import ImageRequest, Reference, make_request
 from seedream_nb.scope import NamesScope
@@ -50,7 +50,7 @@ def generation_of(request: ImageRequest) -> Generation:
 def read_back(cell: str, session: Session) -> ImageRequest:
     """Return the request that a cell makes, as if a person had run it."""
     line, _, body = cell.partition("\n")
-    options = parse(line.removeprefix("%%seedream"))
+    options, _ = read(line.removeprefix("%%seedream"))
     return session.compose(body, scope=NamesScope({"x": "wrong"}), typed=True, **options)
 
 

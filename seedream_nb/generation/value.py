@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, overload
 
 from seedream_nb.errors import MOST_CHARACTERS, SeedreamError, plain, plain_but_links, shortened
 from seedream_nb.generation.inputs import inputs_line, origins
+from seedream_nb.options import with_options
 from seedream_nb.pickling import for_elsewhere
 from seedream_nb.picture import Picture, bundle_of, made_folder
 
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
     from pathlib import Path
+    from typing import Unpack
 
+    from seedream_nb.options import RequestOptions
     from seedream_nb.request import ImageRequest
 
 NOTE_CHARACTERS = 2000
@@ -94,13 +97,15 @@ class Generation(Sequence[Picture]):
         """Equal generations have equal ids."""
         return hash((self.id, self.created))
 
-    def edit(self, prompt: str, **options: Any) -> Generation:  # noqa: ANN401 - the options of `generate`
+    @with_options
+    def edit(self, prompt: str, **options: Unpack[RequestOptions]) -> Generation:
         """Generate with these pictures as references; raises what `sd.generate` raises."""
         return self._asked().edit(self, prompt, options)
 
-    def rerun(self, **changes: Any) -> Generation:  # noqa: ANN401 - the options of `generate`
+    @with_options
+    def rerun(self, *, prompt: str | None = None, **changes: Unpack[RequestOptions]) -> Generation:
         """Ask the same again, but for the changes; the service makes new pictures, and they cost again."""
-        return self._asked().rerun(self, changes)
+        return self._asked().rerun(self, changes if prompt is None else {**changes, "prompt": prompt})
 
     def save(self, folder: str | os.PathLike[str]) -> list[Path]:
         """Copy the full-size files into a folder, made if need be; returns where they are, or raises SeedreamError."""

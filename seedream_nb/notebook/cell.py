@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from seedream_nb.errors import Problem, plain, refused
 from seedream_nb.keys import may_hold_key
-from seedream_nb.options import OPTIONS, did_you_mean_option
-from seedream_nb.sizes import spell_size
+from seedream_nb.options import BY_FLAG, did_you_mean_option
 from seedream_nb.words import DASHES, split
 
 if TYPE_CHECKING:
@@ -21,25 +20,12 @@ if TYPE_CHECKING:
     from seedream_nb.options import CellOptions, Option
     from seedream_nb.words import Word
 
-_BY_FLAG = {flag: option for option in OPTIONS for flag in option.flags}
 _HELP = ("-h", "--help")
 _NUMBER = r"[-+]?(?:[0-9]++(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
 _WHOLE = r"[-+]?[0-9]{1,9}"
 _SHOWN = 40
 _MOST_PROBLEMS = 50
 _IPYTHONS = frozenset({"In", "Out", "get_ipython", "exit", "quit"})
-
-
-def parse(line: str) -> CellOptions:
-    """Return the options that a line gives.
-
-    Raises:
-        RequestError: with everything that is wrong with the line; nothing was sent.
-    """
-    options, problems = read(line)
-    if problems:
-        raise refused(problems)
-    return options
 
 
 def asks_for_help(line: str) -> bool:
@@ -110,11 +96,10 @@ class _Reader:
                 self.problems.append(problem)
         if self._images:
             self.values["images"] = tuple(self._images)
-        self._check_size()
 
     def _option(self, text: str) -> None:
-        flag, attached = _parted(text)
-        option = _BY_FLAG.get(flag)
+        flag, attached = parted(text)
+        option = BY_FLAG.get(flag)
         if option is None:
             self._skip_values()
             raise _unknown(flag)
@@ -174,17 +159,10 @@ class _Reader:
         flag, value = self._last or (None, "")
         if flag is None:
             return ""
-        if _BY_FLAG[flag].kind == "reference":
+        if BY_FLAG[flag].kind == "reference":
             each = " ".join(f"{flag} {plain(text, _SHOWN)}" for text in (value, *texts))
             return f" For several references write {each}, and quotes around one that has spaces."
         return f' Quote a value that has spaces: {flag} "{plain(value, _SHOWN)} {told}".'
-
-    def _check_size(self) -> None:
-        try:
-            spell_size(self.values.get("size"), self.values.get("aspect"))
-        except Problem as problem:
-            self.problems.append(problem)
-            self.values = {name: value for name, value in self.values.items() if name not in {"size", "aspect"}}
 
 
 def _is_option(word: Word) -> bool:
@@ -192,10 +170,10 @@ def _is_option(word: Word) -> bool:
     return dashed and not word.quoted and not re.fullmatch(_NUMBER, word.text)
 
 
-def _parted(text: str) -> tuple[str, str | None]:
+def parted(text: str) -> tuple[str, str | None]:
     """Return the flag and the value attached to it: `--size=2K`, `-s2K`."""
     flag, equals, value = text.partition("=")
-    if text.startswith("--") or f"-{flag}" in _BY_FLAG or text[:2] not in _BY_FLAG:
+    if text.startswith("--") or f"-{flag}" in BY_FLAG or text[:2] not in BY_FLAG:
         return flag, value if equals else None
     return text[:2], text[2:].removeprefix("=") or None
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from seedream_nb.errors import plain
+from seedream_nb.notebook.cell import parted
 from seedream_nb.notebook.complete.offers import MOST_TOLD, Offer, Offers
 from seedream_nb.notebook.complete.values import Values
 from seedream_nb.notebook.complete.word import open_word
-from seedream_nb.options import OPTIONS
+from seedream_nb.options import BY_FLAG, OPTIONS
 from seedream_nb.sizes import TIERS
 from seedream_nb.words import DASHES, split
 
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from seedream_nb.notebook.complete.offers import Sources
     from seedream_nb.options import Option
     from seedream_nb.words import Word
-
-_BY_FLAG = {flag: option for option in OPTIONS for flag in option.flags}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +82,7 @@ def _values(option: Option, raw: str, after: str, given: Given, sources: Sources
 
 def _flags(fragment: str, given: Given) -> Iterator[Offer]:
     """Yield the options that can still be given, by their long names; `-s` and `-si` are on the way to `--size`."""
-    short = _BY_FLAG.get(fragment) if fragment and not fragment.startswith("--") else None
+    short = BY_FLAG.get(fragment) if fragment and not fragment.startswith("--") else None
     for option in filter(given.leaves, OPTIONS):
         for flag in (each for each in option.flags if each.startswith("--")):
             if option is short or (short is None and flag.startswith((fragment, f"-{fragment}"))):
@@ -109,8 +108,5 @@ def _of_word(word: Word) -> tuple[Option | None, str]:
 
 def _attached(text: str) -> tuple[Option | None, str]:
     """Return the option that a word names, and the value attached to it: `--size=2K`, `-s2K`."""
-    flag, _, value = text.partition("=")
-    if flag in _BY_FLAG:
-        return _BY_FLAG[flag], value
-    short = _BY_FLAG.get(text[:2]) if not text.startswith("--") else None
-    return (short, text[2:]) if short is not None and short.metavar else (None, "")
+    flag, value = parted(text)
+    return BY_FLAG.get(flag), value or ""

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from seedream_nb.notebook.complete.offers import Sources
     from seedream_nb.notebook.complete.word import OpenWord
-    from seedream_nb.options import Option
 
 _AT_ONCE = 6
 """Marks that are shown before an @ asks for more."""
@@ -40,7 +39,9 @@ class Values:
     def of(self, name: str) -> Offers | None:
         """Return the completions for the option or setting of this name; None where the notebook knows better."""
         option = ALL.get(name)
-        values = _OF.get(name) or (_of_option(option) if option is not None else None)
+        values = _OF.get(name) or _OF_KIND.get(option.kind if option else "")
+        if values is None and option is not None:
+            values = _either(*option.choices, *option.suggestions)
         offers = tuple(values(self)) if values is not None else ()
         if not offers and option is not None and option.kind == "reference" and self._is_expression():
             return None
@@ -134,11 +135,6 @@ def _of_setting(name: str) -> Callable[[Values], Iterable[Offer]]:
 
 def _either(*words: str) -> Callable[[Values], Iterable[Offer]]:
     return lambda values: values.begun((word, "value") for word in words)
-
-
-def _of_option(option: Option) -> Callable[[Values], Iterable[Offer]]:
-    """Return what offers an option's values."""
-    return _OF_KIND.get(option.kind) or _either(*option.choices, *option.suggestions)
 
 
 _OF: dict[str, Callable[[Values], Iterable[Offer]]] = {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from seedream_nb.errors import SettingsError, did_you_mean, plain
 from seedream_nb.notebook.cell import parse_assignments
 from seedream_nb.notebook.verbs.columns import paragraph, row
-from seedream_nb.options import OPTIONS
+from seedream_nb.options import ALL
 from seedream_nb.settings import SETTINGS
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from seedream_nb.settings import Settings
 
 _SHOWN = 40
-_OF_OPTIONS = {option.name: option.default for option in OPTIONS if option.has_setting}
 
 
 def config(rest: str, session: Session, _ip: InteractiveShell) -> None:
@@ -49,7 +48,7 @@ def _in_force(name: str, settings: Settings) -> str:
         value = settings.get(name)
     except SettingsError as error:
         return f"wrong: {error.message}"
-    value = _OF_OPTIONS.get(name) if value is None else value
+    value = ALL[name].default if value is None and name in ALL else value
     written = str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else value
     source = settings.source(name)
     told = {"configure": "configured", "default": "default"}.get(source, f"from {source}")
