@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -19,9 +18,10 @@ from seedream_nb.errors import OutcomeUnknownError, RateLimitError, ServiceError
 from seedream_nb.references.load import born
 from tests.faults import POST, Cut, Links, Reply
 from tests.procedure import Procedure
+from tests.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from seedream_nb.job import Job
@@ -49,14 +49,6 @@ def procedure_in(folder: Path, server: FaultServer, *, concurrency: int = 4) -> 
         yield begun
     finally:
         begun.close()
-
-
-def until(fact: Callable[[], object], seconds: float = 20.0) -> None:
-    """Wait until a fact holds."""
-    deadline = time.monotonic() + seconds
-    while not fact():
-        assert time.monotonic() < deadline, "it did not come to be so"
-        time.sleep(0.005)
 
 
 def waiting(job: Job) -> Job:

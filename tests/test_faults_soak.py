@@ -28,7 +28,7 @@ from seedream_nb.client import Patience
 from seedream_nb.references.load import born
 from tests.faults import POST, Cut, FaultServer, OnceRead, Reply, Stall, jpeg
 from tests.procedure import PRICE, Procedure
-from tests.waiting import until
+from tests.waiting import tries, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from tests.faults.fixture import Tls
     from tests.faults.script import Script, Seen, Step
 
-REQUESTS, AT_ONCE = 500, 32
+REQUESTS, AT_ONCE = tries(350, 500), 32
 SEED = 20261121
 LARGE_UPLOAD = 1_000_000
 

@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 import threading
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +15,7 @@ from PIL import Image
 
 from seedream_nb.errors import DownloadError, OutcomeUnknownError, StillGeneratingError, StoppedError
 from tests.faults import POST, Links, Reply, Stall
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,14 +27,6 @@ if TYPE_CHECKING:
     from tests.faults.script import Seen
 
 LATE = 100
-
-
-def until(fact: Callable[[], object], seconds: float = 30.0) -> None:
-    """Wait until a fact holds."""
-    deadline = time.monotonic() + seconds
-    while not fact():
-        assert time.monotonic() < deadline, "it did not come to be so"
-        time.sleep(0.005)
 
 
 def stopped(job: Job) -> str:

@@ -23,6 +23,7 @@ from seedream_nb.view import progress
 from tests.faults import jpeg
 from tests.faults.script import POST, Links, Reply, Stall
 from tests.journals import Disk
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -367,14 +368,6 @@ def test_a_line_that_moves_is_waited_in(new_session: NewSession, fault_server: F
     session.settings.change(concurrency=1)
     jobs = [session.start(f"fox {number}", timeout=2.0) for number in range(7)]
     assert [job.result().status for job in reversed(jobs)] == ["done"] * 7
-
-
-def until(condition: Callable[[], object]) -> None:
-    """Wait until something holds."""
-    limit = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < limit
-        time.sleep(0.02)
 
 
 def test_copies_that_can_not_be_made_lose_no_result(

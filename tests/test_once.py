@@ -15,23 +15,16 @@ import pytest
 
 from seedream_nb.errors import ConnectionFailedError, OutcomeUnknownError, SettingsError, StoppedError
 from tests.faults import POST, Links, Reply, Stall, jpeg
+from tests.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from seedream_nb.job import Job
     from seedream_nb.session import Session
     from tests.conftest import NewSession
     from tests.faults import FaultServer, Seen
-
-
-def until(fact: Callable[[], object]) -> None:
-    """Wait until something is so."""
-    deadline = time.monotonic() + 30
-    while not fact():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def asked_twice(session: Session) -> tuple[Job, Job]:

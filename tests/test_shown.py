@@ -244,9 +244,17 @@ def test_a_figure_that_is_gone_is_as_it_was_shown(notebook: Kernel) -> None:
     assert shown[0] > 300
 
 
+NOISE = """
+import os
+noisy = io.BytesIO()
+Image.frombytes("RGB", (3000, 2000), os.urandom(18_000_000)).save(noisy, "PNG", compress_level=0)
+noise = lambda: Embedded(data=noisy.getvalue())
+"""
+
+
 def test_the_oldest_are_forgotten(notebook: Kernel) -> None:
     """At most 64 MB are held; what was forgotten is told as such."""
-    notebook.execute("import os\ndef noise():\n    return Image.frombytes('RGB', (3000, 2000), os.urandom(18_000_000))")
+    notebook.execute(NOISE)
     notebook.execute("noise()")
     number = int(notebook.execute("print(len(In) - 2)").printed)
     notebook.execute("for _ in range(4):\n    display(noise())")

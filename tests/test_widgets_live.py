@@ -9,20 +9,22 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from seedream_nb.errors import BudgetError, SeedreamError
+from seedream_nb.session import Session
+from seedream_nb.settings import Settings
 from seedream_nb.widgets.gallery import PAGE, Gallery
 from seedream_nb.widgets.panel import Form, Queue
 from seedream_nb.widgets.rows import MOST_OVER
 from seedream_nb.widgets.state import FORM, State
 from tests.faults.script import POST, Links, OnceRead, Reply
+from tests.faults.server import FaultServer
 from tests.test_widgets import ask
 from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-    from seedream_nb.session import Session
     from tests.conftest import NewSession
-    from tests.faults.server import FaultServer
 
 
 @pytest.fixture
@@ -218,14 +220,25 @@ def test_a_budget_is_told_beside_the_button(state: State, fault_server: FaultSer
 # -- the history ---------------------------------------------------------------------------------------
 
 
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make some more generations than one page, once."""
+    settings = Settings(environ={}, folder=tmp_path_factory.mktemp("notebook"))
+    with FaultServer() as server:
+        server.on(POST, Links())
+        settings.change(base_url=server.url, api_key="sk_test")
+        session = Session(settings=settings, lingers=False)
+        for job in [session.submit(session.compose(f"fox {number}")) for number in range(PAGE + 3)]:
+            job.result()
+        session.close()
+    return session.history.home
+
+
 @pytest.fixture
-def filled(state: State, fault_server: FaultServer) -> State:
-    """Have some more generations than one page in the history."""
-    fault_server.on(POST, Links())
-    jobs = [state.session.submit(state.session.compose(f"fox {number}")) for number in range(PAGE + 3)]
-    for job in jobs:
-        job.result()
-    return state
+def filled(home: Path, session: Session) -> State:
+    """Have a copy of them in the history."""
+    shutil.copytree(home, session.history.home)
+    return State(session)
 
 
 @pytest.mark.slow
