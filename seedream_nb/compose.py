@@ -173,17 +173,16 @@ def _references_told(references: Sequence[Reference]) -> str:
     return f"there {'is one reference' if len(references) == 1 else f'are {len(references)} references'} ({each})"
 
 
-def options_of(request: ImageRequest) -> dict[str, Any]:
-    """Return a request as the options that make it again: what was sent once is not asked whether it makes sense."""
+def options_again(request: ImageRequest, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options that make a request once more, but for changes; what a change makes meaningless goes.
+
+    What was sent once is not asked whether it makes sense.
+    """
     told = {option.name: getattr(request, option.name) for option in SENT}
-    return {"check_numbers": False, "prompt": request.prompt, "images": list(request.images), **told}
-
-
-def changed(options: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return options with changes; what a change makes meaningless goes."""
+    options = {"check_numbers": False, "prompt": request.prompt, "images": list(request.images), **told}
     superseded = {"aspect": "size", "image": "images", "max_images": "sequential", "sequential": "max_images"}
     gone = {superseded[name] for name in changes if name in superseded}
-    if "aspect" in changes and is_tier(options.get("size")):
+    if "aspect" in changes and is_tier(request.size):
         gone.discard("size")
     if "prompt" in changes:
         gone.add("check_numbers")

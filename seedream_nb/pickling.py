@@ -22,9 +22,9 @@ class Here:
         """Generate with the generation's pictures as references."""
         return self.session().edit(generation, prompt, options)
 
-    def rerun(self, generation: Any, changes: Mapping[str, Any]) -> Any:  # noqa: ANN401 - generation.Verbs
+    def rerun(self, request: Any, changes: Mapping[str, Any]) -> Any:  # noqa: ANN401 - generation.Verbs
         """Ask the same again, but for the changes."""
-        return self.session().rerun(generation, changes)
+        return self.session().rerun(request, changes)
 
     def bundle(self, value: Any) -> dict[str, Any]:  # noqa: ANN401 - generation.Verbs
         """Return the mime bundle of the value."""

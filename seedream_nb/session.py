@@ -8,13 +8,14 @@ import os
 import threading
 import weakref
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from seedream_nb import needs
 from seedream_nb.background import PATIENT_SECONDS, Background
 from seedream_nb.budget import Budget, Tally, is_worker, money
 from seedream_nb.clients import Clients
-from seedream_nb.compose import Composer, as_list, changed, options_of
+from seedream_nb.compose import Composer, as_list, options_again
 from seedream_nb.endpoint import Endpoint, Told, find_endpoint, for_links, host_of
 from seedream_nb.errors import SeedreamError, SettingsError, StoppedError, WrongOptionError, plain
 from seedream_nb.homes import Homes, need_room, writable_folder
@@ -27,12 +28,13 @@ from seedream_nb.scope import EmptyScope
 from seedream_nb.settings import read_setting, user_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator, Mapping
+    from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
     from pathlib import Path
     from typing import Unpack
 
     from seedream_nb.archive import History, Usage
     from seedream_nb.client import Patience
+    from seedream_nb.errors import Problem
     from seedream_nb.fulfil import Tools
     from seedream_nb.generation import Generation
     from seedream_nb.options import CellOptions
@@ -173,6 +175,35 @@ class Session(Stays):
         request = self.compose(prompt, **options)
         return self.submit(request, template=None if options.get("values") is None else prompt, **options)
 
+    def again(
+        self,
+        request: ImageRequest,
+        changes: Mapping[str, Any],
+        *,
+        typed: bool = False,
+        problems: Sequence[Problem] = (),
+    ) -> ImageRequest:
+        """Return a request once more, but for the changes; no setting fills in what it did not say."""
+        return self.compose(**options_again(request, changes), typed=typed, defaults=False, problems=problems)
+
+    def rerun(
+        self, request: ImageRequest, changes: Mapping[str, Any] = MappingProxyType({}), *, template: str | None = None
+    ) -> Job:
+        """Ask the same again, but for the changes. The setting `once` is for cells: here something new is wanted.
+
+        Args:
+            request: what was asked; its prompt is plain text.
+            changes: the options that differ.
+            template: what the prompt was written as, to be kept with it.
+
+        Raises:
+            SeedreamError: what `compose` and `submit` raise.
+        """
+        if changes.get("values") is not None:
+            template = changes.get("prompt", request.prompt)
+        options: Any = {"once": False, **changes}
+        return self.submit(self.again(request, changes), template=template, **options)
+
     def make_ready(self, backend: str) -> None:
         """Import and try, once, all that a request needs after it was sent.
 
@@ -308,11 +339,6 @@ class Session(Stays):
         options = dict(options)
         more = as_list(options.pop("images", ()))
         return self.start(prompt, images=[*generation.images, *more], **options).result()
-
-    def rerun(self, generation: Generation, changes: Mapping[str, Any]) -> Generation:
-        """Ask the same again; `changes` are options that differ. The prompt is plain text."""
-        options = {"once": False, "defaults": False, **changed(options_of(generation.request), changes)}
-        return self.start(**options).result()
 
     def bundle(self, value: object) -> dict[str, Any]:
         """Return the mime bundle of a generation, a picture or the history."""

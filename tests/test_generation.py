@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from seedream_nb.errors import SeedreamError
 from seedream_nb.generation import Generation, called, fold, inputs_line, lineage, origins, written
 from seedream_nb.generation.folding import CUT_OFF
 from seedream_nb.picture import Picture
-from seedream_nb.request import Reference, make_request
+from seedream_nb.request import ImageRequest, Reference, make_request
 
 HOME = Path("home").absolute()
 REQUEST = make_request("a fox in the snow", max_images=2)
@@ -365,10 +366,10 @@ class Asked:
         self.asked.append(("edit", prompt, options))
         return generation
 
-    def rerun(self, generation: Generation, changes: Any) -> Generation:  # noqa: ANN401
+    def rerun(self, request: ImageRequest, changes: Any) -> Any:  # noqa: ANN401
         """Note a rerun."""
-        self.asked.append(("rerun", changes))
-        return generation
+        self.asked.append(("rerun", request.prompt, changes))
+        return SimpleNamespace(result=lambda: None)
 
     def bundle(self, value: Any) -> dict[str, Any]:  # noqa: ANN401
         """Show by type."""
@@ -382,7 +383,7 @@ def test_verbs_are_the_sessions() -> None:
     assert generation is not None
     generation.edit("at night", size="4K")
     generation.rerun(watermark=False)
-    assert session.asked == [("edit", "at night", {"size": "4K"}), ("rerun", {"watermark": False})]
+    assert session.asked == [("edit", "at night", {"size": "4K"}), ("rerun", generation.prompt, {"watermark": False})]
     assert generation._repr_mimebundle_() == {"text/html": "Generation"}
     assert generation[0]._repr_mimebundle_() == {"text/html": "Picture"}
 

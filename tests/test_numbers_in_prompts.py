@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from seedream_nb.compose import Composer, changed, options_of
+from seedream_nb.compose import Composer, options_again
 from seedream_nb.errors import RequestError
 from seedream_nb.prompt import expanded
 from seedream_nb.prompt.wording import said_in
@@ -275,10 +275,10 @@ def test_a_prompt_handed_over_in_python_was_typed_as_well(compose: Compose) -> N
 def test_what_was_sent_before_is_sent_again(compose: Compose) -> None:
     """Whatever it says; a new prompt is asked."""
     sent = compose("image 3: the harvest", "a", max_images=4)
-    again = compose.raw(**changed(options_of(sent), {"sequential": "disabled"}), defaults=False)
+    again = compose.raw(**options_again(sent, {"sequential": "disabled"}), defaults=False)
     assert (again.prompt, again.warnings) == ("image 3: the harvest", ())
     with pytest.raises(RequestError, match="image 2"):
-        compose.raw(**changed(options_of(sent), {"prompt": "image 2", "sequential": "disabled"}))
+        compose.raw(**options_again(sent, {"prompt": "image 2", "sequential": "disabled"}))
 
 
 def test_what_was_typed_is_known_from_values(compose: Compose) -> None:

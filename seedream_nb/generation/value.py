@@ -32,8 +32,8 @@ class Verbs(Protocol):
     def edit(self, generation: Generation, prompt: str, options: Mapping[str, Any]) -> Generation:
         """Generate with the generation's pictures as references."""
 
-    def rerun(self, generation: Generation, changes: Mapping[str, Any]) -> Generation:
-        """Ask the same again, but for the changes."""
+    def rerun(self, request: ImageRequest, changes: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a job, of a room above
+        """Ask the same again, but for the changes; returns a job."""
 
     def bundle(self, value: Any) -> dict[str, Any]:  # noqa: ANN401 - a picture, a generation or the history
         """Return the mime bundle of the value."""
@@ -105,7 +105,9 @@ class Generation(Sequence[Picture]):
     @with_options
     def rerun(self, *, prompt: str | None = None, **changes: Unpack[RequestOptions]) -> Generation:
         """Ask the same again, but for the changes; the service makes new pictures, and they cost again."""
-        return self._asked().rerun(self, changes if prompt is None else {**changes, "prompt": prompt})
+        told = changes if prompt is None else {**changes, "prompt": prompt}
+        made: Generation = self._asked().rerun(self.request, told).result()
+        return made
 
     def save(self, folder: str | os.PathLike[str]) -> list[Path]:
         """Copy the full-size files into a folder, made if need be; returns where they are, or raises SeedreamError."""

@@ -127,10 +127,7 @@ class Gallery(Piece):
         return Answer(values={"media_type": picture.media_type, "name": picture.path.name}, buffers=[content])
 
     def _rerun(self, asked: Asked) -> Answer:
-        from seedream_nb.compose import options_of
-
-        session, generation = self._state.session, self._generation(asked)
-        session.submit(session.compose(**options_of(generation.request), defaults=False), once=False)
+        self._state.session.rerun(self._generation(asked).request)
         self._state.change()
         return Answer()
 

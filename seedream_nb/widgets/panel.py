@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from ipywidgets import Box, Layout, VBox
 
-from seedream_nb.compose import options_of
 from seedream_nb.errors import RequestError, SeedreamError
 from seedream_nb.process import PROCESS
 from seedream_nb.prompt import is_plain
@@ -120,11 +119,10 @@ class Queue(Piece):
 
     def _again(self, asked: Asked) -> None:
         """Send it again; the row is taken first, so that two who press at once have one request."""
-        rows, session = self._state.rows, self._state.session
+        rows = self._state.rows
         job = rows.take(asked.number("number"))
         try:
-            request = session.compose(**options_of(job.request), defaults=False)
-            session.submit(request, template=job.template, once=False)
+            self._state.session.rerun(job.request, template=job.template)
         except BaseException:
             rows.put_back(job)
             raise

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from seedream_nb.compose import changed, options_of
 from seedream_nb.errors import Problem, RequestError
 from seedream_nb.notebook.cell import asks_for_help, read
 from seedream_nb.notebook.verbs import VERBS
@@ -31,8 +30,7 @@ def rerun(rest: str, session: Session, ip: InteractiveShell) -> Generation | Job
     options, problems = read(line)
     generation = _marked("rerun", mark, session)
     problems = [_without_prompt(problem, generation.mark) for problem in problems]
-    again = changed(options_of(generation.request), options)
-    request = session.compose(**again, typed=True, defaults=False, problems=problems)
+    request = session.again(generation.request, options, typed=True, problems=problems)
     # `config once=true` is for cells: who asks again wants something new.
     options["once"] = options.get("once") or False
     return run_below(ip, session, request, options, template=None)
