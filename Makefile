@@ -1,7 +1,7 @@
 # Every command sets up what it needs in .venv, once, and again when pyproject.toml changes.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab notebooks test nightly test-colab check bench clean
+.PHONY: help demo lab notebooks test nightly test-colab check bench docs dist dist-test release-check clean
 MAKEFLAGS += --no-print-directory
 
 VENV := .venv
@@ -26,6 +26,9 @@ help:
 	@echo "make nightly      the same, and random searches go on for longer"
 	@echo "make test-colab   the tests with the versions that Google Colab has"
 	@echo "make notebooks    run all tutorials, and keep their outputs (BACKEND=auto: with your key, into demo/with-key)"
+	@echo "make docs         build the documentation into site/"
+	@echo "make dist         build the wheel and the source distribution into dist/"
+	@echo "make dist-test    install them into empty environments, with the lowest and the newest libraries"
 	@echo "make bench        measure speed, memory and size"
 	@echo "make clean        remove what these have made"
 
@@ -45,7 +48,7 @@ check: $(VENV)/dev.done
 	  $(PY) -m pytest -n $(PROCESSORS) --dist loadgroup -m "not slow and not kernel" --ignore=tests/browser --hypothesis-profile=quick; tests=$$?; \
 	  wait $$types; types=$$?; cat .mypy_cache/said; [ $$tests = 0 ] && [ $$types = 0 ]
 
-FOR_TESTS := $(addprefix $(VENV)/,dev.done values.done browser.done kernels.done page.done)
+FOR_TESTS := $(addprefix $(VENV)/,dev.done values.done docs.done browser.done kernels.done page.done)
 
 test: $(FOR_TESTS)
 	@$(PY) -m pytest -n $(WORKERS) --dist loadgroup
@@ -56,6 +59,8 @@ nightly: $(FOR_TESTS)
 # They are fetched side by side.
 ifneq ($(filter test nightly,$(MAKECMDGOALS)),)
 MAKEFLAGS += -j 4
+# But pip is one at a time.
+$(VENV)/docs.done: | $(VENV)/values.done
 endif
 
 # Colab's Python, else the newest for which its libraries were made.
@@ -71,8 +76,25 @@ test-colab:
 bench: $(VENV)/dev.done
 	@$(PY) -m benchmarks
 
+# The variable keeps an advertisement of its theme out of the output.
+docs: $(VENV)/docs.done
+	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --quiet --strict -f docs/mkdocs.yml
+	@echo "The documentation: site/index.html"
+
+dist: $(VENV)/dist.done
+	@rm -rf dist
+	@$(PY) -m hatchling build
+
+dist-test: dist $(VENV)/dev.done
+	@SEEDREAM_DIST=dist $(PY) -m pytest tests/test_wheel.py
+
+# What a tag says, the package and its texts say too.
+release-check: $(VENV)/dist.done
+	@[ "v$$($(PY) -m hatchling version)" = "$(TAG)" ] || { echo "The tag $(TAG) is not this version."; exit 1; }
+	@! grep -niE "not released yet|not on PyPI yet" CHANGELOG.md README.md docs/pages/*.md
+
 clean:
-	rm -rf $(VENV) $(COLAB) demo dist .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(COLAB) demo dist site .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/python.done:
@@ -91,7 +113,7 @@ $(VENV)/%.done: pyproject.toml | $(VENV)/python.done
 $(VENV)/dev.done: pyproject.toml | $(VENV)/python.done
 	@echo "Installing what developers need ..."
 	@$(PY) -m pip install -qq --disable-pip-version-check --group dev --editable .
-	@touch $@ $(VENV)/demo.done $(VENV)/lab.done
+	@touch $@ $(VENV)/demo.done $(VENV)/lab.done $(VENV)/dist.done
 
 $(VENV)/values.done: | $(VENV)/dev.done
 

@@ -1,4 +1,4 @@
-"""What the README takes from elsewhere: tables, badges, the tutorials. `python -m tests.docs` writes it anew."""
+"""What README and docs take from elsewhere: tables, badges, tutorials. `python -m tests.docs` writes it anew."""
 
 from __future__ import annotations
 
@@ -20,12 +20,21 @@ if TYPE_CHECKING:
 
 README = Path(__file__).parents[1] / "README.md"
 NOTEBOOKS = README.parent / "notebooks"
+PAGES = README.parent / "docs" / "pages"
+PLACES = {
+    "badges": README,
+    "tutorials": README,
+    "options": PAGES / "cell.md",
+    "verbs": PAGES / "cell.md",
+    "settings": PAGES / "settings.md",
+}
+"""Where each part stands."""
 BINDER, COLAB = "https://mybinder.org", "https://colab.research.google.com"
 OPENED, IN_COLAB = "notebooks/01-first-picture.ipynb", "notebooks/colab.ipynb"
 
 
 def tables() -> dict[str, str]:
-    """Return each part of the README that is written here, by its name."""
+    """Return each part that is written here, by its name."""
     return {
         "badges": badges(repository()),
         "tutorials": " ·\n".join(map(_linked, sorted(NOTEBOOKS.glob("[0-9][0-9]-*.ipynb")))) + "\n",
@@ -66,23 +75,22 @@ def title(notebook: Path) -> str:
     return str(first).splitlines()[0].removeprefix("# ")
 
 
-def found(text: str, name: str) -> str:
-    """Return the table of this name as it stands in a text."""
-    return _parts(text, name)[1]
+def found(name: str) -> str:
+    """Return the table of this name as it stands in its place."""
+    return _parts(PLACES[name].read_text("utf-8"), name)[1]
 
 
-def renewed(text: str) -> str:
-    """Return a text with all its tables written anew."""
+def write() -> None:
+    """Write all tables anew."""
     for name, table in tables().items():
-        before, _, after = _parts(text, name)
-        text = before + table + after
-    return text
+        before, _, after = _parts(PLACES[name].read_text("utf-8"), name)
+        PLACES[name].write_text(before + table + after, "utf-8")
 
 
 def _parts(text: str, name: str) -> tuple[str, str, str]:
     """Return a text in three parts: before the table of this name, the table, and after it."""
     match = re.search(rf"<!-- {name}: [^\n]* -->\n(.*?)<!-- end -->", text, re.DOTALL)
-    assert match is not None, f"the README has no place for the table {name}"
+    assert match is not None, f"there is no place for the table {name}"
     return text[: match.start(1)], match[1], text[match.end(1) :]
 
 
@@ -114,4 +122,4 @@ def _code(text: str | None) -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(renewed(README.read_text("utf-8")), "utf-8")
+    write()

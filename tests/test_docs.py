@@ -1,4 +1,4 @@
-"""The README says what is true: its tables are the package's, and its commands and cells are run here."""
+"""README and docs say what is true: their tables are the package's, and their commands and cells are run here."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 
 import seedream_nb
 from seedream_nb.notebook.verbs import VERBS
-from tests.docs import IN_COLAB, OPENED, README, badges, found, tables
+from tests.docs import IN_COLAB, OPENED, PAGES, PLACES, README, badges, found, tables
 from tests.kernel import Kernel
 from tests.pictures import encoded, gradient
 
@@ -23,23 +23,35 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CHECKOUT = README.parent
-TEXT = README.read_text("utf-8")
+WRITTEN = [README, PAGES.parent / "python.md", *sorted(PAGES.glob("*.md"))]
+TEXT = "\n".join(path.read_text("utf-8") for path in WRITTEN)
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
 CELLS = [block for language, block in BLOCKS if language == "python"]
-COMMANDS = [
+COMMANDS = {
     line.partition(" #")[0].strip() for language, block in BLOCKS if language == "sh" for line in block.splitlines()
-]
+}
 EXAMPLES = [example for verb in VERBS.values() for example in verb.examples]
 NEEDS_A_PERSON = {"login", "logout"}
+INSTALLS = {"pip install seedream-nb", 'pip install "seedream-nb[sandbox]"'}
 
 
 # -- what is written -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["badges", "tutorials", "options", "verbs", "settings"])
+@pytest.mark.parametrize("name", PLACES)
 def test_a_table_is_fresh(name: str) -> None:
     """Else: `python -m tests.docs`, which writes it anew."""
-    assert found(TEXT, name) == tables()[name]
+    assert found(name) == tables()[name]
+
+
+def test_the_readme_is_short() -> None:
+    """A stranger reads it in a few minutes; the rest is in the docs."""
+    assert len(README.read_text("utf-8").splitlines()) <= 150
+
+
+def test_the_two_commands_of_a_fresh_checkout() -> None:
+    """The README names them."""
+    assert {"make demo", "make test"} <= COMMANDS
 
 
 def test_the_badges_follow_the_project() -> None:
@@ -52,7 +64,7 @@ def test_the_badges_follow_the_project() -> None:
 def test_every_error_is_told() -> None:
     """The table of what can go wrong names every public error."""
     errors = {name for name in seedream_nb.__all__ if name.endswith("Error")} - {"SeedreamError"}
-    assert errors - set(re.findall(r"`(\w+Error)`", TEXT)) == set()
+    assert errors - set(re.findall(r"`(\w+Error)`", (PAGES / "errors.md").read_text("utf-8"))) == set()
 
 
 def test_every_block_is_a_cell_or_a_command() -> None:
@@ -60,10 +72,12 @@ def test_every_block_is_a_cell_or_a_command() -> None:
     assert {language for language, _ in BLOCKS} == {"python", "sh"}
 
 
-@pytest.mark.parametrize("path", re.findall(r"\]\(([^)#:]+)\)", TEXT))
-def test_a_link_leads_somewhere(path: str) -> None:
-    """Each file that the README links to is there."""
-    assert (CHECKOUT / path).exists()
+@pytest.mark.parametrize("name", ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", ".github/SECURITY.md"])
+def test_a_link_leads_somewhere(name: str) -> None:
+    """Each file that a text of the repository links to is there; links of the docs are tried where they are built."""
+    text = CHECKOUT / name
+    links = re.findall(r"\]\(([^)#:]+)\)", text.read_text("utf-8"))
+    assert [link for link in links if not (text.parent / link).exists()] == []
 
 
 # -- cells -----------------------------------------------------------------------------------------
@@ -71,12 +85,14 @@ def test_a_link_leads_somewhere(path: str) -> None:
 
 @pytest.mark.kernel
 def test_the_cells_run(tmp_path: Path) -> None:
-    """All cells, in their order, in one notebook that has a photo beside it."""
+    """All cells of all pages, in their order, in one notebook that has a photo beside it."""
     (tmp_path / "photo.jpg").write_bytes(encoded(gradient(300, 200), "JPEG"))
     with Kernel(tmp_path) as kernel:
         for cell in CELLS:
             assert kernel.execute(cell.rstrip()).error is None, cell
-        assert kernel.execute("[len(each) for each in sd.history]").result == "[4, 1, 4, 1, 1]"
+        readme, python, cells = [4, 1], [4, 1, 1], [4, 1]
+        first = [1]  # on the first page of the docs
+        assert kernel.execute("[len(each) for each in sd.history]").result == str(readme + python + cells + first)
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +149,8 @@ def ready(target: str) -> list[str]:
         f".venv/{target}.done",
         "-o",
         ".venv/dev.done",
+        "-o",
+        ".venv/docs.done",
         "-o",
         ".venv/values.done",
         "-o",
@@ -192,26 +210,6 @@ def test_make_lab(project: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("target", [".", ".[sandbox]"])
-def test_pip_install(project: Path, tmp_path: Path, target: str) -> None:
-    """`pip install .` gives an importable package, and so does the one with an extra."""
-    pip = [
-        sys.executable,
-        "-m",
-        "pip",
-        "install",
-        "-qq",
-        "--no-deps",
-        "--no-build-isolation",
-        "--target",
-        str(tmp_path),
-    ]
-    run([*pip, target], project)
-    told = run([sys.executable, "-c", "import seedream_nb; print(seedream_nb.__file__)"], tmp_path)
-    assert Path(told.strip()).is_relative_to(tmp_path)
-
-
-@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="processes are ended in another way there")
 def test_the_sandbox_serves(tmp_path: Path) -> None:
     """The command that serves the sandbox, on a port that is free."""
@@ -221,9 +219,33 @@ def test_the_sandbox_serves(tmp_path: Path) -> None:
 
 
 def test_every_command_is_run_here() -> None:
-    """A command that is added to the README needs a test of its own."""
-    tested = {"make demo", "make test", "make lab", "pip install .", 'pip install ".[sandbox]"'}
+    """A command that is added needs a test of its own; the site's and pip's are in test_site.py and test_wheel.py."""
+    tested = {"make demo", "make test", "make lab", "make docs", *INSTALLS}
     assert {each for each in COMMANDS if not each.startswith("python -m seedream_nb.sandbox --port ")} == tested
+
+
+# -- on GitHub -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("workflow", sorted((CHECKOUT / ".github" / "workflows").glob("*.yml")), ids=lambda it: it.stem)
+def test_an_action_is_pinned(workflow: Path) -> None:
+    """Each that a workflow uses is named by its commit, with its version beside it: a tag can be moved."""
+    uses = re.findall(r"uses: (.+)", workflow.read_text("utf-8"))
+    assert uses
+    assert [each for each in uses if not re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v[\d.]+", each)] == []
+
+
+def test_who_reports_a_problem_is_asked_for_the_doctors_findings() -> None:
+    """The template of an issue asks for what `%seedream doctor` says."""
+    template = (CHECKOUT / ".github" / "ISSUE_TEMPLATE" / "problem.yml").read_text("utf-8")
+    assert "`%seedream doctor`" in template
+
+
+def test_the_version_stands_in_one_place() -> None:
+    """No other file has to be changed for a release but the changelog."""
+    texts = [*WRITTEN, CHECKOUT / "pyproject.toml", CHECKOUT / "CITATION.cff"]
+    version = f'"{seedream_nb.__version__}"'
+    assert [path.name for path in texts if version in path.read_text("utf-8")] == []
 
 
 # -- for developers --------------------------------------------------------------------------------

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import sysconfig
 import tarfile
+import tomllib
 import venv
 import zipfile
 from email.parser import HeaderParser
@@ -14,9 +16,15 @@ from pathlib import Path
 
 import pytest
 
+import seedream_nb
+from tests.test_needs import older_python
+
 pytestmark = pytest.mark.slow
 
 CHECKOUT = Path(__file__).parents[1]
+DISTRIBUTION = f"seedream_nb-{seedream_nb.__version__}"
+BUILT = CHECKOUT / os.environ["SEEDREAM_DIST"] if "SEEDREAM_DIST" in os.environ else None
+"""What `make dist` built, where `make dist-test` runs this."""
 
 MAKES_A_PICTURE = """
 import pathlib
@@ -71,7 +79,7 @@ def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     scheme = sysconfig.get_paths("venv", vars={"base": str(folder), "platbase": str(folder)})
     interpreter = Path(scheme["scripts"]) / Path(sys.executable).name
     pip: list[str | Path] = [sys.executable, "-m", "pip", "--python", interpreter, "--disable-pip-version-check"]
-    run(*pip, "install", "--no-deps", "--no-index", wheel, folder=folder)
+    run(*pip, "install", "--no-deps", "--no-index", "--find-links", wheel.parent, "seedream-nb", folder=folder)
     # Only this folder's packages: an editable install's own .pth file, which would lead to the checkout,
     # is not read from a folder that is named in a .pth file.
     (Path(scheme["purelib"]) / "dependencies.pth").write_text(sysconfig.get_path("purelib"), "utf-8")
@@ -89,7 +97,7 @@ def test_it_holds_the_package_only(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         tops = {name.split("/")[0] for name in archive.namelist()}
 
-    assert tops == {"seedream_nb", "seedream_nb-0.1.0.dist-info"}
+    assert tops == {"seedream_nb", f"{DISTRIBUTION}.dist-info"}
 
 
 def test_it_holds_all_of_the_package(wheel: Path) -> None:
@@ -106,10 +114,35 @@ def test_it_holds_all_of_the_package(wheel: Path) -> None:
 def test_its_description(wheel: Path) -> None:
     """The metadata say that this is unofficial, and under which licence it comes."""
     with zipfile.ZipFile(wheel) as archive:
-        metadata = HeaderParser().parsestr(archive.read("seedream_nb-0.1.0.dist-info/METADATA").decode())
+        metadata = HeaderParser().parsestr(archive.read(f"{DISTRIBUTION}.dist-info/METADATA").decode())
 
     assert "unofficial, not affiliated with ByteDance or Novita" in metadata["Summary"]
     assert metadata["License-Expression"] == "BSD-3-Clause"
+    assert metadata["Version"] == seedream_nb.__version__
+
+
+def test_its_description_leads_somewhere_on_pypi(wheel: Path) -> None:
+    """Links and pictures of the README are whole addresses there, and are those of files of the repository."""
+    with zipfile.ZipFile(wheel) as archive:
+        text = archive.read(f"{DISTRIBUTION}.dist-info/METADATA").decode().partition("\n\n")[2]
+    links = re.findall(r"\]\(([^)#]+)\)", text)
+    assert [link for link in links if not link.startswith("https://")] == []
+    ours = re.compile(r"https://(?:github\.com/[^/]+/[^/]+/blob|raw\.githubusercontent\.com/[^/]+/[^/]+)/main/(.+)")
+    files = [match[1] for link in links if (match := ours.fullmatch(link))]
+    assert ".github/first-picture.jpg" in files
+    assert [name for name in files if not (CHECKOUT / name).exists()] == []
+
+
+def test_an_older_python_is_refused_in_a_sentence(wheel: Path, tmp_path: Path) -> None:
+    """The installer says which Python it needs, and installs nothing."""
+    python = older_python("3.10")
+    if python is None:
+        pytest.skip("there is no Python 3.10 on this machine")
+    command = [python, "-m", "pip", "install", "--no-deps", "--no-index", "--target", str(tmp_path), str(wheel)]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ran.returncode == 1
+    assert "Package 'seedream-nb' requires a different Python: 3.10." in ran.stderr
+    assert "not in '>=3.11'" in ran.stderr
 
 
 def test_it_works_in_a_script(python: Path, outside: dict[str, str], tmp_path: Path) -> None:
@@ -124,4 +157,36 @@ def test_it_works_in_ipython(python: Path, outside: dict[str, str], tmp_path: Pa
     """Installed from the wheel, the cell magic makes a picture in the sandbox."""
     run(python, "-c", RUNS_A_CELL, folder=tmp_path, env=outside)
 
+    assert list((tmp_path / "seedream").glob("0001-1-*"))
+
+
+# -- before a release ------------------------------------------------------------------------------
+
+
+def lowest() -> list[str]:
+    """Return every library that the package names, in the lowest version that it says is enough."""
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text("utf-8"))["project"]
+    named = [*project["dependencies"], *project["optional-dependencies"]["sandbox"]]
+    return [each.replace(">=", "==") for each in named]
+
+
+@pytest.mark.skipif(BUILT is None, reason="`make dist-test` runs it: what it installs comes from PyPI, in a minute")
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("versions", ["lowest", "newest"])
+@pytest.mark.parametrize("kind", ["whl", "tar.gz"])
+def test_it_works_in_an_empty_environment(kind: str, versions: str, tmp_path: Path) -> None:
+    """What was built makes a picture and runs a cell, with the lowest and with the newest version of every library."""
+    assert BUILT is not None
+    [distribution] = BUILT.glob(f"{DISTRIBUTION}*.{kind}")
+    venv.create(tmp_path / "venv", with_pip=True)
+    scheme = sysconfig.get_paths("venv", vars={"base": str(tmp_path / "venv"), "platbase": str(tmp_path / "venv")})
+    python = Path(scheme["scripts"]) / Path(sys.executable).name
+    alone = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    libraries = lowest() if versions == "lowest" else []
+    pip: list[str | Path] = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+    run(*pip, f"{distribution.resolve()}[sandbox]", *libraries, folder=tmp_path, env=alone)
+
+    package = run(python, "-c", MAKES_A_PICTURE, folder=tmp_path, env=alone).strip()
+    assert tmp_path in Path(package).parents
+    run(python, "-c", RUNS_A_CELL, folder=tmp_path, env=alone)
     assert list((tmp_path / "seedream").glob("0001-1-*"))

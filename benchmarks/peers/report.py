@@ -1,4 +1,4 @@
-"""The table for the README, from what was measured, and below it what it takes to check it."""
+"""The table for the documentation, from what was measured, and below it what it takes to check it."""
 
 from __future__ import annotations
 
@@ -121,6 +121,6 @@ def _median(values: Iterable[float], digits: int) -> str:
 
 
 def whole(measured: Mapping[Way, Measured], told: str) -> str:
-    """Return all that stands between the README's markers, these included."""
+    """Return all that stands between the markers in docs/pages/compared.md, these included."""
     ordered = {way: measured[way] for way in WAYS}
     return f"<!-- peers: written by `python -m benchmarks.peers` -->\n{table(ordered)}\n\n{told}\n<!-- end -->"
