@@ -26,7 +26,7 @@ CHECKOUT = README.parent
 WRITTEN = [README, PAGES.parent / "python.md", *sorted(PAGES.glob("*.md"))]
 TEXT = "\n".join(path.read_text("utf-8") for path in WRITTEN)
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
-CELLS = [block for language, block in BLOCKS if language == "python"]
+CELLS = list(dict.fromkeys(block for language, block in BLOCKS if language == "python"))
 COMMANDS = {
     line.partition(" #")[0].strip() for language, block in BLOCKS if language == "sh" for line in block.splitlines()
 }
@@ -90,7 +90,7 @@ def test_the_cells_run(tmp_path: Path) -> None:
     with Kernel(tmp_path) as kernel:
         for cell in CELLS:
             assert kernel.execute(cell.rstrip()).error is None, cell
-        readme, python, cells = [4, 1], [4, 1, 1], [4, 1]
+        readme, python, cells = [4, 1], [4, 1, 1], [1]
         first = [1]  # on the first page of the docs
         assert kernel.execute("[len(each) for each in sd.history]").result == str(readme + python + cells + first)
 

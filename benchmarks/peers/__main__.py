@@ -1,4 +1,4 @@
-"""Measure all ways and print the table of docs/pages/compared.md: `python -m benchmarks.peers [--times N] [--keep FOLDER]`.
+"""Measure all ways and print the table of the docs: `python -m benchmarks.peers [--times N] [--keep FOLDER]`.
 
 It makes four virtual environments and one for comparison from PyPI, in a folder that goes at the end unless one is
 given to keep them for the next time, and takes ten minutes.
