@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from seedream_nb.endpoint import Endpoint
 from seedream_nb.errors import Problem, SeedreamError, shortened
+from seedream_nb.service import DEFAULT
+from seedream_nb.service.endpoint import Endpoint
 
 if TYPE_CHECKING:
     from seedream_nb.background import Background
@@ -36,7 +37,7 @@ class Clients:
 
     def begin_anew(self) -> None:
         """Have none, as at first: in a forked child, for the connections are the parent's."""
-        self._known: dict[tuple[str, Key | None], Client] = {}
+        self._known: dict[tuple[str, str, Key | None], Client] = {}
         self._lock = threading.RLock()
 
     def of(self, endpoint: Endpoint) -> Client:
@@ -44,11 +45,14 @@ class Clients:
         from seedream_nb.client import Client
 
         key = endpoint.found.key if endpoint.found else None
-        known = (endpoint.base_url, key)
+        service = endpoint.service
+        known = (service.name, endpoint.base_url, key)
         with self._lock:
             if known not in self._known:
-                app = sandbox_app(endpoint.backend)
-                self._known[known] = Client(base_url=endpoint.base_url, key=key, app=app, patience=self._patience)
+                app = sandbox_app() if service.is_free else None
+                self._known[known] = Client(
+                    base_url=endpoint.base_url, key=key, service=service, app=app, patience=self._patience
+                )
             return self._known[known]
 
     def fetch(self, url: str, background: Background) -> bytes:
@@ -60,7 +64,7 @@ class Clients:
         Raises:
             Problem: it can't be had, and why.
         """
-        client = self.of(Endpoint(backend="novita", base_url="http://localhost", found=None))
+        client = self.of(Endpoint(service=DEFAULT, base_url="http://localhost", found=None))
         with tempfile.TemporaryDirectory(prefix="seedream-", ignore_cleanup_errors=True) as folder:
             path = Path(folder) / "picture"
             doing = background.start(_download(client, url, path))
@@ -87,10 +91,8 @@ class Clients:
             return known
 
 
-def sandbox_app(backend: str) -> object | None:
-    """Return the imitation of the service that runs in this process, for the backend that is one."""
-    if backend != "sandbox":
-        return None
+def sandbox_app() -> object:
+    """Return the imitation of the service that runs in this process."""
     from seedream_nb.sandbox.app import create_app
 
     return create_app()

@@ -5,15 +5,17 @@ from __future__ import annotations
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from seedream_nb.errors import SettingsError
-from seedream_nb.keys import IN_COLAB, VARIABLE, WHERE_TO_GET_ONE, key_of
+from seedream_nb.keys import IN_COLAB, key_of
+from seedream_nb.service import DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from seedream_nb.keys import Key
+    from seedream_nb.service import Service
 
 CONTENT = Path("/content")
 """Where a kernel of Colab begins; it is gone with the runtime, but for what is mounted below it."""
@@ -40,7 +42,7 @@ class Colab:
         """
         self._here, self._content, self._ask = here, content, ask or _ask
         self._lock = threading.Lock()
-        self._key: Key | None = None
+        self._name, self._key = "", cast("Key | None", None)
         self._trouble: str | None = None
         self._changes = -1
 
@@ -51,7 +53,7 @@ class Colab:
 
     # -- the key -----------------------------------------------------------------------------------
 
-    def key(self, changes: int) -> Key | None:
+    def key(self, changes: int, service: Service = DEFAULT) -> Key | None:
         """Return the key from Colab's secrets, asked for once.
 
         Where there was none, the page is asked again when that was told (`no_key`) or a setting was changed: both
@@ -59,6 +61,7 @@ class Colab:
 
         Args:
             changes: how often settings were changed.
+            service: what the key is for: the secret is called as its variable.
 
         Raises:
             SettingsError: the secret is white space, or what can't be a key.
@@ -66,28 +69,32 @@ class Colab:
         # The page answers the main thread only; another one makes do with what is known.
         if self._here() and threading.current_thread() is threading.main_thread():
             with self._lock:
+                if self._name != service.key_variable:
+                    self._name, self._key, self._changes = service.key_variable, None, -1
                 if self._key is None and self._changes != changes:
-                    self._look()
+                    self._look(service.key_variable)
                     self._changes = changes
-        return self._key
+        return self._key if self._name == service.key_variable else None
 
-    def no_key(self) -> SettingsError | None:
+    def no_key(self, service: Service = DEFAULT) -> SettingsError | None:
         """Return the error for a missing key, with what to click; None where the page was not asked."""
         with self._lock:
             trouble, self._trouble, self._changes = self._trouble, None, -1
-        return None if trouble is None else SettingsError(_TOLD.get(trouble, _NO_PAGE).format(trouble=trouble))
+        told = _TOLD.get(trouble or "", _NO_PAGE).format(trouble=trouble, service=service)
+        return None if trouble is None else SettingsError(told)
 
-    def why_not(self) -> tuple[str, ...]:
+    def why_not(self, service: Service = DEFAULT) -> tuple[str, ...]:
         """Return in a line why a secret could not be had, and what to click; nothing where there is none."""
         with self._lock:
             if self._key is not None or self._trouble in {None, "SecretNotFoundError"}:
                 return ()
-            return (_REFUSED if self._trouble == "NotebookAccessError" else _UNANSWERED.format(trouble=self._trouble),)
+            told = _REFUSED if self._trouble == "NotebookAccessError" else _UNANSWERED
+            return (told.format(trouble=self._trouble, service=service),)
 
-    def _look(self) -> None:
+    def _look(self, name: str) -> None:
         self._trouble = "SecretNotFoundError"
         try:
-            self._key = key_of(_text(self._ask(VARIABLE)), f"{IN_COLAB} {VARIABLE}")
+            self._key = key_of(_text(self._ask(name)), f"{IN_COLAB} {name}")
         except SettingsError:
             raise
         except Exception as error:  # noqa: BLE001 - not found, no access or no page: each is told in words
@@ -120,14 +127,14 @@ class Colab:
 
 _TOLD = {
     "SecretNotFoundError": (
-        f"There is no key. Get one at {WHERE_TO_GET_ONE}\n"
-        f"{_KEY_SYMBOL}, then Add new secret: name {VARIABLE}, value your key.\n"
+        f"There is no key. Get one at {{service.keys_page}}\n"
+        f"{_KEY_SYMBOL}, then Add new secret: name {{service.key_variable}}, value your key.\n"
         'Switch on "Notebook access" beside it, and run this cell again.\n'
         f"{_WITHOUT}"
     ),
     "NotebookAccessError": (
-        f"There is no key: this notebook may not read Colab's secret {VARIABLE}.\n"
-        f'{_KEY_SYMBOL}, switch on "Notebook access" beside {VARIABLE}, and run this cell again.\n'
+        f"There is no key: this notebook may not read Colab's secret {{service.key_variable}}.\n"
+        f'{_KEY_SYMBOL}, switch on "Notebook access" beside {{service.key_variable}}, and run this cell again.\n'
         f"{_WITHOUT}"
     ),
 }
@@ -138,8 +145,8 @@ _NO_PAGE = (
     f"{_WITHOUT}"
 )
 _REFUSED = (
-    f"Why the sandbox: this notebook may not read Colab's secret {VARIABLE}. {_KEY_SYMBOL}, switch on "
-    f'"Notebook access" beside {VARIABLE}, and run: %seedream config backend=auto'
+    f"Why the sandbox: this notebook may not read Colab's secret {{service.key_variable}}. {_KEY_SYMBOL}, switch on "
+    f'"Notebook access" beside {{service.key_variable}}, and run: %seedream config backend=auto'
 )
 _UNANSWERED = (
     "Why the sandbox: Colab's secrets are told in Colab's own page only, and it did not answer ({trouble}). Give the "

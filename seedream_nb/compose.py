@@ -13,7 +13,7 @@ from seedream_nb.prompt import Prompt, expanded
 from seedream_nb.references.resolve import Gathering, Lookups, marks_as_text
 from seedream_nb.request import is_series, make_request
 from seedream_nb.scope import EmptyScope, NamesScope
-from seedream_nb.sizes import TIERS
+from seedream_nb.sizes import shape_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -86,7 +86,8 @@ class Composer:
             wrong, told = _numbers_without_reference(text, gathering.references, series=is_series(options))
             found, warnings = found + wrong, warnings + told
         whole: CellOptions = {**options, **(self._usual(options) if defaults else {}), "images": gathering.references}
-        request = make_request(text.text if isinstance(text, Prompt) else text, problems=found, **whole)
+        words = text.text if isinstance(text, Prompt) else text
+        request = make_request(words, model=self._settings.model, problems=found, **whole)
         return replace(request, warnings=(*request.warnings, *warnings))
 
     def _lookups(self, *, typed: bool) -> Lookups:
@@ -98,7 +99,7 @@ class Composer:
     def _usual(self, options: CellOptions) -> CellOptions:
         """Return what the settings say where the options say nothing, as far as it goes together with them."""
         usual = {name: self._settings.get(name) for name, option in ALL.items() if option.has_setting}
-        size, aspect = options.get("size"), options.get("aspect")
+        size, aspect, is_tier = options.get("size"), options.get("aspect"), self._settings.model.tier
         if aspect is not None and not is_tier(usual["size"]):
             usual["size"] = None
         if size is not None and not is_tier(size):
@@ -113,11 +114,6 @@ def as_list(images: object) -> list[object]:
     if type(images) is list or type(images) is tuple:  # any other may run code of its own
         return list(images)
     return [images]
-
-
-def is_tier(size: object) -> bool:
-    """Return whether a size as written is one of `1K`, `2K`, `4K`."""
-    return isinstance(size, str) and size.strip().upper() in TIERS
 
 
 def _expanded(
@@ -182,7 +178,7 @@ def options_again(request: ImageRequest, changes: Mapping[str, Any]) -> dict[str
     options = {"check_numbers": False, "prompt": request.prompt, "images": list(request.images), **told}
     superseded = {"aspect": "size", "image": "images", "max_images": "sequential", "sequential": "max_images"}
     gone = {superseded[name] for name in changes if name in superseded}
-    if "aspect" in changes and is_tier(request.size):
+    if "aspect" in changes and shape_of(request.size) is None:
         gone.discard("size")
     if "prompt" in changes:
         gone.add("check_numbers")

@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING, NoReturn
 
 from seedream_nb.errors import SettingsError, plain
 from seedream_nb.files import read_ordinary
+from seedream_nb.service import DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-VARIABLE = "NOVITA_API_KEY"
-WHERE_TO_GET_ONE = "https://novita.ai/settings/key-management"
+    from seedream_nb.service import Service
+
 MOST_BYTES = 64_000
 """Of `.env` and of the stored login: what is larger is another file, or a trap."""
-_DOTENV_NAME = re.compile(rf"(?:export\s+)?{VARIABLE}")
+_EXPORT = re.compile(r"^export\s+")
 _QUOTED = re.compile(r"""(?:'([^']*)'|"([^"]*)")\s*(?:\#.*)?""")
 _COMMENT = re.compile(r"(?:^|(?<=\s))\#")
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
@@ -144,7 +145,7 @@ _IN_ENVIRONMENT, _IN_FILE, _LOGIN, IN_COLAB = "the environment", "the file", "th
 CONFIGURED = "configure()"
 
 
-def remedy(source: str) -> str:
+def remedy(source: str, service: Service = DEFAULT) -> str:
     """Return in a sentence what to do about a wrong key that was found in this place."""
     if source == CONFIGURED:
         return "Give the right one there, or take it back: sd.configure(api_key=None)"
@@ -154,7 +155,7 @@ def remedy(source: str) -> str:
         return "Store the right one: %seedream login"
     if source.startswith(IN_COLAB):
         return "Correct it there and restart the session, or store another, which goes first: %seedream login"
-    return f"Get one at {WHERE_TO_GET_ONE}, then run: %seedream login"
+    return f"Get one at {service.keys_page}, then run: %seedream login"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,17 +177,20 @@ class Login:
         """Return the key stored for exactly this host."""
         return self._read().get(host)
 
-    def store(self, host: str, key: Key) -> None:
-        """Store the key for this host, readable by the user alone."""
-        self._write({**self._read(), host: key.reveal()})
+    def store(self, host: str, key: Key, service: Service = DEFAULT) -> None:
+        """Store the key of a service for this host, readable by the user alone."""
+        if self.path is None:
+            told = "The login can't be stored: this user has no home folder, so there is no place that is theirs alone."
+            raise SettingsError(told, hint=f"Give the key in the environment as {service.key_variable}, or set HOME.")
+        self._write(self.path, {**self._read(), host: key.reveal()})
 
     def forget(self, host: str) -> bool:
         """Remove the key of this host; return whether there was one."""
         stored = self._read()
-        if host not in stored:
+        if self.path is None or host not in stored:
             return False
         del stored[host]
-        self._write(stored)
+        self._write(self.path, stored)
         return True
 
     def _read(self) -> dict[str, str]:
@@ -200,20 +204,17 @@ class Login:
             {str(host): key for host, key in stored.items() if isinstance(key, str)} if isinstance(stored, dict) else {}
         )
 
-    def _write(self, stored: Mapping[str, str]) -> None:
-        if self.path is None:
-            told = "The login can't be stored: this user has no home folder, so there is no place that is theirs alone."
-            raise SettingsError(told, hint=f"Give the key in the environment as {VARIABLE}, or set HOME.")
+    def _write(self, path: Path, stored: Mapping[str, str]) -> None:
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            fresh = self.path.with_name(f".login-{os.getpid()}.json")
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            fresh = path.with_name(f".login-{os.getpid()}.json")
             fresh.unlink(missing_ok=True)
             with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
                 json.dump(stored, file)
-            fresh.replace(self.path)
+            fresh.replace(path)
         except OSError as error:
             reason = error.strerror or type(error).__name__
-            raise SettingsError(f"The login could not be stored in {self.path.parent}: {reason}.") from error
+            raise SettingsError(f"The login could not be stored in {path.parent}: {reason}.") from error
 
 
 def find_key(  # noqa: PLR0913 - the places
@@ -223,6 +224,7 @@ def find_key(  # noqa: PLR0913 - the places
     folder: Path,
     login: Login,
     host: str,
+    service: Service = DEFAULT,
     colab: Callable[[], Key | None] = lambda: None,
 ) -> FoundKey | None:
     """Return the first key found: configured, environment, `.env` in `folder`, login for `host`, `colab`'s secret.
@@ -234,9 +236,10 @@ def find_key(  # noqa: PLR0913 - the places
     """
     if configured is not None:
         return FoundKey(key=configured, source=CONFIGURED)
+    variable = service.key_variable
     places: tuple[tuple[str, Callable[[], str | None]], ...] = (
-        (f"{_IN_ENVIRONMENT} ({VARIABLE})", lambda: environ.get(VARIABLE)),
-        (f"{_IN_FILE} {plain(str(folder / '.env'))}", lambda: _from_dotenv(folder / ".env")),
+        (f"{_IN_ENVIRONMENT} ({variable})", lambda: environ.get(variable)),
+        (f"{_IN_FILE} {plain(str(folder / '.env'))}", lambda: _from_dotenv(folder / ".env", variable)),
         (stored_login(host), lambda: login.key_for(host)),
     )
     for source, look in places:
@@ -271,12 +274,13 @@ def may_hold_key(text: str) -> bool:
     return _KEY_IN_TEXT.search(text) is not None
 
 
-def no_key() -> SettingsError:
+def no_key(service: Service = DEFAULT) -> SettingsError:
     """Return the error for a missing key: where to get one, how to give it, how to try without."""
-    told = f"There is no key. Get one at {WHERE_TO_GET_ONE}\n"
+    told = f"There is no key. Get one at {service.keys_page}\n"
     if "IPython" not in sys.modules:  # a plain script has no magics
         return SettingsError(
-            f"{told}Give it in the environment as {VARIABLE}, or in a file .env in the folder where it runs.\n"
+            f"{told}Give it in the environment as {service.key_variable}, or in a file .env in the folder where it "
+            "runs.\n"
             'Or try without one, with:  sd.configure(backend="sandbox")'
         )
     return SettingsError(
@@ -284,13 +288,13 @@ def no_key() -> SettingsError:
     )
 
 
-def _from_dotenv(path: Path) -> str | None:
+def _from_dotenv(path: Path, variable: str) -> str | None:
     # Only the key is taken from there: a cloned folder must not send it elsewhere.
     with contextlib.suppress(OSError, UnicodeError):
         content = read_ordinary(path, MOST_BYTES)
         text = content.decode("utf-16" if content.startswith(_UTF_16) else "utf-8-sig")
         named = (line.partition("=") for line in text.splitlines())
-        found = [value.strip() for name, sign, value in named if sign and _DOTENV_NAME.fullmatch(name.strip())]
+        found = [value.strip() for name, sign, value in named if sign and _EXPORT.sub("", name.strip()) == variable]
         # As in a shell, the last one holds.
         return _unquoted(found[-1]) if found else None
     return None

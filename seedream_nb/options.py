@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypedDict,
 
 from seedream_nb.errors import Problem, RequestError, UnknownOptionError, did_you_mean, nearest, plain, shown
 from seedream_nb.scope import scalar
-from seedream_nb.sizes import DEFAULT_SIZE, RATIO_SIZES, TIERS
+from seedream_nb.service import DEFAULT
+from seedream_nb.sizes import either, pixel_range
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
 
 _Function = TypeVar("_Function", bound="Callable[..., Any]")
 
-MOST_REFERENCES = 10
-"""Reference images in one request, from the service's reference page."""
+_MODEL = DEFAULT.model
+"""Whose limits and sizes the help tells; those of another hold where a request is for that."""
+_TIERS, _MOST = either(_MODEL.tiers), _MODEL.max_images
 
-MOST_IMAGES = 15
-"""Highest `max_images`, and the most that references and pictures may be together (same page)."""
-
+MOST_REFERENCES = _MODEL.references.most
 SEQUENTIAL = ("auto", "disabled")
 
 Kind: TypeAlias = Literal[
@@ -98,20 +98,22 @@ class RequestOptions(TypedDict, total=False):
         kind="names", help="names for `{expressions}` in the prompt; only these names can be used",
     )]
     size: Annotated[str | None, Option(
-        flags=("-s", "--size"), metavar="SIZE", kind="size", default=DEFAULT_SIZE, choices=(*TIERS, *RATIO_SIZES),
-        suggestions=("4K",), is_sent=True, has_setting=True,
-        help="size of the result: 1K, 2K or 4K, WxH in pixels, or a ratio such as 16:9",
-        call="`1K`, `2K`, `4K`, `WxH` in pixels (1024x1024 to 4096x4096 in all), or a ratio of the service's table",
+        flags=("-s", "--size"), metavar="SIZE", kind="size", default=_MODEL.default_size, is_sent=True,
+        choices=(*_MODEL.tiers, *_MODEL.ratios), suggestions=(_MODEL.tiers[-1],), has_setting=True,
+        help=f"size of the result: {_TIERS}, WxH in pixels, or a ratio such as 16:9",
+        call=f"`{'`, `'.join(_MODEL.tiers)}`, `WxH` in pixels ({pixel_range(_MODEL)} in all), or a "
+        "ratio of the service's table",
     )]
     aspect: Annotated[str | None, Option(
-        flags=("-a", "--aspect"), metavar="W:H", kind="aspect", choices=tuple(RATIO_SIZES), suggestions=("16:9",),
-        has_setting=True, help="ratio of the result, with 1K, 2K or 4K (alone: 2K)",
+        flags=("-a", "--aspect"), metavar="W:H", kind="aspect", choices=tuple(_MODEL.ratios), suggestions=("16:9",),
+        has_setting=True, help=f"ratio of the result, with {_TIERS} (alone: {_MODEL.usual_tier})",
     )]
     images: Annotated[object, Option(
         flags=("-i", "--image"), metavar="REFERENCE", kind="reference", high=MOST_REFERENCES,
         help="a reference image: a variable, a path or glob, a URL, a history mark such as @3, or @out for what was "
-        "shown last; repeat it for up to 10",
-        call="up to 10 reference images: paths, globs, URLs, `bytes`, PIL images, pictures and generations",
+        f"shown last; repeat it for up to {MOST_REFERENCES}",
+        call=f"up to {MOST_REFERENCES} reference images: paths, globs, URLs, `bytes`, PIL images, pictures and "
+        "generations",
     )]
     image: Annotated[object, Option(kind="reference", help="another spelling of `images`")]
     sequential: Annotated[str | None, Option(
@@ -120,9 +122,9 @@ class RequestOptions(TypedDict, total=False):
         help="auto lets the model decide how many pictures it makes, disabled makes one",
     )]
     max_images: Annotated[int | None, Option(
-        flags=("-n", "--max-images"), metavar="N", kind="whole", low=1, high=MOST_IMAGES, is_sent=True,
+        flags=("-n", "--max-images"), metavar="N", kind="whole", low=1, high=_MOST, is_sent=True,
         help="a series of up to so many pictures",
-        call="1 to 15 pictures in a series; references and pictures together at most 15",
+        call=f"1 to {_MOST} pictures in a series; references and pictures together at most {_MOST}",
     )]
     watermark: Annotated[bool | None, Option(
         flags=("--watermark", "--no-watermark"), kind="switch", default=True, suggestions=("false",), is_sent=True,

@@ -170,7 +170,7 @@ def _pixels(told: object) -> int:
 
 def sheet(pictures: Sequence[Picture]) -> bytes:
     """Return one small JPEG of the pictures of a result, with their marks and the label of the sandbox."""
-    labelled = [(each.path, f"{each.mark} sandbox" if each.backend == "sandbox" else each.mark) for each in pictures]
+    labelled = [(each.path, f"{each.mark} {each.backend}" if each.is_free else each.mark) for each in pictures]
     return contact_sheet(labelled, side_for(len(pictures)))
 
 

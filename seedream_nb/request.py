@@ -10,9 +10,10 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from seedream_nb.errors import Problem, RequestError, refused, shown, whole_text
-from seedream_nb.options import MOST_IMAGES, MOST_REFERENCES, SENT, SentOptions, many_digits
+from seedream_nb.options import SENT, SentOptions, many_digits
 from seedream_nb.scope import scalar
-from seedream_nb.sizes import DEFAULT_SIZE, spell_size
+from seedream_nb.service import DEFAULT, SEEDREAM_4_0, Model, model_named
+from seedream_nb.sizes import spell_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -23,9 +24,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from seedream_nb.options import CellOptions
-
-ADVISED_WORDS, ADVISED_HAN = 600, 300
-"""Longer prompts make the model miss details, says the reference page; they are sent, with a warning."""
+    from seedream_nb.service import ReferenceLimits
 
 HAN = re.compile("[\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 _WORD_CHARACTER = re.compile(r"\w")
@@ -111,6 +110,7 @@ class ImageRequest(SentOptions, _Words):
     Its options, and which of them a record of an earlier version lacks, stand in the table of options.
     """
 
+    model: Model = field(default=DEFAULT.model, repr=False)
     warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -119,7 +119,7 @@ class ImageRequest(SentOptions, _Words):
         Raises:
             RequestError: with every rule that is broken.
         """
-        if problems := [*_problems_of(vars(self)), *_in_size(self.size)]:
+        if problems := [*_problems_of(vars(self)), *_in_size(self.size, self.model)]:
             raise refused(problems)
 
     @property
@@ -154,14 +154,16 @@ class ImageRequest(SentOptions, _Words):
         try:
             images = tuple(Reference.from_record(each, home) for each in record["images"])
             names = [each.name for each in _recorded(cls) if each.name in record or not each.metadata.get("since")]
-            return cls(images=images, **{name: record[name] for name in names})
-        except (AttributeError, KeyError, TypeError) as error:
+            model = model_named(record.get("model"))
+            return cls(images=images, model=model, **{name: record[name] for name in names})
+        except (AttributeError, LookupError, TypeError) as error:
             raise RequestError(f"The journal's record of this request is damaged ({error!r}).") from error
 
     def _told(self) -> dict[str, Any]:
         """Return the fields that are told: those of the first release, and later ones that are not at their default."""
         values = [(each, getattr(self, each.name)) for each in _recorded(type(self))]
-        return {each.name: value for each, value in values if value != each.default or not each.metadata.get("since")}
+        told = {each.name: value for each, value in values if value != each.default or not each.metadata.get("since")}
+        return told if self.model is SEEDREAM_4_0 else {**told, "model": self.model.name}
 
 
 def _recorded(kind: type[ImageRequest]) -> list[Field[Any]]:
@@ -169,11 +171,18 @@ def _recorded(kind: type[ImageRequest]) -> list[Field[Any]]:
     return [each for each in fields(kind) if each.metadata or each.name == "prompt"]
 
 
-def make_request(prompt: str, *, problems: Sequence[Problem] = (), **options: Unpack[CellOptions]) -> ImageRequest:
+def make_request(
+    prompt: str,
+    *,
+    model: Model = DEFAULT.model,
+    problems: Sequence[Problem] = (),
+    **options: Unpack[CellOptions],
+) -> ImageRequest:
     """Return the valid request that these options mean.
 
     Args:
         prompt: plain text; white space around it goes.
+        model: whose limits hold.
         problems: what was found wrong on the way here, to be reported with the rest.
         options: those that make a request, the others are passed over. `images` are references, and the same picture
             twice counts once.
@@ -185,10 +194,10 @@ def make_request(prompt: str, *, problems: Sequence[Problem] = (), **options: Un
     found = list(problems)
     given = {option.name: scalar(options.get(option.name)) for option in SENT}
     try:
-        spelt = spell_size(given["size"], scalar(options.get("aspect")))
+        spelt = spell_size(given["size"], scalar(options.get("aspect")), model)
     except Problem as problem:
         found.append(problem)
-        spelt = DEFAULT_SIZE
+        spelt = model.default_size
     pictures = _each_once(cast("Sequence[Reference]", options.get("images", ())))
     mode = _mode(given["sequential"], given["max_images"])
     fields = {
@@ -196,12 +205,13 @@ def make_request(prompt: str, *, problems: Sequence[Problem] = (), **options: Un
         "prompt": _stripped(prompt),
         "images": pictures,
         "sequential": mode,
-        "max_images": _most(mode, given["max_images"], len(pictures)),
+        "max_images": _most(mode, given["max_images"], len(pictures), model),
+        "model": model,
     }
     found += _problems_of(fields)
     if found:
         raise refused(found)
-    return ImageRequest(**{**fields, "size": spelt}, warnings=tuple(_warnings(fields["prompt"])))
+    return ImageRequest(**{**fields, "size": spelt}, warnings=tuple(_warnings(fields["prompt"], model)))
 
 
 def _stripped(prompt: Any) -> Any:  # noqa: ANN401 - checked by the rules
@@ -214,10 +224,10 @@ def _each_once(images: Sequence[Reference]) -> tuple[Reference, ...]:
     return tuple(first[identity] for identity in dict.fromkeys(reference.identity for reference in images))
 
 
-def _most(sequential: object, max_images: object, references: int) -> Any:  # noqa: ANN401 - checked by the rules
+def _most(sequential: object, max_images: object, references: int, model: Model) -> Any:  # noqa: ANN401 - see there
     """Return the `max_images` to send; whole numbers of other libraries become Python's."""
     if max_images is None:
-        return max(MOST_IMAGES - references, 1) if _says(sequential, "auto") else None
+        return max(model.max_images - references, 1) if _says(sequential, "auto") else None
     if isinstance(max_images, bool):
         return max_images
     try:
@@ -244,12 +254,12 @@ def _says(value: object, word: str) -> bool:
 def _problems_of(fields: Mapping[str, Any]) -> Iterator[Problem]:
     """Yield what breaks a rule of the service's reference page, field by field."""
     yield from _in_prompt(fields["prompt"])
-    images = fields["images"]
+    images, model = fields["images"], fields["model"]
     if not isinstance(images, tuple | list) or not all(isinstance(each, Reference) for each in images):
         yield Problem(f"images: found {shown(images)}; a request has a tuple of references.", reference=True)
         images = ()
-    yield from _in_images(images)
-    yield from _in_series(fields["sequential"], fields["max_images"], len(images))
+    yield from _in_images(images, model.references)
+    yield from _in_series(fields["sequential"], fields["max_images"], len(images), model)
     for option in SENT:
         value = fields[option.name]
         if option.name != "max_images" and (value is not None or option.default is not None):
@@ -265,46 +275,47 @@ def _in_prompt(prompt: object) -> Iterator[Problem]:
         yield Problem("The prompt has half a character (a lone surrogate), which can't be sent: leave it out.")
 
 
-def _in_images(images: Sequence[Reference]) -> Iterator[Problem]:
-    over = len(images) - MOST_REFERENCES
+def _in_images(images: Sequence[Reference], limits: ReferenceLimits) -> Iterator[Problem]:
+    over = len(images) - limits.most
     if over > 0:
-        told = f"images: found {len(images)} references; the most is {MOST_REFERENCES}. Leave out {over}."
+        told = f"images: found {len(images)} references; the most is {limits.most}. Leave out {over}."
         yield Problem(told, reference=True)
 
 
-def _in_size(size: object) -> Iterator[Problem]:
+def _in_size(size: object, model: Model) -> Iterator[Problem]:
     try:
-        spelt = spell_size(size, None) if isinstance(size, str) else None
+        spelt = spell_size(size, None, model) if isinstance(size, str) else None
     except Problem as problem:
         yield problem
     else:
         if spelt is None or spelt != size:
-            yield Problem(f"size: found {shown(size)}; spell it as the service does: {spelt or DEFAULT_SIZE}.")
+            yield Problem(f"size: found {shown(size)}; spell it as the service does: {spelt or model.default_size}.")
 
 
-def _in_series(sequential: object, max_images: object, references: int) -> Iterator[Problem]:
+def _in_series(sequential: object, max_images: object, references: int, model: Model) -> Iterator[Problem]:
     if max_images is None:
         if _says(sequential, "auto"):
-            yield Problem(f"max_images: goes with sequential auto; the range is 1 to {MOST_IMAGES}.")
+            yield Problem(f"max_images: goes with sequential auto; the range is 1 to {model.max_images}.")
     elif not isinstance(max_images, int) or isinstance(max_images, bool):
-        yield Problem(f"max_images: found {shown(max_images)}; write a whole number from 1 to {MOST_IMAGES}.")
+        yield Problem(f"max_images: found {shown(max_images)}; write a whole number from 1 to {model.max_images}.")
     else:
-        yield from _in_count(max_images, min(references, MOST_REFERENCES), disabled=_says(sequential, "disabled"))
+        references, disabled = min(references, model.references.most), _says(sequential, "disabled")
+        yield from _in_count(max_images, references, model.max_images, disabled=disabled)
 
 
-def _in_count(count: int, references: int, *, disabled: bool) -> Iterator[Problem]:
+def _in_count(count: int, references: int, most: int, *, disabled: bool) -> Iterator[Problem]:
     found = f"found {many_digits(count)}"
     if disabled:
         yield Problem(
             f"max_images: {found} with sequential disabled, which makes one picture. Leave out one of the two."
         )
-    if not 1 <= count <= MOST_IMAGES:
-        nearest = 1 if count < 1 else MOST_IMAGES - references
-        yield Problem(f"max_images: {found}; the range is 1 to {MOST_IMAGES}. The nearest is {nearest}.")
-    elif references + count > MOST_IMAGES:
+    if not 1 <= count <= most:
+        nearest = 1 if count < 1 else most - references
+        yield Problem(f"max_images: {found}; the range is 1 to {most}. The nearest is {nearest}.")
+    elif references + count > most:
         yield Problem(
             f"max_images: {found} with {references} references, {references + count} in all; "
-            f"together they are at most {MOST_IMAGES}. The nearest is {MOST_IMAGES - references}."
+            f"together they are at most {most}. The nearest is {most - references}."
         )
 
 
@@ -318,11 +329,11 @@ def _counted(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**53 else None
 
 
-def _warnings(prompt: str) -> Iterator[str]:
+def _warnings(prompt: str, model: Model) -> Iterator[str]:
     """Yield what the reference page advises against in a prompt."""
     han = len(HAN.findall(prompt))
     words = sum(_WORD_CHARACTER.search(each) is not None for each in HAN.sub(" ", prompt).split())
-    if words > ADVISED_WORDS:
-        yield f"The prompt has {words} words; over {ADVISED_WORDS} the model may miss details."
-    if han > ADVISED_HAN:
-        yield f"The prompt has {han} Chinese characters; over {ADVISED_HAN} the model may miss details."
+    if words > model.advised_words:
+        yield f"The prompt has {words} words; over {model.advised_words} the model may miss details."
+    if han > model.advised_han:
+        yield f"The prompt has {han} Chinese characters; over {model.advised_han} the model may miss details."

@@ -16,7 +16,6 @@ from seedream_nb.background import PATIENT_SECONDS, Background
 from seedream_nb.budget import Budget, Tally, is_worker, money
 from seedream_nb.clients import Clients
 from seedream_nb.compose import Composer, as_list, options_again
-from seedream_nb.endpoint import Endpoint, Told, find_endpoint, for_links, host_of
 from seedream_nb.errors import SeedreamError, SettingsError, StoppedError, WrongOptionError, plain
 from seedream_nb.homes import Homes, need_room, writable_folder
 from seedream_nb.job import POLL_SECONDS, Job
@@ -25,6 +24,7 @@ from seedream_nb.journal import Journal
 from seedream_nb.keys import Login, Secrets, Unseen
 from seedream_nb.pickling import Stays
 from seedream_nb.scope import EmptyScope
+from seedream_nb.service.endpoint import Endpoint, Told, find_endpoint, for_links, host_of
 from seedream_nb.settings import read_setting, user_folder
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from seedream_nb.picture import Picture
     from seedream_nb.request import ImageRequest
     from seedream_nb.scope import Scope
+    from seedream_nb.service import Service
     from seedream_nb.settings import Settings
 
 OWN_THREAD = "This was asked on the thread that works on requests, perhaps by a finalizer: it would wait for itself."
@@ -97,7 +98,7 @@ class Session(Stays):
         self.tally = self._budget.tally
         self._lock = threading.RLock()
         self._is_told = False
-        self._ready: set[str] = set()
+        self._ready: set[bool] = set()
         sessions.add(self)
 
     # -- asking ------------------------------------------------------------------------------------
@@ -123,7 +124,7 @@ class Session(Stays):
 
     def _submit(self, request: ImageRequest, template: str | None, options: CellOptions) -> Job:
         endpoint = self.endpoint()
-        self.make_ready(endpoint.backend)
+        self.make_ready(endpoint.service)
         from seedream_nb.fulfil import fulfil
 
         folder = writable_folder(save) if (save := options.get("save")) is not None else None
@@ -132,10 +133,10 @@ class Session(Stays):
         notices, unready = tuple[str, ...](), list[SettingsError]()
 
         def is_here() -> bool:
-            return once and self.history.same(request.fingerprint, endpoint.backend, endpoint.host) is not None
+            return once and self.history.same(request.fingerprint, endpoint.service.name, endpoint.host) is not None
 
         with unless(is_here, unready):
-            notices = self._homes.open(first_paid=endpoint.backend != "sandbox" and not bought, is_here=is_here)
+            notices = self._homes.open(first_paid=not endpoint.service.is_free and not bought, is_here=is_here)
         notices += (*self._told.due(endpoint.notices, self.settings.changes), *self._budget_notice())
         tools = self._tools(endpoint)
         job: Job | None = None
@@ -146,9 +147,9 @@ class Session(Stays):
                     need_room(tools.store, request, others, folder)
                 job = Job(
                     request,
-                    backend=endpoint.backend,
+                    backend=endpoint.service.name,
                     host=endpoint.host,
-                    price=self._price(endpoint.backend),
+                    price=self.price(endpoint.service),
                     timeout=timeout,
                     once=once,
                     save=folder,
@@ -204,28 +205,28 @@ class Session(Stays):
         options: Any = {"once": False, **changes}
         return self.submit(self.again(request, changes), template=template, **options)
 
-    def make_ready(self, backend: str) -> None:
+    def make_ready(self, service: Service) -> None:
         """Import and try, once, all that a request needs after it was sent.
 
         Raises:
             SettingsError: something of that is broken, or a file is in its way; nothing was sent.
         """
-        if backend in self._ready:
+        if service.is_free in self._ready:
             return
         try:
             with needs.imports.going_on():
-                needs.load(sandbox=backend == "sandbox")
+                needs.load(sandbox=service.is_free)
                 from seedream_nb.preview import try_pillow
 
                 try_pillow()
         except Exception as error:
             told, remedy = needs.broken(error)
             raise SettingsError(told, hint=f"{NOTHING_SENT} {remedy}") from error
-        self._ready.add(backend)
+        self._ready.add(service.is_free)
 
     def rehearsed(self, request: ImageRequest) -> ImageRequest:
         """Return a request that will only be shown: what would keep it from being sent is among its warnings."""
-        trouble = self.budget.trouble_with(request, self._price(self.backend))
+        trouble = self.budget.trouble_with(request, self.price(self.service))
         told = [f"It would be refused. {trouble.message}", *trouble.lines()[1:]] if trouble else []
         return replace(request, warnings=(*request.warnings, *told))
 
@@ -238,12 +239,12 @@ class Session(Stays):
         return find_endpoint(self.settings, login=self.login, environ=self._environ)
 
     @property
-    def backend(self) -> str:
-        """The backend that a request would go to now, whether there is a key for it or not."""
+    def service(self) -> Service:
+        """The service that a request would go to now, whether there is a key for it or not."""
         try:
-            return self.endpoint().backend
+            return self.endpoint().service
         except SettingsError:
-            return "novita"
+            return self.settings.service
 
     @property
     def service_host(self) -> str:
@@ -263,6 +264,10 @@ class Session(Stays):
         with self._lock:
             self._budget.limit, self._budget.price = self.settings.get("budget"), self.settings.get("price")
             return self._budget
+
+    def price(self, service: Service) -> float:
+        """Return what a picture of a service costs, in USD."""
+        return 0.0 if service.is_free else self.budget.price
 
     def usage(self) -> Usage:
         """Return what this session asked for and what came of it, whatever its `home` was meanwhile."""
@@ -316,7 +321,8 @@ class Session(Stays):
         Raises:
             ConnectionFailedError: it does not, and why.
         """
-        client = self._clients.of(Endpoint(backend="novita", base_url=self.settings.get("base_url"), found=None))
+        base_url = self.settings.get("base_url")
+        client = self._clients.of(Endpoint(service=self.settings.service, base_url=base_url, found=None))
         return self._wait(client.reach())
 
     def close(self) -> None:
@@ -379,9 +385,6 @@ class Session(Stays):
         except SettingsError as error:
             raise WrongOptionError(error.message) from None
         return self.settings.get(name) if read is None else read
-
-    def _price(self, backend: str) -> float:
-        return 0.0 if backend == "sandbox" else self.budget.price
 
     def _close_what_was_left(self) -> None:
         """Write down how far it came, so that no later session tells of it again."""

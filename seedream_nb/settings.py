@@ -18,14 +18,15 @@ from seedream_nb.keys import CONFIGURED, Key, Unseen, may_hold_key
 from seedream_nb.options import OPTIONS
 from seedream_nb.pickling import Stays
 from seedream_nb.scope import scalar
-from seedream_nb.sizes import spell_size
+from seedream_nb.service import AUTO, DEFAULT, SANDBOX, SERVICES, backends
+from seedream_nb.sizes import either, spell_size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
-BACKENDS = ("novita", "sandbox", "auto")
+    from seedream_nb.service import Model, Service
+
 _SHOWN = 60
-_PATH = "/v3/seedream-4.0"
 _TRUE, _FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 
 
@@ -75,7 +76,7 @@ class Settings(Stays):
             return self._given[name]
         text = self._environ.get(setting.environment, "") if setting.environment and name != "api_key" else ""
         if not text.strip():
-            return "sandbox" if name == "backend" and self.on_binder else setting.default
+            return self._default(setting)
         try:
             return setting.read(text.strip())
         except ValueError as error:
@@ -107,9 +108,31 @@ class Settings(Stays):
         setting = SETTINGS[name]
         if name in self._given:
             return "configure"
-        text = self._environ.get(setting.environment, "") if setting.environment else ""
-        text = self._home_variable if name == "home" else text
-        return str(setting.environment) if text.strip() else "default"
+        variable = self.service.key_variable if name == "api_key" else setting.environment
+        text = self._home_variable if name == "home" else self._environ.get(variable, "") if variable else ""
+        return str(variable) if text.strip() else "default"
+
+    @property
+    def service(self) -> Service:
+        """The service that a key is for; the default one where none is named that needs a key."""
+        try:
+            named = SERVICES.get(self.get("backend"), DEFAULT)
+        except SettingsError:  # who asks for that setting is told
+            return DEFAULT
+        return DEFAULT if named.is_free else named
+
+    @property
+    def model(self) -> Model:
+        """The model that requests are for."""
+        return self.service.model
+
+    def _default(self, setting: Setting) -> object:
+        """Return what holds where nobody says anything."""
+        if setting.name == "backend":
+            return SANDBOX.name if self.on_binder else setting.default
+        if setting.name == "base_url":
+            return self.service.base_url
+        return self.model.price if setting.name == "price" else setting.default
 
     @property
     def on_binder(self) -> bool:
@@ -146,9 +169,10 @@ class Settings(Stays):
         if not fresh.keys() & {"size", "aspect"} or size is None or aspect is None:
             return []
         try:
-            spell_size(size, aspect)
+            spell_size(size, aspect, self.model)
         except Problem:
-            return [f"size={size} and aspect={aspect} don't go together: an aspect goes with 1K, 2K or 4K only."]
+            told = f"an aspect goes with {either(self.model.tiers)} only."
+            return [f"size={size} and aspect={aspect} don't go together: {told}"]
         return []
 
 
@@ -234,9 +258,9 @@ def _key(value: object) -> Key:
     return Key(str(value), source=CONFIGURED)
 
 
-def _one_of(*choices: str) -> Callable[[object], str]:
+def _one_of(known: Callable[[], Sequence[str]]) -> Callable[[object], str]:
     def read(value: object) -> str:
-        word = str(value).strip().lower()
+        word, choices = str(value).strip().lower(), known()
         if word not in choices:
             raise ValueError(f"must be one of {', '.join(choices)}.{did_you_mean(word, choices)}")
         return word
@@ -278,13 +302,14 @@ def _base_url(value: object) -> str:
     parts = urlsplit(url)
     _ = parts.port  # which is a ValueError where it can be none
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("must be a URL like https://api.novita.ai")
+        raise ValueError(f"must be a URL like {DEFAULT.base_url}")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ValueError("must be a plain address, without user, password or parameters.")
     if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise ValueError(f"must be https (the key travels with it): https://{parts.netloc}{parts.path}")
-    if url.endswith(_PATH):
-        raise ValueError(f"must be written without the path: {url.removesuffix(_PATH)}")
+    paths = {model.path for service in SERVICES.values() for model in service.models}
+    for path in filter(url.endswith, paths):
+        raise ValueError(f"must be written without the path: {url.removesuffix(path)}")
     return url
 
 
@@ -307,16 +332,17 @@ _READERS = {"size": _spelled(aspect=False), "aspect": _spelled(aspect=True), "sw
 
 # fmt: off
 SETTINGS: dict[str, Setting] = {setting.name: setting for setting in (
-    Setting(name="backend", environment="SEEDREAM_BACKEND", default="novita", read=_one_of(*BACKENDS),
-            help="novita; sandbox (an imitation, free); auto: novita if there is a key, else sandbox"),
-    Setting(name="api_key", environment="NOVITA_API_KEY", default=None,
+    Setting(name="backend", environment="SEEDREAM_BACKEND", default=DEFAULT.name, read=_one_of(backends),
+            help=f"{DEFAULT.name}; {SANDBOX.name} (an imitation, free); {AUTO}: {DEFAULT.name} if there is a key, else "
+            f"{SANDBOX.name}"),
+    Setting(name="api_key", environment=DEFAULT.key_variable, default=None,
             read=_key,
             help="the key; better given with %seedream login, which asks for it unseen"),
-    Setting(name="base_url", environment="SEEDREAM_BASE_URL", default="https://api.novita.ai", read=_base_url,
+    Setting(name="base_url", environment="SEEDREAM_BASE_URL", default=DEFAULT.base_url, read=_base_url,
             help="the service's address; must be https unless it is this machine"),
     Setting(name="home", environment="SEEDREAM_HOME", default="./seedream", read=_path,
             help="the folder where pictures and history live"),
-    Setting(name="price", environment="SEEDREAM_PRICE", default=0.03, read=_number(least=0),
+    Setting(name="price", environment="SEEDREAM_PRICE", default=DEFAULT.model.price, read=_number(least=0),
             help="USD per picture, for estimates (the list price of November 2026)"),
     Setting(name="budget", environment="SEEDREAM_BUDGET", default=None, read=_number(least=0),
             help="USD that this session may spend"),

@@ -1,4 +1,4 @@
-"""Which sizes the service makes: tiers, a table of ratios, limits, and the nearest size that fits."""
+"""Which size is meant, and whether a model makes it: tiers, ratios, limits, and the nearest size that fits."""
 
 from __future__ import annotations
 
@@ -7,31 +7,12 @@ import re
 from typing import TYPE_CHECKING
 
 from seedream_nb.errors import Problem, did_you_mean, nearest, plain, shown
+from seedream_nb.service import DEFAULT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-TIERS = ("1K", "2K", "4K")
-"""Resolutions by name: the service chooses width and height itself."""
-
-RATIO_SIZES = {
-    "1:1": "2048x2048",
-    "4:3": "2304x1728",
-    "3:4": "1728x2304",
-    "16:9": "2560x1440",
-    "9:16": "1440x2560",
-    "3:2": "2496x1664",
-    "2:3": "1664x2496",
-    "21:9": "3024x1296",
-}
-"""The width and height in pixels that the service recommends for a ratio."""
-
-DEFAULT_SIZE = "2048x2048"
-MIN_PIXELS, MAX_PIXELS = 1024 * 1024, 4096 * 4096
-"""Pixels in all (width x height), from the service's reference page."""
-
-MAX_RATIO = 16
-"""The longer side is at most so many times the shorter, from the service's reference page."""
+    from seedream_nb.service import Model
 
 _STEP = 8
 _TRUE_TO = 0.01
@@ -43,17 +24,15 @@ _SHAPE = r"([0-9]{1,9})\s*[x*×]\s*([0-9]{1,9})"
 _NUMBER = r"([0-9]{1,6}(?:\.[0-9]{1,6})?)"
 _RATIO = rf"{_NUMBER}\s*[:：]\s*{_NUMBER}"
 _RATIO_MISSPELT = rf"{_NUMBER}\s*[x*×/-]\s*{_NUMBER}"
-_LIMITS = "the range is 1024x1024 to 4096x4096 pixels in all, 1 048 576 to 16 777 216"
-_RATIOS = ", ".join(RATIO_SIZES)
-_FORMS = f"Write 1K, 2K or 4K, a width and height such as 2560x1440, or one of the ratios {_RATIOS}"
 
 
-def spell_size(size: str | None, aspect: str | None) -> str:
-    """Return the size as the service spells it, such as `2K` or `2560x1440`.
+def spell_size(size: str | None, aspect: str | None, model: Model = DEFAULT.model) -> str:
+    """Return the size as a model spells it, such as `2K` or `2560x1440`.
 
     Args:
-        size: `1K`, `2K`, `4K`, a width and height in pixels (`2560x1440`), a ratio of the table, or None.
-        aspect: any ratio such as `5:4`, to go with a tier (alone: with `2K`), or None.
+        size: a tier, a width and height in pixels (`2560x1440`), a ratio of the table, or None.
+        aspect: any ratio such as `5:4`, to go with a tier (alone: with the usual one), or None.
+        model: whose tiers, ratios and limits hold.
 
     Raises:
         Problem: the value found, the limit, and the nearest value that would do.
@@ -61,10 +40,10 @@ def spell_size(size: str | None, aspect: str | None) -> str:
     _expect_text("size", size, "2048x1024")
     _expect_text("aspect", aspect, "16:9")
     if aspect is not None:
-        return _with_aspect(size, _ratio(aspect))
+        return _with_aspect(size, _ratio(aspect, model), model)
     if size is None:
-        return DEFAULT_SIZE
-    return _tier(size) or _of_table(size) or _checked(size)
+        return model.default_size
+    return model.tier(size) or _of_table(size, model) or _checked(size, model)
 
 
 def shape_of(size: str) -> tuple[int, int] | None:
@@ -73,26 +52,42 @@ def shape_of(size: str) -> tuple[int, int] | None:
     return (int(found[1]), int(found[2])) if found else None
 
 
-def nearest_shape(width: int, height: int) -> tuple[int, int]:
-    """Return the nearest width and height that the service makes, of the same ratio where that fits."""
+def nearest_shape(width: int, height: int, model: Model = DEFAULT.model) -> tuple[int, int]:
+    """Return the nearest width and height that a model makes, of the same ratio where that fits."""
     width, height = max(width, 1), max(height, 1)
     # The ratio first, for a stretched picture is another picture; then the area.
-    wide, high = max(width, height / MAX_RATIO), max(height, width / MAX_RATIO)
-    scale = math.sqrt(min(max(wide * high, MIN_PIXELS), MAX_PIXELS) / (wide * high))
+    wide, high = max(width, height / model.max_ratio), max(height, width / model.max_ratio)
+    scale = math.sqrt(min(max(wide * high, model.min_pixels), model.max_pixels) / (wide * high))
     aim, asked = (wide * scale, high * scale), (width, height)
-    return min(_around(*aim), key=lambda shape: math.dist(shape, aim) + math.dist(shape, asked))
+    return min(_around(*aim, model), key=lambda shape: math.dist(shape, aim) + math.dist(shape, asked))
 
 
-def _around(width: float, height: float) -> Iterator[tuple[int, int]]:
+def _around(width: float, height: float, model: Model) -> Iterator[tuple[int, int]]:
     """Yield the shapes that fit within a few pixels of one that fits but for rounding."""
-    reach = range(-MAX_RATIO, MAX_RATIO + 1)
+    reach = range(-model.max_ratio, model.max_ratio + 1)
     shapes = ((round(width) + across, round(height) + down) for across in reach for down in reach)
-    return (shape for shape in shapes if _fits(*shape))
+    return (shape for shape in shapes if _fits(*shape, model))
 
 
-def _fits(width: int, height: int) -> bool:
-    in_ratio = 0 < max(width, height) <= MAX_RATIO * min(width, height)
-    return in_ratio and MIN_PIXELS <= width * height <= MAX_PIXELS
+def _fits(width: int, height: int, model: Model) -> bool:
+    in_ratio = 0 < max(width, height) <= model.max_ratio * min(width, height)
+    return in_ratio and model.min_pixels <= width * height <= model.max_pixels
+
+
+def either(words: Sequence[str]) -> str:
+    """Return what may be chosen, in words: `1K, 2K or 4K`."""
+    *first, last = words
+    return f"{', '.join(first)} or {last}" if first else last
+
+
+def pixel_range(model: Model) -> str:
+    """Return the smallest and the largest square that a model makes: `1024x1024 to 4096x4096`."""
+    low, high = math.isqrt(model.min_pixels - 1) + 1, math.isqrt(model.max_pixels)
+    return f"{low}x{low} to {high}x{high}"
+
+
+def _example(model: Model) -> str:
+    return model.ratios.get("16:9", model.default_size)
 
 
 def _expect_text(name: str, value: object, example: str) -> None:
@@ -100,52 +95,50 @@ def _expect_text(name: str, value: object, example: str) -> None:
         raise Problem(f'{name}: found {shown(value)}; write a text such as "{example}".')
 
 
-def _tier(size: str) -> str | None:
-    name = size.strip().upper()
-    return name if name in TIERS else None
-
-
-def _of_table(size: str) -> str | None:
+def _of_table(size: str, model: Model) -> str | None:
     """Return the table's size for a ratio, or None if this is no ratio at all."""
     if not re.fullmatch(_RATIO, size.strip()):
         return None
-    ratio = _ratio(size)
-    if spelt := _recommended(ratio):
+    ratio = _ratio(size, model)
+    if spelt := _recommended(ratio, model):
         return spelt
-    other = min(RATIO_SIZES, key=lambda name: abs(math.log(_ratio(name) / ratio)))
+    other = min(model.ratios, key=lambda name: abs(math.log(_parts(name) / ratio)))
     raise Problem(
-        f"size: {size.strip()} is none of the ratios {_RATIOS}; the nearest is {other}. "
+        f"size: {size.strip()} is none of the ratios {', '.join(model.ratios)}; the nearest is {other}. "
         f"For other ratios write --aspect {size.strip()}."
     )
 
 
-def _recommended(ratio: float) -> str | None:
+def _recommended(ratio: float, model: Model) -> str | None:
     """Return the table's size for a ratio however it is written: 32:18 is 16:9."""
-    for name, spelt in RATIO_SIZES.items():
+    for name, spelt in model.ratios.items():
         if abs(_parts(name) / ratio - 1) <= _SAME_RATIO:
             return spelt
     return None
 
 
-def _checked(size: str) -> str:
-    """Return a width and height within the limits, as the service spells it."""
+def _checked(size: str, model: Model) -> str:
+    """Return a width and height within the limits, as the model spells it."""
     shape = shape_of(size.strip())
     if shape is None:
-        raise Problem(f'size: "{plain(size, _SHOWN)}" is not a size. {_FORMS}.{_guess(size)}')
-    if _fits(*shape):
+        forms = f"Write {either(model.tiers)}, a width and height such as {_example(model)}, or one of the ratios"
+        told = f'size: "{plain(size, _SHOWN)}" is not a size. {forms} {", ".join(model.ratios)}.{_guess(size, model)}'
+        raise Problem(told)
+    if _fits(*shape, model):
         return "{}x{}".format(*shape)
     width, height = shape
-    fitting = "The nearest size that fits is {}x{}.".format(*nearest_shape(width, height))
-    raise Problem(f"size: {width}x{height} {_excess(width, height)}. {fitting}")
+    fitting = "The nearest size that fits is {}x{}.".format(*nearest_shape(width, height, model))
+    raise Problem(f"size: {width}x{height} {_excess(width, height, model)}. {fitting}")
 
 
-def _excess(width: int, height: int) -> str:
+def _excess(width: int, height: int, model: Model) -> str:
     """Say what is out of range, with the range."""
-    found = []
-    if not MIN_PIXELS <= width * height <= MAX_PIXELS:
-        found.append(f"has {_spaced(width * height)} pixels ({_LIMITS})")
-    if max(width, height) > MAX_RATIO * min(width, height):
-        found.append(f"has sides beyond the ratios 1/{MAX_RATIO} to {MAX_RATIO}")
+    found, low, high, ratio = [], model.min_pixels, model.max_pixels, model.max_ratio
+    if not low <= width * height <= high:
+        limits = f"the range is {pixel_range(model)} pixels in all, {_spaced(low)} to {_spaced(high)}"
+        found.append(f"has {_spaced(width * height)} pixels ({limits})")
+    if max(width, height) > ratio * min(width, height):
+        found.append(f"has sides beyond the ratios 1/{ratio} to {ratio}")
     return " and ".join(found)
 
 
@@ -153,13 +146,13 @@ def _spaced(number: int) -> str:
     return f"{number:,}".replace(",", " ")
 
 
-def _guess(size: str) -> str:
+def _guess(size: str, model: Model) -> str:
     """Return what was perhaps meant: the nearest tier for `3K`, else the nearest spelling."""
     number = re.fullmatch(r"\s*+([0-9]{1,4})\s*+k?\s*", size, re.IGNORECASE)
     if number is None:
-        return did_you_mean(size.strip(), (*TIERS, *RATIO_SIZES))
-    thousands = int(number[1]) if int(number[1]) < MIN_PIXELS**0.5 else int(number[1]) / 1024
-    return f" Did you mean {min(TIERS, key=lambda tier: abs(int(tier[0]) - thousands))}?"
+        return did_you_mean(size.strip(), (*model.tiers, *model.ratios))
+    thousands = int(number[1]) if int(number[1]) < model.min_pixels**0.5 else int(number[1]) / 1024
+    return f" Did you mean {min(model.tiers, key=lambda tier: abs(int(tier[0]) - thousands))}?"
 
 
 def _parts(text: str) -> float:
@@ -167,54 +160,56 @@ def _parts(text: str) -> float:
     return float(width) / float(height)
 
 
-def _ratio(text: str) -> float:
-    """Return the ratio width / height that a text such as `16:9` means, within 1/16 to 16."""
+def _ratio(text: str, model: Model) -> float:
+    """Return the ratio width / height that a text such as `16:9` means, within the model's range."""
     written = text.strip()
     found = re.fullmatch(_RATIO, written)
     if found is None or not float(found[1]) or not float(found[2]):
         raise Problem(
-            f'aspect: "{plain(text, _SHOWN)}" is not a ratio. Write width:height, such as 16:9.{_meant(written)}'
+            f'aspect: "{plain(text, _SHOWN)}" is not a ratio. Write width:height, such as 16:9.{_meant(written, model)}'
         )
     ratio = _parts(written)
-    if max(ratio, 1 / ratio) > MAX_RATIO + _ROUNDING:
-        limit = f"The nearest is {MAX_RATIO}:1." if ratio > 1 else f"The nearest is 1:{MAX_RATIO}."
-        raise Problem(f"aspect: {written} is beyond the range 1:{MAX_RATIO} to {MAX_RATIO}:1. {limit}")
+    most = model.max_ratio
+    if max(ratio, 1 / ratio) > most + _ROUNDING:
+        limit = f"The nearest is {most}:1." if ratio > 1 else f"The nearest is 1:{most}."
+        raise Problem(f"aspect: {written} is beyond the range 1:{most} to {most}:1. {limit}")
     return ratio
 
 
-def _meant(text: str) -> str:
+def _meant(text: str, model: Model) -> str:
     found = re.fullmatch(_RATIO_MISSPELT, text, re.IGNORECASE)
-    guess = f"{found[1]}:{found[2]}" if found else nearest(text, RATIO_SIZES)
+    guess = f"{found[1]}:{found[2]}" if found else nearest(text, model.ratios)
     return f" Did you mean {guess}?" if guess else ""
 
 
-def _with_aspect(size: str | None, ratio: float) -> str:
+def _with_aspect(size: str | None, ratio: float, model: Model) -> str:
     """Return the width and height of a ratio in a tier."""
-    tier = "2K" if size is None else _tier(size)
+    tier = model.usual_tier if size is None else model.tier(size)
     if tier is None:
         raise Problem(
-            f"aspect: goes with --size 1K, 2K or 4K, not with {plain(size or '', _SHOWN)}. "
-            "Leave out one of the two, or write --size 2K."
+            f"aspect: goes with --size {either(model.tiers)}, not with {plain(size or '', _SHOWN)}. "
+            f"Leave out one of the two, or write --size {model.usual_tier}."
         )
-    spelt = _recommended(ratio) if tier == "2K" else None
-    return spelt or "{}x{}".format(*_shape_in(tier, ratio))
+    spelt = _recommended(ratio, model) if tier == model.usual_tier else None
+    return spelt or "{}x{}".format(*_shape_in(tier, ratio, model))
 
 
-def _shape_in(tier: str, ratio: float) -> tuple[int, int]:
-    """Return the largest shape of a ratio within a tier's square, for 1K the smallest that covers it."""
+def _shape_in(tier: str, ratio: float, model: Model) -> tuple[int, int]:
+    """Return the largest shape of a ratio within a tier's square; where that is too small, the smallest that isn't."""
     side = 1024 * int(tier[0])
-    low, high = (MIN_PIXELS, MAX_PIXELS) if tier == "1K" else (MIN_PIXELS, side * side)
-    shapes = [shape for shape in _shapes(ratio, high) if shape[0] * shape[1] >= low]
-    sign = 1 if tier == "1K" else -1
+    is_least = side * side <= model.min_pixels
+    high = model.max_pixels if is_least else min(side * side, model.max_pixels)
+    shapes = [shape for shape in _shapes(ratio, high, model.max_ratio) if shape[0] * shape[1] >= model.min_pixels]
+    sign = 1 if is_least else -1
     return min(shapes, key=lambda shape: (sign * shape[0] * shape[1], abs(shape[0] / shape[1] / ratio - 1)))
 
 
-def _shapes(ratio: float, most: int) -> Iterator[tuple[int, int]]:
+def _shapes(ratio: float, most: int, max_ratio: int) -> Iterator[tuple[int, int]]:
     """Yield the shapes with sides in steps of 8, true to the ratio, of at most so many pixels."""
     highest = math.isqrt(int(most / ratio * 2))
     for height in range(_STEP, highest + 1, _STEP):
         below = int(height * ratio) // _STEP * _STEP
         for width in (below, below + _STEP):
-            fits = width * height <= most and max(width, height) <= MAX_RATIO * min(width, height)
+            fits = width * height <= most and max(width, height) <= max_ratio * min(width, height)
             if fits and abs(width / height / ratio - 1) <= _TRUE_TO:
                 yield width, height

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 from seedream_nb.client import Client, Patience, Pause, Reply
 from seedream_nb.keys import Key
 from seedream_nb.request import make_request
-from seedream_nb.service import Body
+from seedream_nb.service.body import Body
 from seedream_nb.store import Input
 
 if TYPE_CHECKING:

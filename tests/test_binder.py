@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from seedream_nb.binder import KEY_SET, KEY_USED, VARIABLES, on_binder
-from seedream_nb.endpoint import find_endpoint
-from seedream_nb.keys import VARIABLE, Login
+from seedream_nb.keys import Login
+from seedream_nb.service import DEFAULT
+from seedream_nb.service.endpoint import find_endpoint
 from seedream_nb.session import Session
 from seedream_nb.settings import Settings
 from tests.kernel import Kernel
+
+VARIABLE = DEFAULT.key_variable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,7 +93,7 @@ def test_a_key_that_is_only_there_is_told_too(tmp_path: Path, place: str) -> Non
     if place == "configured":
         settings.change(api_key="sk_test")
     endpoint = find_endpoint(settings, login=Login(tmp_path / "user"), environ=environ)
-    assert (endpoint.backend, endpoint.found) == ("sandbox", None)
+    assert (endpoint.service.name, endpoint.found) == ("sandbox", None)
     assert endpoint.notices == (KEY_SET,)
 
 

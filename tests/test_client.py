@@ -18,7 +18,8 @@ from seedream_nb.client import Client, Reply
 from seedream_nb.client.alive import options
 from seedream_nb.errors import ReplyError
 from seedream_nb.keys import Key
-from seedream_nb.service import Body, is_reply
+from seedream_nb.service.body import Body
+from seedream_nb.service.reply import is_reply
 from tests import faults
 from tests.faults import POST, FaultServer
 from tests.posting import FOX, KEY, QUICK, large, post

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from seedream_nb.client import Client, Patience, Pause
-from seedream_nb.client.again import pause_to_connect
 from seedream_nb.client.lines import Connecting
 from seedream_nb.client.unreachable import no_connection
 from seedream_nb.errors import ConnectionFailedError, OutcomeUnknownError, ReferenceImageError, ReplyError
-from seedream_nb.service import Body
+from seedream_nb.service.body import Body
+from seedream_nb.service.retry import pause_to_connect
 from tests import faults
 from tests.faults import POST, Cut, FaultServer, Stall
 from tests.posting import FOX, KEY, QUICK, large, post

@@ -8,19 +8,22 @@ from typing import TYPE_CHECKING
 import pytest
 
 from seedream_nb.colab import Colab
-from seedream_nb.endpoint import find_endpoint
 from seedream_nb.errors import SettingsError
-from seedream_nb.keys import VARIABLE, Login
+from seedream_nb.keys import Login
 from seedream_nb.notebook.verbs.status import where
+from seedream_nb.service import DEFAULT
+from seedream_nb.service.endpoint import find_endpoint
 from seedream_nb.session import Session
 from seedream_nb.settings import Settings
 from tests.colab.standin.google.colab import userdata
+
+VARIABLE = DEFAULT.key_variable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from seedream_nb.endpoint import Endpoint
+    from seedream_nb.service.endpoint import Endpoint
     from tests.faults.server import FaultServer
 
 
@@ -88,7 +91,7 @@ def test_another_place_goes_first(tmp_path: Path) -> None:
     place = Place(tmp_path)
     settings = place.settings()
     settings.change(api_key="sk_configured")
-    assert place.endpoint(settings).backend == "novita"
+    assert place.endpoint(settings).service.name == "novita"
     assert place.page.asked == 0
 
 
@@ -161,11 +164,11 @@ def test_with_auto_a_missing_secret_is_asked_for_once_until_a_setting_changes(tm
     place = Place(tmp_path, userdata.SecretNotFoundError(VARIABLE))
     settings = place.settings()
     settings.change(backend="auto")
-    assert [place.endpoint(settings).backend for _ in range(3)] == ["sandbox"] * 3
+    assert [place.endpoint(settings).service.name for _ in range(3)] == ["sandbox"] * 3
     assert place.page.asked == 1
     place.page.answer = "sk_added"
     settings.change(backend="auto")
-    assert place.endpoint(settings).backend == "novita"
+    assert place.endpoint(settings).service.name == "novita"
 
 
 REASONS = {
@@ -181,7 +184,7 @@ def test_with_auto_it_is_told_why_a_secret_was_not_had(tmp_path: Path, case: str
     settings = place.settings()
     settings.change(backend="auto")
     endpoint = place.endpoint(settings)
-    assert endpoint.backend == "sandbox"
+    assert endpoint.service.name == "sandbox"
     assert [words for words in REASONS[case] if words not in endpoint.notices[0]] == []
     assert (len(endpoint.notices), "\n" in endpoint.notices[0]) == (1, False)
 

@@ -21,6 +21,7 @@ from seedream_nb.notebook.complete.sources import NotebookSources
 from seedream_nb.notebook.surroundings import NotebookScope
 from seedream_nb.options import OPTIONS
 from seedream_nb.references.adapters import held
+from seedream_nb.service import DEFAULT
 from seedream_nb.session import Session
 from seedream_nb.settings import Settings
 from seedream_nb.words import split
@@ -28,6 +29,7 @@ from seedream_nb.words import split
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from seedream_nb.service import Model
     from tests.conftest import NewSession
 
 LONG = [flag for option in OPTIONS for flag in option.flags if flag.startswith("--")]
@@ -50,6 +52,10 @@ FOLDERS = {
 
 class Table:
     """What a made-up notebook has to offer."""
+
+    def model(self) -> Model:
+        """Return the usual one."""
+        return DEFAULT.model
 
     def references(self) -> Iterable[Offer]:
         """Two generations; the newest has two pictures."""

@@ -12,10 +12,10 @@ import pytest
 from PIL import Image
 
 from seedream_nb.client import Patience
-from seedream_nb.client.again import pause_after
 from seedream_nb.client.posting import Reply as Answer
 from seedream_nb.errors import OutcomeUnknownError, RateLimitError, ServiceError, StillGeneratingError, StoppedError
 from seedream_nb.references.load import born
+from seedream_nb.service.retry import pause_after
 from tests.faults import POST, Cut, Links, Reply
 from tests.procedure import Procedure
 from tests.waiting import until

@@ -17,7 +17,6 @@ import pytest
 import seedream_nb
 from seedream_nb import addresses, errors, keys, options, request, sizes, store, words
 from seedream_nb.archive import History, ledger, leftover
-from seedream_nb.endpoint import host_of
 from seedream_nb.generation import inputs
 from seedream_nb.journal import Line, lines
 from seedream_nb.notebook import cell
@@ -31,6 +30,7 @@ from seedream_nb.references import load, resolve, written
 from seedream_nb.sandbox import asked, palette, rules
 from seedream_nb.sandbox import references as sandbox_references
 from seedream_nb.scope import EmptyScope, NamesScope
+from seedream_nb.service.endpoint import host_of
 from seedream_nb.store import Store
 from seedream_nb.view import markup
 from tests.journals import Kernel

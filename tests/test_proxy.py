@@ -34,7 +34,7 @@ from seedream_nb.errors import (
     SeedreamError,
     SettingsError,
 )
-from seedream_nb.service import Body
+from seedream_nb.service.body import Body
 from seedream_nb.session import Session
 from seedream_nb.settings import Settings
 from tests.faults import POST, Cut, FaultServer, Reply, jpeg

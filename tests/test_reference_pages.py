@@ -19,7 +19,8 @@ from seedream_nb.options import OPTIONS
 from seedream_nb.references.encode import fit
 from seedream_nb.references.load import born
 from seedream_nb.request import Reference, make_request
-from seedream_nb.service import Body, results_of
+from seedream_nb.service.body import Body
+from seedream_nb.service.reply import results_of
 from tests.pictures import encoded, gradient, noise
 
 if TYPE_CHECKING:

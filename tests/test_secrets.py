@@ -9,9 +9,9 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from seedream_nb.endpoint import find_endpoint
 from seedream_nb.errors import SettingsError
 from seedream_nb.keys import Key, Login
+from seedream_nb.service.endpoint import find_endpoint
 from seedream_nb.settings import Settings
 from tests.faults.script import POST, Cut, Links, Reply
 from tests.faults.server import FaultServer

@@ -18,7 +18,9 @@ from hypothesis import strategies as st
 
 from seedream_nb.errors import ReferenceImageError, ReplyError
 from seedream_nb.request import ImageRequest, make_request
-from seedream_nb.service import Body, blotted, is_reply, results_of
+from seedream_nb.service.body import Body
+from seedream_nb.service.echoes import blotted
+from seedream_nb.service.reply import is_reply, results_of
 from seedream_nb.store import Input
 
 if TYPE_CHECKING:

@@ -21,7 +21,8 @@ from seedream_nb.errors import (
     SeedreamError,
     ServiceError,
 )
-from seedream_nb.service import refusal, refused_for_now, retry_after, spoken
+from seedream_nb.service.refusals import refusal, retry_after, spoken
+from seedream_nb.service.retry import refused_for_now
 
 KEY = "sk_Tr0ub4dor-and-3-more-words"
 

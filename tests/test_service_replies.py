@@ -15,19 +15,10 @@ from hypothesis import strategies as st
 
 from seedream_nb.client.heard import understood
 from seedream_nb.errors import ApiError, ContentRefusedError, RateLimitError, ReplyError, ServiceError
-from seedream_nb.service import (
-    arrived_results,
-    blotted,
-    blotted_content,
-    blotted_link,
-    blotted_message,
-    is_inline,
-    none_made,
-    results_of,
-    retry_after,
-)
-from seedream_nb.service.refusals import READ_BYTES, refusal, refused_for_now
-from seedream_nb.service.reply import _closing
+from seedream_nb.service.echoes import blotted, blotted_content, blotted_link, blotted_message
+from seedream_nb.service.refusals import READ_BYTES, none_made, refusal, retry_after
+from seedream_nb.service.reply import _closing, arrived_results, is_inline, results_of
+from seedream_nb.service.retry import refused_for_now
 from tests.faults.pictures import jpeg
 
 if TYPE_CHECKING:

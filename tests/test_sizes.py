@@ -7,16 +7,11 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from seedream_nb.errors import Problem
-from seedream_nb.sizes import (
-    DEFAULT_SIZE,
-    MAX_PIXELS,
-    MAX_RATIO,
-    MIN_PIXELS,
-    RATIO_SIZES,
-    nearest_shape,
-    shape_of,
-    spell_size,
-)
+from seedream_nb.service import SEEDREAM_4_0
+from seedream_nb.sizes import nearest_shape, shape_of, spell_size
+
+DEFAULT_SIZE, RATIO_SIZES = SEEDREAM_4_0.default_size, SEEDREAM_4_0.ratios
+MIN_PIXELS, MAX_PIXELS, MAX_RATIO = SEEDREAM_4_0.min_pixels, SEEDREAM_4_0.max_pixels, SEEDREAM_4_0.max_ratio
 
 SPELT = [
     (None, None, DEFAULT_SIZE),

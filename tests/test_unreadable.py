@@ -16,7 +16,7 @@ from seedream_nb.client import Patience
 from seedream_nb.client.heard import MOST_REPLY_BYTES, Heard, understood
 from seedream_nb.client.unpacking import Unpacking
 from seedream_nb.errors import ApiError, OutcomeUnknownError, PermissionDeniedError, ReplyError
-from seedream_nb.service import arrived_results
+from seedream_nb.service.reply import arrived_results
 from tests.faults.script import POST, Reply
 from tests.posting import KEY, post
 

@@ -16,7 +16,7 @@ from seedream_nb.scope import NamesScope
 from seedream_nb.widgets.gallery import Gallery
 from seedream_nb.widgets.messages import MOST_ANSWERS, Answer, Asked, Desk, field_of
 from seedream_nb.widgets.panel import Form, Panel, Queue
-from seedream_nb.widgets.state import FORM, SIZES, State
+from seedream_nb.widgets.state import FORM, State
 from tests.faults.script import POST, Links, Reply
 
 if TYPE_CHECKING:
@@ -227,10 +227,11 @@ def test_generate_sends_what_the_form_says(state: State, fault_server: FaultServ
     assert (request.prompt, request.size, request.max_images, request.watermark) == ("a fox", "1368x768", 3, False)
 
 
-def test_every_size_of_the_table_is_one_that_the_service_makes() -> None:
+def test_every_size_of_the_table_is_one_that_the_service_makes(state: State) -> None:
     """The page says pixels without asking; they are the magic's."""
-    assert {len(by_ratio) for by_ratio in SIZES.values()} == {8}
-    assert SIZES["2K"]["16:9"] == "2560x1440"
+    sizes = state.snapshot()["sizes"]
+    assert {len(by_ratio) for by_ratio in sizes.values()} == {8}
+    assert sizes["2K"]["16:9"] == "2560x1440"
 
 
 def test_a_refusal_names_the_field(state: State, fault_server: FaultServer) -> None:

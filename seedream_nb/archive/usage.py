@@ -44,7 +44,7 @@ def usage_of(generations: Iterable[tuple[Generation, bool, int]]) -> Usage:
     return Usage(
         requests=len(every),
         pictures=sum(len(each.links) for each in every),
-        imitated=sum(len(each.links) for each in every if each.backend == "sandbox"),
+        imitated=sum(len(each.links) for each in every if each.is_free),
         missing=sum(len(each.missing) for each in every if each.links and each.status not in _RUNNING),
         spent=sum(each.cost or 0.0 for each in every),
         failed=sum(each.status in {"failed", "stopped"} and not each.links for each in every),

@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from seedream_nb.addresses import leads_inside
-from seedream_nb.client.again import Pause, pause_after
 from seedream_nb.client.downloading import Way, download
-from seedream_nb.client.lines import Lines, Patience
+from seedream_nb.client.lines import Lines
 from seedream_nb.client.logs import keep_out_of_logs, login_words, without_secrets
 from seedream_nb.client.part import Part
 from seedream_nb.client.posting import Post, Reply
 from seedream_nb.client.proxies import proxy_for
 from seedream_nb.client.reaching import reach
 from seedream_nb.client.trust import authorities
-from seedream_nb.service import PATH, Body, blotted_content, refusal
+from seedream_nb.service import DEFAULT
+from seedream_nb.service.echoes import blotted_content
+from seedream_nb.service.refusals import refusal
+from seedream_nb.service.retry import Patience, Pause, pause_after
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
     from seedream_nb.errors import SeedreamError
     from seedream_nb.keys import Key
+    from seedream_nb.service import Service
+    from seedream_nb.service.body import Body
 
 MOST_SAID_BYTES = 64 * 1024
 """How much of a refusal is looked at: enough for any message."""
@@ -37,17 +41,24 @@ class Client:
     """Speaks to one service, or to an app in this process, on one event loop."""
 
     def __init__(
-        self, *, base_url: str, key: Key | None, app: object | None = None, patience: Patience | None = None
+        self,
+        *,
+        base_url: str,
+        key: Key | None,
+        service: Service = DEFAULT,
+        app: object | None = None,
+        patience: Patience | None = None,
     ) -> None:
         """Connect to nothing yet.
 
         Args:
             base_url: of the service, without the path.
+            service: whose pages a refusal names.
             key: shown to the service alone; None if it asks for none.
             app: an ASGI app that is called in place of every connection (the sandbox in the kernel).
             patience: how long to wait before giving up.
         """
-        self._url = base_url.rstrip("/") + PATH
+        self._url, self.service = base_url.rstrip("/"), service
         self._host = urlsplit(base_url).hostname or base_url
         self._key = key
         self._patience = patience or Patience()
@@ -67,7 +78,10 @@ class Client:
         source = None if self._key is None else self._key.source
         headers = {name: without_secrets(value) for name, value in reply.headers.items()}  # a proxy echoes its own
         content = blotted_content(reply.content[:MOST_SAID_BYTES], login_words())
-        return refusal(reply.status, headers, content, secret=self.secret(), source=source, tries=reply.tries)
+        return refusal(
+            reply.status, headers, content, secret=self.secret(), source=source, tries=reply.tries,
+            service=self.service,
+        )  # fmt: skip
 
     def proxy_secrets(self) -> list[str]:
         """Return the logins of proxies that were used, to be blotted out of what they echo."""
@@ -98,7 +112,7 @@ class Client:
             ReferenceImageError: a reference can't be read any more: the upload was broken off, not billed.
         """
         post = Post(
-            url=self._url, host=self._host, headers=self._headers(body, await self._lines.agent()),
+            url=self._url + body.path, host=self._host, headers=self._headers(body, await self._lines.agent()),
             key=self._key, body=body, patience=self._patience, on_upload=on_upload, on_pause=on_pause,
         )  # fmt: skip
         return await post.send(self._lines)
@@ -141,7 +155,7 @@ class Client:
         Raises:
             ConnectionFailedError: nothing answers, and why.
         """
-        return await reach(self._lines, self._url, self._host, patience=self._patience)
+        return await reach(self._lines, self._url + self.service.model.path, self._host, patience=self._patience)
 
     async def aclose(self) -> None:
         """Close what connections are left."""

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from seedream_nb.client.lines import Lines, Patience
+    from seedream_nb.client.lines import Lines
     from seedream_nb.client.part import Part
+    from seedream_nb.service.retry import Patience
 
 MOST_REDIRECTS = 5
 LONGEST_LINK, LONGEST_PLACE = 16_384, 1_024

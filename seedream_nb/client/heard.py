@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 from seedream_nb.client.unpacking import Unpacking
 from seedream_nb.errors import Unread
 from seedream_nb.keys import Unseen
-from seedream_nb.service import arrived_results
-from seedream_nb.service.reply import MOST_VALUES
+from seedream_nb.service.reply import MOST_VALUES, arrived_results
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -7,7 +7,6 @@ import contextlib
 import importlib
 import socket
 import ssl
-from dataclasses import dataclass
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -29,35 +28,6 @@ if TYPE_CHECKING:
 
     from seedream_nb.client.proxies import Proxy
     from seedream_nb.client.trust import Authorities
-
-
-@dataclass(frozen=True, kw_only=True)
-class Patience:
-    """How long to wait before giving up, in seconds; tests are less patient.
-
-    Attributes:
-        connect: for a connection to stand: name, TCP, TLS.
-        silence: for anything to happen while uploading or generating; slow series take up to 20 minutes.
-        stall: for the next bytes of a download, or of what a refusal has to say.
-        reply: for all of a reply, from the first byte of what it has to say: one that drips would never end.
-        quiet: for more, once what came is a whole reply though its end is said to be still to come, or no reply at all.
-        crawl: for each MB of a download, or of what is uploaded: one that drips is not silent either.
-        connect_pauses: before each new try to connect, give or take a half.
-        download_pauses: before each new try to download, give or take a half.
-        refused_pauses: before a request that was refused for now is sent again, at most; the last again and again.
-        overloaded_tries: how often a request is sent to a service that says it is overloaded.
-    """
-
-    connect: float = 15.0
-    silence: float = 1800.0
-    stall: float = 60.0
-    reply: float = 300.0
-    quiet: float = 5.0
-    crawl: float = 300.0
-    connect_pauses: tuple[float, ...] = (1.0, 3.0)
-    download_pauses: tuple[float, ...] = (0.5, 1.5, 4.0)
-    refused_pauses: tuple[float, ...] = (2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
-    overloaded_tries: int = 3
 
 
 class Connecting:

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from seedream_nb.errors import plain
-from seedream_nb.service import LoginName, blotted, blotted_link
+from seedream_nb.service.echoes import LoginName, blotted, blotted_link
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

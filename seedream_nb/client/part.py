@@ -12,7 +12,7 @@ import anyio.to_thread
 
 from seedream_nb.errors import DownloadError
 from seedream_nb.files import read_ordinary
-from seedream_nb.service import retry_after
+from seedream_nb.service.refusals import retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

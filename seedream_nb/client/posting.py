@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import anyio.to_thread
 
-from seedream_nb.client.again import pause_to_connect
 from seedream_nb.client.heard import MOST_REPLY_BYTES, Heard
 from seedream_nb.client.lines import Connecting, why, without_frames
 from seedream_nb.client.silence import Pace, Silence, until_quiet
@@ -19,19 +18,20 @@ from seedream_nb.client.unpacking import arriving
 from seedream_nb.client.unreachable import barring, no_connection
 from seedream_nb.errors import ConnectionFailedError, OutcomeUnknownError, ReplyError, SeedreamError, Unread
 from seedream_nb.keys import Unseen
-from seedream_nb.service import arrived_results, is_reply
+from seedream_nb.service.reply import arrived_results, is_reply
+from seedream_nb.service.retry import pause_to_connect
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping
 
     import httpx
 
-    from seedream_nb.client.again import Pause
     from seedream_nb.client.heard import Answer
-    from seedream_nb.client.lines import Lines, Patience
+    from seedream_nb.client.lines import Lines
     from seedream_nb.client.transport import Tap
     from seedream_nb.keys import Key
-    from seedream_nb.service import Body
+    from seedream_nb.service.body import Body
+    from seedream_nb.service.retry import Patience, Pause
 
 QUIET_SECONDS = 0.5
 """How long nothing comes until what came, where HTTP's parser gave it up, is looked at."""

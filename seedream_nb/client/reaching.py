@@ -10,7 +10,8 @@ from seedream_nb.client.unreachable import NOT_SENT, no_connection
 from seedream_nb.errors import SeedreamError
 
 if TYPE_CHECKING:
-    from seedream_nb.client.lines import Lines, Patience
+    from seedream_nb.client.lines import Lines
+    from seedream_nb.service.retry import Patience
 
 
 async def reach(lines: Lines, url: str, host: str, *, patience: Patience) -> int:

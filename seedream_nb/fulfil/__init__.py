@@ -20,7 +20,9 @@ from seedream_nb.job import PHASES, Job, words
 from seedream_nb.preview import warm_references
 from seedream_nb.record import Record
 from seedream_nb.references.encode import fit
-from seedream_nb.service import Body, Results, arrived_results, is_inline, is_reply, none_made, results_of
+from seedream_nb.service.body import Body
+from seedream_nb.service.refusals import none_made
+from seedream_nb.service.reply import Results, arrived_results, is_inline, is_reply, results_of
 from seedream_nb.settings import MOST_CONCURRENCY
 from seedream_nb.store import unwritable, write_private
 
@@ -261,7 +263,7 @@ async def post(job: Job, tools: Tools, record: Record, inputs: list[str | Input]
         if results.is_odd:
             await keep_reply(tools, record, reply.content)
     if not results.links:
-        raise none_made(results.refused)
+        raise none_made(results.refused, client.service)
     return results
 
 

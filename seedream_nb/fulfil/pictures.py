@@ -17,7 +17,7 @@ from seedream_nb.fulfil.tools import in_thread
 from seedream_nb.picture import Facts, inspect
 from seedream_nb.preview import preview, side_for
 from seedream_nb.record import Record
-from seedream_nb.service import is_inline
+from seedream_nb.service.reply import is_inline
 from seedream_nb.store import write_private
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import anyio.to_thread
 
 from seedream_nb.journal import Claim
 from seedream_nb.keys import Secrets
-from seedream_nb.service import blotted, blotted_content, blotted_message
+from seedream_nb.service.echoes import blotted, blotted_content, blotted_message
 
 if TYPE_CHECKING:
     from collections.abc import Callable

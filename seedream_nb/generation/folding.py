@@ -13,6 +13,7 @@ from seedream_nb.errors import RequestError, whole_text
 from seedream_nb.generation.value import Generation
 from seedream_nb.picture import Picture
 from seedream_nb.request import ImageRequest
+from seedream_nb.service import is_free
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -196,7 +197,7 @@ def _cost(told: _Told, status: str) -> float | None:
     price = _amount(told.intent.get("price"))
     if told.links and price is not None:
         return price * len(told.links)
-    return 0.0 if told.intent.get("backend") == "sandbox" else None
+    return 0.0 if is_free(_text(told.intent.get("backend")) or "") else None
 
 
 def _refusals(value: object) -> list[str]:

@@ -11,6 +11,7 @@ from seedream_nb.generation.inputs import inputs_line, origins
 from seedream_nb.options import with_options
 from seedream_nb.pickling import for_elsewhere
 from seedream_nb.picture import Picture, bundle_of, made_folder
+from seedream_nb.service import is_free
 
 if TYPE_CHECKING:
     import os
@@ -67,6 +68,11 @@ class Generation(Sequence[Picture]):
     notebook: str | None
     starred: bool = False
     verbs: Verbs | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def is_free(self) -> bool:
+        """Whether nothing was charged for it: an imitation did it."""
+        return is_free(self.backend)
 
     @property
     def mark(self) -> str:
@@ -153,6 +159,6 @@ def _outcome(generation: Generation) -> str:
         *([] if generation.seconds is None else [f"{generation.seconds:.1f} s"]),
         *([] if generation.cost is None else [f"{generation.cost:.2f} USD"]),
         *([f"from {', '.join(begun)}"] if (begun := origins(generation.sources)) else []),
-        *(["sandbox"] if generation.backend == "sandbox" else []),
+        *([generation.backend] if generation.is_free else []),
     ]
     return f"{generation.mark} " + " · ".join(told)

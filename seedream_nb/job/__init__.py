@@ -15,6 +15,7 @@ from seedream_nb.errors import SeedreamError, StillGeneratingError, StoppedError
 from seedream_nb.job import stops, words
 from seedream_nb.job.awaiting import LOOK_SECONDS, awaited
 from seedream_nb.pickling import Stays
+from seedream_nb.service import is_free
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator
@@ -100,6 +101,11 @@ class Job(Stays):
     def mark(self) -> str:
         """How the history will call it, `@3`; in words as long as it has no number."""
         return "another request" if self.id is None else f"@{self.id}"
+
+    @property
+    def is_free(self) -> bool:
+        """Whether an imitation makes its pictures, which charges nothing."""
+        return is_free(self.backend)
 
     def asks_the_same(self, other: Job) -> bool:
         """Return whether another job asks the same service for exactly the same."""

@@ -74,4 +74,4 @@ def _where(job: Job) -> str:
 
 def _said(job: Job, text: str) -> str:
     """Return a text as it is true of where the request went: the sandbox bills nothing."""
-    return words.IN_THE_SANDBOX.get(text, text) if job.backend == "sandbox" else text
+    return words.IN_THE_SANDBOX.get(text, text) if job.is_free else text

@@ -16,6 +16,7 @@ from seedream_nb.files import is_refused_name, is_there, open_ordinary, plain_na
 from seedream_nb.pickling import for_elsewhere
 from seedream_nb.picture.inspecting import FORMATS, MOST_PIXELS, Facts, inspect
 from seedream_nb.picture.structure import opened
+from seedream_nb.service import is_free
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,6 +48,11 @@ class Picture:
     size_bytes: int
     backend: str = ""
     verbs: Shows | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def is_free(self) -> bool:
+        """Whether an imitation made it, which charges nothing."""
+        return is_free(self.backend)
 
     def to_bytes(self) -> bytes:
         """Return the file just as the service sent it; raises FileNotFoundError when it is gone."""
@@ -90,7 +96,7 @@ class Picture:
 
     def __repr__(self) -> str:
         """Tell mark, size and path in one line; touches no disk."""
-        made = " sandbox" if self.backend == "sandbox" else ""
+        made = f" {self.backend}" if self.is_free else ""
         size = f"{self.width}x{self.height} {plain(self.media_type, 20)}"
         return f"<Picture {self.mark} {size} {shortened(str(self.path), MOST_CHARACTERS)}{made}>"
 

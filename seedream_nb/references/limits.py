@@ -5,19 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from seedream_nb.errors import Problem, shortened
+from seedream_nb.service import DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MOST_BYTES = 10_000_000
-"""10 MB, read strictly: it must hold whichever way the service counts."""
-
-MOST_PIXELS = 36_000_000
-"""6000 x 6000."""
-
-LEAST_SIDE = 15
-MOST_RATIO = 3
-"""The longer side is at most so many times the shorter."""
+_LIMITS = DEFAULT.model.references
+MOST_BYTES, MOST_PIXELS = _LIMITS.max_bytes, _LIMITS.max_pixels
+LEAST_SIDE, MOST_RATIO = _LIMITS.min_side, _LIMITS.max_ratio
 
 MOST_UNPACKED = 178_956_970
 """Pixels that are decoded at most (Pillow's own limit): beyond, a small file could fill the memory."""

@@ -1,34 +1,167 @@
-"""How the service spells things: the body of a request, the links of a reply, the words of a refusal.
+"""The services that make pictures, and their models, as values: who needs a path, a limit or a price asks one of them.
 
-The source of every name here is the service's own reference pages; nothing else is ever sent.
+Whatever stands here is from the services' own reference pages; nothing else is ever sent. How a request is spelled and
+a reply is read, what a refusal means and what is sent again stand beside this, in modules of their own.
 """
 
 from __future__ import annotations
 
-from seedream_nb.service.body import PATH, Body, fields
-from seedream_nb.service.echoes import LoginName, blotted, blotted_content, blotted_link, blotted_message
-from seedream_nb.service.refusals import none_made, refusal, refused_for_now
-from seedream_nb.service.reply import Refused, Results, arrived_results, is_inline, is_reply, results_of
-from seedream_nb.service.waits import retry_after, spoken
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "PATH",
-    "Body",
-    "LoginName",
-    "Refused",
-    "Results",
-    "arrived_results",
-    "blotted",
-    "blotted_content",
-    "blotted_link",
-    "blotted_message",
-    "fields",
-    "is_inline",
-    "is_reply",
-    "none_made",
-    "refusal",
-    "refused_for_now",
-    "results_of",
-    "retry_after",
-    "spoken",
-]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+AUTO = "auto"
+"""The setting `backend` that means the default service if there is a key for it, else the sandbox."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReferenceLimits:
+    """What a model asks of its reference images."""
+
+    most: int
+    """Of them in one request."""
+    formats: Mapping[str, str]
+    """The media types that are sent as they are, by Pillow's names of their formats."""
+    max_bytes: int
+    """Of one file, read strictly: it must hold whichever way the service counts."""
+    max_pixels: int
+    min_side: int
+    max_ratio: int
+    """The longer side is at most so many times the shorter."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Model:
+    """One model: where it is, how it spells a request, and its limits. There is one of each name."""
+
+    name: str
+    title: str
+    path: str
+    """Below the service's base URL."""
+    price: float
+    """List price in USD a picture."""
+    spelling: Mapping[str, str]
+    """The fields of a request that it calls otherwise than we do; `a.b` is the field b of an object a."""
+    tiers: tuple[str, ...]
+    """Resolutions by name: the service chooses width and height itself."""
+    ratios: Mapping[str, str]
+    """The width and height in pixels that it recommends for a ratio, in its usual tier."""
+    usual_tier: str
+    default_size: str
+    min_pixels: int
+    max_pixels: int
+    """In all, width x height."""
+    max_ratio: int
+    """The longer side is at most so many times the shorter."""
+    max_images: int
+    """Of a series, and the most that references and pictures may be together."""
+    references: ReferenceLimits
+    advised_words: int
+    advised_han: int
+    """Longer prompts make it miss details; they are sent, with a warning."""
+
+    def __reduce__(self) -> tuple[Callable[[str], Model], tuple[str]]:
+        """Be pickled by name."""
+        return model_named, (self.name,)
+
+    def spelled(self, name: str) -> str:
+        """Return what it calls a field of a request."""
+        return self.spelling.get(name, name)
+
+    def tier(self, written: object) -> str | None:
+        """Return the tier that a size as written is, or None."""
+        name = written.strip().upper() if isinstance(written, str) else ""
+        return name if name in self.tiers else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """Where models are, with whose key, and how its replies name what they bring."""
+
+    name: str
+    """As the setting `backend` and the journal have it."""
+    base_url: str
+    models: tuple[Model, ...]
+    """The first is the one that is meant where none is named."""
+    key_variable: str
+    keys_page: str
+    account_page: str
+    billing_page: str
+    is_free: bool = False
+    """Whether nothing is charged and no key needed: an imitation in this process."""
+    pictures_field: str = "images"
+    """What a reply calls its list of pictures."""
+    link_fields: tuple[str, ...] = ("image_url", "url")
+    """What an item of that list calls its link, where it is an object."""
+
+    @property
+    def model(self) -> Model:
+        """The model that is meant where none is named."""
+        return self.models[0]
+
+
+_GUIDED = ReferenceLimits(
+    most=10, formats=MappingProxyType({"JPEG": "image/jpeg", "MPO": "image/jpeg", "PNG": "image/png"}),
+    max_bytes=10_000_000, max_pixels=6000 * 6000, min_side=15, max_ratio=3,
+)  # fmt: skip
+
+SEEDREAM_4_0 = Model(
+    name="seedream-4.0",
+    title="Seedream 4.0",
+    path="/v3/seedream-4.0",
+    price=0.03,
+    spelling=MappingProxyType({"sequential": "sequential_image_generation"}),
+    tiers=("1K", "2K", "4K"),
+    ratios=MappingProxyType({
+        "1:1": "2048x2048", "4:3": "2304x1728", "3:4": "1728x2304", "16:9": "2560x1440", "9:16": "1440x2560",
+        "3:2": "2496x1664", "2:3": "1664x2496", "21:9": "3024x1296",
+    }),
+    usual_tier="2K",
+    default_size="2048x2048",
+    min_pixels=1024 * 1024,
+    max_pixels=4096 * 4096,
+    max_ratio=16,
+    max_images=15,
+    references=_GUIDED,
+    advised_words=600,
+    advised_han=300,
+)  # fmt: skip
+
+NOVITA = Service(
+    name="novita",
+    base_url="https://api.novita.ai",
+    models=(SEEDREAM_4_0,),
+    key_variable="NOVITA_API_KEY",
+    keys_page="https://novita.ai/settings/key-management",
+    account_page="https://novita.ai/settings",
+    billing_page="https://novita.ai/billing",
+)
+SANDBOX = replace(NOVITA, name="sandbox", base_url="http://sandbox", is_free=True)
+"""No connection is ever made to its address: it runs in this process."""
+
+SERVICES: dict[str, Service] = {service.name: service for service in (NOVITA, SANDBOX)}
+DEFAULT = NOVITA
+
+
+def backends() -> tuple[str, ...]:
+    """Return what the setting `backend` may be."""
+    return (*SERVICES, AUTO)
+
+
+def is_free(name: str) -> bool:
+    """Return whether the service of this name charges nothing; one that this version doesn't know does."""
+    return name in SERVICES and SERVICES[name].is_free
+
+
+def model_named(name: object) -> Model:
+    """Return the model of this name, the first release's for None; raises LookupError for one that is unknown here."""
+    if name is None:
+        return SEEDREAM_4_0
+    for service in SERVICES.values():
+        for model in service.models:
+            if model.name == name:
+                return model
+    raise LookupError(f"no model is called {name!r}")

@@ -19,12 +19,6 @@ if TYPE_CHECKING:
     from seedream_nb.request import ImageRequest
     from seedream_nb.store import Input
 
-PATH = "/v3/seedream-4.0"
-"""The service's one address, below its base URL."""
-
-_SPELLED = {"sequential": "sequential_image_generation"}
-"""Options that the service calls otherwise."""
-
 CHUNK_BYTES = 768 * 1024
 """How much of a file goes into one piece, 1 MiB in base64; a multiple of 3, so that pieces join."""
 
@@ -37,6 +31,7 @@ class Body:
     Attributes:
         length: bytes in all.
         begun: whether the first piece was asked for: there is a connection.
+        path: where it is sent, below the service's base URL.
         complete: whether the last piece was handed over: from then on the request may be billed.
     """
 
@@ -54,6 +49,7 @@ class Body:
             inputs: its references in order, each a URL or a file that fits the service's limits.
             on_last: called just before the last piece is handed over.
         """
+        self.path = request.model.path
         pieces = list(_pieces(request, inputs))
         self.length = sum(_length(piece) for piece in pieces)
         *self._pieces, self._last = pieces
@@ -115,9 +111,10 @@ def _length(piece: bytes | _Slice) -> int:
 
 def _pieces(request: ImageRequest, inputs: Sequence[str | Input]) -> Iterator[bytes | _Slice]:
     """Yield the JSON in pieces; the last one is always text, for it is what makes the request complete."""
-    text = b'{"prompt":' + _json(request.prompt)
+    prompt, images = (_json(request.model.spelled(name)) for name in ("prompt", "images"))
+    text = b"{" + prompt + b":" + _json(request.prompt)
     for number, given in enumerate(inputs):
-        text += b"," if number else b',"images":['
+        text += b"," if number else b"," + images + b":["
         if isinstance(given, str):
             text += _json(given)
             continue
@@ -139,14 +136,25 @@ def _slices(given: Input) -> Iterator[_Slice]:
 
 
 def fields(request: ImageRequest, images: Sequence[str]) -> dict[str, Any]:
-    """Return what is sent, field by field as the reference page names them, with `images` in place of pictures."""
-    return {"prompt": request.prompt, **({"images": list(images)} if images else {}), **_options(request)}
+    """Return what is sent, field by field as the model names them, with `images` in place of pictures."""
+    spelled = request.model.spelled
+    return {
+        spelled("prompt"): request.prompt,
+        **({spelled("images"): list(images)} if images else {}),
+        **_options(request),
+    }
 
 
 def _options(request: ImageRequest) -> dict[str, Any]:
-    """Return the options as the reference page spells them; `max_images` is None outside a series, and not sent."""
-    told = {_SPELLED.get(option.name, option.name): getattr(request, option.name) for option in SENT}
-    return {name: value for name, value in told.items() if value is not None}
+    """Return the options as the model spells them; `max_images` is None outside a series, and not sent."""
+    told: dict[str, Any] = {}
+    for name in (option.name for option in SENT if getattr(request, option.name) is not None):
+        *outer, last = request.model.spelled(name).split(".")
+        inner = told
+        for each in outer:
+            inner = inner.setdefault(each, {})
+        inner[last] = getattr(request, name)
+    return told
 
 
 def _json(value: object) -> bytes:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -20,12 +23,13 @@ from seedream_nb.errors import (
     ServiceError,
 )
 from seedream_nb.keys import remedy as remedy_for
+from seedream_nb.service import DEFAULT
 from seedream_nb.service.echoes import shown
-from seedream_nb.service.waits import retry_after, spoken
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from seedream_nb.service import Service
     from seedream_nb.service.reply import Refused
 
 WORDS_LIMIT = 300
@@ -34,6 +38,9 @@ READ_BYTES = 64 * 1024
 
 TITLE_CHARACTERS = 4 * 1024
 """A page's title stands near its start, or nobody would see it soon."""
+
+LONGEST_WAIT = 100
+"""Characters of a header that is read; what reads dates takes its time over longer ones."""
 
 LONGEST_ADDRESS = 2000
 """Characters of a `Location`: what reads it takes its time over longer ones."""
@@ -45,7 +52,7 @@ NOT_BILLED = "Nothing was billed."
 FAILURES_ARE_FREE = "The service says that failed generations are not billed."
 SEE_BILL = "It may have been billed: your account's usage page at the service shows it."
 AGAIN = "To ask again, run it again."
-NO_MONEY, TOP_UP = "The account's balance doesn't cover it", "Top it up at https://novita.ai/billing"
+NO_MONEY = "The account's balance doesn't cover it"
 
 _SENSITIVE = re.compile(
     r"(?<!case[ -])sensitive|content[ -]?(policy|filter)|moderation|inappropriate|unsafe|safety|nsfw"
@@ -106,6 +113,7 @@ def refusal(  # noqa: PLR0913 - an answer, and who asked
     secret: str | None = None,
     source: str | None = None,
     tries: int = 1,
+    service: Service = DEFAULT,
 ) -> SeedreamError:
     """Return the error for an answer that is no reply (see `is_reply`).
 
@@ -116,6 +124,7 @@ def refusal(  # noqa: PLR0913 - an answer, and who asked
         secret: the key, which some servers echo: no six characters of it in a row are shown.
         source: where the key was found, in words.
         tries: how often the request was sent; this is the answer to the last one.
+        service: whose answer it is.
     """
     told = _told(status, headers, content, secret)
     said = f": “{told.words}”" if told.words else "."
@@ -126,7 +135,7 @@ def refusal(  # noqa: PLR0913 - an answer, and who asked
     if status < 300:  # noqa: PLR2004 - neither a refusal nor a redirect
         happened = f"The service answered in a way nobody documented ({name}){said}"
         return ReplyError(happened, hint=f"{SEE_BILL} {AGAIN}", content=content)
-    verdict = _verdict(told, source)
+    verdict = _verdict(told, source, service)
     tried = f", tried {tries} times" if tries > 1 else ""
     message = f"{verdict.happened}{tried} ({name}){said}"
     return verdict.kind(
@@ -135,19 +144,24 @@ def refusal(  # noqa: PLR0913 - an answer, and who asked
     )  # fmt: skip
 
 
-def none_made(refused: Sequence[Refused]) -> ApiError:
+def none_made(refused: Sequence[Refused], service: Service = DEFAULT) -> ApiError:
     """Return the error for a reply that has a refusal in the place of each picture."""
     first = refused[0]
     told = _Told(
         status=_status_of(first.code), words=first.message, code=first.code, reason=None, request_id=None, location="",
         wait=None,
     )  # fmt: skip
-    verdict = _verdict(told, None)
+    verdict = _verdict(told, None, service)
     words = "; ".join(dict.fromkeys(f"“{each.message}”" for each in refused if each.message))
     names = ", ".join(dict.fromkeys(str(each.code) for each in refused if each.code is not None))
     said = f": {words}" if words else "."
     message = f"{verdict.happened}, so no picture was made{f' ({names})' if names else ''}{said}"
     return verdict.kind(message, status=REPLIED, code=first.code, hint=verdict.hint)
+
+
+def lacks_money(status: int, headers: Mapping[str, str], content: bytes) -> bool:
+    """Return whether an answer says that the account has no money."""
+    return _BALANCE.search(_told(status, headers, content, None).all) is not None
 
 
 def _status_of(code: int | str | None) -> int:
@@ -157,30 +171,19 @@ def _status_of(code: int | str | None) -> int:
     return next((status for pattern, status in _STATUS if pattern.search(str(code))), 400)
 
 
-def refused_for_now(status: int, headers: Mapping[str, str], content: bytes) -> float | None:
-    """Return the seconds that the service asks to wait before the same is sent again, 0 where it names none.
-
-    None: it must not be sent again. Only a rate limit, and a 503 with `Retry-After`, surely took nothing on; an
-    account without money stays so, whatever the status.
-    """
-    if status == 429 and not _BALANCE.search(_told(status, headers, content, None).all):  # noqa: PLR2004
-        return retry_after(headers) or 0.0
-    return retry_after(headers) if status == 503 else None  # noqa: PLR2004
-
-
 # -- what it means ---------------------------------------------------------------------------------
 
 
-def _verdict(told: _Told, source: str | None) -> _Verdict:
+def _verdict(told: _Told, source: str | None, service: Service) -> _Verdict:
     if told.status in {400, 422, 451} and _SENSITIVE.search(told.all):
         return _content_refused(told)
     if told.status == 429:  # noqa: PLR2004
-        return _limited(told)
+        return _limited(told, service)
     if told.status >= 500:  # noqa: PLR2004
         return _service_failed(told)
     if told.status < 400:  # noqa: PLR2004
         return _redirected(told)
-    return _refused(told, source)
+    return _refused(told, source, service)
 
 
 def _content_refused(told: _Told) -> _Verdict:
@@ -192,9 +195,9 @@ def _content_refused(told: _Told) -> _Verdict:
     )  # fmt: skip
 
 
-def _limited(told: _Told) -> _Verdict:
+def _limited(told: _Told, service: Service) -> _Verdict:
     if _BALANCE.search(told.all):
-        return _Verdict(kind=RateLimitError, happened=NO_MONEY, hint=f"{NOT_BILLED} {TOP_UP}")
+        return _Verdict(kind=RateLimitError, happened=NO_MONEY, hint=f"{NOT_BILLED} {_top_up(service)}")
     wait = f"The service asks to wait {spoken(told.wait)}" if told.wait else "Wait a minute"
     return _Verdict(
         kind=RateLimitError, happened="Too many pictures a minute for this account",
@@ -221,14 +224,19 @@ def _redirected(told: _Told) -> _Verdict:
     )  # fmt: skip
 
 
-def _refused(told: _Told, source: str | None) -> _Verdict:
+def _top_up(service: Service) -> str:
+    return f"Top it up at {service.billing_page}"
+
+
+def _refused(told: _Told, source: str | None, service: Service) -> _Verdict:
     kind, happened, remedy = _REFUSED.get(told.status, _OTHERWISE)
+    remedy = remedy.format(service=service)
     if told.status == 401 and source is not None:  # noqa: PLR2004
-        remedy = f"It is from {source}. {remedy_for(source)}"
+        remedy = f"It is from {source}. {remedy_for(source, service)}"
     if told.status == 402 or _BALANCE.search(told.all):  # noqa: PLR2004
-        happened, remedy = NO_MONEY, TOP_UP
+        happened, remedy = NO_MONEY, _top_up(service)
     elif told.status == 403 and "model access" in told.all.casefold():  # noqa: PLR2004
-        remedy = "Allow Seedream 4.0 for this key at https://novita.ai/settings/key-management"
+        remedy = f"Allow {service.model.title} for this key at {service.keys_page}"
     return _Verdict(kind=kind, happened=happened, hint=f"{NOT_BILLED} {remedy}")
 
 
@@ -237,12 +245,12 @@ _REFUSED: dict[int, tuple[type[ApiError], str, str]] = {
     401: (
         AuthenticationError,
         "The service doesn't know this key",
-        "A key in NOVITA_API_KEY or .env goes first: correct it there. Else: %seedream login",
+        "A key in {service.key_variable} or .env goes first: correct it there. Else: %seedream login",
     ),
     403: (
         PermissionDeniedError,
         "This account or key may not do this",
-        "The account may have to verify its identity, or the key be allowed this model: https://novita.ai/settings",
+        "The account may have to verify its identity, or the key be allowed this model: {service.account_page}",
     ),
     404: (ApiError, "The service has nothing at this address", "Check it with: %seedream config base_url"),
     413: (ApiError, "The request is too large for the service", "Use fewer or smaller reference images."),
@@ -314,3 +322,46 @@ def _with_id(message: str, told: _Told) -> str:
 
 def _lower(headers: Mapping[str, str]) -> dict[str, str]:
     return {name.lower(): value for name, value in headers.items()}
+
+
+# -- how long it asks to wait ---------------------------------------------------------------------
+
+
+_UNITS = ((120, 1, "s"), (7_200, 60, "min"), (172_800, 3600, "h"))
+
+
+def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
+    """Return the seconds that a server asks to wait (`Retry-After`: a number or a date), or None.
+
+    A date is seen from the server's own clock (`Date`), where it tells that: this machine's may be wrong.
+    """
+    lower = {name.lower(): value for name, value in headers.items()}
+    asked = lower.get("retry-after", "").strip()
+    if len(asked) > LONGEST_WAIT:
+        return None
+    try:
+        seconds = float(asked)
+    except ValueError:
+        until = _moment(asked)
+        if until is None:
+            return None
+        seconds = (until - (now or _moment(lower.get("date", "")) or datetime.now(UTC))).total_seconds()
+    return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+def spoken(seconds: float) -> str:
+    """Return a time in words: `12 s`, `5 min`, `3 h`."""
+    for limit, unit, name in _UNITS:
+        if seconds < limit:
+            return f"{math.ceil(seconds / unit)} {name}"
+    return "more than two days"
+
+
+def _moment(text: str) -> datetime | None:
+    if len(text) > LONGEST_WAIT:
+        return None
+    try:
+        found = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

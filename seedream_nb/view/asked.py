@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from seedream_nb.budget import describe
 from seedream_nb.errors import plain
 from seedream_nb.generation import inputs_line
-from seedream_nb.service import fields
+from seedream_nb.service import is_free
+from seedream_nb.service.body import fields
 from seedream_nb.view.markup import WRAPS, Bundle, frame, line
 from seedream_nb.view.references import references_to_send
 
@@ -22,7 +23,7 @@ def request_bundle(request: ImageRequest, price: float, backend: str) -> Bundle:
     """Return what would be sent, and what it would cost: what `--dry-run` shows."""
     pictures = [reference.url or reference.name for reference in request.images]
     body = _spelled_out(json.dumps(fields(request, pictures), ensure_ascii=False, indent=2))
-    charge = "; in the sandbox nothing is charged" if backend == "sandbox" else ""
+    charge = f"; in the {backend} nothing is charged" if is_free(backend) else ""
     inputs = filter(None, [inputs_line(request)])
     told = [f"Not sent. Estimate: {describe(request, price)}{charge}.", *request.warnings]
     look = f"white-space:pre-wrap;word-break:normal;text-align:left;margin:0;{WRAPS}"

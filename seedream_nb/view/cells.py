@@ -53,7 +53,7 @@ def cell_of(generation: Generation, session: Surroundings) -> str:
 
 def _shape_words(request: ImageRequest, session: Surroundings) -> Iterator[str]:
     size, aspect = session.settings.get("size"), session.settings.get("aspect")
-    if spell_size(size, aspect) != request.size:
+    if spell_size(size, aspect, session.settings.model) != request.size:
         yield from ("--size", request.size)
 
 

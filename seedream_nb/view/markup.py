@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from seedream_nb.errors import MOST_CHARACTERS, plain, plain_but_links
+from seedream_nb.service import is_free
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,8 +84,8 @@ def frame(inner: str) -> str:
 
 
 def badge(backend: str) -> str:
-    """Return the label of what the imitation made, and nothing for the service."""
-    return f"{_BADGE} " if backend == "sandbox" else ""
+    """Return the label of what an imitation made, and nothing for a service that is paid."""
+    return f"{_BADGE} " if is_free(backend) else ""
 
 
 def alarm(lines: Sequence[str]) -> str:

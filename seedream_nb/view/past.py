@@ -44,7 +44,7 @@ def when(generation: Generation) -> str:
 
 
 def _line(generation: Generation) -> str:
-    label = "  (sandbox)" if generation.backend == "sandbox" else ""
+    label = f"  ({generation.backend})" if generation.is_free else ""
     start = f"@{generation.id:<4} {plain(generation.status, 12):<8} {len(generation):>2}  "
     return start + _fitted(generation.prompt, COLUMNS - len(start) - len(label)) + label
 

@@ -55,7 +55,7 @@ def generation_bundle(
 
 def picture_bundle(picture: Picture, *, folder: Path | None = None) -> Bundle:
     """Return one picture as its preview; links lead from `folder`, the notebook's, or the current one."""
-    label = " (sandbox)" if picture.backend == "sandbox" else ""
+    label = f" ({picture.backend})" if picture.is_free else ""
     shown = cell(picture, side_for(1), picture.mark + label, badge(picture.backend), folder=folder or working_folder())
     return {"text/plain": repr(picture), "text/html": frame(grid([shown])), **alone([picture])}
 
@@ -64,7 +64,7 @@ def alternative(generation: Generation, picture: Picture) -> str:
     """Return what stands for a picture where it can't be seen: its prompt, and which of how many it is."""
     prompt = plain(generation.prompt, ALTERNATIVE_CHARACTERS)
     which = f" ({picture.mark})" if len(generation) == 1 else f" ({picture.mark}, one of {len(generation)})"
-    label = " (sandbox)" if generation.backend == "sandbox" else ""
+    label = f" ({generation.backend})" if generation.is_free else ""
     return prompt + which + label
 
 

@@ -172,7 +172,7 @@ def entry_of(generation: Generation) -> dict[str, Any]:
         "error": plain_but_links(generation.error or "") if not generation.images else "",
         "seconds": generation.seconds,
         "starred": generation.starred,
-        "sandbox": generation.backend == "sandbox",
+        "sandbox": generation.is_free,
         "sources": generation.sources,
         "pictures": [{"mark": each.mark, "width": each.width, "height": each.height} for each in generation.images],
         "size": f"{first.width}×{first.height}" if first else "",

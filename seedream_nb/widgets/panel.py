@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from seedream_nb.request import Reference
+    from seedream_nb.service import Model
     from seedream_nb.session import Session
     from seedream_nb.widgets.messages import Asked
 
@@ -59,7 +60,7 @@ class Form(Piece):
         form = self._state.keep(asked.inner("form"))
         if not form["prompt"].strip():
             form = {**form, "prompt": "-"}  # an empty form is not a mistake yet
-        with _nearest_offered(form):
+        with _nearest_offered(form, self._state.session.settings.model):
             self._state.session.compose(
                 **_options(form), images=self._state.tray.held(), defaults=False, check_numbers=is_plain(form["prompt"])
             )  # a picture in braces would have a number too, and nobody can say which
@@ -68,11 +69,11 @@ class Form(Piece):
     def _generate(self, asked: Asked) -> Answer:
         form = self._state.keep(asked.inner("form"))
         session = self._state.session
-        with _nearest_offered(form):
+        with _nearest_offered(form, session.settings.model):
             request = session.compose(
                 **_options(form), images=self._state.tray.held(), scope=session.scope, typed=True, defaults=False
             )
-        trouble = session.budget.trouble_with(request, _price(session))
+        trouble = session.budget.trouble_with(request, session.price(session.service))
         if trouble is not None and not session.settings.get("once"):  # which may cost nothing
             raise trouble  # beside the button, and not only in the queue
         session.submit(request, template=form["prompt"].strip())
@@ -222,18 +223,14 @@ class Panel(VBox):  # type: ignore[misc]
 
 
 @contextlib.contextmanager
-def _nearest_offered(form: dict[str, Any]) -> Iterator[None]:
+def _nearest_offered(form: dict[str, Any], model: Model) -> Iterator[None]:
     """Let a refusal of a custom size come with the nearest that the service makes, for the page to offer."""
     try:
         yield
     except RequestError as error:
         if form["size"] == "Custom" and any(field_of(problem) == "size" for problem in error.problems):
-            raise RefusedError(error, nearest=nearest_shape(form["width"], form["height"])) from None
+            raise RefusedError(error, nearest=nearest_shape(form["width"], form["height"], model)) from None
         raise
-
-
-def _price(session: Session) -> float:
-    return 0.0 if session.backend == "sandbox" else session.budget.price
 
 
 def _options(form: dict[str, Any]) -> dict[str, Any]:

@@ -91,7 +91,7 @@ def _row(number: int, job: Job) -> dict[str, Any]:
         "seconds": time.monotonic() - since,
         "over": job.over,
         "sent": job.committed,
-        "free": job.backend == "sandbox",
+        "free": job.is_free,
         "share": _share(job),
         "stopped": _stopped(job),
         "error": None if job.error is None else [plain_but_links(line) for line in job.error.lines()],
@@ -105,7 +105,7 @@ def _stopped(job: Job) -> list[str] | None:
         return None
     if not job.committed:
         return [plain(told.lines()[0])]
-    if job.backend == "sandbox":
+    if job.is_free:
         return [IN_THE_SANDBOX, COMES]
     return [FETCHING if job.expected is not None else GOING_ON, COMES]
 

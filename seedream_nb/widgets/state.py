@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import threading
 import uuid
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from seedream_nb.compose import is_tier
 from seedream_nb.errors import SeedreamError
-from seedream_nb.sizes import RATIO_SIZES, TIERS, shape_of, spell_size
+from seedream_nb.sizes import shape_of, spell_size
 from seedream_nb.widgets.rows import Rows
 from seedream_nb.widgets.tray import Tray
 from seedream_nb.widgets.watching import watch
@@ -17,6 +17,7 @@ from seedream_nb.widgets.watching import watch
 if TYPE_CHECKING:
     from seedream_nb.generation import Generation
     from seedream_nb.request import Reference
+    from seedream_nb.service import Model
     from seedream_nb.session import Session
     from seedream_nb.widgets.messages import Asked
 
@@ -159,17 +160,17 @@ class State:
         with self.lock:
             version, form, number = self._version, self.form, self.form_number
             undo = "" if self._aside is None else "Redo" if self._is_undone else "Undo"
-        budget = session.budget
+        budget, service, model = session.budget, session.service, session.settings.model
         return {
             "version": version,
             "panel": self.name,
             "form": form,
             "form_number": number,
             "undo": undo,
-            "sizes": SIZES,
-            "ratios": list(RATIO_SIZES),
-            "host": "sandbox" if session.backend == "sandbox" else session.service_host,
-            "free": session.backend == "sandbox",
+            "sizes": _sizes(model),
+            "ratios": list(model.ratios),
+            "host": service.name if service.is_free else session.service_host,
+            "free": service.is_free,
             "price": budget.price,
             "spent": _spent(session),
             "tray": self.tray.shown(),
@@ -186,19 +187,17 @@ def _spent(session: Session) -> dict[str, Any]:
     return {"pictures": pictures, "dollars": session.budget.spent}
 
 
-def _sizes() -> dict[str, dict[str, str]]:
+@functools.cache
+def _sizes(model: Model) -> dict[str, dict[str, str]]:
     """Return the pixels of every tier and ratio, so that the page can say them without asking."""
-    return {tier: {ratio: spell_size(tier, ratio) for ratio in RATIO_SIZES} for tier in TIERS}
-
-
-SIZES = _sizes()
+    return {tier: {ratio: spell_size(tier, ratio, model) for ratio in model.ratios} for tier in model.tiers}
 
 
 def _defaults(session: Session) -> dict[str, Any]:
     """Return what the settings say of the form's fields."""
     size, aspect = session.settings.get("size"), session.settings.get("aspect")
-    watermark = session.settings.get("watermark")
-    shape = {} if size is None and aspect is None else _shape_fields(spell_size(size, aspect))
+    watermark, model = session.settings.get("watermark"), session.settings.model
+    shape = {} if size is None and aspect is None else _shape_fields(spell_size(size, aspect, model), model)
     return {**shape, **({} if watermark is None else {"watermark": watermark})}
 
 
@@ -210,15 +209,15 @@ def _as_form(generation: Generation) -> dict[str, Any]:
     return {
         "prompt": literal(request.prompt),
         "max_images": request.max_images or 1,
-        **_shape_fields(request.size),
+        **_shape_fields(request.size, request.model),
     }
 
 
-def _shape_fields(spelt: str) -> dict[str, Any]:
+def _shape_fields(spelt: str, model: Model) -> dict[str, Any]:
     """Return the fields of the form that mean a size as the service spells it."""
-    if is_tier(spelt):
+    if model.tier(spelt):
         return {"size": spelt, "aspect": "1:1"}
-    for tier, by_ratio in SIZES.items():
+    for tier, by_ratio in _sizes(model).items():
         for ratio, size in by_ratio.items():
             if size == spelt:
                 return {"size": tier, "aspect": ratio}

@@ -110,7 +110,7 @@ class _Look:
 def _where(session: Session) -> object:
     """Return where a request would go and what it would cost: a cell may have changed that, or a login."""
     try:
-        return session.backend, session.service_host, session.budget.price
+        return session.service.name, session.service_host, session.budget.price
     except SeedreamError:
         return None
 

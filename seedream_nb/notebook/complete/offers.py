@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from seedream_nb.service import Model
+
 MOST_TOLD = 50
 """Characters beside a completion: a list as wide as the notebook hides what is written there."""
 
@@ -32,6 +34,9 @@ class Offers:
 
 class Sources(Protocol):
     """What the notebook and its folder have to offer; a test hands in its own."""
+
+    def model(self) -> Model:
+        """Return the model whose sizes and limits hold."""
 
     def references(self) -> Iterable[Offer]:
         """Return history marks that can be references, the newest first."""

@@ -12,7 +12,6 @@ from seedream_nb.notebook.complete.offers import MOST_TOLD, Offer, Offers
 from seedream_nb.notebook.complete.values import Values
 from seedream_nb.notebook.complete.word import open_word
 from seedream_nb.options import BY_FLAG, OPTIONS
-from seedream_nb.sizes import TIERS
 from seedream_nb.words import DASHES, split
 
 if TYPE_CHECKING:
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
     from seedream_nb.notebook.complete.offers import Sources
     from seedream_nb.options import Option
+    from seedream_nb.service import Model
     from seedream_nb.words import Word
 
 
@@ -29,9 +29,10 @@ class Given:
 
     values: dict[str, str]
     references: int
+    model: Model
 
     @classmethod
-    def by(cls, words: Sequence[Word]) -> Given:
+    def by(cls, words: Sequence[Word], model: Model) -> Given:
         """Read the words of a line, whatever is wrong with them."""
         values: dict[str, str] = {}
         references = 0
@@ -41,16 +42,16 @@ class Given:
                 value = following.text if not attached and following is not None else attached
                 values[option.name] = value
                 references += option.kind == "reference"
-        return cls(values=values, references=references)
+        return cls(values=values, references=references, model=model)
 
     def leaves(self, option: Option) -> bool:
         """Return whether an option can still be given."""
         if option.kind == "reference":
-            return self.references < (option.high or 1)
+            return self.references < self.model.references.most
         if option.name in self.values:
             return False
         if option.name == "aspect":
-            return self.values.get("size", "2K").upper() in TIERS
+            return self.model.tier(self.values.get("size", self.model.usual_tier)) is not None
         return not (option.name == "max_images" and self.values.get("sequential") == "disabled")
 
 
@@ -63,7 +64,7 @@ def complete_options(words: Sequence[Word], fragment: str, after: str, sources: 
         after: what follows the cursor.
         sources: what the notebook and its folder have to offer.
     """
-    given = Given.by([*words, *split(after)[0]])
+    given = Given.by([*words, *split(after)[0]], sources.model())
     waiting = _waiting(words)
     if waiting is not None and fragment[:1] not in tuple(DASHES):
         return _values(waiting, fragment, after, given, sources)

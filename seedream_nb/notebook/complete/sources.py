@@ -14,6 +14,7 @@ from seedream_nb.errors import plain
 from seedream_nb.notebook.complete.offers import MOST_TOLD, Offer
 from seedream_nb.notebook.shown import shown_by
 from seedream_nb.references.adapters import held
+from seedream_nb.service import DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from seedream_nb.generation import Generation
     from seedream_nb.scope import Scope
+    from seedream_nb.service import Model
     from seedream_nb.session import Session
 
 _GENERATIONS = 300
@@ -33,8 +35,14 @@ class NotebookSources:
     """The sources of one shell."""
 
     def __init__(self, ip: InteractiveShell, scope: Scope, session: Callable[[], Session]) -> None:
-        """Look into this shell, of which the scope tells the names; the session is asked for its history only."""
+        """Look into this shell, whose names the scope tells; the session is asked for history and model only."""
         self._ip, self._scope, self._session = ip, scope, session
+
+    def model(self) -> Model:
+        """Return the model that requests are for."""
+        with contextlib.suppress(Exception):  # as below
+            return self._session().settings.model
+        return DEFAULT.model
 
     def references(self) -> Iterator[Offer]:
         """Yield `@last`, and of each generation with pictures its mark and those of its pictures."""

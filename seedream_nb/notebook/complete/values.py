@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from seedream_nb.notebook.complete.offers import Offer, Offers
-from seedream_nb.options import ALL, MOST_IMAGES, SEQUENTIAL
+from seedream_nb.options import ALL, SEQUENTIAL
 from seedream_nb.references.adapters import is_picture_name
-from seedream_nb.settings import BACKENDS, SETTINGS
-from seedream_nb.sizes import RATIO_SIZES, TIERS
+from seedream_nb.service import backends
+from seedream_nb.settings import SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -49,20 +49,21 @@ class Values:
 
     def sizes(self) -> Iterator[Offer]:
         """Yield tiers and, unless a ratio is given, the ratios of the table with their pixels."""
-        yield from self.begun((tier, "resolution") for tier in TIERS)
+        yield from self.begun((tier, "resolution") for tier in self.sources.model().tiers)
         if "aspect" not in self.given:
             yield from self.aspects()
 
     def aspects(self) -> Iterator[Offer]:
         """Yield the ratios of the table, with their pixels where those are meant."""
-        pixels = self.given.get("size", "2K").upper() == "2K"
-        return self.begun((ratio, size if pixels else "ratio") for ratio, size in RATIO_SIZES.items())
+        model = self.sources.model()
+        pixels = self.given.get("size", model.usual_tier).upper() == model.usual_tier
+        return self.begun((ratio, size if pixels else "ratio") for ratio, size in model.ratios.items())
 
     def counts(self) -> Iterator[Offer]:
         """Yield how many pictures there can be beside the references."""
         return self.begun(
             (str(number), "pictures" if number > 1 else "picture")
-            for number in range(1, MOST_IMAGES - self.references + 1)
+            for number in range(1, self.sources.model().max_images - self.references + 1)
         )
 
     def modes(self) -> Iterator[Offer]:
@@ -141,7 +142,7 @@ _OF: dict[str, Callable[[Values], Iterable[Offer]]] = {
     "max_images": Values.counts,
     "sequential": Values.modes,
     "home": Values.folders,
-    "backend": _either(*BACKENDS),
+    "backend": _either(*backends()),
     **{name: _of_setting(name) for name in ("timeout", "price", "concurrency", "base_url")},
 }
 _OF_KIND: dict[str, Callable[[Values], Iterable[Offer]]] = {

@@ -12,17 +12,16 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from seedream_nb.binder import ELSEWHERE
 from seedream_nb.errors import ConnectionFailedError, SeedreamError, SettingsError, plain
 from seedream_nb.homes import fallback_folder, trouble_with
-from seedream_nb.keys import VARIABLE
 from seedream_nb.needs import broken, exchanged
 from seedream_nb.notebook.surroundings import frontend, notebook_name
 from seedream_nb.notebook.verbs import no_words
 from seedream_nb.notebook.verbs.columns import paragraph
 from seedream_nb.notebook.verbs.variables import unread
+from seedream_nb.service import is_free
 from seedream_nb.settings import SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -104,7 +103,7 @@ def _libraries(session: Session, _ip: InteractiveShell) -> Iterator[Finding]:
     for name, loaded, installed in exchanged():
         told = f"{name} {installed} is installed, but {name} {loaded} was loaded before."
         yield Finding(state="note", told=told, remedy="Restart the kernel.")
-    session.make_ready(session.backend)
+    session.make_ready(session.service)
     try:
         import_module("PIL.ImageFont")
         import_module("PIL.ImageDraw")
@@ -125,7 +124,7 @@ def _settings(session: Session, _ip: InteractiveShell) -> Iterator[Finding]:
 
 def _key(session: Session, _ip: InteractiveShell) -> Iterator[Finding]:
     endpoint = session.endpoint()
-    if session.settings.get("backend") == "sandbox":
+    if is_free(session.settings.get("backend")):
         yield Finding(told="Requests go to the sandbox, an imitation of the service: no key needed, nothing is paid.")
     elif endpoint.found is None:
         told = "No key was found, so requests go to the sandbox, an imitation of the service (backend=auto)."
@@ -138,11 +137,15 @@ def _key(session: Session, _ip: InteractiveShell) -> Iterator[Finding]:
         yield Finding(state="note", told=notice)
     if session.login.path is None:
         told = "This user has no home folder, so %seedream login can store no key."
-        yield Finding(state="note", told=told, remedy=f"Give the key in the environment as {VARIABLE}, or set HOME.")
+        yield Finding(
+            state="note",
+            told=told,
+            remedy=f"Give the key in the environment as {session.settings.service.key_variable}, or set HOME.",
+        )
 
 
 def _home(session: Session, _ip: InteractiveShell) -> Iterator[Finding]:
-    home: Path = session.settings.get("home")
+    home, model = session.settings.get("home"), session.settings.model
     default = session.settings.source("home") == "default"
     wanted = session.settings.folder / "seedream" if default else home
     trouble, another = trouble_with(wanted), "Choose another: %seedream config home=FOLDER"
@@ -158,7 +161,11 @@ def _home(session: Session, _ip: InteractiveShell) -> Iterator[Finding]:
     made = "" if home.exists() else ", which is made with the first request"
     told = f"Pictures go to {home}{made}; {free / 1e9:.1f} GB are free there."
     if free < LITTLE_ROOM_BYTES:
-        yield Finding(state="note", told=told, remedy="A series of 15 in 4K may need a GB: make room.")
+        yield Finding(
+            state="note",
+            told=told,
+            remedy=f"A series of {model.max_images} in {model.tiers[-1]} may need a GB: make room.",
+        )
     else:
         yield Finding(told=told)
 
@@ -185,7 +192,7 @@ def _history(session: Session, _ip: InteractiveShell) -> Iterator[Finding]:
 
 
 def _service(session: Session, _ip: InteractiveShell) -> Iterator[Finding]:
-    if session.settings.get("backend") == "sandbox":
+    if is_free(session.settings.get("backend")):
         return
     url, begun = session.settings.get("base_url"), time.monotonic()
     try:

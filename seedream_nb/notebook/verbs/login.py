@@ -20,7 +20,7 @@ def login(_rest: str, session: Session, _ip: InteractiveShell) -> None:
     """Ask for the key, unseen, and store it for the service's host, readable by you alone."""
     if session.settings.on_binder:
         raise no_login()
-    host = session.service_host
+    host, variable = session.service_host, session.settings.service.key_variable
     try:
         # Never in a variable: a verbose traceback would show it.
         key = Key(getpass.getpass(f"Key for {host}: "), source="what was typed")
@@ -31,9 +31,9 @@ def login(_rest: str, session: Session, _ip: InteractiveShell) -> None:
     except Exception as error:  # noqa: BLE001 - no standard input: each host has its own error for it
         raise SettingsError(
             f"This notebook can't ask for a key ({type(error).__name__}).",
-            hint="Set NOVITA_API_KEY in the environment or in a .env file beside the notebook.",
+            hint=f"Set {variable} in the environment or in a .env file beside the notebook.",
         ) from None
-    session.login.store(host, key)
+    session.login.store(host, key, session.settings.service)
     print(f"Stored for {host} in {plain(str(session.login.path))}. Remove it with: %seedream logout")
     _tell_what_goes_first(session)
 

@@ -46,7 +46,7 @@ def where(session: Session) -> str:
         endpoint = session.endpoint()
     except SettingsError as error:
         first = error.lines()[0]
-        missing = error.message == no_key().message
+        missing = error.message == no_key(session.settings.service).message
         return f"nowhere yet: {first} %seedream login asks for it" if missing else f"nowhere yet: {_one_line(error)}"
     if endpoint.found is None:
         told = "the sandbox: an imitation of the service, which costs nothing"
@@ -64,7 +64,7 @@ def _pictures(session: Session) -> str:
 def _spent(session: Session) -> str:
     budget = session.budget
     limit = "" if budget.limit is None else f" of {budget.limit:.2f}"
-    in_flight = f", up to {money(budget.reserved)} in flight" if budget.reserved and session.backend == "novita" else ""
+    in_flight = f", up to {money(budget.reserved)} in flight" if budget.reserved and not session.service.is_free else ""
     return f"{budget.spent:.2f}{limit} USD in this session{in_flight}{_in_doubt(budget.may_have_been_billed)}"
 
 

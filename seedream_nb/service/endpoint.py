@@ -9,22 +9,21 @@ from urllib.parse import urlsplit
 from seedream_nb.binder import KEY_SET, KEY_USED, no_login
 from seedream_nb.errors import SettingsError
 from seedream_nb.keys import Unseen, find_key, no_key
+from seedream_nb.service import DEFAULT, SANDBOX, SERVICES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from seedream_nb.keys import FoundKey, Key, Login
+    from seedream_nb.service import Service
     from seedream_nb.settings import Settings
-
-SANDBOX_URL = "http://sandbox"
-"""What the sandbox inside this process is called; no connection is ever made to that name."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Endpoint:
-    """A backend, its address and the key for it."""
+    """A service, its address and the key for it."""
 
-    backend: str
+    service: Service
     base_url: str
     found: FoundKey | None
     notices: tuple[str, ...] = ()
@@ -43,17 +42,17 @@ def find_endpoint(settings: Settings, *, login: Login, environ: Mapping[str, str
         SettingsError: the service needs a key and there is none.
     """
     environ = Unseen(environ)
-    backend = settings.get("backend")
-    if backend == "sandbox":
+    meant, service = SERVICES.get(settings.get("backend")), settings.service
+    if meant is not None and meant.is_free:
         left = settings.on_binder and _has_key(settings, login, environ)
         return replace(IN_THE_SANDBOX, notices=(KEY_SET,)) if left else IN_THE_SANDBOX
-    found = _key(settings, login, environ, colab=lambda: settings.colab.key(settings.changes))
+    found = _key(settings, login, environ, colab=lambda: settings.colab.key(settings.changes, service))
     if found is not None:
         notices = (KEY_USED,) if settings.on_binder else ()
-        return Endpoint(backend="novita", base_url=settings.get("base_url"), found=found, notices=notices)
-    if backend == "auto":
-        return replace(IN_THE_SANDBOX, notices=settings.colab.why_not())
-    raise settings.colab.no_key() or (no_login() if settings.on_binder else no_key())
+        return Endpoint(service=service, base_url=settings.get("base_url"), found=found, notices=notices)
+    if meant is None:
+        return replace(IN_THE_SANDBOX, notices=settings.colab.why_not(service))
+    raise settings.colab.no_key(service) or (no_login() if settings.on_binder else no_key(service))
 
 
 def _key(
@@ -65,6 +64,7 @@ def _key(
         folder=settings.folder,
         login=login,
         host=host_of(settings.get("base_url")),
+        service=settings.service,
         colab=colab,
     )
 
@@ -79,7 +79,8 @@ def _has_key(settings: Settings, login: Login, environ: Mapping[str, str]) -> bo
 
 def for_links(backend: str) -> Endpoint:
     """Return where the links of a backend are fetched, which needs no key."""
-    return IN_THE_SANDBOX if backend == "sandbox" else Endpoint(backend=backend, base_url="https://", found=None)
+    service = SERVICES.get(backend, DEFAULT)
+    return IN_THE_SANDBOX if service.is_free else Endpoint(service=service, base_url="https://", found=None)
 
 
 def host_of(base_url: str) -> str:
@@ -87,7 +88,7 @@ def host_of(base_url: str) -> str:
     return urlsplit(base_url).netloc.lower()
 
 
-IN_THE_SANDBOX = Endpoint(backend="sandbox", base_url=SANDBOX_URL, found=None)
+IN_THE_SANDBOX = Endpoint(service=SANDBOX, base_url=SANDBOX.base_url, found=None)
 
 
 class Told:
