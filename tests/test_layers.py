@@ -158,7 +158,7 @@ def module_of(name: str) -> str:
     return module
 
 
-STANDING = [{"service.refusals", "service.reply"}, {"client.again", "client.posting"}, {"job", "job.stops"}]
+STANDING = [{"job", "job.stops"}]
 """Circles that are being taken apart."""
 
 

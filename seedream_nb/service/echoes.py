@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     Secrets = str | Iterable[str] | None
 
+WORDS_LIMIT = 300
+"""Characters of what a service says that a message shows."""
+
 SECRET_RUN = 6
 """So many characters of a key in a row are already too many to show."""
 

@@ -24,7 +24,7 @@ from seedream_nb.errors import (
 )
 from seedream_nb.keys import remedy as remedy_for
 from seedream_nb.service import DEFAULT
-from seedream_nb.service.echoes import shown
+from seedream_nb.service.echoes import WORDS_LIMIT, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from seedream_nb.service import Service
     from seedream_nb.service.reply import Refused
 
-WORDS_LIMIT = 300
 READ_BYTES = 64 * 1024
 """How much of a refusal is read: enough for any message, little enough to take no time."""
 

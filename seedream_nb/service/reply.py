@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import unquote_to_bytes
 
 from seedream_nb.errors import LONGEST_LINK, ReplyError
-from seedream_nb.service.echoes import blotted_link, shown
-from seedream_nb.service.refusals import WORDS_LIMIT
+from seedream_nb.service.echoes import WORDS_LIMIT, blotted_link, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
