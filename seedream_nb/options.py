@@ -21,9 +21,8 @@ _Function = TypeVar("_Function", bound="Callable[..., Any]")
 
 _MODEL = DEFAULT.model
 """Whose limits and sizes the help tells; those of another hold where a request is for that."""
-_TIERS, _MOST = either(_MODEL.tiers), _MODEL.max_images
+_TIERS, _MOST, _REFERENCES = either(_MODEL.tiers), _MODEL.max_images, _MODEL.references.most
 
-MOST_REFERENCES = _MODEL.references.most
 SEQUENTIAL = ("auto", "disabled")
 
 Kind: TypeAlias = Literal[
@@ -109,10 +108,10 @@ class RequestOptions(TypedDict, total=False):
         has_setting=True, help=f"ratio of the result, with {_TIERS} (alone: {_MODEL.usual_tier})",
     )]
     images: Annotated[object, Option(
-        flags=("-i", "--image"), metavar="REFERENCE", kind="reference", high=MOST_REFERENCES,
+        flags=("-i", "--image"), metavar="REFERENCE", kind="reference", high=_REFERENCES,
         help="a reference image: a variable, a path or glob, a URL, a history mark such as @3, or @out for what was "
-        f"shown last; repeat it for up to {MOST_REFERENCES}",
-        call=f"up to {MOST_REFERENCES} reference images: paths, globs, URLs, `bytes`, PIL images, pictures and "
+        f"shown last; repeat it for up to {_REFERENCES}",
+        call=f"up to {_REFERENCES} reference images: paths, globs, URLs, `bytes`, PIL images, pictures and "
         "generations",
     )]
     image: Annotated[object, Option(kind="reference", help="another spelling of `images`")]

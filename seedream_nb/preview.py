@@ -17,6 +17,7 @@ from seedream_nb.errors import plain
 from seedream_nb.files import open_ordinary
 from seedream_nb.picture.structure import opened
 from seedream_nb.references.load import open_picture
+from seedream_nb.service import DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -49,7 +50,7 @@ _SHEET_SIDE, _LABEL, _SPACE = 1024, 22, 8
 So one picture is not scaled at all, and of fifteen each is decoded at half its size, which takes a quarter of the time.
 """
 
-MOST_PIXELS = 36_000_000
+MOST_PIXELS = DEFAULT.model.references.max_pixels
 """What the service takes as a reference, and more than it makes: a file that unpacks to more is none of ours."""
 MOST_SIDE = 100_000
 CHEAP_PIXELS = 4_200_000

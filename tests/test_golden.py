@@ -348,7 +348,13 @@ def test_only_the_fields_of_the_first_release_need_no_version() -> None:
     """An option without `since` would make every older generation unreadable, and be bought again."""
     first = {option.name for option in ALL.values() if option.is_sent and option.since is None}
     assert first == {"size", "sequential", "max_images", "watermark"}
-    assert {each.name for each in fields(ImageRequest) if not each.metadata} == {"prompt", "images", "warnings"}
+    assert {each.name for each in fields(ImageRequest) if not each.metadata} == {
+        "prompt",
+        "images",
+        "model",
+        "warnings",
+    }
+    assert "model" not in ImageRequest(prompt="a fox").to_record()
 
 
 @every_generation

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from seedream_nb.errors import ReferenceImageError, SeedreamError
-from seedream_nb.options import MOST_REFERENCES
+from seedream_nb.service import DEFAULT
 from seedream_nb.widgets.arriving import CHUNK_BYTES, MOST_AT_ONCE, MOST_BYTES, Arriving
 from seedream_nb.widgets.panel import ReferenceTray
 from seedream_nb.widgets.state import State
@@ -180,11 +180,11 @@ def test_a_large_png_has_a_thumbnail(tray: Tray) -> None:
 
 def test_an_eleventh_file_is_refused_at_its_first_piece(tray: Tray) -> None:
     """With what to do."""
-    for number in range(MOST_REFERENCES):
+    for number in range(DEFAULT.model.references.most):
         tray.receive(str(number), f"{number}.png", len(png(100 + number)), 0, png(100 + number))
     with pytest.raises(ReferenceImageError, match=r"more\.png: 10 references are the most"):
         tray.receive("more", "more.png", 10, 0, b"half")
-    assert len(left(tray)) == MOST_REFERENCES
+    assert len(left(tray)) == DEFAULT.model.references.most
 
 
 # -- pictures that a cell shows ------------------------------------------------------------------------

@@ -18,7 +18,6 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from seedream_nb.options import MOST_REFERENCES
 from seedream_nb.references.arrays import brighter_array, is_array, is_picture_array, is_picture_shape, picture_of_array
 from seedream_nb.references.figures import (
     figure_of,
@@ -40,6 +39,7 @@ from seedream_nb.references.foreign import (
 )
 from seedream_nb.references.limits import wrong
 from seedream_nb.references.load import NotAPicture, is_pil, open_picture
+from seedream_nb.service import SERVICES
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -242,7 +242,8 @@ def _items(name: str, value: Any) -> list[object]:  # noqa: ANN401 - what has it
         items = value.tolist()
         return items if isinstance(items, list) else [items]
     if isinstance(value, Iterator):
-        return _at_most(name, value, MOST_REFERENCES, f"gives more than {MOST_REFERENCES} pictures; take fewer.")
+        most = max(model.references.most for service in SERVICES.values() for model in service.models)
+        return _at_most(name, value, most, f"gives more than {most} pictures; take fewer.")
     return _at_most(name, iter(value), _MOST_ITEMS, f"has more than {_MOST_ITEMS} items; hand over fewer.")
 
 

@@ -15,7 +15,6 @@ from urllib.parse import unquote
 
 from seedream_nb.errors import Problem, did_you_mean, plain, shortened, shown
 from seedream_nb.files import is_there
-from seedream_nb.options import MOST_REFERENCES
 from seedream_nb.references.adapters import Source, is_job, is_meant_as_picture, is_picture, pictures_of, sources_of
 from seedream_nb.references.foreign import guarded
 from seedream_nb.references.limits import wrong
@@ -42,6 +41,7 @@ from seedream_nb.references.written import (
 )
 from seedream_nb.request import Reference
 from seedream_nb.scope import EmptyScope
+from seedream_nb.service import DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -72,6 +72,7 @@ class Lookups:
         attached: gives the content of an attachment of the notebook; raises Problem.
         fetch: gives what lies under a URL on this machine or network, which the service can't reach; raises Problem.
             None: such URLs are refused.
+        most: how many references there may be.
     """
 
     scope: Scope
@@ -80,6 +81,7 @@ class Lookups:
     shown: Callable[[str], Sequence[object]] = EmptyScope().shown
     attached: Callable[[str], bytes] = EmptyScope().attached
     fetch: Callable[[str], bytes] | None = None
+    most: int = DEFAULT.model.references.most
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -334,8 +336,8 @@ class Gathering:
         """What is wrong with those that were added, and with how many there are in all."""
         if not self._is_full:
             return tuple(self._problems)
-        over = self._asked - MOST_REFERENCES
-        told = f"images: found more than {MOST_REFERENCES} references ({self._asked} in all); leave out {over}."
+        over = self._asked - self._lookups.most
+        told = f"images: found more than {self._lookups.most} references ({self._asked} in all); leave out {over}."
         return (*self._problems, Problem(told, reference=True))
 
     def add(self, written: object) -> None:
@@ -414,7 +416,7 @@ class Gathering:
     def _number_of(self, reference: Reference) -> int | None:
         """Return the number of a picture, a new one where it is new; None where there is no room for it."""
         known = self._numbers.get(reference.identity)
-        if known is None and len(self._references) == MOST_REFERENCES:
+        if known is None and len(self._references) == self._lookups.most:
             self._is_full = True
         elif known is None:
             self._references.append(reference)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import unquote_to_bytes
 
 from seedream_nb.errors import LONGEST_LINK, ReplyError
+from seedream_nb.service import SERVICES
 from seedream_nb.service.echoes import WORDS_LIMIT, blotted_link, shown
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ _MEDIA_TYPE = re.compile(r"[a-z]{1,20}/[a-z0-9.+-]{1,40}")
 # What came with its transfer's own marks has the length of its first part before it.
 _START = re.compile(rb"(?:\xef\xbb\xbf)?\s{0,1000}(?:[0-9a-fA-F]{1,8}(?:;[^\r\n]{0,1000})?\r\n)?\s{0,1000}(?=\{)")
 _OTHER_NAMES = frozenset({"data", "image", "images", "image_urls", "urls", "output", "outputs", "result", "results"})
-_IMAGES, _COLON = b'"images"', re.compile(rb"\s{0,1000}:")
+_COLON = re.compile(rb"\s{0,1000}:")
 _BEGIN = re.compile(rb'"(?:https?:|data:image/)')
 _LINK = re.compile(rb'"https?:(?:[^"\\\x00-\x1f]+|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*')
 _IN_TEXT, _STEP_BYTES = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL), 256 * 1024
@@ -142,8 +143,9 @@ class _SenselessError(Exception):
 
 
 def _results(read: _Read, most: int, secret: Secrets) -> Results:
-    items = read.value.get("images") if isinstance(read.value, dict) else None
-    if not isinstance(items, list):
+    named = read.value if isinstance(read.value, dict) else {}
+    items = next((named[name] for name in _list_names() if isinstance(named.get(name), list)), None)
+    if items is None:
         words = _said(read.value)
         raise _SenselessError(f"has no list of pictures{', but says: ' if words else ''}", words)
     texts = [_texts(item, read.lifted) for item in items]
@@ -166,12 +168,14 @@ def _text(item: object, lifted: Sequence[bytes]) -> str:
     """Return the link or the whole picture that an item of the list is, as text."""
     if isinstance(item, dict):
         packed = item.get("b64_json")
-        item = (
-            item.get("image_url")
-            or item.get("url")
-            or (f"data:;base64,{packed}" if packed and isinstance(packed, str) else None)
-        )
+        linked = (item[name] for service in SERVICES.values() for name in service.link_fields if item.get(name))
+        item = next(linked, f"data:;base64,{packed}" if packed and isinstance(packed, str) else None)
     return _lifted_text(item.strip(), lifted) if isinstance(item, str) else ""
+
+
+def _list_names() -> list[str]:
+    """Return what services call the list of their pictures: a reply may be paid for, whichever it is from."""
+    return list(dict.fromkeys(service.pictures_field for service in SERVICES.values()))
 
 
 def _texts(item: object, lifted: Sequence[bytes], depth: int = MOST_DEPTH) -> list[str]:
@@ -324,8 +328,9 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Return an object; one that has several lists of images has all of them, for each may be paid for."""
     value = dict(pairs)
     if len(value) < len(pairs):
-        lists = [each for name, each in pairs if name == "images" and isinstance(each, list)]
-        value |= {"images": [item for each in lists for item in each]} if lists else {}
+        for known in _list_names():
+            lists = [each for name, each in pairs if name == known and isinstance(each, list)]
+            value |= {known: [item for each in lists for item in each]} if lists else {}
     return value
 
 
@@ -386,11 +391,17 @@ def _scanned(content: bytes, most: int) -> Iterator[str]:
 def _first_image(content: bytes) -> int:
     """Return where a reply's list of images begins; its end if nowhere."""
     start = _START.match(content)
-    at = content.find(_IMAGES, start.end()) if start else -1
+    begun = [_after_name(content, f'"{name}"'.encode(), start.end()) for name in _list_names()] if start else []
+    return min(begun, default=len(content))
+
+
+def _after_name(content: bytes, name: bytes, start: int) -> int:
+    """Return where the value of a field begins; the content's end if nowhere."""
+    at = content.find(name, start)
     while at >= 0:
-        if colon := _COLON.match(content, at + len(_IMAGES)):
+        if colon := _COLON.match(content, at + len(name)):
             return colon.end()
-        at = content.find(_IMAGES, at + 1)
+        at = content.find(name, at + 1)
     return len(content)
 
 

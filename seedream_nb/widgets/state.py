@@ -9,6 +9,7 @@ import uuid
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from seedream_nb.errors import SeedreamError
+from seedream_nb.service import DEFAULT
 from seedream_nb.sizes import shape_of, spell_size
 from seedream_nb.widgets.rows import Rows
 from seedream_nb.widgets.tray import Tray
@@ -21,7 +22,15 @@ if TYPE_CHECKING:
     from seedream_nb.session import Session
     from seedream_nb.widgets.messages import Asked
 
-FORM = {"prompt": "", "size": "2K", "aspect": "1:1", "width": 2048, "height": 2048, "max_images": 1, "watermark": True}
+FORM = {
+    "prompt": "",
+    "size": DEFAULT.model.usual_tier,
+    "aspect": "1:1",
+    "width": 2048,
+    "height": 2048,
+    "max_images": 1,
+    "watermark": True,
+}
 MOST_NUMBER = 10**9
 _Draft: TypeAlias = "tuple[dict[str, Any], list[Reference]]"
 """What is in form and tray."""

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seedream_nb.errors import Problem, ReferenceImageError, RequestError, SeedreamError, refused, shortened
-from seedream_nb.options import MOST_REFERENCES
 from seedream_nb.preview import MOST_PIXELS, cheap_preview, preview
 from seedream_nb.widgets.arriving import Arriving
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
 THUMBNAIL = 160
 _NAME = 60
-_FULL = f"{MOST_REFERENCES} references are the most. Remove one first."
+_FULL = "{most} references are the most. Remove one first."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +49,10 @@ class Tray:
         with self._lock:
             return [each.reference for each in self._held]
 
+    @property
+    def _most(self) -> int:
+        return self._session.settings.model.references.most
+
     def hold(self, references: Iterable[Reference]) -> None:
         """Hold exactly these."""
         with self._lock:
@@ -69,8 +72,8 @@ class Tray:
             new = _others(new, self.held())  # another view may have been faster
             if not new:
                 raise SeedreamError(f"{called}: this picture is there already.")
-            if len(self._held) + len(new) > MOST_REFERENCES:
-                raise ReferenceImageError(f"{called}: {_FULL}")
+            if len(self._held) + len(new) > self._most:
+                raise ReferenceImageError(f"{called}: {_FULL.format(most=self._most)}")
             self._take(new)
         self._change()
 
@@ -143,9 +146,9 @@ class Tray:
             SeedreamError: it is too large, there is no place left, it broke off, or it is no picture that can be used.
         """
         name = shortened(Path(name).name, _NAME) or "picture"
-        if len(self.held()) >= MOST_REFERENCES:
+        if len(self.held()) >= self._most:
             self.arriving.forget(key)
-            raise ReferenceImageError(f"{name}: {_FULL}")
+            raise ReferenceImageError(f"{name}: {_FULL.format(most=self._most)}")
         path = self.arriving.receive(key, name, size_bytes, offset, piece)
         if path is None:
             return False
