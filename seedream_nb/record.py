@@ -12,7 +12,7 @@ import anyio.to_thread
 from seedream_nb.generation import fold
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from seedream_nb.generation import Generation, Verbs
@@ -56,6 +56,39 @@ class Record:
 
         if self._is_begun:  # of what could not even be begun the history has nothing to tell
             await _to_its_end(note)
+
+    # -- which lines there are, in the order in which they are written; `begin` comes before them ----------
+
+    async def refused(self, *, tries: int, status: int) -> None:
+        """Tell that the service refused it for now: nothing was billed, and it waits."""
+        await self.note("refused", tries=tries, status=status)
+
+    async def again(self, *, tries: int) -> None:
+        """Tell that it is about to be sent once more: from here on it may be billed."""
+        await self.note("again", tries=tries)
+
+    async def came(self, *, links: list[str], seconds: float, cut_off: bool, refused: list[dict[str, Any]]) -> None:
+        """Tell what a reply gives, before anything of it is fetched; a whole reply, and pictures made, are not told."""
+        more = {"cut_off": True} if cut_off else {}
+        await self.note("links", links=links, **more, **({"refused": refused} if refused else {}), seconds=seconds)
+
+    async def kept_reply(self, raw: str) -> None:
+        """Tell a reply that makes no sense, as it came but for the key."""
+        await self.note("reply", raw=raw)
+
+    async def landed(self, *, index: int, path: str, facts: Mapping[str, Any]) -> None:
+        """Tell that a picture is here, under its name."""
+        await self.note("file", index=index, path=path, **facts)
+
+    async def missed(self, *, index: int, reason: str) -> None:
+        """Tell why a picture is not here; its link is kept."""
+        await self.note("missing", index=index, reason=reason)
+
+    async def ended(
+        self, *, status: str, cost: float | None, seconds: float | None, error: dict[str, str] | None = None
+    ) -> None:
+        """Tell how it ended, and what it cost."""
+        await self.note("end", status=status, cost=cost, seconds=seconds, **({} if error is None else {"error": error}))
 
     @property
     def links(self) -> list[str]:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import errno
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import seedream_nb
 from seedream_nb.journal import Journal, read, write_all
 from seedream_nb.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
-    from pathlib import Path
 
 
 class Disk(Journal):
@@ -129,3 +130,9 @@ def test_what_could_not_be_begun_has_no_end(disk: Disk) -> None:
 
     asyncio.run(tell())
     assert disk.told() == ["intent", "end"]
+
+
+def test_every_line_is_told_by_a_method_of_the_record() -> None:
+    """No step of the work names a line itself: which there are stands in one place."""
+    steps = (Path(seedream_nb.__file__).parent / "fulfil").glob("*.py")
+    assert [step.name for step in steps if "record.note(" in step.read_text("utf-8")] == []

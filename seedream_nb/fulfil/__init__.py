@@ -8,7 +8,7 @@ import time
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from threading import Thread
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio
 
@@ -277,9 +277,9 @@ async def answer(job: Job, tools: Tools, record: Record, inputs: list[str | Inpu
         pause = client.pause_after(reply, tries)
         if pause is None or not job.put_off(pause.seconds, str(pause)):
             return replace(reply, tries=tries)
-        await record.note("refused", tries=tries, status=reply.status)
+        await record.refused(tries=tries, status=reply.status)
         await asyncio.sleep(pause.seconds)
-        await record.note("again", tries=tries + 1)
+        await record.again(tries=tries + 1)
         if record.trouble is not None:  # unwritten, a kill from here on would be told as not billed
             raise unwritable(tools.store.home, record.trouble)
 
@@ -309,10 +309,8 @@ async def note_results(job: Job, tools: Tools, record: Record, results: Results,
     """Write down what a reply gives: pictures that came as a whole first, for the journal only names them."""
     tools.secrets.keep(results.raw)
     await in_thread(lambda: write_inline(tools, record.number, results.links))
-    more: dict[str, Any] = {"cut_off": True} if cut_off else {}
-    if results.refused:
-        more["refused"] = [each.to_record() for each in results.refused]
-    await record.note("links", links=results.links, **more, seconds=elapsed(job))
+    refused = [each.to_record() for each in results.refused]
+    await record.came(links=results.links, seconds=elapsed(job), cut_off=cut_off, refused=refused)
 
 
 async def keep_reply(tools: Tools, record: Record, content: bytes) -> bytes:
@@ -329,7 +327,7 @@ async def keep_reply(tools: Tools, record: Record, content: bytes) -> bytes:
         return kept, kept.decode(errors="surrogateescape")
 
     kept, text = await in_thread(blot)
-    await record.note("reply", raw=text[:JOURNALED_CHARACTERS])
+    await record.kept_reply(text[:JOURNALED_CHARACTERS])
     if len(text) > JOURNALED_CHARACTERS:
         path = tools.store.journal / f"{record.number:04d}-reply.txt"
         with contextlib.suppress(OSError):  # a full disk changes nothing about what is to be told
@@ -341,7 +339,7 @@ async def settle(job: Job, record: Record, results: Results) -> None:
     """Write down the end and hand over what was made."""
     missing = len(results.links) - len(job.pictures)
     status = "partial" if missing or results.refused else "done"
-    await record.note("end", status=status, cost=len(results.links) * job.price, seconds=elapsed(job))
+    await record.ended(status=status, cost=len(results.links) * job.price, seconds=elapsed(job))
     generation = whole(record)
     await hand_over(job, generation, not_fetched(generation, record.trouble) if missing else None)
 
@@ -395,7 +393,7 @@ async def ended(job: Job, tools: Tools, record: Record, reservation: Reservation
             reservation.settle(cost)
         message = tools.blotted_message(str(error)) if isinstance(error, SeedreamError) else None
         told = None if message is None else {"kind": type(error).__name__, "message": message}
-        await record.note("end", status=status, cost=cost, seconds=elapsed(job), error=told)
+        await record.ended(status=status, cost=cost, seconds=elapsed(job), error=told)
         job.update(generation=whole(record) if record.number else None)
         raise
 

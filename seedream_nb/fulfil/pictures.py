@@ -89,10 +89,10 @@ async def bring(tools: Tools, record: Record, place: Place) -> str | None:
         path = await in_thread(lambda: store.settle(part, name))
     except Exception as error:  # noqa: BLE001 - whatever it is, the other pictures must come
         reason = await in_thread(partial(why_missing, tools, record, place, error))
-        await record.note("missing", index=index, reason=reason)
+        await record.missed(index=index, reason=reason)
         return reason
     tools.secrets.forget(place.link)
-    await record.note("file", index=index, path=store.relative(path), **found[-1].to_record())
+    await record.landed(index=index, path=store.relative(path), facts=found[-1].to_record())
     await warm_preview(path, place.side)
     return None
 
