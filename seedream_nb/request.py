@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from seedream_nb.options import CellOptions
     from seedream_nb.service import ReferenceLimits
 
-HAN = re.compile("[\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+HAN = "[\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
+"""A pattern that is made when it is first needed, for that takes a while."""
 _WORD_CHARACTER = re.compile(r"\w")
 _KEPT_FILE = re.compile(r"inputs/([0-9a-f]{64})\.(?:png|jpg)")
 _HALF = re.compile("[\ud800-\udfff]")
@@ -331,8 +332,10 @@ def _counted(value: object) -> int | None:
 
 def _warnings(prompt: str, model: Model) -> Iterator[str]:
     """Yield what the reference page advises against in a prompt."""
-    han = len(HAN.findall(prompt))
-    words = sum(_WORD_CHARACTER.search(each) is not None for each in HAN.sub(" ", prompt).split())
+    if len(prompt) <= min(model.advised_words, model.advised_han):
+        return
+    han = len(re.findall(HAN, prompt))
+    words = sum(_WORD_CHARACTER.search(each) is not None for each in re.sub(HAN, " ", prompt).split())
     if words > model.advised_words:
         yield f"The prompt has {words} words; over {model.advised_words} the model may miss details."
     if han > model.advised_han:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -56,14 +57,23 @@ _AND_ONE = (
 """The rest of "image 1 and 2", which is no number of things: "image 1 and 2 birds"."""
 
 _HAN_AND = r"(?:\s?[-–—~～、至到和与與及]\s?\d{1,2}(?!\s?[\d个個只隻位名条條辆輛朵棵把件头頭匹座]))"  # noqa: RUF001
-_SAID = re.compile(
-    rf"(?<![\d{_LATIN}_./\\-]){_COUNTS}image\s{{0,2}}(?:(?:number|no\.?)\s)?#?(?P<one>\d{{1,2}}{_AND_ONE}){_ENDS}"
-    rf"|(?<![\d{_LATIN}_./\\-])images\s{{1,2}}(?:(?:numbers?|nos?\.?)\s)?#?(?P<several>\d{{1,2}}{_AND}+){_ENDS}"
-    rf"|(?<![地构意蓝版企试力贪草])[图圖][片像]?\s?#?(?P<han>\d{{1,2}}{_HAN_AND}{{0,9}}){_ENDS}"
-    r"(?!\s?[张張幅個个種种套組组份倍页頁])"
-    r"|第\s?(?P<ordinal>\d{1,2})\s?[张張幅][图圖]",
-    re.IGNORECASE,
-)
+_MENTION = re.compile("image|[图圖]", re.IGNORECASE)
+"""What is in each of the following."""
+
+
+@functools.cache
+def _said() -> re.Pattern[str]:
+    """Return the pattern of all mentions, made when there may be one: it takes as long as a whole room's import."""
+    return re.compile(
+        rf"(?<![\d{_LATIN}_./\\-]){_COUNTS}image\s{{0,2}}(?:(?:number|no\.?)\s)?#?(?P<one>\d{{1,2}}{_AND_ONE}){_ENDS}"
+        rf"|(?<![\d{_LATIN}_./\\-])images\s{{1,2}}(?:(?:numbers?|nos?\.?)\s)?#?(?P<several>\d{{1,2}}{_AND}+){_ENDS}"
+        rf"|(?<![地构意蓝版企试力贪草])[图圖][片像]?\s?#?(?P<han>\d{{1,2}}{_HAN_AND}{{0,9}}){_ENDS}"
+        r"(?!\s?[张張幅個个種种套組组份倍页頁])"
+        r"|第\s?(?P<ordinal>\d{1,2})\s?[张張幅][图圖]",
+        re.IGNORECASE,
+    )
+
+
 _QUOTED = re.compile(r'(?<!\d)"[^"]*"|“[^“”]*”|„[^„“”]*[“”]|＂[^＂]*＂|«[^«»]*»|»[^«»]*«|「[^「」]*」|『[^『』]*』')  # noqa: RUF001
 
 
@@ -87,7 +97,7 @@ def worded(parts: Sequence[str | tuple[int, ...]]) -> str:
 def pieces(parts: Sequence[str | tuple[int, ...]]) -> list[str]:
     """Return what each part reads in the prompt; pictures side by side are read as a list, at the first of them."""
     said = " ".join(part for part in parts if isinstance(part, str))
-    called = _in_chinese if len(HAN.findall(said)) > len(_LATIN_WORD.findall(said)) else _in_english
+    called = _in_chinese if len(re.findall(HAN, said)) > len(_LATIN_WORD.findall(said)) else _in_english
     made: list[str] = []
     side_by_side: dict[int, None] = {}
     first = 0
@@ -108,8 +118,10 @@ def said_in(text: str) -> Iterator[Said]:
 
     What is no number of one stays out: "image 4K", "image 3:4", "image 3x3", "images 20 years ago".
     """
+    if not _MENTION.search(text):
+        return
     quoted, place = [found.span() for found in _QUOTED.finditer(text)], 0
-    for found in _SAID.finditer(text):
+    for found in _said().finditer(text):
         while place < len(quoted) and quoted[place][1] <= found.start():
             place += 1
         if place < len(quoted) and quoted[place][0] <= found.start():
