@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from seedream_nb.picture import Picture
     from seedream_nb.request import ImageRequest, Reference
 
-QUALITIES = (75, 60, 40, 20)
+QUALITIES = {75: 1.0, 60: 0.6, 40: 0.4, 20: 0.0}
+"""From the best on; each with what it takes of the best one's bytes at least, so that hopeless ones are not tried."""
 BYTES_A_PIXEL = 0.25
 """A preview that takes more, as grain and foliage do, is made at the next lower quality: fifteen and their sheet stay
 below 1.5 MB."""
@@ -228,11 +229,14 @@ def _encoded_at(side: int, image: Image.Image) -> bytes:
 
 def _encoded_within(image: Image.Image, most_bytes: int) -> bytes:
     """Return a picture as a JPEG of the best quality that takes no more bytes; of the lowest if none does."""
-    small = b""
-    for quality in QUALITIES:
+    small, best_bytes = b"", 0
+    for quality, share in QUALITIES.items():
+        if share * best_bytes > most_bytes:
+            continue
         small = _encoded(image, quality)
         if len(small) <= most_bytes:
             break
+        best_bytes = best_bytes or len(small)
     return small
 
 
@@ -269,7 +273,8 @@ def _small(image: Image.Image, side: int) -> Image.Image:
     from PIL import Image, ImageOps
 
     image.thumbnail((side, side), Image.Resampling.HAMMING, reducing_gap=GAP)  # half of Lanczos's time
-    return _on_white(ImageOps.exif_transpose(image))
+    ImageOps.exif_transpose(image, in_place=True)
+    return _on_white(image)
 
 
 def _scalable(image: Image.Image) -> Image.Image:
@@ -286,7 +291,7 @@ def _on_white(image: Image.Image) -> Image.Image:
     from PIL import Image
 
     if not image.has_transparency_data:
-        return image.convert("RGB")
+        return image if image.mode == "RGB" else image.convert("RGB")  # which would copy it
     seen = image.convert("RGBA")
     white = Image.new("RGBA", seen.size, "white")
     return Image.alpha_composite(white, seen).convert("RGB")

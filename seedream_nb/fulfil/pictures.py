@@ -15,7 +15,7 @@ from seedream_nb.files import is_there
 from seedream_nb.fulfil.parts import keep_aside, keep_old_aside, part_of
 from seedream_nb.fulfil.tools import in_thread
 from seedream_nb.picture import Facts, inspect
-from seedream_nb.preview import preview, side_for
+from seedream_nb.preview import preview, sheet, side_for
 from seedream_nb.record import Record
 from seedream_nb.service.reply import is_inline
 from seedream_nb.store import write_private
@@ -47,6 +47,9 @@ async def download(job: Job, tools: Tools, record: Record, links: list[str]) -> 
     async with asyncio.TaskGroup() as group:
         for place in places(links, job.request.prompt, job.host):
             group.create_task(land(job, tools, record, place, line))
+    if job.followed:  # the sheet that is shown is made where the previews were: that takes no more memory
+        with contextlib.suppress(Exception):  # the result is shown without
+            await in_thread(lambda: sheet(job.pictures))
 
 
 @dataclass(frozen=True, kw_only=True)

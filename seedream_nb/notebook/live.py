@@ -78,6 +78,8 @@ class LiveOutput:
         if self._job.pictures and time.monotonic() - self._shown < TOGETHER_SECONDS:
             self._job.wait_over(TOGETHER_SECONDS / 4)
             return
+        if len(self._job.pictures) == self._job.expected:  # the result follows at once
+            self._job.wait_over(TOGETHER_SECONDS / 4)
         ticking = self._job.phase == "generating" and time.monotonic() - self._ticked >= TICK_SECONDS
         if (version != self._seen and not self._job.over) or ticking:
             self.show()
