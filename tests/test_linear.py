@@ -282,7 +282,7 @@ READ = {
     "generation.inputs:called": "words of a prompt",
     "journal.lines:_LINE": "line of a journal",
     "keys:_COMMENT": "line of .env",
-    "keys:_DOTENV_NAME": "line of .env",
+    "keys:_EXPORT": "line of .env",
     "keys:_KEY_IN_TEXT": "key in a cell",
     "keys:_QUOTED": "line of .env",
     "notebook.cell:_is_option": "number of an option",
