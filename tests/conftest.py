@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import itertools
 import os
 import re
@@ -17,7 +18,7 @@ from seedream_nb.settings import Settings
 from tests.kernel import Kernel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
     from pathlib import Path
 
     from tests.faults.server import FaultServer
@@ -63,6 +64,17 @@ def leads_astray(name: str) -> bool:
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Name what is long by its length: some are whole pictures, and each test's name is handed to each process."""
     return f"{argname}-{len(val)}" if isinstance(val, str | bytes) and len(val) > LONG else None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Keep the tests themselves from being looked at for garbage: they are many, and there to stay."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups

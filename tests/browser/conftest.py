@@ -31,7 +31,8 @@ LANES = 3
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests of this folder, and run those of a module one after the other, in one process."""
-    here = [item for item in items if Path(__file__).parent in item.path.parents]
+    folder = Path(__file__).parent
+    here = [item for item in items if item.path.parent == folder]
     tests, lanes = Counter(item.path for item in here), Counter(range(LANES))
     lane_of = dict[Path, int]()
     for path, count in tests.most_common():
