@@ -159,7 +159,7 @@ def module_of(name: str) -> str:
 
 
 STANDING = [{"job", "job.stops"}]
-"""Circles that are being taken apart."""
+"""Circles that are still to be taken apart."""
 
 
 def circles(graph: dict[str, set[str]]) -> list[set[str]]:
