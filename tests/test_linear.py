@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import functools
+import io
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ from seedream_nb.notebook import cell
 from seedream_nb.notebook.complete import lines as completed
 from seedream_nb.notebook.complete.word import open_word, parted
 from seedream_nb.notebook.verbs import columns
-from seedream_nb.picture import Picture, inspecting
+from seedream_nb.picture import Picture, inspecting, structure
 from seedream_nb.prompt import expand, literal, parts_of, wording
 from seedream_nb.prompt.unmeant import reads_as_object
 from seedream_nb.references import load, resolve, written
@@ -89,6 +90,13 @@ def entry(content: str) -> object:
     for event in ("intent", "file", "links", "end"):
         found.add(Line(event=event, id=1, content=f'"prompt":"{content}'.encode(errors="replace")), Path())
     return found.contains(["a"]), found.is_whole(["a"]), found.asks_for("a"), found.has_content([b"a"])
+
+
+def damaged_lines(text: str) -> object:
+    """Count what is no line of a journal."""
+    content = f"{text}\n".encode(errors="replace")
+    texts = lines._texts(content, len(content), [])  # noqa: SLF001 - reading a file hands over so many bytes
+    return [lines._NOT_BLANK.findall(each) for each in texts]  # noqa: SLF001 - and counts so
 
 
 def journal(folder: Path, text: str, *parts: str) -> Path:
@@ -166,6 +174,7 @@ READINGS: dict[str, tuple[Callable[[str], object], tuple[str, ...]]] = {
     "what a file is": (lambda text: load._what_it_is(text.encode(errors="replace")[:512]), ("<!---->", "<?xml ")),  # noqa: SLF001 - opening hands over so many bytes
     "what a download is": (lambda text: inspecting._described(text.encode(errors="replace")), ("<", "a")),  # noqa: SLF001 - a whole file is no text
     "row of a table": (lambda text: columns.lines_of(text, text), ("%seedream ", "pip install --upgrade ", "a ")),
+    "lines of a journal": (damaged_lines, ("\n", "[\n", "a", "{", "{\n")),
     "line of a journal": (lambda text: lines.parsed(f'{{"v":1,"a":"{text}'.encode(errors="replace")), ("[", "{", "1")),
     "entry of a journal": (entry, ("\\", '"path":"', '"http')),
     "ratio for the sandbox": (asked.ratio_asked, ("1:", "1:1")),
@@ -242,6 +251,35 @@ def test_a_journal_of_one_long_line_is_read_soon(tmp_path: Path, unit: str, part
     assert seconds_of(look) < MOST_SECONDS
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("unit", [b"\n", b"[\n"], ids=["blank", "damaged"])
+def test_a_journal_of_lines_that_are_none_is_read_soon(tmp_path: Path, unit: bytes) -> None:
+    """Of millions of lines that hold no record, each that is not blank is counted as damaged, and none takes time."""
+    path = tmp_path / "journal"
+    path.write_bytes(unit * MEGABYTE)
+    found: list[lines.Lines] = []
+    assert seconds_of(lambda: found.append(lines.read_lines(path))) < SOON_SECONDS / 2
+    assert (found[0].lines, found[0].damaged) == ([], 0 if unit == b"\n" else MEGABYTE)
+
+
+def test_damaged_lines_are_counted_among_whole_ones(tmp_path: Path) -> None:
+    """Lines that are too short, blank, or no object cost neither the next record nor a newer one."""
+    whole = b'{"event":"end","id":1,"at":"x","v":1}\n'
+    (tmp_path / "journal").write_bytes(b"\n[\n" + whole + b" \n{}\n\n" + b' {"v":2}\n' + b"x\n" * 2_500 + whole)
+    found = lines.read_lines(tmp_path / "journal")
+    assert (len(found.lines), found.newer, found.damaged) == (2, 1, 2_502)
+
+
+@pytest.mark.slow
+def test_a_jpeg_of_fill_bytes_is_read_soon() -> None:
+    """16 MB of the bytes that may stand before each part of a JPEG are walked over within a moment."""
+    content = b"\xff\xd8" + b"\xff" * 16 * MEGABYTE
+    whole = b"\xff\xda\0\2\xff\xd9"
+    assert seconds_of(lambda: structure.is_whole_jpeg(io.BytesIO(content))) < SOON_SECONDS / 2
+    assert structure.is_whole_jpeg(io.BytesIO(content + whole))
+    assert not structure.is_whole_jpeg(io.BytesIO(content + whole[:-1]))
+
+
 def test_a_search_of_many_words_is_answered(tmp_path: Path) -> None:
     """A whole page pasted into the search finds what has all its words."""
     kernel = Kernel(tmp_path)
@@ -281,6 +319,8 @@ READ = {
     "generation.inputs:_MARK": "earlier results",
     "generation.inputs:called": "words of a prompt",
     "journal.lines:_LINE": "line of a journal",
+    "journal.lines:_NOT_BLANK": "lines of a journal",
+    "journal.lines:_NO_OBJECTS": "lines of a journal",
     "keys:_COMMENT": "line of .env",
     "keys:_EXPORT": "line of .env",
     "keys:_KEY_IN_TEXT": "key in a cell",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import time
 import zlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -14,11 +15,13 @@ from hypothesis import strategies as st
 
 from seedream_nb.client import Patience
 from seedream_nb.client.heard import MOST_REPLY_BYTES, Heard, understood
+from seedream_nb.client.posting import Post
 from seedream_nb.client.unpacking import Unpacking
 from seedream_nb.errors import ApiError, OutcomeUnknownError, PermissionDeniedError, ReplyError
+from seedream_nb.service.body import Body
 from seedream_nb.service.reply import arrived_results
 from tests.faults.script import POST, Reply
-from tests.posting import KEY, post
+from tests.posting import FOX, KEY, post
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,6 +120,16 @@ ODD: dict[str, Callable[[bytes], bytes]] = {
     "control characters": lambda body: b"HTTP/1.1 200 O\x01K\r\n\r\n" + body,
     "switched protocols": lambda body: b"HTTP/1.1 101 Switching Protocols\r\n\r\n" + body,
     "an odd interim answer": lambda body: b"HTTP/1.1 100 Continue\r\nX-Via : a\r\n\r\n" + OK + b"\r\n" + body,
+    "a blank line within the head": lambda body: (
+        OK + b"\nTransfer-Encoding: chunked\r\n\r\n" + chunked(body, b"9", b"%x" % (len(body) - 9))
+    ),
+    "a blank line before the label": lambda body: OK + b"\r\nContent-Encoding: gzip\r\n\r\n" + gzip.compress(body),
+    "line ends too many": lambda body: OK[:-1] + b"\r\n\nContent-Encoding: gzip\r\n\r\n" + gzip.compress(body),
+    "gzip after an odd line": lambda body: OK + b'Content-Encoding: gzip\r\n\r"\n' + gzip.compress(body),
+    "chunks after an odd line": lambda body: (
+        OK + b'Transfer-Encoding: chunked\r\n\r"\n' + chunked(body, b"9", b"%x" % (len(body) - 9))
+    ),
+    "gzip without a blank line": lambda body: OK + b"Content-Encoding: gzip\r\n" + gzip.compress(body),
     "two bodies": lambda body: OK + b"Content-Length: %d\r\n\r\n" % (2 * len(body)) + body + body,
 }  # fmt: skip
 
@@ -343,6 +356,39 @@ def test_a_garbled_reply_without_an_end_is_not_held_in_memory(fault_server: Faul
     with pytest.raises(OutcomeUnknownError) as failed:
         post(fault_server.url, patience=QUICK)
     assert len(failed.value.content) == MOST_REPLY_BYTES
+
+
+class Dripping:
+    """A line on which a garbled head comes in tiny pieces, and then the reply."""
+
+    def __init__(self, heard: Heard) -> None:
+        """Say nothing yet."""
+        self._heard = heard
+        self._pieces = iter([OK, *[b"1\r\n"] * 12_000, b"\r\n", b"{"])
+
+    async def read_on(self) -> bytes:
+        """Return the next piece."""
+        piece = next(self._pieces, b"")
+        self._heard.add(piece)
+        return piece
+
+
+@pytest.mark.slow
+def test_a_head_in_tiny_pieces_is_not_read_again_for_each() -> None:
+    """Of a head that comes in thousands of pieces, most are only kept: all of it took minutes."""
+
+    async def listen() -> float:
+        sent = Post(
+            url="http://a.example", host="a.example", headers={}, key=None, body=Body(FOX, []), patience=QUICK,
+            on_upload=None, on_pause=None,
+        )  # fmt: skip
+        line: Any = Dripping(sent.heard)
+        began = time.thread_time()
+        await sent._listen(line)  # noqa: SLF001 - what a line says after the parser gave up
+        assert sent.heard.has_content
+        return time.thread_time() - began
+
+    assert asyncio.run(listen()) < 5
 
 
 PIECES = [OK, b"HTTP/1.1 100\r\n", b"\r\n", b"\n", b"{", b"9\r\n", b"\x1f\x8b", b'"images": ["http:', b"\0"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from seedream_nb.client.unpacking import Unpacking
@@ -38,6 +39,8 @@ _STATUS = re.compile(
 _BLANK_LINE = re.compile(rb"(?:\r\n|\n|\r(?!\n))[ \t]{0,9}(?:\r\n|\n|\r)")
 _HEADER = re.compile(rb"[\x00 \t]{0,9}[\w.!#$%&'*+^`|~-][^:\r\n]{0,200}:")
 _SIZE = re.compile(rb"[ \t]{0,99}(?:0x)?([0-9a-f]{1,16})[ \t]{0,99}(?:;[^\r\n]{0,999})?\r?\n", re.IGNORECASE)
+_CONTENT = re.compile(rb"\{|\x1f\x8b\x08")
+"""How JSON begins, and gzip."""
 _PICTURE = re.compile(rb"\xff\xd8\xff|\x89PNG|RIFF")
 _NEXT_SIZE = re.compile(rb"(?:\r?\n)?" + _SIZE.pattern, re.IGNORECASE)
 _NO_SIZE = re.compile(rb"(?:\r?\n)?[ -~]{0,20}\r?\n")
@@ -108,7 +111,7 @@ def understood(data: bytes) -> Answer:
     status, headers, rest = _head(data)
     best: tuple[bool, int, bytes] | None = None
     is_ended = _is_all(rest, headers)
-    for content in _contents(rest, headers):
+    for content in chain(_contents(rest, headers), _further_on(rest, headers)):
         within, is_object = _object_in(content)
         is_ended = is_ended or is_object
         for each in dict.fromkeys((content, within)):
@@ -148,8 +151,8 @@ def _head(data: bytes) -> tuple[int | None, dict[str, str], bytes]:
 
 def _after_line(data: bytes) -> bytes:
     """Return what comes after the first line, where no blank line tells headers and content apart."""
-    start = data.find(b"{")
-    return data[start:] if start >= 0 else b""
+    start = _CONTENT.search(data)
+    return data[start.start() :] if start else b""
 
 
 def _headers(head: bytes) -> dict[str, str]:
@@ -188,8 +191,10 @@ def head_of(data: bytes) -> tuple[int, dict[str, str], bytes] | None:
     """
     if _PICTURE.match(data):
         return OK, {}, data
+    if not _BLANK_LINE.search(data):
+        return None
     status, headers, rest = _head(data)
-    return None if status is None or status < OK or not _BLANK_LINE.search(data) else (status, headers, rest)
+    return None if status is None or status < OK else (status, headers, rest)
 
 
 class Unframing:
@@ -244,6 +249,16 @@ def _contents(rest: bytes, headers: Mapping[str, str]) -> Iterator[bytes]:
         yield _unpacked(each, label)
         if each.startswith(_ZLIB):
             yield _unpacked(each, "deflate")
+
+
+def _further_on(rest: bytes, headers: Mapping[str, str]) -> Iterator[bytes]:
+    """Yield what an answer may hold behind what got between it and its head: a blank line too early, an odd line."""
+    more = rest.lstrip(b"\r\n")
+    end, odd = _BLANK_LINE.search(more, 0, MOST_HEAD_BYTES), _NO_SIZE.match(rest)
+    if end is not None and _HEADER.match(more):
+        yield from _contents(more[end.end() :], {**headers, **_headers(more[: end.start()])})
+    elif odd is not None and not _SIZE.match(rest):
+        yield from _contents(rest[odd.end() :], headers)
 
 
 def _joined(chunks: bytes) -> bytes:

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 QUIET_SECONDS = 0.5
 """How long nothing comes until what came, where HTTP's parser gave it up, is looked at."""
 
+LOOK_AGAIN = 10
+"""How many times as long as one look took, until it is looked again whether more than a head came in tiny pieces."""
+
 NOT_COMPLETE = "It was not sent to its end, so nothing was billed. Check the network, then run it again."
 MAYBE_BILLED = "It may have been billed: your account's usage page at the service shows it. To ask again, run it again."
 
@@ -157,11 +160,12 @@ class Post:
         """
         loop = asyncio.get_running_loop()
         answer: Answer | None = None
-        last, begun = loop.time(), False
+        last, begun, look = loop.time(), False, 0.0
         while tap is not None and not self.heard.is_full:
-            if not begun and self.heard.has_content:
-                begun = True
-                for each in silences:
+            if not begun and (now := loop.time()) >= look:
+                begun = self.heard.has_content
+                look = loop.time() + LOOK_AGAIN * (loop.time() - now)
+                for each in silences if begun else ():
                     each.hear()
             try:
                 async with asyncio.timeout(QUIET_SECONDS):

@@ -27,6 +27,8 @@ MOST_ID = 10**9 - 1
 
 _EVENTS = {event.encode(): event for event in EVENTS}
 _LINE = re.compile(rb'\{"event":"([a-z]+)","id":([0-9]{1,9}),"at":".*,"v":1\}\n')
+_NO_OBJECTS = re.compile(rb"(?:[^{\n]*+\n|[^\n]{0,6}+\n){1,1000}+")
+_NOT_BLANK = re.compile(rb"\S[^\n]*+")
 
 Record = dict[str, Any]
 
@@ -63,12 +65,13 @@ def read_lines(path: Path, offset: int = 0) -> Lines:
     damaged = newer = 0
     whole = content.rfind(b"\n") + 1
     for text in _texts(content, whole, lines):
-        if (record := parsed(text)) is not None:
+        found = _object(text)
+        if (record := _whole(found)) is not None:
             lines += _known(record)
-        elif _is_newer(text):
+        elif _is_newer(found):
             newer += 1
         else:
-            damaged += bool(text.strip())
+            damaged += len(_NOT_BLANK.findall(text))
     if (record := parsed(content[whole:])) is not None:
         lines += _known(record)
         whole = len(content)
@@ -83,12 +86,16 @@ def read(path: Path, offset: int = 0) -> tuple[list[Record], int]:
 
 
 def _texts(content: bytes, end: int, lines: list[Line]) -> Iterator[bytes]:
-    """Put the lines that look as we write them into `lines`; give those that need a closer look."""
+    """Put the lines that look as we write them into `lines`; give those that need a closer look.
+
+    Lines that can't be any, of which a damaged file may have millions, are given a thousand at once.
+    """
     position = 0
     while position < end:
         match = _LINE.match(content, position)
         if match is None:
-            after = content.index(b"\n", position) + 1
+            unread = _NO_OBJECTS.match(content, position, end)
+            after = unread.end() if unread else content.index(b"\n", position) + 1
             yield content[position:after]
         else:
             after = match.end()
@@ -100,7 +107,10 @@ def _texts(content: bytes, end: int, lines: list[Line]) -> Iterator[bytes]:
 
 def parsed(text: bytes) -> Record | None:
     """Return a line as a record that has our version, event, id and time; None where it has not."""
-    record = _object(text)
+    return _whole(_object(text))
+
+
+def _whole(record: Record) -> Record | None:
     fields = (("v", int), ("event", str), ("id", int), ("at", str))
     whole = all(type(record.get(name)) is kind for name, kind in fields) and record["v"] == VERSION
     return record if whole and 0 <= record["id"] <= MOST_ID else None
@@ -113,9 +123,9 @@ def _known(record: Record) -> list[Line]:
     return [Line(event=record["event"], id=record["id"], content=spelled(record))]
 
 
-def _is_newer(text: bytes) -> bool:
+def _is_newer(record: Record) -> bool:
     """Return whether a line is of a later version, which may have other fields altogether."""
-    version = _object(text).get("v")
+    version = record.get("v")
     return type(version) is int and version > VERSION
 
 

@@ -134,13 +134,24 @@ def _first_scan(file: BinaryIO, size_bytes: int) -> int | None:
         segment = file.read(4)
         if segment.startswith(_JPEG_SCAN):
             return position
-        if segment.startswith(b"\xff\xff"):  # a fill byte
-            position += 1
+        if segment.startswith(b"\xff\xff"):  # fill bytes
+            position = _last_of_fill(file, position)
         elif segment.startswith(b"\xff"):
             position += 2 + int.from_bytes(segment[2:], "big")
         else:
             return None
     return None
+
+
+def _last_of_fill(file: BinaryIO, position: int) -> int:
+    """Return where the last of some fill bytes is, of which the first is at a place."""
+    file.seek(position)
+    while piece := file.read(_PIECE_BYTES):
+        kept = piece.lstrip(b"\xff")
+        position += len(piece) - len(kept)
+        if kept:
+            break
+    return position - 1
 
 
 def _ended(stream: BinaryIO) -> BinaryIO:

@@ -40,6 +40,8 @@ _WIDEST = 20
 _MOST_RUNS = 5_000
 """A window that shows more pieces of a key in escapes says nothing else: it goes as a whole."""
 
+_ONLY_ONES = bytes(each == 1 for each in range(256))
+
 _ESCAPES = (b"%", b"\\", b"&#", b"\0")
 _ESCAPE = re.compile(
     rb"(%(?:25){0,3}[0-9a-fA-F]{2}|\\(?:u00|x)[0-9a-fA-F]{2}|&#[xX]0{0,12}[0-9a-fA-F]{2}(?:;|(?![0-9a-fA-F]))"
@@ -167,10 +169,9 @@ def _nearly_whole(content: bytes, secret: str) -> bytearray:
 
 
 def _matching(pattern: bytes, content: bytes, secret: str) -> bytearray:
-    found = bytearray(len(content))
-    for match in re.finditer(pattern % re.escape(secret.encode()), content, re.IGNORECASE):
-        found[slice(*match.span())] = b"\x01" * len(match[0])
-    return found
+    sought, ones = secret.encode(), b"\x01" * len(secret.encode())
+    marked = re.sub(pattern % re.escape(sought), ones, content.replace(b"\x01", b"\0"), flags=re.IGNORECASE)
+    return bytearray(marked.translate(_ONLY_ONES))
 
 
 def _runs(content: bytes, secret: str, run: int) -> bytearray:
@@ -263,11 +264,7 @@ def _kept(content: bytes, found: bytearray) -> Iterator[bytes]:
 
 def _spans(marks: bytearray) -> Iterator[tuple[int, int]]:
     """Give from where to where each run of ones goes."""
-    end = 0
-    while (start := marks.find(1, end)) >= 0:
-        end = marks.find(0, start)
-        end = len(marks) if end < 0 else end
-        yield start, end
+    return (each.span() for each in re.finditer(rb"\x01+", marks))
 
 
 def _spelled(value: object) -> str:
