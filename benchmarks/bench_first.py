@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import tempfile
 import time
@@ -107,10 +108,18 @@ def _by_us(url: str, rest_seconds: float) -> dict[str, Any]:
         return {"ours": seconds, "memory": memory, "steps": steps}
 
 
-def _kernel(url: str) -> Kernel:
+@contextlib.contextmanager
+def _kernel(url: str) -> Iterator[Kernel]:
     # As users have it: compiled modules are kept, although a developer's machine may say otherwise.
-    env = {"NOVITA_API_KEY": "sk_test", "SEEDREAM_BASE_URL": url, "SEEDREAM_BACKEND": None, "SEEDREAM_HOME": None}
-    return Kernel(Path(tempfile.mkdtemp()), env={**env, "PYTHONDONTWRITEBYTECODE": None})
+    env: dict[str, str | None] = {
+        "NOVITA_API_KEY": "sk_test",
+        "SEEDREAM_BASE_URL": url,
+        "SEEDREAM_BACKEND": None,
+        "SEEDREAM_HOME": None,
+    }
+    env["PYTHONDONTWRITEBYTECODE"] = None
+    with tempfile.TemporaryDirectory() as folder, Kernel(Path(folder), env=env) as kernel:
+        yield kernel
 
 
 def _number(kernel: Kernel, code: str) -> int:

@@ -32,8 +32,9 @@ _REMEDY = {
 
 
 IN_PIECES = (
-    "urllib.request", "http.cookiejar", "idna", "h11", "anyio", "anyio._core._sockets", "anyio.abc",
-    "anyio.streams.tls", "anyio.streams.memory", "click", "pygments.lexers",
+    "urllib.request", "http.cookiejar", "idna", "h11", "anyio", "anyio.lowlevel", "anyio._core._tasks",
+    "anyio._core._typedattr", "anyio.abc", "anyio.streams.stapled", "anyio.streams.tls", "anyio._core._sockets",
+    "anyio.streams.memory", "click", "pygments.lexers",
     "PIL.ExifTags", "PIL.TiffTags", "PIL.ImageFile", "PIL.BmpImagePlugin", "PIL.GifImagePlugin",
     "PIL.PpmImagePlugin", "seedream_nb.settings", "seedream_nb.request", "seedream_nb.references.load",
     "seedream_nb.prompt", "seedream_nb.generation", "seedream_nb.references.adapters", "seedream_nb.references.resolve",
