@@ -30,7 +30,7 @@ async def heartbeat():
         await asyncio.sleep(0.005)
         late = max(late, time.perf_counter() - began - 0.005)
 before = peak_kilobytes()
-beating = session.background.start(heartbeat())
+beating = session.background.start(heartbeat)
 session.start("ten", images=[folder / f"{number}.png" for number in range(10)]).result()
 beating.cancel()
 after = peak_kilobytes()

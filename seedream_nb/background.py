@@ -10,6 +10,7 @@ import asyncio
 import atexit
 import concurrent.futures
 import contextlib
+import functools
 import importlib
 import threading
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -49,18 +50,18 @@ class Background:
         """The thread that runs what is started now, or None where there is none."""
         return self._thread
 
-    def start(self, coroutine: Coroutine[Any, Any, Result]) -> concurrent.futures.Future[Result]:
-        """Run `coroutine` on the loop; return at once with the future of its result.
+    def start(self, work: Callable[[], Coroutine[Any, Any, Result]]) -> concurrent.futures.Future[Result]:
+        """Run the coroutine that `work` makes on the loop; return at once with the future of its result.
+
+        It is made there, where no interrupt strikes: none is left behind that nobody took over.
 
         Raises:
             RuntimeError: no thread can be started here.
         """
-        try:
-            with self._running_loop() as loop:
-                return asyncio.run_coroutine_threadsafe(coroutine, loop)
-        except BaseException:
-            coroutine.close()
-            raise
+        answer: concurrent.futures.Future[Result] = concurrent.futures.Future()
+        with self._running_loop() as loop:
+            loop.call_soon_threadsafe(_begin, loop, work, answer)
+        return answer
 
     def call(self, function: Callable[[], Result], *, seconds: float = PATIENT_SECONDS) -> Result:
         """Run a quick function on the loop's thread and return its result.
@@ -157,6 +158,37 @@ async def _cancelled(tasks: Iterable[asyncio.Task[Any]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _begin(
+    loop: asyncio.AbstractEventLoop,
+    work: Callable[[], Coroutine[Any, Any, Result]],
+    answer: concurrent.futures.Future[Result],
+) -> None:
+    """Begin what another thread handed over, and let its future end with it; that it is cancelled ends both."""
+
+    async def run() -> Result:
+        return await work()
+
+    def cancel(answer: concurrent.futures.Future[Result]) -> None:
+        if answer.cancelled():
+            with contextlib.suppress(RuntimeError):  # the loop has ended, and all on it
+                loop.call_soon_threadsafe(task.cancel)
+
+    task = loop.create_task(run())
+    task.add_done_callback(functools.partial(_hand_over, answer))
+    answer.add_done_callback(cancel)
+
+
+def _hand_over(answer: concurrent.futures.Future[Result], task: asyncio.Task[Result]) -> None:
+    if task.cancelled():
+        answer.cancel()
+    if not answer.set_running_or_notify_cancel():
+        return
+    if (error := task.exception()) is not None:
+        answer.set_exception(error)
+    else:
+        answer.set_result(task.result())
 
 
 def _answer(answer: concurrent.futures.Future[Result], function: Callable[[], Result]) -> None:

@@ -67,7 +67,7 @@ class Clients:
         client = self.of(Endpoint(service=DEFAULT, base_url="http://localhost", found=None))
         with tempfile.TemporaryDirectory(prefix="seedream-", ignore_cleanup_errors=True) as folder:
             path = Path(folder) / "picture"
-            doing = background.start(_download(client, url, path))
+            doing = background.start(lambda: _download(client, url, path))
             try:
                 while not doing.done():
                     concurrent.futures.wait([doing], timeout=_POLL_SECONDS)

@@ -8,6 +8,7 @@ import os
 import threading
 import weakref
 from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -159,7 +160,7 @@ class Session(Stays):
                     notices=notices,
                 )
                 self.jobs.add(job)
-            job.start(self.background, fulfil(job, tools, others=others, unready=unready))
+            job.start(self.background, partial(fulfil, job, tools, others=others, unready=unready))
         except RuntimeError as error:
             if job is not None:
                 job.finish(None, no_thread(error))
@@ -301,7 +302,7 @@ class Session(Stays):
         for each in self.history.lacking(running=self.jobs.ids(self.history.home)):
             try:
                 tools = self._tools(for_links(each.backend))
-                tried.append(self._wait(recover(each, tools, service=self.service_host)))
+                tried.append(self._wait(partial(recover, each, tools, service=self.service_host)))
             except StoppedError:
                 raise
             except Exception as error:  # noqa: BLE001 - whatever is wrong with one, the others are paid for too
@@ -323,12 +324,12 @@ class Session(Stays):
         """
         base_url = self.settings.get("base_url")
         client = self._clients.of(Endpoint(service=self.settings.service, base_url=base_url, found=None))
-        return self._wait(client.reach())
+        return self._wait(client.reach)
 
     def close(self) -> None:
         """Give back threads, connections and the lock on the journal. The session can still be used: it begins anew."""
         for client in self._clients.forget():
-            self.background.start(client.aclose()).result()
+            self.background.start(client.aclose).result()
         self.background.stop()
         self._homes.close()
 
@@ -396,7 +397,7 @@ class Session(Stays):
     def _marked(self, mark: str) -> list[Path]:
         return [picture.path for picture in self.history.marked(mark)]
 
-    def _wait(self, work: Coroutine[Any, Any, Result]) -> Result:
+    def _wait(self, work: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
         """Wait for work on the background loop, in a way that an interrupt ends."""
         doing = self.background.start(work)
         try:
@@ -416,7 +417,7 @@ class Session(Stays):
 
         self._learn(endpoint)
         home, client = self._homes.current, self._clients.of(endpoint)
-        self.background.start(client.warm_up()).result()
+        self.background.start(client.warm_up).result()
         return Tools(
             store=home.store,
             journal=home.journal,

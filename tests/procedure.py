@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import anyio
@@ -56,14 +57,14 @@ class Procedure:
         """Begin to fulfil a request."""
         request = make_request(prompt, **options)
         job = Job(request, backend="novita", host=self.host, price=PRICE, timeout=timeout, home=self.home.store.home)
-        job.start(self.background, fulfil(job, self._tools()))
+        job.start(self.background, lambda: fulfil(job, self._tools()))
         return job
 
     def recover(self) -> None:
         """Fetch every picture that is missing."""
         for each in self.home.history:
             if each.links and each.status != "done":
-                self.background.start(recover(each, self._tools(), service=self.host)).result(30)
+                self.background.start(partial(recover, each, self._tools(), service=self.host)).result(30)
 
     def _tools(self) -> Tools:
         return Tools(
@@ -73,6 +74,6 @@ class Procedure:
 
     def close(self) -> None:
         """Give back threads, connections and the journal."""
-        self.background.start(self._client.aclose()).result(5)
+        self.background.start(self._client.aclose).result(5)
         self.background.stop()
         self._homes.close()

@@ -18,7 +18,7 @@ async def _thread_name() -> str:
 
 def test_coroutines_run_on_a_thread_of_their_own() -> None:
     """A coroutine runs on the daemon thread, not on the caller's."""
-    assert Background().start(_thread_name()).result(5) == "seedream"
+    assert Background().start(_thread_name).result(5) == "seedream"
 
 
 def test_all_coroutines_share_one_loop() -> None:
@@ -28,7 +28,7 @@ def test_all_coroutines_share_one_loop() -> None:
     async def loop() -> asyncio.AbstractEventLoop:
         return asyncio.get_running_loop()
 
-    assert background.start(loop()).result(5) is background.start(loop()).result(5)
+    assert background.start(loop).result(5) is background.start(loop).result(5)
 
 
 def test_a_call_returns_what_the_function_returned() -> None:
@@ -49,12 +49,12 @@ def test_a_call_from_the_loop_itself_does_not_wait_for_itself() -> None:
     async def inner() -> int:
         return background.call(lambda: 7)
 
-    assert background.start(inner()).result(5) == 7
+    assert background.start(inner).result(5) == 7
 
 
 def test_the_interpreter_ends_although_work_is_going_on() -> None:
     """The thread is a daemon: it keeps no process alive."""
     background = Background()
-    background.start(asyncio.sleep(60))
+    background.start(lambda: asyncio.sleep(60))
     until(lambda: [each for each in threading.enumerate() if each.name == "seedream"])
     assert all(each.daemon for each in threading.enumerate() if each.name == "seedream")

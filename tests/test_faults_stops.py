@@ -247,7 +247,7 @@ async def die():
 job = session.start("a fox")
 while job.sent is None:
     time.sleep(0.01)
-session.background.start(die())
+session.background.start(die)
 try:
     job.result()
 except errors.OutcomeUnknownError as error:
@@ -258,7 +258,7 @@ async def wait():
     awaited = session.start("another")
     while awaited.sent is None:
         await asyncio.sleep(0.01)
-    session.background.start(die())
+    session.background.start(die)
     await awaited
 
 import asyncio

@@ -66,7 +66,7 @@ def test_a_finalizer_on_our_own_thread_is_told(fault_server: FaultServer, tmp_pa
 ask()
 async def ask_there():
     return ask("there")
-print(PROCESS.the_session().background.start(ask_there()).result(10))
+print(PROCESS.the_session().background.start(ask_there).result(10))
 """
     said = run(fault_server, tmp_path, code)
     assert said.startswith("SeedreamError: This was asked on the thread that works on requests")

@@ -192,10 +192,10 @@ class Job(Stays):
 
     # -- what the work tells -----------------------------------------------------------------------
 
-    def start(self, background: Background, work: Coroutine[Any, Any, None]) -> None:
-        """Begin the work on the background loop."""
+    def start(self, background: Background, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Begin, on the background loop, the work that is made there."""
         self._background = background
-        background.start(self._run(work))
+        background.start(lambda: self._run(work))
         self._thread = background.thread
 
     def update(self, **changes: object) -> None:
@@ -291,8 +291,8 @@ class Job(Stays):
 
     # -- within ------------------------------------------------------------------------------------
 
-    async def _run(self, work: Coroutine[Any, Any, None]) -> None:
-        self._task = asyncio.ensure_future(work)
+    async def _run(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self._task = asyncio.create_task(work())
         if self._future.done():  # stopped before the loop came to it
             self._task.cancel()
         try:
