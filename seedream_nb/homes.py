@@ -50,6 +50,7 @@ class Homes:
         self._known: dict[Path, Home] = {}
         self._used: set[Path] = set()
         self._notice: str | None = None
+        self._left: Home | None = None
         self.begin_anew()
         self._find_earlier_fallback()
 
@@ -62,7 +63,13 @@ class Homes:
         """The folder in force; nothing is written to it by asking."""
         return self._home(self._settings.get("home"))
 
-    def open(self, *, first_paid: bool = False, is_here: Callable[[], bool] = lambda: False) -> tuple[str, ...]:
+    def holding(self, fingerprint: str, backend: str, host: str) -> Home | None:
+        """Return the folder that has the result of exactly this request: the one in force, or the default it is for."""
+        left = self._left if self._settings.source("home") == "default" else None
+        places = filter(None, (self.current, left))
+        return next((each for each in places if each.history.same(fingerprint, backend, host) is not None), None)
+
+    def open(self, *, first_paid: bool = False, is_here: Callable[[], object] = lambda: None) -> tuple[str, ...]:
         """Make the folder ready for writing, or fall back to the user's own if nobody chose it; return what to tell.
 
         One that was used before stays: elsewhere `once` would not find what is paid for, nor anybody the next picture.
@@ -76,7 +83,7 @@ class Homes:
             self.current.store.open()
         except SettingsError as error:
             fallback = fallback_folder()
-            is_used = self._settings.get("home") in self._used or is_here()
+            is_used = self._settings.get("home") in self._used or is_here() is not None
             if self._settings.source("home") != "default" or fallback is None or is_used:
                 raise
             self._fall_back(error.message, fallback)
@@ -124,6 +131,7 @@ class Homes:
             self._fall_back(f"The folder {self._settings.get('home')} can't be written.", fallback)
 
     def _fall_back(self, reason: str, folder: Path) -> None:
+        self._left = self.current
         self._settings.use_home(folder)
         self._notice = f"{reason} Pictures and history are in {folder}."
 

@@ -18,7 +18,7 @@ from seedream_nb.budget import Budget, Tally, is_worker, money
 from seedream_nb.clients import Clients
 from seedream_nb.compose import Composer, as_list, options_again
 from seedream_nb.errors import SeedreamError, SettingsError, StoppedError, WrongOptionError, plain
-from seedream_nb.homes import Homes, need_room, writable_folder
+from seedream_nb.homes import Home, Homes, need_room, writable_folder
 from seedream_nb.job import POLL_SECONDS, Job
 from seedream_nb.jobs import Jobs
 from seedream_nb.journal import Journal
@@ -133,18 +133,18 @@ class Session(Stays):
         bought = self.budget.spent or self.budget.reserved
         notices, unready = tuple[str, ...](), list[SettingsError]()
 
-        def is_here() -> bool:
-            return once and self.history.same(request.fingerprint, endpoint.service.name, endpoint.host) is not None
+        def holding() -> Home | None:
+            return self._homes.holding(request.fingerprint, endpoint.service.name, endpoint.host) if once else None
 
-        with unless(is_here, unready):
-            notices = self._homes.open(first_paid=not endpoint.service.is_free and not bought, is_here=is_here)
+        with unless(holding, unready):
+            notices = self._homes.open(first_paid=not endpoint.service.is_free and not bought, is_here=holding)
         notices += (*self._told.due(endpoint.notices, self.settings.changes), *self._budget_notice())
-        tools = self._tools(endpoint)
+        tools = self._tools(endpoint, holding())
         job: Job | None = None
         try:
             with self.jobs.lock:  # of two that ask for the same at one moment, one sees the other
                 others = self.jobs.under_way(tools.store.home)
-                with unless(is_here, unready):
+                with unless(holding, unready):
                     need_room(tools.store, request, others, folder)
                 job = Job(
                     request,
@@ -412,11 +412,11 @@ class Session(Stays):
         """Remember the key, to be blotted out of all that is kept."""
         self._secrets.learn(endpoint.found.key if endpoint.found else None)
 
-    def _tools(self, endpoint: Endpoint) -> Tools:
+    def _tools(self, endpoint: Endpoint, home: Home | None = None) -> Tools:
         from seedream_nb.fulfil import Tools
 
         self._learn(endpoint)
-        home, client = self._homes.current, self._clients.of(endpoint)
+        home, client = home or self._homes.current, self._clients.of(endpoint)
         self.background.start(client.warm_up).result()
         return Tools(
             store=home.store,
@@ -435,7 +435,7 @@ sessions: weakref.WeakSet[Session] = weakref.WeakSet()
 
 
 @contextlib.contextmanager
-def unless(is_here: Callable[[], bool], unready: list[SettingsError]) -> Iterator[None]:
+def unless(is_here: Callable[[], object], unready: list[SettingsError]) -> Iterator[None]:
     """Collect what keeps a request from being sent, in place of raising it, if its result is here already."""
     try:
         yield

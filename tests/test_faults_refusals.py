@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -259,6 +260,45 @@ def test_the_links_of_a_reply_that_broke_off_are_kept(new_session: NewSession, f
     session.recover()
     assert len(session.history[-1]) == 2
     assert len(fault_server.posts) == 1
+
+
+@pytest.mark.parametrize("links", [1, 2])
+def test_a_reply_that_broke_off_and_was_recovered_sends_nobody_to_recover(
+    new_session: NewSession, fault_server: FaultServer, links: int
+) -> None:
+    """Once all of its links are fetched, the history tells how it broke off and no more of fetching."""
+    broken_reply(fault_server, links=links, whole=False)
+    session = new_session()
+    with pytest.raises(errors.OutcomeUnknownError, match=f"{links} links? had arrived: %seedream recover. It may have"):
+        session.start("a fox", max_images=3).result()
+    assert "%seedream recover" in (session.history[1].error or "")
+    (recovered,) = session.recover()
+    for shown in (recovered, session.history[1], new_session().history[1]):
+        assert "recover" not in (shown.error or "")
+        assert re.fullmatch(r"The connection .*broke after .*\nIt may have been billed.*", shown.error or "")
+
+
+def test_once_says_what_was_paid_for_a_reply_that_broke_off(new_session: NewSession, fault_server: FaultServer) -> None:
+    """What is bought anew since not all of it came tells what it brought and cost before."""
+    broken_reply(fault_server, links=2, whole=False)
+    session = new_session()
+    with pytest.raises(errors.OutcomeUnknownError):
+        session.start("a fox", max_images=4, once=True).result()
+    fault_server.on(POST, Links())
+    again = session.start("a fox", max_images=4, once=True).result()
+    assert again.warnings == ["@1 brought 2 of 4 and was billed (at least 0.06 USD): this was bought anew."]
+
+
+def test_once_says_what_was_paid_where_a_picture_was_refused(
+    new_session: NewSession, fault_server: FaultServer
+) -> None:
+    """A result that lacks a refused picture is bought anew as a whole, and that is told too."""
+    refused = {"error": {"code": "policy", "message": "no"}}
+    fault_server.on(POST, Reply(body=json.dumps({"images": [fault_server.picture(64, 64), refused]}).encode()), Links())
+    session = new_session()
+    assert session.start("a fox", max_images=2, once=True).result().status == "partial"
+    again = session.start("a fox", max_images=2, once=True).result()
+    assert again.warnings == ["@1 brought 1 of 2 and was billed (0.03 USD): this was bought anew."]
 
 
 @pytest.mark.parametrize("first", [True, False], ids=["after recover", "at once"])

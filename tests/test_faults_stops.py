@@ -240,6 +240,40 @@ _, status = os.waitpid(child, 0)
 print(status, running.result().status, session.start("after").result().status)
 """
 
+# The system's resolver hangs, as behind a dead VPN: another thread of asyncio's own pool would be waited for.
+HANGING = """
+import socket, sys, threading, time
+from pathlib import Path
+from seedream_nb.session import Session
+from seedream_nb.settings import Settings
+
+asked = threading.Event()
+def hang(*_, **__):
+    asked.set()
+    time.sleep(300)
+socket.getaddrinfo = hang
+settings = Settings(environ={}, folder=Path.cwd())
+settings.change(base_url="https://service.example", api_key="sk_test")
+job = Session(settings=settings, lingers=sys.argv[1] == "script").start("a fox")
+assert asked.wait(30)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ends", ["script", "kernel"])
+def test_a_resolver_that_hangs_keeps_no_process_from_its_end(tmp_path: Path, ends: str) -> None:
+    """What was not sent is withdrawn, and the thread that looks the name up is left behind."""
+    ran = subprocess.run(
+        [sys.executable, "-c", HANGING, ends], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stderr == (
+        "seedream_nb withdrew 1 of your requests that were not sent yet: the script has ended.\n"
+        if ends == "script"
+        else ""
+    )
+
+
 DEATH = """
 async def die():
     raise SystemExit

@@ -83,6 +83,42 @@ def test_a_read_only_home(new_session: NewSession, tmp_path: Path) -> None:
     assert "can't be written" in default
 
 
+# Its folder holds a fox and is read-only; what two sessions make goes elsewhere, and the second one wants that fox.
+FALLEN_BACK = """
+import pathlib, sys
+from seedream_nb.session import Session
+from seedream_nb.settings import Settings
+
+folder = pathlib.Path(sys.argv[1])
+for prompts in (["a hare"], ["a fox", "a hare", "an owl"]):
+    settings = Settings(environ={}, folder=folder)
+    settings.change(base_url="SERVER", api_key="sk_test")
+    session = Session(settings=settings, lingers=False)
+    for prompt in prompts:
+        made = session.start(prompt, once=True).result()
+        print(prompt, made.id, made[0].path.is_relative_to(folder), made[0].path.is_file())
+    session.close()
+"""
+
+
+@pytest.mark.slow
+def test_once_finds_what_a_read_only_home_holds(
+    new_session: NewSession, fault_server: FaultServer, tmp_path: Path
+) -> None:
+    """In later sessions too, whose pictures go elsewhere from the beginning: what is paid for is not bought again."""
+    made = new_session()
+    made.start("a fox").result()
+    made.close()
+    mount = f"mount --bind {tmp_path} {tmp_path} && mount -o remount,ro,bind {tmp_path}"
+    assert run_on(mount, FALLEN_BACK.replace("SERVER", fault_server.url), tmp_path) == [
+        "a hare 1 False True",
+        "a fox 1 True True",
+        "a hare 1 False True",
+        "an owl 2 False True",
+    ]
+    assert len(fault_server.posts) == 3
+
+
 @posix
 def test_a_folder_that_may_not_be_entered_is_no_crash(tmp_path: Path) -> None:
     """Whether a folder can be made inside one that may not be entered is answered, not raised."""

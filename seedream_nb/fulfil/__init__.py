@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from seedream_nb.budget import money
 from seedream_nb.errors import DownloadError, OutcomeUnknownError, ReplyError, SeedreamError, SettingsError, Unread
 from seedream_nb.fulfil.pictures import download, recover, write_inline
 from seedream_nb.fulfil.tools import Tools, in_thread
-from seedream_nb.generation import lineage
+from seedream_nb.generation import arrived, lineage
 from seedream_nb.job import PHASES, Job, words
 from seedream_nb.preview import warm_references
 from seedream_nb.record import Record
@@ -65,8 +66,7 @@ async def fulfil(job: Job, tools: Tools, *, others: Sequence[Job] = (), unready:
             return await hand_over(job, made)
         for trouble in unready:
             raise trouble
-        if (unknown := await in_thread(lambda: asked_in_vain(job, tools))) is not None:
-            job.notices += (f"@{unknown.id} asked for the same and may have been billed too: {SEE_USAGE}",)
+        job.notices += await in_thread(lambda: paid_before(job, tools))
         return await buy(job, tools, await prepare(job, tools))
 
 
@@ -138,15 +138,27 @@ def refuse_unknown(job: Job, tools: Tools) -> None:
     Raises:
         OutcomeUnknownError: the last that asked for the same, which has no known outcome.
     """
-    if (last := asked_in_vain(job, tools)) is not None:
+    last = asked_last(job, tools)
+    if last is not None and last.status == "unknown":
         told = f"@{last.id} asked for the same, and nobody knows what became of it. This one was not sent."
         raise OutcomeUnknownError(told, hint=f"@{last.id} may have been billed: {SEE_USAGE} {AGAIN}")
 
 
-def asked_in_vain(job: Job, tools: Tools) -> Generation | None:
-    """Return the last generation that asked for the same, if nobody knows what became of it."""
-    last = tools.history.asked_last(job.request.fingerprint, job.backend, job.host)
-    return last if last is not None and last.status == "unknown" else None
+def paid_before(job: Job, tools: Tools) -> tuple[str, ...]:
+    """Tell of the last generation that asked for the same, if it is not all here and something was paid for it."""
+    last = asked_last(job, tools)
+    if last is not None and last.status == "unknown":
+        return (f"@{last.id} asked for the same and may have been billed too: {SEE_USAGE}",)
+    if last is not None and last.status == "partial" and last.cost:
+        brought = f"{len(last.links)} of {last.request.most}"
+        cost = f"{'at least ' if last.error else ''}{money(last.cost)}"
+        return (f"@{last.id} brought {brought} and was billed ({cost}): this was bought anew.",)
+    return ()
+
+
+def asked_last(job: Job, tools: Tools) -> Generation | None:
+    """Return the last generation that asked for the same, whatever became of it."""
+    return tools.history.asked_last(job.request.fingerprint, job.backend, job.host)
 
 
 @asynccontextmanager
@@ -299,8 +311,7 @@ async def salvage(
     if results.links or is_whole:
         await note_results(job, tools, record, results, cut_off=not is_whole)
     if not is_whole:
-        come = f"{len(results.links)} links had arrived: %seedream recover. "
-        error.hint = f"{come if results.links else ''}{error.hint}"
+        error.hint = f"{arrived(len(results.links)) if results.links else ''}{error.hint}"
         raise error
     return results
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from seedream_nb.generation.folding import fold
+from seedream_nb.generation.folding import arrived, fold
 from seedream_nb.generation.inputs import called, inputs_line, lineage, origins, written
 from seedream_nb.generation.value import NOTE_CHARACTERS, Generation, Verbs
 
@@ -10,6 +10,7 @@ __all__ = [
     "NOTE_CHARACTERS",
     "Generation",
     "Verbs",
+    "arrived",
     "called",
     "fold",
     "inputs_line",

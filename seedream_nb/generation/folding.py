@@ -39,6 +39,11 @@ LONGEST_NAME, LONGEST_PATH = 255, 1000
 Record = Mapping[str, Any]
 
 
+def arrived(links: int) -> str:
+    """Say, in an error, that there is something to be fetched; `fold` takes it out again when that was done."""
+    return f"{links} {'link' if links == 1 else 'links'} had arrived: %seedream recover. "
+
+
 def fold(records: Iterable[Record], *, home: Path, alive: bool, verbs: Verbs | None = None) -> Generation | None:
     """Read one generation from its records, of one journal file or of several, in whatever order.
 
@@ -65,6 +70,7 @@ def fold(records: Iterable[Record], *, home: Path, alive: bool, verbs: Verbs | N
         picture = _picture(file, home, mark=f"@{number}.{index}", backend=backend, verbs=verbs)
         if picture is not None:  # the latest that can be read
             pictures[index] = picture
+    missing = _missing(told, have=set(pictures))
     lacks_links = told.is_cut_off and len(told.links) < request.most
     status = _status(told, have=set(pictures), alive=alive, lacks_links=lacks_links)
     return Generation(
@@ -80,9 +86,9 @@ def fold(records: Iterable[Record], *, home: Path, alive: bool, verbs: Verbs | N
         host=_text(intent.get("host")) or "",
         status=status,
         warnings=[*_texts(intent.get("warnings")), *told.refusals],
-        error=_error(told, status) or (CUT_OFF if lacks_links else None),
+        error=_error(told, status, complete=not missing) or (CUT_OFF if lacks_links else None),
         links=told.links,
-        missing=_missing(told, have=set(pictures)),
+        missing=missing,
         sources=_texts(intent.get("sources")),
         notebook=_text(intent.get("notebook")),
         starred=told.starred,
@@ -178,11 +184,12 @@ def _status(told: _Told, *, have: set[int], alive: bool, lacks_links: bool) -> s
     return "stopped" if told.was_refused else "unknown"
 
 
-def _error(told: _Told, status: str) -> str | None:
-    """Return what went wrong, where it is known."""
+def _error(told: _Told, status: str, *, complete: bool) -> str | None:
+    """Return what went wrong, where it is known, as far as it is still so: nobody is sent to fetch what is here."""
     error = told.end.get("error")
     if isinstance(error, Mapping):  # of what is complete by now nothing is wrong any more
-        return None if status == "done" else _text(error.get("message"))
+        message = None if status == "done" else _text(error.get("message"))
+        return message and (message.replace(arrived(len(told.links)), "") if complete else message)
     if status == "failed" and told.refusals:
         return NONE_MADE
     return NOT_TAKEN if status == "stopped" and told.was_refused else None
