@@ -31,6 +31,24 @@ _left_alone: list[object] = []
 """The loops that a forked child has inherited, with all that goes on there."""
 
 
+class Lookups(concurrent.futures.ThreadPoolExecutor):
+    """Looks up the names of hosts for asyncio, each on a daemon thread: the process's end waits for no resolver.
+
+    The threads of the usual one are waited for. Files are written on anyio's threads, not here.
+    """
+
+    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> concurrent.futures.Future[Any]:  # noqa: ANN401 - as the other
+        """Call a function on a thread of its own."""
+        answer: concurrent.futures.Future[Any] = concurrent.futures.Future()
+
+        def call() -> None:
+            if answer.set_running_or_notify_cancel():
+                _answer(answer, lambda: function(*args, **kwargs))
+
+        threading.Thread(target=call, name="seedream lookup", daemon=True).start()
+        return answer
+
+
 class Background:
     """Runs coroutines on a daemon thread that starts when it is first needed."""
 
@@ -91,6 +109,7 @@ class Background:
         with self._lock:
             if self._loop is None:
                 loop = asyncio.new_event_loop()
+                loop.set_default_executor(Lookups())
                 thread = threading.Thread(target=self._run, args=(loop,), name="seedream", daemon=True)
                 thread.start()
                 self._loop, self._thread = loop, thread
