@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import html
+import itertools
 import json
 import re
 from functools import partial
@@ -32,6 +33,9 @@ BLOB = "https://github.com/seedream-nb/seedream-nb/blob/main/"
 
 _SHOWN: dict[str, str] = {}
 """What cells showed, by its place in a page: HTML, which Markdown would read as text of its own."""
+_FEW = 2
+"""Columns of a table that needs no heads to be understood."""
+_TABLE = re.compile("<table>.*?</table>", re.DOTALL)
 _PLACE = re.compile(r"<!--shown (\S+)-->")
 _PICTURE = re.compile(r'data:image/jpeg;base64,([^"]+)"')
 
@@ -67,8 +71,14 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 
 def on_page_content(content: str, page: Page, config: MkDocsConfig, files: Files) -> str:  # noqa: ARG001 - as called
-    """Put in what the cells showed."""
-    return _PLACE.sub(lambda place: _SHOWN[place[1]], content)
+    """Tell the cells of wide tables their heads, which a phone shows beside them; put in what notebooks' cells showed."""
+    return _PLACE.sub(lambda place: _SHOWN[place[1]], _TABLE.sub(_with_heads, content))
+
+
+def _with_heads(table: re.Match[str]) -> str:
+    heads = [re.sub("<[^>]+>", "", head) for head in re.findall("<th[^>]*>(.*?)</th>", table[0])]
+    told = itertools.cycle(["", *(f' data-head="{head}"' for head in heads[1:])])
+    return re.sub("<td", lambda _: f"<td{next(told)}", table[0]) if len(heads) > _FEW else table[0]
 
 
 # -- tutorials -------------------------------------------------------------------------------------
