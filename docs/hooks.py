@@ -71,7 +71,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 
 def on_page_content(content: str, page: Page, config: MkDocsConfig, files: Files) -> str:  # noqa: ARG001 - as called
-    """Tell the cells of wide tables their heads, which a phone shows beside them; put in what notebooks' cells showed."""
+    """Tell the cells of wide tables their heads, which a phone shows beside them; put in what the cells showed."""
     return _PLACE.sub(lambda place: _SHOWN[place[1]], _TABLE.sub(_with_heads, content))
 
 

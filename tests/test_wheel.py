@@ -37,8 +37,8 @@ print(pathlib.Path(sd.__file__).parent)
 """
 
 RUNS_A_CELL = """
-from IPython.testing.globalipapp import start_ipython
-shell = start_ipython()
+from IPython.core.interactiveshell import InteractiveShell
+shell = InteractiveShell.instance()
 shell.run_line_magic("load_ext", "seedream_nb")
 shell.run_line_magic("seedream", "config backend=sandbox")
 shell.run_cell_magic("seedream", "--size 1024x1024 --out fox", "a fox in the snow")

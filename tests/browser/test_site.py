@@ -200,7 +200,7 @@ def test_search_finds_what_the_pages_say(browser: Browser, served: str) -> None:
     beyond: list[str] = []
     page = _opened(browser, "desk", beyond, served)
     page.goto(served)
-    page.get_by_role("textbox", name="Search").fill("budget")
+    page.get_by_role("textbox", name="Search").press_sequentially("budget")  # it listens to keys
     page.locator(".md-search-result__link[href*='settings/']").first.wait_for()
     page.close()
     assert beyond == []
