@@ -9,14 +9,14 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.measure import TIMES, Row, median, median_seconds
-from seedream_nb.archive import History
 from seedream_nb.request import make_request
+from seedream_nb.storage.history import History
 
 GENERATIONS, A_KERNEL, PICTURES = 10_000, 20, 4
 
 FIRST_ACCESS = """
 import pathlib, sys, time
-from seedream_nb.archive import History
+from seedream_nb.storage.history import History
 history = History(pathlib.Path(sys.argv[1]))
 began = time.perf_counter()
 history[-1]

@@ -6,9 +6,9 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.measure import Row, median_seconds
-from seedream_nb.journal import Journal
 from seedream_nb.request import make_request
-from seedream_nb.store import Store
+from seedream_nb.storage.journal import Journal
+from seedream_nb.storage.store import Store
 
 PICTURES = 4
 REQUESTS = 51

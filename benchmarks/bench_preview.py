@@ -53,8 +53,8 @@ def paint(folder: Path) -> None:
 
 def measure(folder: Path) -> dict[str, object]:
     """Make each preview once and return seconds, the peak of memory added, and the size in a notebook."""
-    from seedream_nb.picture import inspect
     from seedream_nb.preview import preview, side_for
+    from seedream_nb.storage.picture import inspect
 
     side = side_for(PICTURES)
     paths = sorted(folder.glob("*.jpg"))

@@ -23,7 +23,6 @@ from seedream_nb.process import PROCESS
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from seedream_nb.archive import History
     from seedream_nb.calls import generate, submit
     from seedream_nb.errors import (
         ApiError,
@@ -44,11 +43,12 @@ if TYPE_CHECKING:
         StillGeneratingError,
         StoppedError,
     )
-    from seedream_nb.generation import Generation
-    from seedream_nb.job import Job
-    from seedream_nb.picture import Picture
+    from seedream_nb.jobs.job import Job
     from seedream_nb.request import ImageRequest
     from seedream_nb.session import Session
+    from seedream_nb.storage.generation import Generation
+    from seedream_nb.storage.history import History
+    from seedream_nb.storage.picture import Picture
     from seedream_nb.widgets import Gallery, Panel, ReferenceTray
 
     history: History
@@ -88,10 +88,10 @@ __all__ = [
 
 _HOMES = {
     "Gallery": "widgets",
-    "Generation": "generation",
+    "Generation": "storage.generation",
     "ImageRequest": "request",
-    "Job": "job",
-    "Picture": "picture",
+    "Job": "jobs.job",
+    "Picture": "storage.picture",
     "ReferenceTray": "widgets",
     "generate": "calls",
     "submit": "calls",
@@ -122,7 +122,7 @@ def panel() -> Panel:
     In a notebook it registers the magics as `%load_ext seedream_nb` does: they are in the cells that the panel writes,
     and in its advice.
     """
-    from seedream_nb.notebook.surroundings import current_shell, refuse_in_terminal
+    from seedream_nb.notebook.scope import current_shell, refuse_in_terminal
     from seedream_nb.widgets import Panel
 
     refuse_in_terminal()
@@ -152,7 +152,7 @@ def _new_session() -> Session:
     from seedream_nb.errors import SeedreamError, SettingsError
 
     try:
-        from seedream_nb.notebook.surroundings import new_session
+        from seedream_nb.notebook.scope import new_session
 
         return new_session()
     except SeedreamError:

@@ -10,9 +10,9 @@ from seedream_nb.process import PROCESS
 if TYPE_CHECKING:
     from typing import Literal, Unpack
 
-    from seedream_nb.generation import Generation
-    from seedream_nb.job import Job
+    from seedream_nb.jobs.job import Job
     from seedream_nb.options import RequestOptions
+    from seedream_nb.storage.generation import Generation
 
 
 @overload
@@ -71,7 +71,7 @@ def submit(
         RequestError: something is wrong with the request; nothing was sent.
         SettingsError: no key, or a folder that can't be written; nothing was sent.
     """
-    from seedream_nb.notebook.surroundings import show_request
+    from seedream_nb.notebook.scope import show_request
 
     read_flag("background", background)  # taken so that the same options go with both
     session = PROCESS.the_session()

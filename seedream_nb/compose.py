@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 from seedream_nb.errors import Problem, ReferenceImageError, RequestError
 from seedream_nb.files import working_folder
-from seedream_nb.generation.inputs import written
 from seedream_nb.options import ALL, SENT, check_options
 from seedream_nb.prompt import Prompt, expanded
 from seedream_nb.references.resolve import Gathering, Lookups, marks_as_text
 from seedream_nb.request import is_series, make_request
 from seedream_nb.scope import EmptyScope, NamesScope
 from seedream_nb.sizes import shape_of
+from seedream_nb.storage.generation import written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -34,11 +34,11 @@ _REMEDY = {
 IN_PIECES = (
     "urllib.request", "http.cookiejar", "idna", "h11", "anyio", "anyio.lowlevel", "anyio._core._tasks",
     "anyio._core._typedattr", "anyio.abc", "anyio.streams.stapled", "anyio.streams.tls", "anyio._core._sockets",
-    "anyio.streams.memory", "click", "pygments.lexers",
-    "PIL.ExifTags", "PIL.TiffTags", "PIL.ImageFile", "PIL.BmpImagePlugin", "PIL.GifImagePlugin",
-    "PIL.PpmImagePlugin", "seedream_nb.settings", "seedream_nb.request", "seedream_nb.references.load",
-    "seedream_nb.prompt", "seedream_nb.generation", "seedream_nb.references.adapters", "seedream_nb.references.resolve",
-    "seedream_nb.compose", "seedream_nb.service", "seedream_nb.archive", "seedream_nb.job",
+    "anyio.streams.memory", "click", "pygments.lexers", "PIL.ExifTags", "PIL.TiffTags", "PIL.ImageFile",
+    "PIL.BmpImagePlugin", "PIL.GifImagePlugin", "PIL.PpmImagePlugin", "seedream_nb.settings", "seedream_nb.request",
+    "seedream_nb.references.load", "seedream_nb.prompt", "seedream_nb.storage.generation",
+    "seedream_nb.references.adapters", "seedream_nb.references.resolve", "seedream_nb.compose",
+    "seedream_nb.service", "seedream_nb.storage.history", "seedream_nb.jobs.job",
 )  # fmt: skip
 """Parts of what follows that would take long in one piece, where they are, each before what imports it."""
 ON_THE_WAY = (
@@ -55,15 +55,15 @@ ON_THE_WAY = (
     "PIL.PngImagePlugin",
     "PIL.WebPImagePlugin",
     "fractions",
-    "seedream_nb.client",
-    "seedream_nb.client.transport",
-    "seedream_nb.fulfil",
+    "seedream_nb.http.client",
+    "seedream_nb.http.transport",
+    "seedream_nb.jobs.pipeline",
     "seedream_nb.view",
 )
 """What a request needs from its beginning to its end, and what its pictures are shown with."""
 WHERE_THERE_ARE = ("PIL.ImageCms", "PIL.ImageDraw", "PIL.ImageFont", "sniffio")
 """What it uses and could do without."""
-IN_A_KERNEL = ("seedream_nb.session", "seedream_nb.notebook.live")
+IN_A_KERNEL = ("seedream_nb.session", "seedream_nb.notebook.output")
 """What a cell needs beside these."""
 IN_THE_SANDBOX = ("PIL.ImageDraw", "PIL.ImageFont", "seedream_nb.sandbox.app", "seedream_nb.sandbox.painter")
 

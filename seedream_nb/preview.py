@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from seedream_nb.errors import plain
 from seedream_nb.files import open_ordinary
-from seedream_nb.picture.structure import opened
 from seedream_nb.references.load import open_picture
 from seedream_nb.service import DEFAULT
+from seedream_nb.storage.structure import opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from PIL import Image, ImageFile
 
-    from seedream_nb.picture import Picture
     from seedream_nb.request import ImageRequest, Reference
+    from seedream_nb.storage.picture import Picture
 
 QUALITIES = {75: 1.0, 60: 0.6, 40: 0.4, 20: 0.0}
 """From the best on; each with what it takes of the best one's bytes at least, so that hopeless ones are not tried."""

@@ -103,7 +103,7 @@ class Process:
         imports.begin_anew()
         for session in _sessions():
             session.begin_anew()
-        for room in ("seedream_nb.journal", "seedream_nb.archive.ledger"):
+        for room in ("seedream_nb.storage.journal", "seedream_nb.storage.index"):
             if room in sys.modules:
                 sys.modules[room].begin_anew()
         for tally in self._tallies:

@@ -15,35 +15,35 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from seedream_nb import needs
 from seedream_nb.background import PATIENT_SECONDS, Background
 from seedream_nb.budget import Budget, Tally, is_worker, money
-from seedream_nb.clients import Clients
 from seedream_nb.compose import Composer, as_list, options_again
 from seedream_nb.errors import SeedreamError, SettingsError, StoppedError, WrongOptionError, plain
-from seedream_nb.homes import Home, Homes, need_room, writable_folder
-from seedream_nb.job import POLL_SECONDS, Job
-from seedream_nb.jobs import Jobs
-from seedream_nb.journal import Journal
+from seedream_nb.http.client import Clients
+from seedream_nb.jobs.job import POLL_SECONDS, Job
+from seedream_nb.jobs.queue import Jobs
 from seedream_nb.keys import Login, Secrets, Unseen
 from seedream_nb.pickling import Stays
 from seedream_nb.scope import EmptyScope
 from seedream_nb.service.endpoint import Endpoint, Told, find_endpoint, for_links, host_of
 from seedream_nb.settings import read_setting, user_folder
+from seedream_nb.storage.journal import Journal
+from seedream_nb.workspace import Home, Homes, need_room, writable_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
     from pathlib import Path
     from typing import Unpack
 
-    from seedream_nb.archive import History, Usage
-    from seedream_nb.client import Patience
     from seedream_nb.errors import Problem
-    from seedream_nb.fulfil import Tools
-    from seedream_nb.generation import Generation
+    from seedream_nb.http.client import Patience
+    from seedream_nb.jobs.pipeline import Tools
     from seedream_nb.options import CellOptions
-    from seedream_nb.picture import Picture
     from seedream_nb.request import ImageRequest
     from seedream_nb.scope import Scope
     from seedream_nb.service import Service
     from seedream_nb.settings import Settings
+    from seedream_nb.storage.generation import Generation
+    from seedream_nb.storage.history import History, Usage
+    from seedream_nb.storage.picture import Picture
 
 OWN_THREAD = "This was asked on the thread that works on requests, perhaps by a finalizer: it would wait for itself."
 BUSY = f"The thread that works on requests did not answer within {PATIENT_SECONDS:.0f} s: something keeps Python busy."
@@ -126,7 +126,7 @@ class Session(Stays):
     def _submit(self, request: ImageRequest, template: str | None, options: CellOptions) -> Job:
         endpoint = self.endpoint()
         self.make_ready(endpoint.service)
-        from seedream_nb.fulfil import fulfil
+        from seedream_nb.jobs.pipeline import fulfil
 
         folder = writable_folder(save) if (save := options.get("save")) is not None else None
         timeout, once = (self._option(name, options.get(name)) for name in ("timeout", "once"))
@@ -292,7 +292,7 @@ class Session(Stays):
 
     def recover(self) -> list[Generation]:
         """Fetch every picture whose link is kept and whose file is missing; return the generations concerned."""
-        from seedream_nb.fulfil import recover
+        from seedream_nb.jobs.pipeline import recover
 
         with contextlib.suppress(SettingsError):  # what storages answer may have the key in it, though they get none
             self._learn(self.endpoint())
@@ -413,7 +413,7 @@ class Session(Stays):
         self._secrets.learn(endpoint.found.key if endpoint.found else None)
 
     def _tools(self, endpoint: Endpoint, home: Home | None = None) -> Tools:
-        from seedream_nb.fulfil import Tools
+        from seedream_nb.jobs.pipeline import Tools
 
         self._learn(endpoint)
         home, client = home or self._homes.current, self._clients.of(endpoint)

@@ -10,10 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from seedream_nb.addresses import is_loopback
-from seedream_nb.binder import on_binder
-from seedream_nb.colab import Colab
 from seedream_nb.errors import Problem, SettingsError, did_you_mean, plain
+from seedream_nb.hosts import Colab, is_loopback, on_binder
 from seedream_nb.keys import CONFIGURED, Key, Unseen, may_hold_key
 from seedream_nb.options import OPTIONS
 from seedream_nb.pickling import Stays

@@ -17,9 +17,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seedream_nb.journal import Journal
 from seedream_nb.session import Session
 from seedream_nb.settings import Settings
+from seedream_nb.storage.journal import Journal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[1]
 FORMS = ("Bmp", "Gif", "Jpeg", "Png", "Ppm")
 IMPORTED_LATE = (
     *("httpcore", "httpx", "anyio._backends._asyncio", *(f"PIL.{form}ImagePlugin" for form in FORMS)),
-    *("seedream_nb.budget", "seedream_nb.client", "seedream_nb.fulfil"),
+    *("seedream_nb.budget", "seedream_nb.http.client", "seedream_nb.jobs.pipeline"),
 )
 PICTURES = 2
 """Pictures that each request asks for."""

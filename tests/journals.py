@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from seedream_nb.journal import Journal, write_all
 from seedream_nb.request import ImageRequest, make_request
+from seedream_nb.storage.journal import Journal, write_all
 
 ROOT = Path(__file__).parents[1]
 

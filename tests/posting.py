@@ -6,11 +6,11 @@ import asyncio
 import os
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
-from seedream_nb.client import Client, Patience, Pause, Reply
+from seedream_nb.http.client import Client, Patience, Pause, Reply
 from seedream_nb.keys import Key
 from seedream_nb.request import make_request
 from seedream_nb.service.body import Body
-from seedream_nb.store import Input
+from seedream_nb.storage.store import Input
 
 if TYPE_CHECKING:
     from collections.abc import Callable

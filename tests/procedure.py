@@ -9,22 +9,22 @@ import anyio
 
 from seedream_nb.background import Background
 from seedream_nb.budget import Budget
-from seedream_nb.client import Client
-from seedream_nb.fulfil import Tools, fulfil, recover
-from seedream_nb.homes import Homes
-from seedream_nb.job import Job
-from seedream_nb.journal import Journal
+from seedream_nb.http.client import Client
+from seedream_nb.jobs.job import Job
+from seedream_nb.jobs.pipeline import Tools, fulfil, recover
 from seedream_nb.keys import Key
 from seedream_nb.request import make_request
 from seedream_nb.settings import Settings
+from seedream_nb.storage.journal import Journal
+from seedream_nb.workspace import Homes
 from tests.posting import KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from seedream_nb.client import Patience
-    from seedream_nb.generation import Verbs
+    from seedream_nb.http.client import Patience
+    from seedream_nb.storage.generation import Verbs
 
 PRICE = 0.03
 

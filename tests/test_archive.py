@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from seedream_nb.archive import History
 from seedream_nb.errors import Problem
 from seedream_nb.request import make_request
+from seedream_nb.storage.history import History
 from tests.journals import Kernel, OtherKernel
 
 ROOT = Path(__file__).parents[1]

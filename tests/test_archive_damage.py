@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedream_nb.archive import History
 from seedream_nb.errors import Problem
 from seedream_nb.request import make_request
+from seedream_nb.storage.history import History
 from seedream_nb.view import bundle, history_bundle
 from seedream_nb.widgets.gallery import entry_of
 from tests.faults import Reply, jpeg

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from seedream_nb.archive import History
+from seedream_nb.storage.history import History
 from tests.journals import ROOT, Kernel, OtherKernel
 
 if TYPE_CHECKING:
@@ -196,7 +196,7 @@ def test_a_forked_child_does_not_wait_for_its_parents_threads(kernel: Kernel) ->
 
 FORK_WHILE_READING = """
 import os, pathlib, signal, sys, threading
-from seedream_nb.archive import History
+from seedream_nb.storage.history import History
 history = History(pathlib.Path(sys.argv[1]))
 held, go = threading.Event(), threading.Event()
 def read():

@@ -15,7 +15,7 @@ from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
 
-from seedream_nb.archive import History
+from seedream_nb.storage.history import History
 from tests.journals import Kernel
 from tests.waiting import tries
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from seedream_nb.binder import KEY_SET, KEY_USED, VARIABLES, on_binder
+from seedream_nb.hosts import KEY_SET, KEY_USED, VARIABLES, on_binder
 from seedream_nb.keys import Login
 from seedream_nb.service import DEFAULT
 from seedream_nb.service.endpoint import find_endpoint

@@ -144,7 +144,7 @@ def test_a_sandbox_that_can_not_paint_is_told(fault_server: FaultServer, tmp_pat
 
 RECORDED = """
 import importlib.abc, threading
-from seedream_nb.job import Job
+from seedream_nb.jobs.job import Job
 
 class Recorder(importlib.abc.MetaPathFinder):
     names = []

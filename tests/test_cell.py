@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seedream_nb.cell import asks_for_help, parse_assignments, read
 from seedream_nb.errors import RequestError, refused
-from seedream_nb.notebook.cell import asks_for_help, parse_assignments, read
-from seedream_nb.notebook.helptext import cell_help
+from seedream_nb.notebook.help import cell_help
 from seedream_nb.options import OPTIONS, CellOptions
 from seedream_nb.request import make_request
 

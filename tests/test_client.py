@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from seedream_nb.client import Client, Reply
-from seedream_nb.client.alive import options
 from seedream_nb.errors import ReplyError
+from seedream_nb.http.client import Client, Reply
+from seedream_nb.http.connection import options
 from seedream_nb.keys import Key
 from seedream_nb.service.body import Body
 from seedream_nb.service.reply import is_reply
@@ -232,7 +232,7 @@ def test_the_key_is_not_shown() -> None:
 FIRST_USE = """
 import asyncio, sys, threading
 from pathlib import Path
-from seedream_nb.client import Client
+from seedream_nb.http.client import Client
 from seedream_nb.request import make_request
 from seedream_nb.service import Body
 

@@ -20,11 +20,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedream_nb.client import Client, Patience, proxy_for
-from seedream_nb.client.downloading import _check_address
 from seedream_nb.errors import DownloadError
+from seedream_nb.http.client import Client, Patience, proxy_for
+from seedream_nb.http.download import _check_address
 from seedream_nb.keys import Key
-from seedream_nb.picture import inspect
+from seedream_nb.storage.picture import inspect
 from tests.faults import Cut, FaultServer, Reply, Stall, jpeg
 
 if TYPE_CHECKING:

@@ -17,10 +17,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from seedream_nb.client import Client, Patience, Pause
-from seedream_nb.client.lines import Connecting
-from seedream_nb.client.unreachable import no_connection
 from seedream_nb.errors import ConnectionFailedError, OutcomeUnknownError, ReferenceImageError, ReplyError
+from seedream_nb.http.client import Client, Patience, Pause
+from seedream_nb.http.connection import Connecting, no_connection
 from seedream_nb.service.body import Body
 from seedream_nb.service.retry import pause_to_connect
 from tests import faults
@@ -249,7 +248,7 @@ def test_slow_is_not_silent(fault_server: FaultServer) -> None:
 
 ASK = """
 import sys
-from seedream_nb.client import Patience
+from seedream_nb.http.client import Patience
 from tests.posting import post
 print(post(sys.argv[1], patience=Patience(silence=1.0)).content.decode())
 """

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from seedream_nb.colab import Colab
 from seedream_nb.errors import SettingsError
+from seedream_nb.hosts import Colab
 from seedream_nb.keys import Login
-from seedream_nb.notebook.verbs.status import where
+from seedream_nb.notebook.verbs.general import where
 from seedream_nb.service import DEFAULT
 from seedream_nb.service.endpoint import find_endpoint
 from seedream_nb.session import Session

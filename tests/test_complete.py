@@ -13,18 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from seedream_nb.notebook.cell import read
+from seedream_nb.cell import read, split
 from seedream_nb.notebook.complete import IDENTIFIER, Completer
 from seedream_nb.notebook.complete.lines import complete
-from seedream_nb.notebook.complete.offers import Offer, Offers
 from seedream_nb.notebook.complete.sources import NotebookSources
-from seedream_nb.notebook.surroundings import NotebookScope
+from seedream_nb.notebook.complete.word import Offer, Offers
+from seedream_nb.notebook.scope import NotebookScope
 from seedream_nb.options import OPTIONS
 from seedream_nb.references.adapters import held
 from seedream_nb.service import DEFAULT
 from seedream_nb.session import Session
 from seedream_nb.settings import Settings
-from seedream_nb.words import split
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

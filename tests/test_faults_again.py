@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
-from seedream_nb.client import Patience
-from seedream_nb.client.posting import Reply as Answer
 from seedream_nb.errors import OutcomeUnknownError, RateLimitError, ServiceError, StillGeneratingError, StoppedError
+from seedream_nb.http.client import Patience
+from seedream_nb.http.upload import Reply as Answer
 from seedream_nb.references.load import born
 from seedream_nb.service.retry import pause_after
 from tests.faults import POST, Cut, Links, Reply
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from seedream_nb.job import Job
+    from seedream_nb.jobs.job import Job
     from tests.faults import FaultServer
     from tests.faults.fixture import Tls
     from tests.kernel import Kernel

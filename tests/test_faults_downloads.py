@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from seedream_nb.client import Patience
 from seedream_nb.errors import DownloadError
+from seedream_nb.http.client import Patience
 from tests.faults import POST, Cut, FaultServer, Links, Reply, Stall, jpeg
 from tests.journals import ROOT
 from tests.posting import KEY
@@ -175,7 +175,7 @@ def test_it_goes_on_from_where_it_stopped(procedure: Procedure, fault_server: Fa
 
 KERNEL = """
 import pathlib, sys
-from seedream_nb.client import Patience
+from seedream_nb.http.client import Patience
 from seedream_nb.errors import DownloadError
 from seedream_nb.session import Session
 from seedream_nb.settings import Settings

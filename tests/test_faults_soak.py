@@ -24,7 +24,7 @@ import pytest
 from PIL import Image
 
 from seedream_nb import errors
-from seedream_nb.client import Patience
+from seedream_nb.http.client import Patience
 from seedream_nb.references.load import born
 from tests.faults import POST, Cut, FaultServer, OnceRead, Reply, Stall, jpeg
 from tests.procedure import PRICE, Procedure
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from seedream_nb.job import Job
+    from seedream_nb.jobs.job import Job
     from seedream_nb.request import Reference
     from tests.faults.fixture import Tls
     from tests.faults.script import Script, Seen, Step

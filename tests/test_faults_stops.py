@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from seedream_nb.job import Job
+    from seedream_nb.jobs.job import Job
     from tests.conftest import NewSession
     from tests.faults import FaultServer
     from tests.faults.script import Seen

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from seedream_nb.client import Patience
 from seedream_nb.errors import ReferenceImageError
+from seedream_nb.http.client import Patience
 from seedream_nb.session import Session
 from seedream_nb.settings import Settings
 from tests.pictures import encoded, gradient

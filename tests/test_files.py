@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from seedream_nb.archive import History
 from seedream_nb.errors import SettingsError
 from seedream_nb.files import plain_name, read_ordinary
-from seedream_nb.journal import Journal, is_alive
 from seedream_nb.keys import Login, find_key
 from seedream_nb.preview import preview
-from seedream_nb.store import Store
+from seedream_nb.storage.history import History
+from seedream_nb.storage.journal import Journal, is_alive
+from seedream_nb.storage.store import Store
 from tests.journals import Kernel
 
 if TYPE_CHECKING:

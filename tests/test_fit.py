@@ -27,7 +27,7 @@ from tests.pictures import SECRETS, chunk, encoded, gradient, noise, segment, te
 from tests.reader import size_of
 
 if TYPE_CHECKING:
-    from seedream_nb.store import Input
+    from seedream_nb.storage.store import Input
 
 from tests.waiting import tries
 

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from seedream_nb.cell import cell_of
 from seedream_nb.errors import ApiError, DownloadError, ReplyError, SeedreamError
-from seedream_nb.job import Job
+from seedream_nb.jobs.job import Job
 from seedream_nb.notebook.verbs import run
 from seedream_nb.request import make_request
 from seedream_nb.scope import EmptyScope
 from seedream_nb.session import Session
 from seedream_nb.settings import Settings
 from seedream_nb.view import bundle, history_bundle, job_bundle, request_bundle
-from seedream_nb.view.cells import cell_of
 from tests.faults.script import POST, Reply
 from tests.pictures import gradient
 

@@ -26,7 +26,7 @@ from tests.waiting import until
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from seedream_nb.job import Job
+    from seedream_nb.jobs.job import Job
     from seedream_nb.session import Session
     from tests.conftest import NewSession
     from tests.faults.server import FaultServer

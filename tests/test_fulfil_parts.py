@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from seedream_nb.client.part import rest_of
-from seedream_nb.fulfil.parts import LEFT_SECONDS, keep_aside, keep_old_aside, part_of
-from seedream_nb.journal import Journal
-from seedream_nb.store import Store
+from seedream_nb.http.download import rest_of
+from seedream_nb.jobs.downloads import LEFT_SECONDS, keep_aside, keep_old_aside, part_of
+from seedream_nb.storage.journal import Journal
+from seedream_nb.storage.store import Store
 from tests.journals import OtherKernel
 
 if TYPE_CHECKING:

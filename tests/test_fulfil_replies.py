@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from seedream_nb import errors
-from seedream_nb.journal import Journal
+from seedream_nb.storage.journal import Journal
 from seedream_nb.view import generation_bundle, job_bundle
-from seedream_nb.widgets.rows import Rows
+from seedream_nb.widgets.state import Rows
 from tests.faults.pictures import jpeg
 from tests.faults.script import POST, Reply
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from seedream_nb.client import Patience
 from seedream_nb.errors import (
     ConnectionFailedError,
     DownloadError,
@@ -18,7 +17,8 @@ from seedream_nb.errors import (
     StillGeneratingError,
     StoppedError,
 )
-from seedream_nb.journal import Journal, read, write_all
+from seedream_nb.http.client import Patience
+from seedream_nb.storage.journal import Journal, read, write_all
 from seedream_nb.view import progress
 from tests.faults import jpeg
 from tests.faults.script import POST, Links, Reply, Stall
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from seedream_nb.job import Job
+    from seedream_nb.jobs.job import Job
     from seedream_nb.session import Session
     from tests.conftest import NewSession
     from tests.faults.server import FaultServer

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from seedream_nb.errors import SeedreamError
-from seedream_nb.generation import Generation, called, fold, inputs_line, lineage, origins, written
-from seedream_nb.generation.folding import CUT_OFF
-from seedream_nb.picture import Picture
 from seedream_nb.request import ImageRequest, Reference, make_request
+from seedream_nb.storage.folding import CUT_OFF, fold
+from seedream_nb.storage.generation import Generation, called, inputs_line, lineage, origins, written
+from seedream_nb.storage.picture import Picture
 
 HOME = Path("home").absolute()
 REQUEST = make_request("a fox in the snow", max_images=2)

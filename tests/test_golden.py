@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from seedream_nb.archive import History
-from seedream_nb.fulfil import FROM_HISTORY
-from seedream_nb.notebook.cell import read
+from seedream_nb.cell import read
+from seedream_nb.jobs.pipeline import FROM_HISTORY
 from seedream_nb.notebook.verbs import run
 from seedream_nb.options import ALL, Option
 from seedream_nb.request import ImageRequest
 from seedream_nb.scope import EmptyScope
 from seedream_nb.session import Session
 from seedream_nb.settings import Settings
-from seedream_nb.store import Store
+from seedream_nb.storage.history import History
+from seedream_nb.storage.store import Store
 from seedream_nb.view import bundle, history_bundle
 
 if TYPE_CHECKING:

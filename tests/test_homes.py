@@ -122,7 +122,7 @@ def test_once_finds_what_a_read_only_home_holds(
 @posix
 def test_a_folder_that_may_not_be_entered_is_no_crash(tmp_path: Path) -> None:
     """Whether a folder can be made inside one that may not be entered is answered, not raised."""
-    code = "import os, sys; from seedream_nb.homes import may_be_written; from pathlib import Path\n"
+    code = "import os, sys; from seedream_nb.workspace import may_be_written; from pathlib import Path\n"
     code += "if os.geteuid() == 0: os.setgroups([]); os.setuid(65534)\n"
     code += "print(may_be_written(Path(sys.argv[1]) / 'deep' / 'home'))"
     (tmp_path / "closed").mkdir(mode=0)
@@ -330,7 +330,7 @@ def test_a_journal_of_a_newer_version(new_session: NewSession, tmp_path: Path) -
 FULL = """
 import json, os, pathlib, sys
 from seedream_nb.errors import SeedreamError
-from seedream_nb.journal import read
+from seedream_nb.storage.journal import read
 from seedream_nb.session import Session
 from seedream_nb.settings import Settings
 from tests.faults import POST, FaultServer, Links, Reply, jpeg

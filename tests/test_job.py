@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from seedream_nb.background import Background
-from seedream_nb.client import Pause
 from seedream_nb.errors import (
     ConnectionFailedError,
     OutcomeUnknownError,
@@ -24,8 +23,9 @@ from seedream_nb.errors import (
     StillGeneratingError,
     StoppedError,
 )
-from seedream_nb.job import Job, stops
-from seedream_nb.jobs import Jobs
+from seedream_nb.http.client import Pause
+from seedream_nb.jobs.job import Job, going_on, too_late
+from seedream_nb.jobs.queue import Jobs
 from seedream_nb.request import make_request
 
 if TYPE_CHECKING:
@@ -489,7 +489,7 @@ def test_a_stop_in_the_sandbox_speaks_of_no_bill(expected: int | None, late: boo
     job = Job(make_request("a fox"), backend="sandbox", host="sandbox", price=0.03, timeout=10)
     job.commit()
     job.update(expected=expected)
-    told = str(stops.too_late(job, 1.0) if late else stops.going_on(job))
+    told = str(too_late(job, 1.0) if late else going_on(job))
     assert "sandbox" in told
     assert "may be billed" not in told
     assert "paid" not in told

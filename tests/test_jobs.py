@@ -9,8 +9,8 @@ import asyncio
 from pathlib import Path
 
 from seedream_nb.errors import SeedreamError
-from seedream_nb.job import Job
-from seedream_nb.jobs import Jobs
+from seedream_nb.jobs.job import Job
+from seedream_nb.jobs.queue import Jobs
 from seedream_nb.request import make_request
 
 HOME = Path("/pictures")

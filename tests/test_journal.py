@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedream_nb.journal import MOST_RAW, SILENT_SECONDS, Journal, is_alive, is_own, read, read_lines, unwritten
+from seedream_nb.storage.journal import MOST_RAW, SILENT_SECONDS, Journal, is_alive, is_own, read, read_lines, unwritten
 from tests.journals import Disk
 
 ROOT = Path(__file__).parents[1]
@@ -27,7 +27,7 @@ posix = pytest.mark.skipif(os.name == "nt", reason="Windows has neither modes no
 
 WRITE_AND_WAIT = """
 import pathlib, sys, time
-from seedream_nb.journal import Journal
+from seedream_nb.storage.journal import Journal
 journal = Journal(pathlib.Path(sys.argv[1]))
 journal.append("intent", 1)
 print(journal.path, flush=True)
@@ -208,7 +208,7 @@ def test_a_torn_line_does_not_spoil_the_next(tmp_path: Path) -> None:
 # A limit on the file's size stands in for a full disk: the write stops half way and raises OSError.
 TEAR = """
 import pathlib, resource, signal, sys
-from seedream_nb.journal import Journal
+from seedream_nb.storage.journal import Journal
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 journal = Journal(pathlib.Path(sys.argv[1]))
 journal.append("intent", 1)
@@ -391,7 +391,7 @@ def test_a_writer_on_a_disk_without_locks(
 
 FORK = """
 import os, pathlib, sys, time
-from seedream_nb.journal import Journal
+from seedream_nb.storage.journal import Journal
 journal = Journal(pathlib.Path(sys.argv[1]))
 journal.append("intent", 1)
 child = os.fork()

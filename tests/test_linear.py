@@ -16,30 +16,39 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import seedream_nb
-from seedream_nb import addresses, errors, keys, options, request, sizes, store, words
-from seedream_nb.archive import History, ledger, leftover
-from seedream_nb.generation import inputs
-from seedream_nb.journal import Line, lines
-from seedream_nb.notebook import cell
+from seedream_nb import cell, errors, keys, options, request, sizes, wording
+from seedream_nb import cell as words
+from seedream_nb import hosts as addresses
+from seedream_nb.notebook import text_table as columns
 from seedream_nb.notebook.complete import lines as completed
 from seedream_nb.notebook.complete.word import open_word, parted
-from seedream_nb.notebook.verbs import columns
-from seedream_nb.picture import Picture, inspecting, structure
-from seedream_nb.prompt import expand, literal, parts_of, wording
-from seedream_nb.prompt.unmeant import reads_as_object
+from seedream_nb.prompt import expand, literal, parts_of
 from seedream_nb.references import load, resolve, written
-from seedream_nb.sandbox import asked, palette, rules
+from seedream_nb.sandbox import painter as palette
 from seedream_nb.sandbox import references as sandbox_references
+from seedream_nb.sandbox import rules
+from seedream_nb.sandbox import rules as asked
 from seedream_nb.scope import EmptyScope, NamesScope
+from seedream_nb.service import DEFAULT, Model
 from seedream_nb.service.endpoint import host_of
-from seedream_nb.store import Store
+from seedream_nb.storage import generation as inputs
+from seedream_nb.storage import history as leftover
+from seedream_nb.storage import index as ledger
+from seedream_nb.storage import journal as lines
+from seedream_nb.storage import picture as inspecting
+from seedream_nb.storage import store, structure
+from seedream_nb.storage.history import History
+from seedream_nb.storage.journal import Line
+from seedream_nb.storage.picture import Picture
+from seedream_nb.storage.store import Store
+from seedream_nb.unmeant import reads_as_object
 from seedream_nb.view import markup
 from tests.journals import Kernel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from seedream_nb.notebook.complete.offers import Offer
+    from seedream_nb.notebook.complete.word import Offer
 
 PACKAGE = Path(seedream_nb.__file__).parent
 MEGABYTE, SHORT = 1_000_000, 30_000
@@ -61,6 +70,10 @@ UNITS = (
 
 class Nothing:
     """What a notebook offers in which there is one name."""
+
+    def model(self) -> Model:
+        """Return the model that requests are for."""
+        return DEFAULT.model
 
     def names(self) -> list[str]:
         """Return the one name."""
@@ -290,66 +303,66 @@ def test_a_search_of_many_words_is_answered(tmp_path: Path) -> None:
 
 # -- that none is forgotten ----------------------------------------------------------------------------
 
-OTHERS = ("client.", "service.")
+OTHERS = ("http.", "service.")
 """Rooms that read what comes from the network: not in this table yet, each has tests of its own for long replies."""
 
 OURS = {
     "needs:_numbers": "the version of an installed library",
-    "notebook.surroundings:_RESULT": "names of variables",
-    "sandbox.folder:_sweep": "names of files in the temporary folder",
-    "sandbox.palette:NIGHT": "a table of our own",
+    "notebook.scope:_RESULT": "names of variables",
+    "sandbox.app:_sweep": "names of files in the temporary folder",
+    "sandbox.painter:NIGHT": "a table of our own",
     "sandbox.refusals:failures": "what the developer who starts the sandbox writes",
-    "store:_ID": "names of files",
-    "store:_PART_NAME": "names of files",
-    "store:_PICTURE_NAME": "names of files",
-    "notebook.shown:Shown.pictures": "a mark of at most eleven characters",
+    "storage.store:_ID": "names of files",
+    "storage.store:_PART_NAME": "names of files",
+    "storage.store:_PICTURE_NAME": "names of files",
+    "notebook.displayed:Shown.pictures": "a mark of at most eleven characters",
     "references.load:_CANT": "sixty characters of what Pillow says",
     "references.metadata:_MARKER": "two bytes",
 }
 """Patterns that meet no text of others, or none that is long."""
 
 READ = {
-    "addresses:_NUMERIC": "host",
-    "archive:_MARK": "earlier results",
-    "archive.ledger:_PATH": "entry of a journal",
-    "archive.ledger:_STRING": "entry of a journal",
-    "archive.leftover:_BOUND": "line of a journal",
+    "hosts:_NUMERIC": "host",
+    "storage.history:_MARK": "earlier results",
+    "storage.index:_PATH": "entry of a journal",
+    "storage.index:_STRING": "entry of a journal",
+    "storage.history:_BOUND": "line of a journal",
     "errors:_HALF": "line with links",
     "errors:_LINK": "line with links",
-    "generation.inputs:_MARK": "earlier results",
-    "generation.inputs:called": "words of a prompt",
-    "journal.lines:_LINE": "line of a journal",
-    "journal.lines:_NOT_BLANK": "lines of a journal",
-    "journal.lines:_NO_OBJECTS": "lines of a journal",
+    "storage.generation:_MARK": "earlier results",
+    "storage.generation:called": "words of a prompt",
+    "storage.journal:_LINE": "line of a journal",
+    "storage.journal:_NOT_BLANK": "lines of a journal",
+    "storage.journal:_NO_OBJECTS": "lines of a journal",
     "keys:_COMMENT": "line of .env",
     "keys:_EXPORT": "line of .env",
     "keys:_KEY_IN_TEXT": "key in a cell",
     "keys:_QUOTED": "line of .env",
-    "notebook.cell:_is_option": "number of an option",
-    "notebook.cell:_name": "variable",
-    "notebook.cell:_seconds": "seconds",
-    "notebook.cell:_whole": "count",
+    "cell:_is_option": "number of an option",
+    "cell:_name": "variable",
+    "cell:_seconds": "seconds",
+    "cell:_whole": "count",
     "notebook.complete.lines:_first_line": "tab elsewhere",
     "notebook.complete.lines:_in_prompt": "tab in a prompt",
     "notebook.complete.lines:complete": "tab on a line",
-    "notebook.verbs.columns:_COMMAND": "row of a table",
+    "notebook.text_table:_COMMAND": "row of a table",
     "prompt:_MARKS": "expressions",
-    "prompt.expressions:NAME": "expressions",
-    "prompt.expressions:_CONVERSION": "expressions",
-    "prompt.expressions:_FORMAT_TEXT": "expressions",
-    "prompt.expressions:_NEXT_IN_BRACKETS": "expressions",
-    "prompt.expressions:_STRING": "expressions",
-    "prompt.expressions:_TEX": "expressions",
-    "prompt.links:_BARE": "expressions",
-    "prompt.links:_IN_ANGLES": "expressions",
-    "prompt.unmeant:_ADDRESS": "text of a value",
-    "prompt.wording:_LATIN_WORD": "language of a prompt",
-    "prompt.wording:_QUOTED": "numbers in a prompt",
-    "prompt.wording:_RUNS_ON": "numbers in a prompt",
-    "prompt.wording:_MENTION": "numbers in a prompt",
-    "prompt.wording:_said": "numbers in a prompt",
-    "prompt.wording:pieces": "language of a prompt",
-    "prompt.wording:_numbers": "numbers in a prompt",
+    "prompt:NAME": "expressions",
+    "prompt:_CONVERSION": "expressions",
+    "prompt:_FORMAT_TEXT": "expressions",
+    "prompt:_NEXT_IN_BRACKETS": "expressions",
+    "prompt:_STRING": "expressions",
+    "prompt:_TEX": "expressions",
+    "prompt:_BARE": "expressions",
+    "prompt:_IN_ANGLES": "expressions",
+    "unmeant:_ADDRESS": "text of a value",
+    "wording:_LATIN_WORD": "language of a prompt",
+    "wording:_QUOTED": "numbers in a prompt",
+    "wording:_RUNS_ON": "numbers in a prompt",
+    "wording:_MENTION": "numbers in a prompt",
+    "wording:_said": "numbers in a prompt",
+    "wording:pieces": "language of a prompt",
+    "wording:_numbers": "numbers in a prompt",
     "references.load:_RAW_STARTS": "raw photo",
     "references.load:_what_it_is": "what a file is",
     "references.written:_DRIVE": "address of a file",
@@ -369,9 +382,9 @@ READ = {
     "request:_KEPT_FILE": "kept file in a record",
     "request:_WORD_CHARACTER": "words of a prompt",
     "request:_warnings": "words of a prompt",
-    "sandbox.asked:number_asked": "number for the sandbox",
-    "sandbox.asked:ratio_asked": "ratio for the sandbox",
-    "sandbox.palette:spoken": "colours for the sandbox",
+    "sandbox.rules:number_asked": "number for the sandbox",
+    "sandbox.rules:ratio_asked": "ratio for the sandbox",
+    "sandbox.painter:spoken": "colours for the sandbox",
     "sandbox.references:DATA": "sandbox's reference",
     "sandbox.rules:_size": "sandbox's size",
     "sizes:_guess": "size in the middle",
@@ -379,9 +392,9 @@ READ = {
     "sizes:_of_table": "size",
     "sizes:_ratio": "ratio",
     "sizes:shape_of": "width and height",
-    "store:_TOLD_ID": "line of a journal",
-    "store:_WINDOWS_NAMES": "name of a file",
-    "words:quoted": "quoted word",
+    "storage.store:_TOLD_ID": "line of a journal",
+    "storage.store:_WINDOWS_NAMES": "name of a file",
+    "cell:quoted": "quoted word",
 }
 """Every other pattern, and the reading in which it meets a megabyte."""
 

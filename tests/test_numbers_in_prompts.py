@@ -11,9 +11,9 @@ import pytest
 from seedream_nb.compose import Composer, options_again
 from seedream_nb.errors import RequestError
 from seedream_nb.prompt import expanded
-from seedream_nb.prompt.wording import said_in
 from seedream_nb.scope import NamesScope
 from seedream_nb.settings import Settings
+from seedream_nb.wording import said_in
 from tests.pictures import gradient
 
 if TYPE_CHECKING:

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from seedream_nb.cell import cell_of
 from seedream_nb.errors import SeedreamError, SettingsError
 from seedream_nb.files import working_folder
 from seedream_nb.session import Session
 from seedream_nb.settings import Settings
 from seedream_nb.view import bundle, history_bundle
-from seedream_nb.view.cells import cell_of
 
 if TYPE_CHECKING:
     from tests.conftest import NewSession

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from seedream_nb.errors import Problem, ReferenceImageError
-from seedream_nb.picture import inspect
-from seedream_nb.picture.structure import is_whole_jpeg
 from seedream_nb.preview import cheap_preview, preview
 from seedream_nb.references.encode import fit
 from seedream_nb.references.load import NotAPicture, born, open_picture
+from seedream_nb.storage.picture import inspect
+from seedream_nb.storage.structure import is_whole_jpeg
 from tests.pictures import chunk, encoded, gradient, noise, page, segment, tiff
 
 if TYPE_CHECKING:

@@ -32,7 +32,7 @@ from types import SimpleNamespace
 from typing import get_type_hints
 from IPython.core.interactiveshell import InteractiveShell
 import seedream_nb as sd
-from seedream_nb.archive import History
+from seedream_nb.storage.history import History
 from seedream_nb.notebook.complete.lines import complete
 from seedream_nb.process import PROCESS
 from tests import docs

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedream_nb.notebook import outputs as kept
-from seedream_nb.notebook.outputs import MOST_BYTES, MOST_OUTPUTS, Output, Outputs
+from seedream_nb.notebook import displayed as kept
+from seedream_nb.notebook.displayed import MOST_BYTES, MOST_OUTPUTS, Output, Outputs
 
 if TYPE_CHECKING:
     from types import FrameType

@@ -28,15 +28,15 @@ from seedream_nb.errors import (
 from seedream_nb.pickling import HERE
 from seedream_nb.process import PROCESS
 from seedream_nb.view import bundle
-from seedream_nb.widgets.messages import RefusedError
+from seedream_nb.widgets.protocol import RefusedError
 from tests.faults.script import POST, Links
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from seedream_nb.generation import Generation
     from seedream_nb.session import Session
+    from seedream_nb.storage.generation import Generation
     from tests.conftest import NewSession
     from tests.faults.server import FaultServer
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from seedream_nb.errors import SeedreamError
-from seedream_nb.picture import Picture, inspect
+from seedream_nb.storage.picture import Picture, inspect
 
 KINDS = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 

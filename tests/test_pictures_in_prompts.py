@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from seedream_nb.compose import Composer
 from seedream_nb.errors import Problem, ReferenceImageError, RequestError
-from seedream_nb.notebook.attachments import attached
+from seedream_nb.notebook.scope import attached
 from seedream_nb.prompt import Link, expand, literal, parts_of
 from seedream_nb.scope import NamesScope
 from seedream_nb.settings import Settings

@@ -21,11 +21,6 @@ import trustme
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedream_nb.client import Client, Patience
-from seedream_nb.client.lines import Connecting
-from seedream_nb.client.proxies import proxy_for
-from seedream_nb.client.trust import authorities
-from seedream_nb.client.unreachable import no_connection
 from seedream_nb.errors import (
     ConnectionFailedError,
     DownloadError,
@@ -34,6 +29,9 @@ from seedream_nb.errors import (
     SeedreamError,
     SettingsError,
 )
+from seedream_nb.http.client import Client, Patience
+from seedream_nb.http.connection import Connecting, authorities, no_connection
+from seedream_nb.http.proxy import proxy_for
 from seedream_nb.service.body import Body
 from seedream_nb.session import Session
 from seedream_nb.settings import Settings

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import seedream_nb
-from seedream_nb.journal import Journal, read, write_all
-from seedream_nb.record import Record
+from seedream_nb.jobs.entries import Record
+from seedream_nb.storage.journal import Journal, read, write_all
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine

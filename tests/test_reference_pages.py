@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from seedream_nb.request import ImageRequest
-    from seedream_nb.store import Input
+    from seedream_nb.storage.store import Input
 
 
 def sent(request: ImageRequest, *inputs: str | Input) -> dict[str, Any]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from seedream_nb.generation import Generation
+    from seedream_nb.storage.generation import Generation
     from seedream_nb.view import Bundle
 
 SIZES = ("1024x1024", "864x1536", "1536x864", "1680x720")

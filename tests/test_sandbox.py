@@ -20,9 +20,8 @@ import pytest
 from PIL import Image
 
 from seedream_nb.sandbox import create_app
-from seedream_nb.sandbox.asked import how_many, number_asked, pixels, ratio_asked
 from seedream_nb.sandbox.refusals import failures
-from seedream_nb.sandbox.rules import make_order
+from seedream_nb.sandbox.rules import how_many, make_order, number_asked, pixels, ratio_asked
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette

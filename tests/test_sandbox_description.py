@@ -15,9 +15,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from seedream_nb.sandbox import create_app
-from seedream_nb.sandbox.asked import how_many
 from seedream_nb.sandbox.refusals import FAILURES
-from seedream_nb.sandbox.rules import RULES, make_order
+from seedream_nb.sandbox.rules import RULES, how_many, make_order
 from tests.service.description import FIELDS, IMAGE, PATH, RESPONSES, SCHEMAS, SIZE, problems
 
 PAINTS = create_app()

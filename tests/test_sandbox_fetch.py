@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from seedream_nb.sandbox import create_app
-from seedream_nb.sandbox.fetch import fetch
+from seedream_nb.sandbox.references import fetch
 from tests.pictures import encoded, gradient
 
 if TYPE_CHECKING:

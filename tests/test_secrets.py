@@ -45,7 +45,7 @@ session = sd._default_session()
 settings, endpoint, login = session.settings, session.endpoint(), session.login
 found, key = endpoint.found, endpoint.found.key
 job = sd.submit("a fox in the snow")
-clients = [each for each in gc.get_objects() if type(each).__module__ == "seedream_nb.client"]
+clients = [each for each in gc.get_objects() if type(each).__module__ == "seedream_nb.http.client"]
 generation = job.result()
 request = generation.request
 """

@@ -21,7 +21,7 @@ from seedream_nb.request import ImageRequest, make_request
 from seedream_nb.service.body import Body
 from seedream_nb.service.echoes import blotted
 from seedream_nb.service.reply import is_reply, results_of
-from seedream_nb.store import Input
+from seedream_nb.storage.store import Input
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from seedream_nb.client.heard import understood
 from seedream_nb.errors import ApiError, ContentRefusedError, RateLimitError, ReplyError, ServiceError
+from seedream_nb.http.salvage import understood
 from seedream_nb.service.echoes import blotted, blotted_content, blotted_link, blotted_message
 from seedream_nb.service.refusals import READ_BYTES, none_made, refusal, retry_after
 from seedream_nb.service.reply import _closing, arrived_results, is_inline, results_of

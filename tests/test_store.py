@@ -20,8 +20,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seedream_nb.errors import SettingsError
-from seedream_nb.journal import Journal
-from seedream_nb.store import Store, slug, unwritable, write_private
+from seedream_nb.storage.journal import Journal
+from seedream_nb.storage.store import Store, slug, unwritable, write_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +31,7 @@ posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
 
 TAKE_IDS = """
 import sys, pathlib
-from seedream_nb.store import Store
+from seedream_nb.storage.store import Store
 store = Store(pathlib.Path(sys.argv[1]))
 store.open()
 print("ready", flush=True)

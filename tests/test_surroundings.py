@@ -33,9 +33,7 @@ def notebook(shared: Kernel) -> Kernel:
 
 def expanded(kernel: Kernel, template: str) -> str:
     """Return what a template becomes in the notebook, or the error, leaving no value behind."""
-    imports = (
-        "from seedream_nb.prompt import expand as _e; from seedream_nb.notebook.surroundings import NotebookScope as _s"
-    )
+    imports = "from seedream_nb.prompt import expand as _e; from seedream_nb.notebook.scope import NotebookScope as _s"
     return kernel.execute(f"{imports}\nprint(_e({template!r}, _s(get_ipython())), end='')").text
 
 
@@ -63,7 +61,7 @@ def test_what_the_user_sets_is_a_variable(notebook: Kernel, name: str) -> None:
 def expanded_in_one_cell(kernel: Kernel, code: str, template: str) -> str:
     """Return what a template becomes after some code in the same cell; IPython sets some names at each cell's start."""
     kernel.execute(f"_before = {{name: get_ipython().user_ns.get(name) for name in {HIDDEN!r}}}")
-    imports = "from seedream_nb.prompt import expand\nfrom seedream_nb.notebook.surroundings import NotebookScope\n"
+    imports = "from seedream_nb.prompt import expand\nfrom seedream_nb.notebook.scope import NotebookScope\n"
     ran = kernel.execute(f"{imports}{code}\nprint(expand({template!r}, NotebookScope(get_ipython())), end='')")
     kernel.execute("get_ipython().user_ns.update(_before)")
     return ran.text
@@ -153,7 +151,7 @@ def test_loading_the_extension_counts_for_what_was_imported_before(kernel: Kerne
 def file_told(kernel: Kernel) -> str:
     """Return which file the notebook is taken to be."""
     return kernel.execute(
-        "from seedream_nb.notebook.surroundings import notebook_file\nprint(notebook_file(get_ipython()))"
+        "from seedream_nb.notebook.scope import notebook_file\nprint(notebook_file(get_ipython()))"
     ).printed.strip()
 
 

@@ -13,11 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedream_nb.client import Patience
-from seedream_nb.client.heard import MOST_REPLY_BYTES, Heard, understood
-from seedream_nb.client.posting import Post
-from seedream_nb.client.unpacking import Unpacking
 from seedream_nb.errors import ApiError, OutcomeUnknownError, PermissionDeniedError, ReplyError
+from seedream_nb.http.client import Patience
+from seedream_nb.http.salvage import MOST_REPLY_BYTES, Heard, Unpacking, understood
+from seedream_nb.http.upload import Post
 from seedream_nb.service.body import Body
 from seedream_nb.service.reply import arrived_results
 from tests.faults.script import POST, Reply

@@ -43,7 +43,7 @@ class OurResult:
         raise AssertionError("that is a preview")
 
 
-OurResult.__module__ = "seedream_nb.generation.value"
+OurResult.__module__ = "seedream_nb.storage.generation"
 
 
 class Located:

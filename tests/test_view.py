@@ -12,15 +12,16 @@ import pytest
 from PIL import Image
 
 from seedream_nb.errors import DownloadError, SeedreamError, StoppedError
-from seedream_nb.generation import Generation, fold
-from seedream_nb.job import Job
+from seedream_nb.jobs.job import Job
 from seedream_nb.request import Reference, make_request
+from seedream_nb.storage.folding import fold
 from seedream_nb.view import bundle, generation_bundle, history_bundle, job_bundle, request_bundle
 from tests.pictures import encoded, gradient
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from seedream_nb.storage.generation import Generation
     from seedream_nb.view import Bundle
 
 TAGS = {"a", "bdi", "div", "em", "img", "pre", "progress", "span", "strong", "table", "tbody", "td", "tr"}

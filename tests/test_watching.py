@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from seedream_nb.widgets.watching import watch
+from seedream_nb.widgets.watcher import watch
 from tests.waiting import until
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from seedream_nb.errors import SeedreamError
 from seedream_nb.request import Reference
 from seedream_nb.scope import NamesScope
 from seedream_nb.widgets.gallery import Gallery
-from seedream_nb.widgets.messages import MOST_ANSWERS, Answer, Asked, Desk, field_of
 from seedream_nb.widgets.panel import Form, Panel, Queue
+from seedream_nb.widgets.protocol import MOST_ANSWERS, Answer, Asked, Desk, field_of
 from seedream_nb.widgets.state import FORM, State
 from tests.faults.script import POST, Links, Reply
 

@@ -13,8 +13,7 @@ from seedream_nb.session import Session
 from seedream_nb.settings import Settings
 from seedream_nb.widgets.gallery import PAGE, Gallery
 from seedream_nb.widgets.panel import Form, Queue
-from seedream_nb.widgets.rows import MOST_OVER
-from seedream_nb.widgets.state import FORM, State
+from seedream_nb.widgets.state import FORM, MOST_OVER, State
 from tests.faults.script import POST, Links, OnceRead, Reply
 from tests.faults.server import FaultServer
 from tests.test_widgets import ask

@@ -11,10 +11,10 @@ from PIL import Image
 
 from seedream_nb.errors import ReferenceImageError, SeedreamError
 from seedream_nb.service import DEFAULT
-from seedream_nb.widgets.arriving import CHUNK_BYTES, MOST_AT_ONCE, MOST_BYTES, Arriving
 from seedream_nb.widgets.panel import ReferenceTray
 from seedream_nb.widgets.state import State
 from seedream_nb.widgets.tray import Tray
+from seedream_nb.widgets.uploads import CHUNK_BYTES, MOST_AT_ONCE, MOST_BYTES, Arriving
 from tests.faults.script import POST, Links
 
 if TYPE_CHECKING:

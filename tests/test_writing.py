@@ -9,16 +9,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from seedream_nb.cell import cell_of, quoted, read, split
 from seedream_nb.errors import SeedreamError
-from seedream_nb.generation import Generation
-from seedream_nb.notebook.cell import read
 from seedream_nb.prompt import expand, literal
 from seedream_nb.request import ImageRequest, Reference, make_request
 from seedream_nb.scope import NamesScope
 from seedream_nb.session import Session
 from seedream_nb.settings import Settings
-from seedream_nb.view.cells import cell_of
-from seedream_nb.words import quoted, split
+from seedream_nb.storage.generation import Generation
 from tests.pictures import encoded, gradient
 
 if TYPE_CHECKING:

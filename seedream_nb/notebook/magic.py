@@ -9,24 +9,58 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import no_var_expand
 
+from seedream_nb.cell import asks_for_help, read
 from seedream_nb.errors import SeedreamError, StoppedError
 from seedream_nb.needs import Ahead, lacks
-from seedream_nb.notebook.cell import asks_for_help, read
 from seedream_nb.notebook.complete import Completer
-from seedream_nb.notebook.helptext import cell_help, verbs_help
-from seedream_nb.notebook.leftover import Leftover
-from seedream_nb.notebook.running import run_below
-from seedream_nb.notebook.shown import Shown
-from seedream_nb.notebook.surroundings import in_kernel
+from seedream_nb.notebook.displayed import Shown
+from seedream_nb.notebook.help import cell_help, verbs_help
+from seedream_nb.notebook.output import run_below
+from seedream_nb.notebook.scope import in_kernel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from IPython.core.interactiveshell import InteractiveShell
 
-    from seedream_nb.generation import Generation
-    from seedream_nb.job import Job
+    from seedream_nb.jobs.job import Job
     from seedream_nb.session import Session
+    from seedream_nb.storage.generation import Generation
+
+MOST_NAMED = 5
+TELL_THEMSELVES = frozenset({"", "recover", "doctor"})
+"""The verbs that tell what is unfinished anyway."""
+
+
+class Leftover:
+    """Looks when the first verb or cell is run: loading stays silent, and free."""
+
+    def __init__(self, session: Callable[[], Session]) -> None:
+        """Look at nothing yet."""
+        self._session = session
+        self._told = False
+
+    def line(self, verb: str | None = None) -> str | None:
+        """Return the line, if there is something to tell and it was not told; a cell has no `verb`."""
+        told, self._told = self._told, True
+        if told or verb in TELL_THEMSELVES:
+            return None
+        # Whatever keeps the history from being read is told by what was asked for, not by this.
+        with contextlib.suppress(OSError, SeedreamError):
+            return leftover_line(self._session())
+        return None
+
+
+def leftover_line(session: Session) -> str | None:
+    """Return what was left in one line; None where nothing was."""
+    left = [
+        f"{each.mark} ({each.status if each.status == 'partial' or each.cost is None else 'not billed'})"
+        for each in session.history.left_behind()
+    ]
+    more = f" and {len(left) - MOST_NAMED} more" if len(left) > MOST_NAMED else ""
+    named = ", ".join(left[:MOST_NAMED])
+    return f"Unfinished since a kernel ended: {named}{more}. See: %seedream recover" if left else None
+
 
 NAME = "seedream"
 IDLE_IMPORTS, OFF = "SEEDREAM_IDLE_IMPORTS", {"0", "false", "no", "off"}
@@ -103,7 +137,7 @@ class Magics:
 
     def show_job(self, job: Job) -> None:
         """Show a job as an output that keeps itself up to date; in a terminal, where none can, as a line."""
-        from seedream_nb.notebook.live import LiveOutput
+        from seedream_nb.notebook.output import LiveOutput
 
         if in_kernel(self._ip):
             LiveOutput(job, self._ip, self._session().bundle, goes_on=True).follow_on()
@@ -142,7 +176,7 @@ class Magics:
         if display_formatter is None:
             return
         formatter = display_formatter.ipython_display_formatter
-        module, name = "seedream_nb.job", "Job"
+        module, name = "seedream_nb.jobs.job", "Job"
         if on:
             formatter.for_type_by_name(module, name, self.show_job)
         else:

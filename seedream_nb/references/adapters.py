@@ -394,7 +394,7 @@ ADAPTERS: list[Adapter] = [
         is_one=lambda value: pictures_of(value) is not None,
         sources=lambda name, value, depth: _each(name, value.images, depth),
         in_braces=lambda value, _: bool(value.images),
-        at_tab=_named("result", "seedream_nb.generation.value", "Generation"),
+        at_tab=_named("result", "seedream_nb.storage.generation", "Generation"),
     ),
     Adapter(is_one=is_job, sources=_job_refused),
     Adapter(is_one=lambda value: isinstance(value, type), sources=_class_refused),
@@ -402,7 +402,7 @@ ADAPTERS: list[Adapter] = [
         is_one=_has_path,
         sources=_path_of,
         in_braces=lambda value, _: _is_ours(value) or _shows(value),
-        at_tab=_named("picture", "seedream_nb.picture", "Picture"),
+        at_tab=_named("picture", "seedream_nb.storage.picture", "Picture"),
     ),
     Adapter(
         is_one=lambda value: holder_of(value) is not None,

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from seedream_nb.errors import ReferenceImageError, shortened
 from seedream_nb.files import open_ordinary
-from seedream_nb.picture.structure import MOST_TEXT
 from seedream_nb.references.limits import MOST_BYTES, MOST_PIXELS, MOST_RATIO, SHOWN, told_dim
 from seedream_nb.references.load import (
     ANIMATED,
@@ -32,7 +31,8 @@ from seedream_nb.references.load import (
     why_unread,
 )
 from seedream_nb.references.metadata import Damaged, Hollow, Stripped, kept_bytes, strip
-from seedream_nb.store import Draft, TooBig
+from seedream_nb.storage.store import Draft, TooBig
+from seedream_nb.storage.structure import MOST_TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
     from seedream_nb.request import Reference
-    from seedream_nb.store import Input
+    from seedream_nb.storage.store import Input
 
 
 LOSSY = frozenset({"JPEG", "MPO", "WEBP", "AVIF", "HEIF", "JPEG2000"})

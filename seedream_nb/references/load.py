@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from seedream_nb.errors import Problem, plain, shortened
-from seedream_nb.picture.structure import has_pixels, opened
 from seedream_nb.references import tiff
 from seedream_nb.references.foreign import Foreign, guarded
 from seedream_nb.references.limits import SHOWN, check_shape, told_dim, wrong
 from seedream_nb.references.written import nearest_file
 from seedream_nb.request import Reference
+from seedream_nb.storage.structure import has_pixels, opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

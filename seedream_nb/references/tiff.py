@@ -8,7 +8,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from seedream_nb.picture.structure import spliced
+from seedream_nb.storage.structure import spliced
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

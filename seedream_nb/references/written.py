@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, unquote, unquote_to_bytes, urlsplit
 
-from seedream_nb import addresses
+from seedream_nb import hosts as addresses
 from seedream_nb.errors import nearest, plain
 from seedream_nb.references.foreign import said
 from seedream_nb.references.limits import wrong

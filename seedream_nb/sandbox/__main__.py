@@ -3,17 +3,69 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import contextlib
+import logging
 import math
 import signal
 import socket
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
+from .app import refused
+from .refusals import refusal
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from starlette.applications import Starlette
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+UNAVAILABLE = 503
+
+
+class Ending:
+    """Wraps an app so that it can be ended at once."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Know of no request yet."""
+        self.app = app
+        self.tasks: set[asyncio.Task[object]] = set()
+        self.ended = False
+
+    async def end(self) -> None:
+        """Stop what is in progress and wait until it is answered."""
+        self.ended = True
+        logging.getLogger("uvicorn.error").disabled = True  # that a download broke off is no error now
+        for task in self.tasks:
+            task.cancel()
+        if self.tasks:
+            await asyncio.wait(self.tasks, timeout=1)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request to the app; answer it where the end comes first."""
+        task = asyncio.current_task()
+        if scope["type"] != "http" or not task:
+            await self.app(scope, receive, send)
+            return
+        begun = False
+
+        async def watched(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        self.tasks.add(task)
+        try:
+            await self.app(scope, receive, watched)
+        except asyncio.CancelledError:
+            if not self.ended:
+                raise
+            if not begun:
+                await refused(refusal(UNAVAILABLE, "The sandbox has ended."))(scope, receive, send)
+        finally:
+            self.tasks.discard(task)
+
 
 HOST = "127.0.0.1"
 
@@ -69,8 +121,6 @@ def listen(port: int) -> socket.socket:
 def serve(app: Starlette, listener: socket.socket) -> None:
     """Answer requests until Ctrl-C or a SIGTERM."""
     import uvicorn
-
-    from .ending import Ending
 
     ending = Ending(app)
 

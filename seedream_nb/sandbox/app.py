@@ -4,42 +4,173 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import hashlib
 import hmac
 import io
 import os
 import random
+import re
 import secrets
+import shutil
+import sys
+import tempfile
 import threading
 import time
 import weakref
-from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import urlsplit
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar, cast
+from urllib.parse import parse_qs, urlsplit
 
 import anyio
 import anyio.to_thread
 from starlette.applications import Starlette
-from starlette.responses import FileResponse, JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from . import body
-from .answers import ANSWERS, refused, storage_error
-from .asked import how_many, pixels
-from .fetch import fetch
-from .folder import make_folder, remove_folder
-from .links import LinkRefusedError, Links
-from .references import UnfitError, check_picture, decode_data, is_url
-from .refusals import broken_rules, failures, refusal
-from .rules import find_problems, make_order
+from .references import UnfitError, check_picture, decode_data, fetch, is_url
+from .refusals import Refusal, broken_rules, failures, refusal
+from .rules import find_problems, how_many, make_order, pixels
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+    from typing import Any
+
+    from starlette.requests import Request
+
+FORBIDDEN, TOO_MANY, SERVER_ERROR = 403, 429, 500
+
+
+def refused(told: Refusal, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """Return the service's error body."""
+    wait = {"retry-after": "1"} if told.status == TOO_MANY else {}
+    return JSONResponse(told.body(), told.status, {**wait, **(headers or {})})
+
+
+def storage_error(told: LinkRefusedError) -> Response:
+    """Return what object storage says of a link that opens nothing."""
+    body = f"<Error><Code>{told.code}</Code><Message>{told}</Message></Error>"
+    return Response(f'<?xml version="1.0" encoding="UTF-8"?>\n{body}\n', FORBIDDEN, media_type="application/xml")
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    return refused(cast("Refusal", error))
+
+
+async def _no_route(_: Request, error: Exception) -> Response:
+    """Answer an unknown path or a wrong method."""
+    missing = cast("HTTPException", error)
+    return refused(refusal(missing.status_code), missing.headers)
+
+
+async def _failed(_: Request, __: Exception) -> Response:
+    """Answer for a mistake of the sandbox's own."""
+    return refused(refusal(SERVER_ERROR))
+
+
+async def _gone(_: Request, __: Exception) -> Response:
+    """Answer a client that went away while it sent: nobody reads this."""
+    return Response(status_code=400)
+
+
+ANSWERS: dict[Any, Callable[[Request, Exception], Awaitable[Response]]] = {
+    Refusal: _refused,
+    HTTPException: _no_route,
+    ClientDisconnect: _gone,
+    Exception: _failed,
+}
+
+
+PREFIX = "seedream-sandbox-"
+IDLE_SECONDS = 3600.0
+"""So long nothing was put into a folder that is taken for left over: process ids may be those of another container."""
+
+
+def make_folder() -> Path:
+    """Make a folder for this user alone; what killed processes have left goes."""
+    _sweep()
+    return Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
+
+
+def remove_folder(folder: Path, owner: int) -> None:
+    """Remove the folder, unless this is a forked child of the process that made it."""
+    if os.getpid() == owner:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sweep() -> None:
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        with contextlib.suppress(OSError):
+            owner = re.match(rf"{PREFIX}(\d+)-", folder.name)
+            is_idle = time.time() - folder.stat().st_mtime > IDLE_SECONDS
+            if owner and is_idle and not _lives(int(owner[1])):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _lives(process: int) -> bool:
+    if sys.platform == "win32":  # where asking would end it
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
+
+
+class LinkRefusedError(ValueError):
+    """A link opens nothing: `code` and the message are those of object storage."""
+
+    def __init__(self, code: str, message: str) -> None:
+        """Keep both parts."""
+        super().__init__(message)
+        self.code = code
+
+
+class Links:
+    """Signs names with a secret of its own."""
+
+    def __init__(self, seconds: float) -> None:
+        """Make links that are good for so long."""
+        self.seconds, self.secret = seconds, secrets.token_bytes(32)
+
+    def query(self, name: str) -> str:
+        """Return the query that opens a name from now until it expires."""
+        expires = f"{time.time() + self.seconds:.3f}"
+        return f"expires={expires}&signature={self._signed(name, expires)}"
+
+    def gave(self, name: str, query: str) -> bool:
+        """Return whether a link is one of these, good or expired."""
+        expires, signature = _parts(query)
+        return hmac.compare_digest(self._signed(name, expires).encode(), signature.encode("utf-8", "replace"))
+
+    def check(self, name: str, query: str) -> None:
+        """Raise LinkRefusedError where the query does not open the name, or does no longer."""
+        if not self.gave(name, query):
+            raise LinkRefusedError("SignatureDoesNotMatch", "The signature of this link is wrong.")
+        if time.time() >= float(_parts(query)[0]):
+            raise LinkRefusedError("AccessDenied", "Request has expired")
+
+    def _signed(self, name: str, expires: str) -> str:
+        return hmac.new(self.secret, f"{name} {expires}".encode("utf-8", "replace"), hashlib.sha256).hexdigest()
+
+
+def _parts(query: str) -> tuple[str, str]:
+    """Return the time and the signature in a link's query."""
+    given = parse_qs(query)
+    return given.get("expires", [""])[0], given.get("signature", [""])[0]
+
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
-    from pathlib import Path
 
     from PIL.Image import Image
     from starlette.requests import Request
-    from starlette.responses import Response
 
-    from .fetch import Fetch
+    from .references import Fetch
     from .refusals import Problem
     from .rules import Order
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 
     from seedream_nb.request import ImageRequest
-    from seedream_nb.store import Input
+    from seedream_nb.storage.store import Input
 
 CHUNK_BYTES = 768 * 1024
 """How much of a file goes into one piece, 1 MiB in base64; a multiple of 3, so that pieces join."""

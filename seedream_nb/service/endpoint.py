@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from seedream_nb.binder import KEY_SET, KEY_USED, no_login
 from seedream_nb.errors import SettingsError
+from seedream_nb.hosts import KEY_SET, KEY_USED, no_login
 from seedream_nb.keys import Unseen, find_key, no_key
 from seedream_nb.service import DEFAULT, SANDBOX, SERVICES
 

@@ -2,20 +2,51 @@
 
 from __future__ import annotations
 
+import html
+import json
+import time
+import unicodedata
+from dataclasses import replace
 from typing import TYPE_CHECKING
+from unicodedata import east_asian_width
 
-from seedream_nb.archive import Generations, History
-from seedream_nb.generation import Generation
-from seedream_nb.job import Job
-from seedream_nb.picture import Picture
-from seedream_nb.view.asked import request_bundle
-from seedream_nb.view.jobs import job_bundle, progress
-from seedream_nb.view.markup import Bundle
-from seedream_nb.view.past import history_bundle, when
-from seedream_nb.view.results import generation_bundle, picture_bundle
+from seedream_nb.budget import describe, money
+from seedream_nb.errors import plain, plain_but_links
+from seedream_nb.files import working_folder
+from seedream_nb.jobs.job import Job
+from seedream_nb.preview import side_for
+from seedream_nb.service import is_free
+from seedream_nb.service.body import fields
+from seedream_nb.storage.generation import NOTE_CHARACTERS, Generation, inputs_line, origins
+from seedream_nb.storage.history import NONE, Generations, History
+from seedream_nb.storage.picture import Picture
+from seedream_nb.view.markup import (
+    FAINT,
+    WRAPS,
+    Bundle,
+    alarm,
+    alone,
+    badge,
+    cell,
+    frame,
+    grid,
+    image,
+    isolated,
+    line,
+    listing,
+    note,
+    references_to_send,
+    sent_references,
+    shown_path,
+    text,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
+
+    from seedream_nb.errors import SeedreamError
+    from seedream_nb.request import ImageRequest
 
 __all__ = [
     "Bundle",
@@ -28,6 +59,224 @@ __all__ = [
     "request_bundle",
     "when",
 ]
+
+
+def request_bundle(request: ImageRequest, price: float, backend: str) -> Bundle:
+    """Return what would be sent, and what it would cost: what `--dry-run` shows."""
+    pictures = [reference.url or reference.name for reference in request.images]
+    body = _spelled_out(json.dumps(fields(request, pictures), ensure_ascii=False, indent=2))
+    charge = f"; in the {backend} nothing is charged" if is_free(backend) else ""
+    inputs = filter(None, [inputs_line(request)])
+    told = [f"Not sent. Estimate: {describe(request, price)}{charge}.", *request.warnings]
+    look = f"white-space:pre-wrap;word-break:normal;text-align:left;margin:0;{WRAPS}"
+    shown = f'<pre style="{look}">{html.escape(body)}</pre>'
+    return {
+        "text/plain": "\n".join([body, *inputs, *map(plain, told)]),
+        "text/html": frame(shown + references_to_send(request) + "".join(line(each) for each in told)),
+    }
+
+
+def _spelled_out(body: str) -> str:
+    """Return JSON in which all that a terminal or a page would obey is spelled as JSON can spell it."""
+    hidden = {each for each in set(body) - {"\n"} if unicodedata.category(each)[0] == "C" or each in "\u2028\u2029"}
+    return body.translate({ord(each): json.dumps(each)[1:-1] for each in hidden})
+
+
+ALTERNATIVE_CHARACTERS = 300
+MOST_WITH_PATHS = 4
+
+
+def generation_bundle(
+    generation: Generation, error: SeedreamError | None = None, *, folder: Path | None = None
+) -> Bundle:
+    """Return a generation as its previews with captions, and what went in.
+
+    Args:
+        generation: what is shown.
+        error: what its job ended with, in place of its own.
+        folder: the notebook's, from which links lead; without it, the current one.
+    """
+    folder = folder or working_folder()
+    side = side_for(len(generation.images))
+    brief = is_brief(len(generation.images))
+    cells = [
+        cell(picture, side, alternative(generation, picture), folder=folder, brief=brief)
+        for picture in generation.images
+    ]
+    told = [] if error is None else [plain_but_links(each) for each in error.lines()]
+    shown = generation if error is None else replace(generation, error=None)
+    return {
+        "text/plain": "\n".join([str(shown), *told]),
+        "text/html": frame(
+            grid(cells) + _caption(shown, folder) + sent_references(shown.request, folder) + _notes(shown) + alarm(told)
+        ),
+        **alone(generation.images),
+    }
+
+
+def picture_bundle(picture: Picture, *, folder: Path | None = None) -> Bundle:
+    """Return one picture as its preview; links lead from `folder`, the notebook's, or the current one."""
+    label = f" ({picture.backend})" if picture.is_free else ""
+    shown = cell(picture, side_for(1), picture.mark + label, badge(picture.backend), folder=folder or working_folder())
+    return {"text/plain": repr(picture), "text/html": frame(grid([shown])), **alone([picture])}
+
+
+def alternative(generation: Generation, picture: Picture) -> str:
+    """Return what stands for a picture where it can't be seen: its prompt, and which of how many it is."""
+    prompt = plain(generation.prompt, ALTERNATIVE_CHARACTERS)
+    which = f" ({picture.mark})" if len(generation) == 1 else f" ({picture.mark}, one of {len(generation)})"
+    label = f" ({generation.backend})" if generation.is_free else ""
+    return prompt + which + label
+
+
+def details(generation: Generation) -> list[str]:
+    """Return how many pictures, of what sizes, in how many seconds, at what cost."""
+    count = [f"{len(generation)} picture{'s' * (len(generation) != 1)}"] if generation.images else []
+    sizes = dict.fromkeys(f"{picture.width}×{picture.height}" for picture in generation.images)
+    seconds = [] if generation.seconds is None else [f"{generation.seconds:.1f} s"]
+    return [*count, *sizes, *seconds, _cost(generation)]
+
+
+def _caption(generation: Generation, folder: Path) -> str:
+    state = [] if generation.status == "done" else [generation.status]
+    begun = origins(generation.sources)
+    lineage = [f"from {', '.join(begun)}"] if begun else []
+    told = " · ".join([*state, *details(generation), *lineage])
+    first = f"<div>{badge(generation.backend)}<strong>{text(generation.mark)}</strong> · {text(told)}</div>"
+    if not is_brief(len(generation.images)):
+        return first
+    begin, end = shown_path(generation.images[0].path, folder), generation.images[-1].path.name
+    return first + line(f"{begin} to {end}", look=FAINT)
+
+
+def is_brief(pictures: int) -> bool:
+    """Return whether so many pictures share one line that tells their files: each path below each would be noise."""
+    return pictures > MOST_WITH_PATHS
+
+
+def _cost(generation: Generation) -> str:
+    if generation.cost is None:
+        return "cost not known yet" if generation.status in {"generating", "downloading"} else "may have been billed"
+    return "nothing charged" if generation.cost == 0 else money(generation.cost)
+
+
+def _notes(generation: Generation) -> str:
+    missing = [f"picture {index} is missing: {reason}" for index, reason in generation.missing.items()]
+    told = [*generation.warnings, *missing, *(generation.error or "").splitlines()]
+    return "".join(note(each, NOTE_CHARACTERS, FAINT) for each in told)
+
+
+MEGABYTE = 1_000_000
+COUNTED_BYTES = MEGABYTE // 10
+"""Less is uploaded at once, and would read as 0.0 MB."""
+
+
+def job_bundle(job: Job, *, folder: Path | None = None) -> Bundle:
+    """Return what a job is doing, and the pictures that have landed; links lead from `folder`, or the current one."""
+    if job.over and job.generation is not None:
+        return generation_bundle(replace(job.generation, status=job.phase), job.error, folder=folder)
+    if job.over and job.error is not None:
+        lines = [plain_but_links(line) for line in job.error.lines()]
+        return {"text/plain": "\n".join(lines), "text/html": frame(alarm(lines))}
+    told = progress(job)
+    side = side_for(job.expected or 1)
+    prompt = plain(job.request.prompt, ALTERNATIVE_CHARACTERS)
+    brief = is_brief(job.expected or 1)
+    place = folder or working_folder()
+    cells = [cell(picture, side, f"{prompt} ({picture.mark})", folder=place, brief=brief) for picture in job.pictures]
+    status = f'<div role="status">{badge(job.backend)}{_bar(job)}{text(told)}</div>'
+    return {"text/plain": told, "text/html": frame(status + grid(cells))}
+
+
+def progress(job: Job) -> str:
+    """Return what a job is doing, in one line."""
+    if job.phase == "waiting" and job.wait:
+        return job.wait
+    if job.phase == "uploading" and job.upload_bytes >= COUNTED_BYTES:
+        return f"Uploading {job.uploaded_bytes / MEGABYTE:.1f} of {job.upload_bytes / MEGABYTE:.1f} MB"
+    if job.phase == "generating" and job.sent is not None:
+        return f"Generating… {time.monotonic() - job.sent:.0f} s"
+    if job.phase == "downloading":
+        return f"Downloading {len(job.pictures)} of {job.expected}"
+    words = {
+        "preparing": "Preparing…",
+        "waiting": "Waiting for a free place…",
+        "uploading": "Uploading…",
+        "stopped": "Stopped, not sent.",
+    }
+    return words.get(job.phase, job.phase.capitalize())
+
+
+def _bar(job: Job) -> str:
+    done = _share(job)
+    look = "width:16em;max-width:100%"
+    return "" if done is None else f'<progress value="{done}" aria-label="Progress" style="{look}"></progress> '
+
+
+def _share(job: Job) -> float | None:
+    if job.phase == "uploading" and job.upload_bytes:
+        return round(job.uploaded_bytes / job.upload_bytes, 3)
+    if job.phase == "downloading" and job.expected:
+        return round(len(job.pictures) / job.expected, 3)
+    return None
+
+
+ROWS = 20
+SIDE = 96
+PROMPT_CHARACTERS = 160
+COLUMNS = 80
+"""What a terminal shows of a generation without breaking the line."""
+
+
+def history_bundle(generations: Sequence[Generation]) -> Bundle:
+    """Return generations as a list, the newest first."""
+    newest = list(reversed(generations[-ROWS:]))
+    if not newest:
+        none = getattr(generations, "none", NONE)
+        return {"text/plain": none, "text/html": frame(_faint(none))}
+    more = len(generations) - ROWS
+    rest = [f"and {more} more, in sd.history"] if more > 0 else []
+    rows = [(_thumbnail(each), _told(each)) for each in newest]
+    return {
+        "text/plain": "\n".join([*map(_line, newest), *rest]),
+        "text/html": frame(listing(rows, SIDE) + "".join(map(_faint, rest))),
+    }
+
+
+def when(generation: Generation) -> str:
+    """Return when a generation was asked for, on the clock of this machine's place."""
+    return f"{generation.created.astimezone():%Y-%m-%d %H:%M}"
+
+
+def _line(generation: Generation) -> str:
+    label = f"  ({generation.backend})" if generation.is_free else ""
+    start = f"@{generation.id:<4} {plain(generation.status, 12):<8} {len(generation):>2}  "
+    return start + _fitted(generation.prompt, COLUMNS - len(start) - len(label)) + label
+
+
+def _fitted(written: str, columns: int) -> str:
+    """Return what somebody wrote as it fits some columns of a terminal, where a Chinese character takes two."""
+    shown = plain(written, columns)
+    while sum(2 if east_asian_width(character) in "WF" else 1 for character in shown) > columns:
+        shown = shown.removesuffix("…")[:-1].rstrip() + "…"
+    return shown
+
+
+def _thumbnail(generation: Generation) -> str:
+    first = generation.images[0] if generation.images else None
+    return image(first, SIDE, alternative(generation, first)) if first else ""
+
+
+def _told(generation: Generation) -> str:
+    told = " · ".join([when(generation), generation.status, *details(generation)])
+    return (
+        f"<div>{badge(generation.backend)}<strong>{text(generation.mark)}</strong> "
+        f"{isolated(generation.prompt, PROMPT_CHARACTERS)}</div>{_faint(told)}"
+    )
+
+
+def _faint(told: str) -> str:
+    return f'<div style="{FAINT}">{text(told)}</div>'
 
 
 def bundle(value: object, *, folder: Path | None = None) -> Bundle:

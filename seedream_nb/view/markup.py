@@ -1,29 +1,35 @@
-"""The HTML that every view is made of, for hosts that keep styles and for hosts that strip them.
-
-GitHub strips every style, so what has to stand side by side is a table with `width`. JupyterLab strips from an
-untrusted notebook `role`, `aria-*` and the styles that are not on its list, such as `display:contents`,
-`overflow-wrap:anywhere` and `color:inherit`: where it matters, one that is on the list stands before it.
-"""
+"""The HTML that every view is made of, for hosts that keep styles and for hosts that strip them."""
 
 from __future__ import annotations
 
+import base64
 import html
 import math
+import os
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
-from seedream_nb.errors import MOST_CHARACTERS, plain, plain_but_links
+from seedream_nb.errors import MOST_CHARACTERS, plain, plain_but_links, shortened
+from seedream_nb.preview import THUMBNAIL, cheap_preview, preview, sheet, thumbnail_of
 from seedream_nb.service import is_free
+from seedream_nb.storage.generation import called, written
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from seedream_nb.request import ImageRequest, Reference
+    from seedream_nb.storage.picture import Picture
 
 Bundle = dict[str, Any]
 
 WIDEST = 900
 """Pixels that a row of pictures may take where it can't wrap."""
 GAP = 8
-NARROWEST = 120
+NARROWEST_LINE = 120
 """Pixels below which a cell does not shrink to stay beside the others: its caption has to be read."""
 
 # Shades of the text's own colour are readable on every theme; colours of ours would not be.
@@ -137,7 +143,7 @@ def _share(cell: Cell, across: int) -> str:
 
     The product is far below zero, so that it does not count, where there is room for two, and far above elsewhere.
     """
-    least = max(NARROWEST, cell.width // 2)
+    least = max(NARROWEST_LINE, cell.width // 2)
     if across == 1:
         return "100%"
     alone = f"min(100%,calc(({2 * least + GAP}px - 100%)*9999))"
@@ -152,3 +158,143 @@ def _item(picture: str, told: str, side: int) -> str:
         f'<td role="presentation" align="center" valign="top" width="{side}" style="{thumbnail}">{picture}</td>'
         f'<td role="presentation" align="left" valign="top" style="{words}">{told}</td></tr>'
     )
+
+
+SHOWN_SIDES = {1024: 640, 640: 420, 512: 280}
+"""How large a preview of so many pixels is shown: sharp on fine screens, and the whole result in sight."""
+NARROWEST = 160
+"""Pixels that a caption needs below a picture that is narrower."""
+
+
+def cell(  # noqa: PLR0913 - what stands in it
+    picture: Picture, side: int, alternative: str, badge: str = "", *, folder: Path, brief: bool = False
+) -> Cell:
+    """Return a picture with its caption, both linked to the file in full size.
+
+    Args:
+        picture: what is shown.
+        side: the longest side of its preview.
+        alternative: stands for it where it can't be seen.
+        badge: what comes before the caption.
+        folder: the notebook's, from which paths are told.
+        brief: leaves out the path.
+    """
+    to = link(picture.path, folder)
+    shown = f'<a {to} style="color:inherit;text-decoration:none">{image(picture, side, alternative)}</a>'
+    words = text(picture.mark) if brief else isolated(shown_path(picture.path, folder))
+    path = f'<a {to} style="color:inherit;text-decoration:underline">{words}</a>'
+    caption = f'{badge}<span style="{FAINT}">{"" if brief else f"{text(picture.mark)} · "}{path}</span>'
+    return Cell(
+        width=max(shown_width(picture, side), NARROWEST),
+        inner=f'<div>{shown}</div><div style="font-size:12px">{caption}</div>',
+    )
+
+
+def image(picture: Picture, side: int, alternative: str) -> str:
+    """Return the preview of a picture, or why there is none."""
+    try:
+        # Dragged into the panel it is the picture in full size: its mark says which.
+        whole = f'data-seedream="{text(f"{picture.mark} {picture.path.name}")}" '
+        return jpeg(preview(picture.path, side), alternative, shown_width(picture, side), whole)
+    except FileNotFoundError:
+        return f"<em>{isolated(alternative)}: the file is not there any more</em>"
+    except (OSError, ValueError):
+        return f"<em>{isolated(alternative)}: the file can’t be read</em>"
+    except Exception:  # noqa: BLE001 - a library is broken, and the picture was paid for: it is linked below
+        return f"<em>{isolated(alternative)}: it can’t be shown small here; the file is as it came</em>"
+
+
+def jpeg(data: bytes, alternative: str, width: int, attributes: str = "") -> str:
+    """Return a JPEG as a part of the page, so many pixels wide where there is room, with more attributes or none."""
+    look = "max-width:100%;height:auto;margin:0;vertical-align:bottom"
+    source = f"data:image/jpeg;base64,{_base64(data)}"
+    return f'<img {attributes}src="{source}" alt="{text(alternative)}" width="{width}" style="{look}">'
+
+
+def shown_width(picture: Picture, side: int) -> int:
+    """Return how many pixels wide a picture is shown whose preview has that longest side."""
+    scale = min(1.0, SHOWN_SIDES.get(side, side) / max(picture.width, picture.height))
+    return max(1, round(picture.width * scale))
+
+
+def alone(pictures: Sequence[Picture]) -> dict[str, str]:
+    """Return the pictures as one `image/jpeg`, for what shows no HTML: LaTeX, and VS Code without trust.
+
+    It is made of their previews. What can't be read is left out, and nothing is shown where none can be made.
+    """
+    try:
+        data = sheet(pictures)
+    except Exception:  # noqa: BLE001 - as above
+        return {}
+    return {"image/jpeg": _base64(data)} if data else {}
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def shown_path(path: Path, folder: Path) -> str:
+    """Return a path as people read it: from the notebook's folder, where it is in there."""
+    return os.path.relpath(path, folder) if path.is_relative_to(folder) else str(path)
+
+
+def link(path: Path, folder: Path) -> str:
+    """Return the attributes of a link that opens a file beside the page."""
+    # Jupyter resolves a relative link against the notebook's folder, wherever the kernel has gone since.
+    is_inside = path.is_relative_to(folder)
+    address = quote(os.fsencode(Path(os.path.relpath(path, folder)).as_posix())) if is_inside else path.as_uri()
+    return f'href="{html.escape(address)}" target="_blank" rel="noopener"'
+
+
+PreviewOf = Callable[["Reference"], bytes | None]
+
+# Whatever their shape, they stand on one line, and so do their numbers.
+_SHELF = f"height:{THUMBNAIL.height}px;margin-bottom:3px;display:flex;align-items:flex-end"
+
+
+def sent_references(request: ImageRequest, folder: Path) -> str:
+    """Return the references that were sent, as they are kept with the history; each is linked to its file."""
+    return _row(request, _kept, folder)
+
+
+def references_to_send(request: ImageRequest) -> str:
+    """Return the references of a request that was not sent, shown where that takes no long time."""
+    return _row(request, _at_hand, None)
+
+
+def _row(request: ImageRequest, preview_of: PreviewOf, folder: Path | None) -> str:
+    if not request.images:
+        return ""
+    small = [_made(partial(preview_of, reference)) for reference in request.images]
+    on_shelf = any(each is not None for each in small)
+    trios = zip(called(request), request.images, small, strict=True)
+    cells = [_reference_cell(*each, folder, on_shelf=on_shelf) for each in trios]
+    return f'<div style="margin-top:6px;font-size:12px;line-height:1.35">{grid(cells)}</div>'
+
+
+def _reference_cell(
+    number: str, reference: Reference, small: bytes | None, folder: Path | None, *, on_shelf: bool
+) -> Cell:
+    name, whole = written(reference), shortened(reference.url or reference.name, MOST_CHARACTERS)
+    told = f'<strong>{text(number)}</strong><div style="{FAINT}" title="{text(whole)}">{isolated(name)}</div>'
+    shown = "" if small is None else jpeg(small, f"{number}: {name}", thumbnail_of(reference).width)
+    if shown and folder is not None and isinstance(reference.source, Path):
+        shown = f"<a {link(reference.source, folder)}>{shown}</a>"
+    shelf = f'<div style="{_SHELF}">{shown}</div>' if on_shelf else ""
+    return Cell(width=THUMBNAIL.width, inner=shelf + told)
+
+
+def _made(make: Callable[[], bytes | None]) -> bytes | None:
+    """Return what is made; nothing of a file that is gone or damaged, say: its name is told anyway."""
+    try:
+        return make()
+    except Exception:  # noqa: BLE001 - a broken library must not hide what was paid for
+        return None
+
+
+def _kept(reference: Reference) -> bytes | None:
+    return preview(reference.source, thumbnail_of(reference).side) if isinstance(reference.source, Path) else None
+
+
+def _at_hand(reference: Reference) -> bytes | None:
+    return None if reference.source is None else cheap_preview(reference.source, thumbnail_of(reference).side)

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from seedream_nb.cell import cell_of
 from seedream_nb.errors import SeedreamError, plain, plain_but_links
-from seedream_nb.generation.folding import ENDS
 from seedream_nb.preview import preview
 from seedream_nb.process import PROCESS
-from seedream_nb.view.cells import cell_of
-from seedream_nb.widgets.messages import Answer
+from seedream_nb.storage.folding import ENDS
 from seedream_nb.widgets.piece import Piece, module, static
+from seedream_nb.widgets.protocol import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from seedream_nb.archive import Generations, History
-    from seedream_nb.generation import Generation
-    from seedream_nb.picture import Picture
-    from seedream_nb.widgets.messages import Asked
+    from seedream_nb.storage.generation import Generation
+    from seedream_nb.storage.history import Generations, History
+    from seedream_nb.storage.picture import Picture
+    from seedream_nb.widgets.protocol import Asked
     from seedream_nb.widgets.state import State
 
 PAGE = 48

@@ -13,8 +13,8 @@ from seedream_nb.process import PROCESS
 from seedream_nb.prompt import is_plain
 from seedream_nb.sizes import nearest_shape
 from seedream_nb.widgets.gallery import Gallery
-from seedream_nb.widgets.messages import Answer, BadMessageError, RefusedError, field_of
 from seedream_nb.widgets.piece import Piece, module, static
+from seedream_nb.widgets.protocol import Answer, BadMessageError, RefusedError, field_of
 from seedream_nb.widgets.state import State
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from seedream_nb.request import Reference
     from seedream_nb.service import Model
     from seedream_nb.session import Session
-    from seedream_nb.widgets.messages import Asked
+    from seedream_nb.widgets.protocol import Asked
 
 PROMPTS = 100
 """Earlier prompts that Alt+Up walks through."""

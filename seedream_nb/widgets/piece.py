@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import anywidget
 
-from seedream_nb.widgets.messages import MOST_ID, Answer, Desk, sendable
+from seedream_nb.widgets.protocol import MOST_ID, Answer, Desk, sendable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from seedream_nb.widgets.messages import Asked
+    from seedream_nb.widgets.protocol import Asked
     from seedream_nb.widgets.state import State
 
 SHARED = ("common.js", "line.js")

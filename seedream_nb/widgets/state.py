@@ -4,23 +4,131 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import threading
+import time
 import uuid
+import weakref
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from seedream_nb.errors import SeedreamError
+from seedream_nb.errors import SeedreamError, plain, plain_but_links
+from seedream_nb.jobs.job import stopped
 from seedream_nb.service import DEFAULT
 from seedream_nb.sizes import shape_of, spell_size
-from seedream_nb.widgets.rows import Rows
+from seedream_nb.view import progress
 from seedream_nb.widgets.tray import Tray
-from seedream_nb.widgets.watching import watch
+from seedream_nb.widgets.watcher import watch
 
 if TYPE_CHECKING:
-    from seedream_nb.generation import Generation
+    from seedream_nb.jobs.job import Job
     from seedream_nb.request import Reference
     from seedream_nb.service import Model
     from seedream_nb.session import Session
-    from seedream_nb.widgets.messages import Asked
+    from seedream_nb.storage.generation import Generation
+    from seedream_nb.widgets.protocol import Asked
+
+MOST_OVER = 20
+"""Rows of what is over: of more failures than a person reads, the oldest go."""
+_PROMPT_CHARACTERS = 300
+GOING_ON = "It was sent already and can't be taken back, so it may be billed."
+FETCHING = "The service has answered already, so it is paid for."
+IN_THE_SANDBOX = "It was sent already and can't be taken back. The sandbox bills nothing."
+COMES = "It goes on, and its pictures come into the history here."
+
+
+class Rows:
+    """The jobs of a session as a person follows them, whichever door they came through. Thread-safe."""
+
+    def __init__(self, session: Session) -> None:
+        """Follow the jobs of this session."""
+        self._session = session
+        self._lock = threading.RLock()
+        self._jobs: dict[int, Job] = {}
+        self._numbers: weakref.WeakKeyDictionary[Job, int] = weakref.WeakKeyDictionary()
+        self._dismissed: weakref.WeakSet[Job] = weakref.WeakSet()
+        self._count = itertools.count(1)
+
+    def jobs(self) -> list[tuple[int, Job]]:
+        """Return the jobs with their numbers, oldest first."""
+        with self._lock:
+            for job in self._session.jobs:
+                if job not in self._dismissed:
+                    number = self._numbers.get(job) or self._numbers.setdefault(job, next(self._count))
+                    self._jobs.setdefault(number, job)
+            done = [number for number, job in self._jobs.items() if job.over and job.error is None]
+            told = [number for number, job in self._jobs.items() if job.over and job.error is not None]
+            for number in [*done, *told[:-MOST_OVER]]:
+                self._dismissed.add(self._jobs.pop(number))
+            return sorted(self._jobs.items())
+
+    @property
+    def are_moving(self) -> bool:
+        """Whether any of them is still under way."""
+        return any(not job.over for _, job in self.jobs())
+
+    def job(self, number: int) -> Job:
+        """Return a job by its number; raises SeedreamError."""
+        found = dict(self.jobs()).get(number)
+        if found is None:
+            raise SeedreamError("That request is over; its pictures are in the history.")
+        return found
+
+    def take(self, number: int) -> Job:
+        """Return a job and show it no more: who takes it, alone has it. Raises SeedreamError."""
+        with self._lock:
+            job = self.job(number)
+            self._dismissed.add(self._jobs.pop(number))
+            return job
+
+    def put_back(self, job: Job) -> None:
+        """Show a job again that was taken."""
+        with self._lock:
+            self._dismissed.discard(job)
+            self._jobs[self._numbers[job]] = job
+
+    def shown(self) -> list[dict[str, Any]]:
+        """Return the rows as the page shows them."""
+        return [_row(number, job) for number, job in self.jobs()]
+
+
+def _row(number: int, job: Job) -> dict[str, Any]:
+    since = job.sent if job.sent is not None else job.started
+    return {
+        "number": number,
+        "mark": "" if job.id is None else job.mark,
+        "phase": job.phase,
+        "told": progress(job),
+        "prompt": plain(job.request.prompt, _PROMPT_CHARACTERS),
+        "seconds": time.monotonic() - since,
+        "over": job.over,
+        "sent": job.committed,
+        "free": job.is_free,
+        "share": _share(job),
+        "stopped": _stopped(job),
+        "error": None if job.error is None else [plain_but_links(line) for line in job.error.lines()],
+    }
+
+
+def _stopped(job: Job) -> list[str] | None:
+    """Return what to say of a job that somebody stopped and that goes on, for it was sent; else None."""
+    told = stopped(job)
+    if told is None or job.over:
+        return None
+    if not job.committed:
+        return [plain(told.lines()[0])]
+    if job.is_free:
+        return [IN_THE_SANDBOX, COMES]
+    return [FETCHING if job.expected is not None else GOING_ON, COMES]
+
+
+def _share(job: Job) -> float | None:
+    """Return how much of an upload or of the downloads is done; None while it can't be known."""
+    if job.phase == "uploading" and job.upload_bytes:
+        return job.uploaded_bytes / job.upload_bytes
+    if job.phase == "downloading" and job.expected:
+        return len(job.pictures) / job.expected
+    return None
+
 
 FORM = {
     "prompt": "",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from seedream_nb.errors import Problem, ReferenceImageError, RequestError, SeedreamError, refused, shortened
 from seedream_nb.preview import MOST_PIXELS, cheap_preview, preview
-from seedream_nb.widgets.arriving import Arriving
+from seedream_nb.widgets.uploads import Arriving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

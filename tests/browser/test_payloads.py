@@ -65,7 +65,7 @@ VIEWS = """
 from dataclasses import replace
 from IPython.display import display
 from seedream_nb.errors import SeedreamError
-from seedream_nb.job import Job
+from seedream_nb.jobs.job import Job
 from seedream_nb.request import Reference, make_request
 from seedream_nb.view import bundle, history_bundle, job_bundle, picture_bundle, request_bundle
 

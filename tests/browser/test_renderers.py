@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from seedream_nb.errors import SeedreamError
-from seedream_nb.job import Job
+from seedream_nb.jobs.job import Job
 from seedream_nb.request import Reference, make_request
 from seedream_nb.view import bundle, history_bundle, job_bundle, request_bundle
 from tests.test_renderers import edited, mixed, session, shown, written

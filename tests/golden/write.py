@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from seedream_nb import __version__
-from seedream_nb.client import Patience
 from seedream_nb.errors import SeedreamError
-from seedream_nb.journal import Journal, write_all
+from seedream_nb.http.client import Patience
 from seedream_nb.session import Session
 from seedream_nb.settings import Settings
+from seedream_nb.storage.journal import Journal, write_all
 from tests.faults import POST, Cut, FaultServer, Links, Reply, Stall, jpeg
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from IPython.core.completer import CompletionContext
     from IPython.core.interactiveshell import InteractiveShell
 
-    from seedream_nb.notebook.complete.offers import Offer, Offers
+    from seedream_nb.notebook.complete.word import Offer, Offers
     from seedream_nb.session import Session
 
 IDENTIFIER = "seedream_nb.completer"
@@ -61,7 +61,7 @@ class Completer:
     def _offers(self, context: CompletionContext) -> Offers | None:
         from seedream_nb.notebook.complete.lines import complete
         from seedream_nb.notebook.complete.sources import NotebookSources
-        from seedream_nb.notebook.surroundings import NotebookScope
+        from seedream_nb.notebook.scope import NotebookScope
 
         sources = NotebookSources(self._ip, NotebookScope(self._ip), self._session)
         try:

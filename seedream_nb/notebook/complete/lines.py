@@ -5,13 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from seedream_nb.notebook.complete.offers import Offer, Offers
-from seedream_nb.notebook.complete.options import complete_options
-from seedream_nb.notebook.complete.verbs import complete_verbs
-from seedream_nb.notebook.complete.word import parted
+from seedream_nb.notebook.complete.values import complete_options, complete_verbs
+from seedream_nb.notebook.complete.word import Offer, Offers, parted
 
 if TYPE_CHECKING:
-    from seedream_nb.notebook.complete.offers import Sources
+    from seedream_nb.notebook.complete.word import Sources
 
 _CELL = r"\s*%%seedream(?:\s(.*))?"
 _OTHER_CELL = r"\s*%%(?!seedream(?:\s|$))"

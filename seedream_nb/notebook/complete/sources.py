@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seedream_nb.errors import plain
-from seedream_nb.notebook.complete.offers import MOST_TOLD, Offer
-from seedream_nb.notebook.shown import shown_by
+from seedream_nb.notebook.complete.word import MOST_TOLD, Offer
+from seedream_nb.notebook.displayed import shown_by
 from seedream_nb.references.adapters import held
 from seedream_nb.service import DEFAULT
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import InteractiveShell
 
-    from seedream_nb.generation import Generation
     from seedream_nb.scope import Scope
     from seedream_nb.service import Model
     from seedream_nb.session import Session
+    from seedream_nb.storage.generation import Generation
 
 _GENERATIONS = 300
 """So many of the newest are looked through; older ones are found with %seedream history."""

@@ -45,52 +45,52 @@ class Verb:
 
 # fmt: off
 VERBS: dict[str, Verb] = {
-    "": Verb(room="status", help="where requests go, what was spent, what is running, what is unfinished"),
+    "": Verb(room="general", help="where requests go, what was spent, what is running, what is unfinished"),
     "panel": Verb(
-        room="panel", help="a panel for making pictures without writing code: form, reference images, history",
+        room="general", help="a panel for making pictures without writing code: form, reference images, history",
         more="In Python: sd.panel(). It is live: what a cell makes appears in it, and the other way round."),
     "history": Verb(
-        room="past", words="[WORDS]", takes=("words",),
+        room="history", words="[WORDS]", takes=("words",),
         help="what was made, the newest first; with words, only what has them in its prompt",
         more='In Python: sd.history, sd.history.search("fox"), sd.history[3].',
         examples=("history", "history fox snow")),
     "show": Verb(
-        room="past", words="REF", takes=("mark",), help="a generation again, or one of its pictures",
+        room="history", words="REF", takes=("mark",), help="a generation again, or one of its pictures",
         more="REF is @3 for a generation, @3.2 for its second picture, @last for the newest one with pictures.",
         examples=("show @3", "show @3.2")),
     "rerun": Verb(
-        room="again", words="REF [OPTIONS]", takes=("mark", "options"),
+        room="history", words="REF [OPTIONS]", takes=("mark", "options"),
         help="asks the same again, with other options where some are given; it costs again",
         more="The prompt goes as it was sent, plain text, and so do the reference images. The service takes no seed: "
              "it makes new pictures. %seedream show REF shows the old ones, at no cost.",
         examples=("rerun @3", "rerun @last --size 4K --no-watermark --out big")),
     "code": Verb(
-        room="again", words="REF", takes=("mark",), help="puts the cell that makes it below this one",
+        room="history", words="REF", takes=("mark",), help="puts the cell that makes it below this one",
         more="The prompt stands there as it was sent: with the values, not with the variables.",
         examples=("code @3",)),
     "recover": Verb(
-        room="past",
+        room="history",
         help="fetches what is paid for and not here; lists what is still missing or may have been billed",
         more="It tries every link that is kept, whatever it answered before. Links expire after about a day."),
     "usage": Verb(
-        room="usage", help="pictures, spending, failures and unknown outcomes, of this session and of all",
+        room="general", help="pictures, spending, failures and unknown outcomes, of this session and of all",
         more="Spending is counted at the price in force when it was asked (%seedream config price=…); your account at "
              "the service has the last word."),
     "config": Verb(
-        room="config", words="[NAME=VALUE …]", takes=("setting",),
+        room="general", words="[NAME=VALUE …]", takes=("setting",),
         help="the settings in force; with words, sets them for this session, and NAME= sets one back",
         more="NAME alone tells about one. The key is no such setting, since a cell would keep it: %seedream login asks "
              "for it unseen.",
         examples=("config", "config base_url", "config size=2K budget=1", "config budget=")),
     "login": Verb(
-        room="login", help="asks for your key, unseen, and stores it for the service's host, readable by you alone"),
-    "logout": Verb(room="login", help="removes the stored key"),
+        room="general", help="asks for your key, unseen, and stores it for the service's host, readable by you alone"),
+    "logout": Verb(room="general", help="removes the stored key"),
     "doctor": Verb(
         room="doctor", help="looks whether everything works, from versions to the network, and says what to do",
         more="It asks the service whether it is there, without your key and without asking for a picture: that costs "
              "nothing."),
     "help": Verb(
-        room="helping", words="[VERB]", takes=("verb",), help="all options and verbs, or more about one verb",
+        room="general", words="[VERB]", takes=("verb",), help="all options and verbs, or more about one verb",
         examples=("help", "help rerun")),
 }
 # fmt: on

@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from importlib import import_module, metadata
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from seedream_nb.binder import ELSEWHERE
 from seedream_nb.errors import ConnectionFailedError, SeedreamError, SettingsError, plain
-from seedream_nb.homes import fallback_folder, trouble_with
+from seedream_nb.hosts import ELSEWHERE
 from seedream_nb.needs import broken, exchanged
-from seedream_nb.notebook.surroundings import frontend, notebook_name
+from seedream_nb.notebook.scope import frontend, notebook_name
+from seedream_nb.notebook.text_table import paragraph
 from seedream_nb.notebook.verbs import no_words
-from seedream_nb.notebook.verbs.columns import paragraph
-from seedream_nb.notebook.verbs.variables import unread
+from seedream_nb.notebook.verbs.general import unread
 from seedream_nb.service import is_free
 from seedream_nb.settings import SETTINGS
+from seedream_nb.workspace import fallback_folder, trouble_with
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -213,7 +213,7 @@ def _service(session: Session, _ip: InteractiveShell) -> Iterator[Finding]:
 
 def _way(url: str) -> str:
     """Return in words which way requests go, and whose certificates are believed; both must be usable."""
-    from seedream_nb.client import authorities, proxy_for
+    from seedream_nb.http.client import authorities, proxy_for
 
     proxy = proxy_for(url)
     authorities().context()

@@ -1,0 +1,476 @@
+"""Templates: what a person types between braces becomes the value it stands for, once and never twice."""
+
+from __future__ import annotations
+
+import builtins
+import io
+import keyword
+import re
+import unicodedata
+from bisect import bisect_left
+from dataclasses import dataclass
+from functools import partial
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any, Protocol
+
+from seedream_nb.errors import Problem, did_you_mean, plain, refused
+from seedream_nb.references.foreign import said
+from seedream_nb.unmeant import is_path, reads_as_object, unmeant
+from seedream_nb.wording import Said, pieces, said_in
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+
+    from seedream_nb.scope import Scope
+
+__all__ = ["Expression", "Link", "Pictures", "Prompt", "Said", "expand", "expanded", "is_plain", "literal", "parts_of"]
+
+NAME = re.compile(r"[^\W\d]\w*")
+_BRACKETS = {"(": ")", "[": "]", "{": "}"}
+_NEXT_IN_BRACKETS = re.compile(r"""[()\[\]{}'"]""")
+_STRING = re.compile(
+    r"'{3}(?:[^\\]|\\.)*?'{3}"
+    r'|"{3}(?:[^\\]|\\.)*?"{3}'
+    r"|'(?:[^'\\\n]|\\.)*+'"
+    r'|"(?:[^"\\\n]|\\.)*+"',
+    re.DOTALL,
+)
+_CONVERSION = re.compile(r"!([rsa])(?=[:}])")
+_FORMAT_TEXT = re.compile(r"[^{}\n]*")
+_GROUP = r"\{(?:[^{}]|\{[^{}]*\})*\}"
+_TEX = re.compile(rf"(?:\\[A-Za-z]++\*?(?:\[[^\[\]]*\])?(?:[_^]?(?:{_GROUP}|[A-Za-z0-9]))*[_^]?|\^)\Z")
+_TEX_REACH = 200
+_LONGEST = 2_000
+"""Characters of one expression: what is longer was not meant as one."""
+_LOOKS = 20
+"""How often each character may be looked at on average: more takes a text that is made for it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expression:
+    """One `{expression!r:format}` of a template."""
+
+    code: str
+    name: str
+    conversion: str | None = None
+    format: tuple[str | Expression, ...] = ()
+    written: str
+    in_tex: bool = False
+    """Whether it stands where TeX has an argument, as in `\\frac{a}{b}`."""
+
+
+class Brackets:
+    """Where the brackets of a text are closed again. What was found is kept: no text is looked through for each."""
+
+    def __init__(self, text: str) -> None:
+        """Look for nothing yet."""
+        self.text = text
+        self._ends: dict[int, int] = {}
+        self._left = _LOOKS * len(text) + 1
+
+    def end(self, bracket: int) -> int:
+        """Return where the bracket that opens here is closed again, or 0: strings in it may hold anything."""
+        if bracket not in self._ends:
+            self._look(bracket)
+        return self._ends.get(bracket, 0)
+
+    def _look(self, position: int) -> None:
+        unclosed: list[int] = []
+        while position and self._left > 0:
+            mark = _NEXT_IN_BRACKETS.search(self.text, position)
+            self._left -= (mark.end() if mark else len(self.text)) - position
+            position = self._after(mark.start(), unclosed) if mark else 0
+            if not unclosed:
+                return
+        self._ends.update(dict.fromkeys(unclosed, 0))
+
+    def _after(self, mark: int, unclosed: list[int]) -> int:
+        """Return where to go on after a bracket or a string, or 0 where nothing that is unclosed can be closed."""
+        character = self.text[mark]
+        if character in "'\"":
+            string = _STRING.match(self.text, mark)
+            self._left -= (string.end() if string else len(self.text)) - mark
+            return string.end() if string else 0
+        if character not in _BRACKETS:
+            if character != _BRACKETS[self.text[unclosed[-1]]]:
+                return 0
+            self._ends[unclosed.pop()] = mark + 1
+        elif (known := self._ends.get(mark)) is not None:
+            return known
+        else:
+            unclosed.append(mark)
+        return mark + 1
+
+
+def expression_at(brackets: Brackets, brace: int, *, in_format: bool = False) -> Expression | None:
+    """Return the expression that the brace at this position opens, or None: then the brace is just a brace.
+
+    As in an f-string, an expression within a format (`in_format`) has no braces in its own.
+
+    Args:
+        brackets: those of the template.
+        brace: its place in the template.
+        in_format: whether it stands within the format of another.
+    """
+    template = brackets.text
+    limit = min(len(template), brace + _LONGEST)
+    name = NAME.match(template, brace + 1, limit)
+    if not name or not name[0].isidentifier() or keyword.iskeyword(name[0]):
+        return None
+    code_end = _trailers_end(brackets, name.end(), limit)
+    conversion = _CONVERSION.match(template, code_end, limit)
+    end = conversion.end() if conversion else code_end
+    form: tuple[str | Expression, ...] = ()
+    if template.startswith(":", end):
+        form, end = _format(brackets, end + 1, limit, nests=not in_format)
+    if not template.startswith("}", end):
+        return None
+    return Expression(
+        code=template[brace + 1 : code_end],
+        name=unicodedata.normalize("NFKC", name[0]),
+        conversion=conversion[1] if conversion else None,
+        format=form,
+        written=template[brace : end + 1],
+        in_tex=bool(_TEX.search(template[max(0, brace - _TEX_REACH) : brace])),
+    )
+
+
+def escaped_end(brackets: Brackets, brace: int) -> int:
+    """Return where `{{expression}}` ends, or 0 if no such thing begins here."""
+    template = brackets.text
+    inner = expression_at(brackets, brace + 1) if template.startswith("{{", brace) else None
+    end = brace + 1 + len(inner.written) if inner else 0
+    return end + 1 if end and template.startswith("}", end) else 0
+
+
+def _trailers_end(brackets: Brackets, position: int, limit: int) -> int:
+    """Return where the `.attribute`, `[…]` and `(…)` after a name end."""
+    template = brackets.text
+    while True:
+        if template.startswith(".", position):
+            attribute = NAME.match(template, position + 1, limit)
+            end = attribute.end() if attribute else 0
+        elif template.startswith(("[", "("), position):
+            end = brackets.end(position)
+        else:
+            return position
+        if not end or end > limit:
+            return position
+        position = end
+
+
+def _format(brackets: Brackets, position: int, limit: int, *, nests: bool) -> tuple[tuple[str | Expression, ...], int]:
+    """Return the parts of a format such as `>{width}.2f`, and where it ends."""
+    template = brackets.text
+    parts: list[str | Expression] = []
+    while True:
+        text = _FORMAT_TEXT.match(template, position, limit)
+        parts.append(text[0] if text else "")
+        position = text.end() if text else position
+        opens = nests and template.startswith("{", position)
+        inner = expression_at(brackets, position, in_format=True) if opens else None
+        if inner is None:
+            return tuple(parts), position
+        parts.append(inner)
+        position += len(inner.written)
+
+
+# Within the brackets, and the parentheses, one more pair may stand: `![photo[1]](<my photo (1).png>)`. Each part ends
+# at a second one or at the line's end, so that a text full of beginnings is looked through in no long time.
+_ALT = r"!\[(?:[^\[\]\n]|\[[^\[\]\n]*+\])*+\]"
+_TITLE = r"""(?:[ \t]+(?:"[^"\n]*+"|'[^'\n]*+'))?"""
+_IN_ANGLES = re.compile(rf"{_ALT}\([ \t]*<([^<>\n]++)>{_TITLE}[ \t]*\)")
+_BARE = re.compile(rf"{_ALT}\(((?:[^()\n]|\([^()\n]*+\))*+)\)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Link:
+    """One Markdown image of a template."""
+
+    target: str
+    """A path, a URL, or `attachment:name`."""
+    written: str
+
+
+def link_at(template: str, bang: int) -> Link | None:
+    """Return the Markdown image that begins with the `!` at this position, or None: then it is just text."""
+    found = _IN_ANGLES.match(template, bang) or _BARE.match(template, bang)
+    if found is None:
+        return None
+    target = found[1].strip() if found.re is _IN_ANGLES else _without_title(found[1].strip())
+    return Link(target=target, written=found[0]) if target else None
+
+
+def _without_title(inner: str) -> str:
+    """Return what stands before a title in quotes; spaces in a path need no brackets, as people type them."""
+    if inner[-1:] not in {'"', "'"}:
+        return inner
+    opening = inner.rfind(inner[-1], 0, -1)
+    return inner[:opening].rstrip() if opening > 0 and inner[opening - 1].isspace() else inner
+
+
+_MARKS = re.compile(r"\{|!\[")
+_CONVERSIONS: dict[str, Callable[[Any], Any]] = {"r": repr, "s": str, "a": ascii}
+_SHOWN = 60
+_MOST_PROBLEMS = 50
+
+
+class Pictures(Protocol):
+    """Where pictures that a template names become references, each with its number."""
+
+    def of_value(self, name: str, value: object) -> Sequence[int] | None:
+        """Return the numbers of the pictures that a value is; None if it is none. Raises Problem: why it is none."""
+
+    def of_link(self, target: str) -> Sequence[int]:
+        """Return the numbers of what a Markdown image leads to; raises Problem."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prompt:
+    """What a template means, and which of it was typed."""
+
+    text: str
+    typed: tuple[tuple[int, int], ...]
+    """Where in the text what was typed stands, from and to: the rest are values."""
+
+    @classmethod
+    def plain(cls, text: str) -> Prompt:
+        """Return a text that was typed as it is."""
+        return cls(text=text, typed=((0, len(text)),))
+
+    def numbers(self, *, typed: bool) -> list[Said]:
+        """Return the numbers that it gives to reference images, be it where a person typed, or within values."""
+        starts = [start for start, _ in self.typed]
+
+        def is_typed(said: Said) -> bool:
+            before = bisect_left(starts, said.end)  # of the parts that begin before it ends, the last reaches farthest
+            return before > 0 and self.typed[before - 1][1] > said.start
+
+        return [said for said in said_in(self.text) if is_typed(said) is typed]
+
+
+def expand(template: str, scope: Scope, pictures: Pictures | None = None, *, markdown: bool = True) -> str:
+    """Return the text of `expanded`."""
+    return expanded(template, scope, pictures, markdown=markdown).text
+
+
+def expanded(template: str, scope: Scope, pictures: Pictures | None = None, *, markdown: bool = True) -> Prompt:
+    r"""Return the prompt that a template means: each `{expression}` replaced by its value, as an f-string does.
+
+    `{{expression}}` gives `{expression}`; all other braces stay as they are, and so does the argument of a
+    TeX command that is no name of the notebook. An expression whose value is a picture, without `!r` or a format,
+    and a Markdown image, `![alt](target)`, become "image 2"; `\![alt](target)` gives `![alt](target)`.
+
+    Args:
+        template: what was typed, or what came with values.
+        scope: the names that expressions may use.
+        pictures: where pictures become references; without it every value is text.
+        markdown: whether Markdown images are references: in what a person typed they are, else they are text.
+
+    Raises:
+        RequestError: names that don't exist (the nearest is named), expressions that fail, pictures that can't be
+            used; ReferenceImageError if it is only those.
+    """
+    problems: list[Problem] = []
+    parts = list(parts_of(template, markdown=markdown))
+    names = frozenset(scope.names()) if any(isinstance(part, Expression) for part in parts) else frozenset()
+    found = []
+    for part in parts:
+        found.append(_told(partial(_meant, part, scope, names, pictures), problems))
+        if len(problems) == _MOST_PROBLEMS:  # for each the nearest name is looked for
+            break
+    if problems:
+        raise refused(problems)
+    texts = pieces(found)
+    ends = list(accumulate(map(len, texts)))
+    typed = tuple(
+        (end - len(text), end)
+        for part, text, end in zip(parts, texts, ends, strict=True)
+        if text and isinstance(part, str)
+    )
+    return Prompt(text="".join(texts), typed=typed)
+
+
+def is_plain(template: str) -> bool:
+    """Return whether a template has neither expressions nor Markdown images: it means the same whatever there is."""
+    return all(isinstance(part, str) for part in parts_of(template))
+
+
+def literal(text: str) -> str:
+    """Return the template that means exactly this text, whatever braces and Markdown images it has."""
+    parts, start, position = [], 0, 0
+    brackets = Brackets(text)
+    while mark := _MARKS.search(text, position):
+        position = mark.start()
+        if mark[0] != "{":
+            if link_at(text, position):
+                parts += [text[start:position], "\\"]
+                start = position
+            position += 1
+        elif found := expression_at(brackets, position):
+            parts += [text[start:position], "{", found.written, "}"]
+            start = position = position + len(found.written)
+        else:
+            position += 1
+    return "".join([*parts, text[start:]])
+
+
+def parts_of(template: str, *, markdown: bool = True) -> Iterator[str | Expression | Link]:
+    r"""Yield the literal texts, the expressions and the Markdown images of a template in order.
+
+    `{{x}}` comes as a literal `{x}`, `\![alt](target)` as a literal `![alt](target)`, whose braces are still braces.
+    """
+    start = position = 0
+    brackets = Brackets(template)
+    while mark := _MARKS.search(template, position):
+        at = mark.start()
+        found: Expression | Link | None = None
+        if mark[0] == "{":
+            if end := escaped_end(brackets, at):
+                yield template[start:at] + template[at + 1 : end - 1]
+                start = position = end
+                continue
+            found = expression_at(brackets, at)
+        elif markdown and (found := link_at(template, at)) and at > start and template[at - 1] == "\\":
+            yield template[start : at - 1]
+            start, found = at, None
+        position = at + (len(found.written) if found else 1)
+        if found:
+            yield template[start:at]
+            yield found
+            start = position
+    yield template[start:]
+
+
+def _told(action: Callable[[], Any], problems: list[Problem]) -> Any:  # noqa: ANN401 - a text, or numbers
+    """Return what an action gives; if it can't, add why to the problems."""
+    try:
+        return action()
+    except Problem as problem:
+        problems.append(problem)
+        return ""
+
+
+def _meant(
+    part: str | Expression | Link, scope: Scope, names: Collection[str], pictures: Pictures | None
+) -> str | tuple[int, ...]:
+    """Return what a part means: a text, or the numbers of references."""
+    if isinstance(part, str):
+        return part
+    if isinstance(part, Expression):
+        return _value_of(part, scope, names, pictures)
+    if pictures is None:
+        raise Problem(f"{plain(part.written, _SHOWN)}: hand the picture over with --image.", reference=True)
+    return tuple(pictures.of_link(part.target))
+
+
+def _value_of(
+    part: Expression, scope: Scope, names: Collection[str], pictures: Pictures | None
+) -> str | tuple[int, ...]:
+    if not _exists(part, scope, names):
+        if part.in_tex:
+            return part.written
+        raise Problem(_missing(part, names))
+    form = _text_of(part.format, scope, names)
+    value = _tried(part, lambda: scope.evaluate(part.code))
+    if part.conversion:  # that says it: the text
+        converted = _tried(part, lambda: _CONVERSIONS[part.conversion](value))
+        return str(_tried(part, lambda: format(converted, form)))
+    if pictures is not None and not part.format:
+        numbers = _numbers_of(part, value, pictures)
+        if numbers is not None:
+            return numbers
+    if not (part.format and _tried(part, lambda: is_path(value))):
+        _tried(part, lambda: _refuse_unmeant(part, value))
+    text = str(_tried(part, lambda: format(value, form)))
+    if _tried(part, lambda: reads_as_object(value, text)):
+        as_text = f"write the part of it that you mean, such as an attribute. {_as_text(part)}"
+        raise Problem(f"{_shown(part)} would read {plain(text, _SHOWN)}: {as_text}")
+    return text
+
+
+def _numbers_of(part: Expression, value: object, pictures: Pictures) -> tuple[int, ...] | None:
+    """Return the numbers of the pictures that a value is; what is wrong with them begins with the braces."""
+    try:
+        numbers = pictures.of_value(part.code, value)
+    except Problem as problem:
+        *texts, last = [_begun(part, text) for text in problem.texts]
+        raise Problem(*texts, f"{last}{_tried(part, lambda: _way_to_text(part, value))}", reference=True) from problem
+    return None if numbers is None else tuple(numbers)
+
+
+def _begun(part: Expression, text: str) -> str:
+    """Return what is wrong with a value as a sentence that begins with its braces, by which the panel places it."""
+    return f"{{{part.code}}}{text.removeprefix(part.code)}" if text.startswith(part.code) else f"{_shown(part)}: {text}"
+
+
+def _way_to_text(part: Expression, value: object) -> str:
+    """Return how to have the text of what was meant as a picture, where somebody might want that."""
+    found = unmeant(value, part.code)
+    if found is None or found[0] != part.code:
+        return ""
+    if isinstance(value, io.TextIOBase) or (isinstance(value, bytes | bytearray | memoryview) and _is_text(value)):
+        return f" {found[1].remedy}"
+    return f" {_as_text(part)}" if found[1].reads else ""
+
+
+def _is_text(content: bytes | bytearray | memoryview) -> bool:
+    try:
+        return b"\0" not in bytes(content) and bool(bytes(content).decode())
+    except UnicodeDecodeError:
+        return False
+
+
+def _refuse_unmeant(part: Expression, value: object) -> None:
+    """Refuse what nobody means as text.
+
+    Raises:
+        Problem: what it is, what to write in its place, and how to have its text all the same.
+    """
+    found = unmeant(value, part.code)
+    if found is None:
+        return
+    where, why = found
+    name = _shown(part) if where == part.code else f"{_shown(part)}: {plain(where, _SHOWN)}"
+    as_text = f" {_as_text(part)}" if why.reads else ""
+    raise Problem(f"{name} {why.told}. {why.remedy}{as_text}")
+
+
+def _as_text(part: Expression) -> str:
+    return f"For its text write {{{part.code}!s}}."
+
+
+def _text_of(parts: Iterable[str | Expression], scope: Scope, names: Collection[str]) -> str:
+    """Return the parts of a format as one text; all that is wrong with them is told."""
+    problems: list[Problem] = []
+    texts = [_told(partial(_meant, part, scope, names, None), problems) for part in parts]
+    if problems:
+        raise Problem(*(text for problem in problems for text in problem.texts))
+    return "".join(texts)
+
+
+def _exists(part: Expression, scope: Scope, names: Collection[str]) -> bool:
+    """Return whether an expression's first name means something; a bare builtin such as `{id}` does not."""
+    if part.name in names:
+        return True
+    is_bare = NAME.fullmatch(part.code) is not None
+    return scope.has_builtins and not is_bare and hasattr(builtins, part.name)
+
+
+def _missing(part: Expression, names: Collection[str]) -> str:
+    guess = did_you_mean(part.name, (name for name in names if not name.startswith("_")))
+    return f"{_shown(part)}: there is no variable {part.name}.{guess} To keep it as it is, write {{{_shown(part)}}}."
+
+
+def _tried(part: Expression, action: Any) -> Any:  # noqa: ANN401 - values of the notebook
+    """Return what an action on the user's own values gives; what it raises becomes a problem."""
+    try:
+        return action()
+    except (Problem, KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as error:  # a panic of Rust and SystemExit are no Exception
+        raise Problem(f"{_shown(part)} raises {said(error)}. To keep it as it is, write {{{_shown(part)}}}.") from error
+
+
+def _shown(part: Expression) -> str:
+    return plain(part.written, _SHOWN)
