@@ -28,7 +28,7 @@ _LOCK_SECONDS = 2.0
 """The longest that is waited for a process that has the tally; it takes some microseconds, unless it was halted."""
 
 
-class Asked(Protocol):
+class Priced(Protocol):
     """What the budget needs to know of a request."""
 
     @property
@@ -36,12 +36,12 @@ class Asked(Protocol):
         """The most pictures that it can bring."""
 
 
-def estimate(request: Asked, price: float) -> float:
+def estimate(request: Priced, price: float) -> float:
     """Return the most that a request can cost, in USD, at `price` USD per picture."""
     return _dollars(request.most * _units(price))
 
 
-def describe(request: Asked, price: float) -> str:
+def describe(request: Priced, price: float) -> str:
     """Return what a request can bring and cost, in words: `up to 4 pictures, at most 0.12 USD`."""
     if request.most == 1:
         return f"1 picture, {money(price)}"
@@ -246,7 +246,7 @@ class Budget:
     def _left(self, limit: float) -> int:
         return _units(limit) - sum(self.tally.counts())
 
-    def reserve(self, request: Asked, price: float | None = None) -> Reservation:
+    def reserve(self, request: Priced, price: float | None = None) -> Reservation:
         """Keep the upper estimate of a request, at its own price if it has one, until it is known what it cost.
 
         Raises:
@@ -261,12 +261,12 @@ class Budget:
             self.tally.add(reserved=most)
         return Reservation(self, most)
 
-    def trouble_with(self, request: Asked, price: float | None = None) -> BudgetError | None:
+    def trouble_with(self, request: Priced, price: float | None = None) -> BudgetError | None:
         """Return the error with which a request would be refused now, or None; nothing is counted."""
         price = self.price if price is None else price
         return self._trouble_with(request, request.most * _units(price), price)
 
-    def _trouble_with(self, request: Asked, most: int, price: float, *, is_counted: bool = True) -> BudgetError | None:
+    def _trouble_with(self, request: Priced, most: int, price: float, *, is_counted: bool = True) -> BudgetError | None:
         if self.limit is None or not most:
             return None
         if self.tally.is_cut_off:
@@ -278,7 +278,7 @@ class Budget:
             return None
         return BudgetError(self._refusal(request, left, price), hint=self._remedy(most - left, left, price))
 
-    def _refusal(self, request: Asked, left: int, price: float) -> str:
+    def _refusal(self, request: Priced, left: int, price: float) -> str:
         kinds = zip(self.tally.counts(), ("spent", "in flight", "that may have been billed"), strict=True)
         taken = [f"{money(_dollars(units))} {what}" for units, what in kinds if units]
         why = f" ({', '.join(taken)})" if taken else ""
@@ -316,7 +316,7 @@ class Reservation:
     def __init__(self, budget: Budget, most: int) -> None:
         """Made by `Budget.reserve`, which has counted `most` units already."""
         self._tally = budget.tally
-        self._most = most
+        self._max = most
         self._state = "open"
         self._process = os.getpid()
 
@@ -330,7 +330,7 @@ class Reservation:
 
     def unknown(self) -> None:
         """Keep the upper estimate counted, apart, as what may have been billed."""
-        self._leave("unknown", unknown=self._most)
+        self._leave("unknown", unknown=self._max)
 
     def __enter__(self) -> Self:
         """Hold the place for the length of a block."""
@@ -353,8 +353,8 @@ class Reservation:
                 return
             was_open, was_unknown = self._state == "open", self._state == "unknown"
             self._tally.add(
-                reserved=-self._most if was_open else 0,
-                unknown=unknown - (self._most if was_unknown else 0),
+                reserved=-self._max if was_open else 0,
+                unknown=unknown - (self._max if was_unknown else 0),
                 spent=spent,
             )
             self._state = state

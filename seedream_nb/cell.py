@@ -140,7 +140,7 @@ _HELP = ("-h", "--help")
 _NUMBER = r"[-+]?(?:[0-9]++(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
 _WHOLE = r"[-+]?[0-9]{1,9}"
 _SHOWN = 40
-_MOST_PROBLEMS = 50
+_MAX_PROBLEMS = 50
 _IPYTHONS = frozenset({"In", "Out", "get_ipython", "exit", "quit"})
 
 
@@ -201,7 +201,7 @@ class _Reader:
         self._last: tuple[str, str] | None = None
 
     def read(self) -> None:
-        while self._left and len(self.problems) < _MOST_PROBLEMS:  # for each the nearest option is looked for
+        while self._left and len(self.problems) < _MAX_PROBLEMS:  # for each the nearest option is looked for
             word = self._left.popleft()
             try:
                 if _is_option(word):
@@ -363,7 +363,7 @@ _TOLD = frozenset({"size", "sequential", "max_images"})
 """Options that say together what they mean."""
 
 
-class Surroundings(Protocol):
+class CellContext(Protocol):
     """What a cell is written for: a session."""
 
     settings: Settings
@@ -373,7 +373,7 @@ class Surroundings(Protocol):
         """The history whose marks the cell may name."""
 
 
-def cell_of(generation: Generation, session: Surroundings) -> str:
+def cell_of(generation: Generation, session: CellContext) -> str:
     """Return a `%%seedream` cell that asks for exactly the same, under the settings in force now.
 
     Raises:
@@ -389,7 +389,7 @@ def cell_of(generation: Generation, session: Surroundings) -> str:
     return f"{' '.join(['%%seedream', *words])}\n{literal(request.prompt)}"
 
 
-def _shape_words(request: ImageRequest, session: Surroundings) -> Iterator[str]:
+def _shape_words(request: ImageRequest, session: CellContext) -> Iterator[str]:
     size, aspect = session.settings.get("size"), session.settings.get("aspect")
     if spell_size(size, aspect, session.settings.model) != request.size:
         yield from ("--size", request.size)
@@ -400,7 +400,7 @@ def _series_words(request: ImageRequest) -> Iterator[str]:
         yield from ("-n", str(request.max_images))
 
 
-def _other_words(request: ImageRequest, session: Surroundings) -> Iterator[str]:
+def _other_words(request: ImageRequest, session: CellContext) -> Iterator[str]:
     """Yield what differs from what a cell asks for by itself."""
     for option in SENT:
         value = getattr(request, option.name)
@@ -411,7 +411,7 @@ def _other_words(request: ImageRequest, session: Surroundings) -> Iterator[str]:
                 yield quoted(str(value))
 
 
-def _written(reference: Reference, session: Surroundings) -> str:
+def _written(reference: Reference, session: CellContext) -> str:
     """Return how a reference is written in a cell: its URL, its mark, or the file that was sent."""
     if reference.url is not None:
         return reference.url
@@ -432,7 +432,7 @@ def _path_in_a_cell(path: Path) -> str:
     return Path(os.path.relpath(path, folder)).as_posix() if is_inside and folder.is_absolute() else str(path)
 
 
-def _is_marked(reference: Reference, session: Surroundings) -> bool:
+def _is_marked(reference: Reference, session: CellContext) -> bool:
     """Return whether the name of a reference is a mark that still means this one picture."""
     if not reference.name.startswith("@"):
         return False

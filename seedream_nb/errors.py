@@ -33,8 +33,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-MOST_LINES = 5
-MOST_CHARACTERS = 400
+MAX_LINES = 5
+MAX_CHARACTERS = 400
 
 
 class SeedreamError(Exception):
@@ -59,7 +59,7 @@ class SeedreamError(Exception):
     def lines(self) -> list[str]:
         """Return the error as a person reads it: at most five lines."""
         told = self.message.splitlines() or [""]
-        room = MOST_LINES - (1 if self.hint else 0)
+        room = MAX_LINES - (1 if self.hint else 0)
         if len(told) > room:
             told = [*told[: room - 1], " · ".join(told[room - 1 :])]
         return [whole_text(each) for each in [*told, *([self.hint] if self.hint else [])]]
@@ -248,7 +248,7 @@ _LONGEST_NAME, _LONGEST_SCHEME = 4_000, 10
 _JOINERS = "\u200c\u200d"
 
 
-def plain(text: str, limit: int = MOST_CHARACTERS) -> str:
+def plain(text: str, limit: int = MAX_CHARACTERS) -> str:
     """Return what somebody else wrote as one line of harmless text, at most `limit` characters."""
     looked_at = " ".join(whole_text(text[: 100 * limit]).split())
     start = looked_at[: 4 * limit]
@@ -269,7 +269,7 @@ def shown(value: object, limit: int = 40) -> str:
         return f"a value of type {kind}"
 
 
-def plain_but_links(text: str, limit: int = MOST_CHARACTERS) -> str:
+def plain_but_links(text: str, limit: int = MAX_CHARACTERS) -> str:
     """Return a line as `plain` does, with every link in it whole: it may be the only copy of what is paid for."""
     line = plain(text, limit)
     if not line.endswith("…"):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from seedream_nb.service import Service
 
-MOST_BYTES = 64_000
+MAX_BYTES = 64_000
 """Of `.env` and of the stored login: what is larger is another file, or a trap."""
 _EXPORT = re.compile(r"^export\s+")
 _QUOTED = re.compile(r"""(?:'([^']*)'|"([^"]*)")\s*(?:\#.*)?""")
@@ -197,7 +197,7 @@ class Login:
         if self.path is None:
             return {}
         try:
-            stored = json.loads(read_ordinary(self.path, MOST_BYTES).decode())
+            stored = json.loads(read_ordinary(self.path, MAX_BYTES).decode())
         except (OSError, ValueError, RecursionError):
             return {}
         return (
@@ -291,7 +291,7 @@ def no_key(service: Service = DEFAULT) -> SettingsError:
 def _from_dotenv(path: Path, variable: str) -> str | None:
     # Only the key is taken from there: a cloned folder must not send it elsewhere.
     with contextlib.suppress(OSError, UnicodeError):
-        content = read_ordinary(path, MOST_BYTES)
+        content = read_ordinary(path, MAX_BYTES)
         text = content.decode("utf-16" if content.startswith(_UTF_16) else "utf-8-sig")
         named = (line.partition("=") for line in text.splitlines())
         found = [value.strip() for name, sign, value in named if sign and _EXPORT.sub("", name.strip()) == variable]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Iterable, Iterator
 
-LEAST = {"Python": (3, 11), "IPython": (7, 34), "anywidget": (0, 9), "ipywidgets": (7, 7, 1)}
+MIN = {"Python": (3, 11), "IPython": (7, 34), "anywidget": (0, 9), "ipywidgets": (7, 7, 1)}
 _REMEDY = {
     "Python": "Choose another kernel, or make an environment with a later Python.",
     "IPython": "Run this, and restart the kernel: %pip install --upgrade ipython",
@@ -120,7 +120,8 @@ class _Imports:
 
     def begin_anew(self) -> None:
         """Go on in the child."""
-        self._lock, self._held = threading.RLock(), list[bool]()
+        self._lock = threading.RLock()
+        self._held = []  # type: list[bool]
 
 
 imports = _Imports()
@@ -140,7 +141,7 @@ def need(name: str, version: str | None = None) -> None:
         TooOldError: it is not; says which it is, which is needed, and what to do.
     """
     found = str(importlib.import_module(name).__version__) if version is None else version
-    if _numbers(found) < LEAST[name]:
+    if _numbers(found) < MIN[name]:
         raise TooOldError(f"seedream_nb needs {_told(name, found)}")
 
 
@@ -154,7 +155,7 @@ def lacks(name: str) -> str:
         newest = max(_written(name), key=_numbers, default="")
     except Exception:  # noqa: BLE001 - whatever is odd about how it was installed, loading goes on
         return ""
-    return f"The Seedream panel needs {_told(name, newest)}" if () < _numbers(newest) < LEAST[name] else ""
+    return f"The Seedream panel needs {_told(name, newest)}" if () < _numbers(newest) < MIN[name] else ""
 
 
 def load(*, sandbox: bool) -> None:
@@ -321,7 +322,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def _told(name: str, found: str) -> str:
-    least = ".".join(str(number) for number in LEAST[name])
+    least = ".".join(str(number) for number in MIN[name])
     return f"{name} {least} or later, and this is {name} {found}. {_REMEDY[name]}"
 
 

@@ -21,7 +21,7 @@ _Function = TypeVar("_Function", bound="Callable[..., Any]")
 
 _MODEL = DEFAULT.model
 """Whose limits and sizes the help tells; those of another hold where a request is for that."""
-_TIERS, _MOST, _REFERENCES = either(_MODEL.tiers), _MODEL.max_images, _MODEL.references.most
+_TIERS, _MAX, _REFERENCES = either(_MODEL.tiers), _MODEL.max_images, _MODEL.references.most
 
 SEQUENTIAL = ("auto", "disabled")
 
@@ -121,9 +121,9 @@ class RequestOptions(TypedDict, total=False):
         help="auto lets the model decide how many pictures it makes, disabled makes one",
     )]
     max_images: Annotated[int | None, Option(
-        flags=("-n", "--max-images"), metavar="N", kind="whole", low=1, high=_MOST, is_sent=True,
+        flags=("-n", "--max-images"), metavar="N", kind="whole", low=1, high=_MAX, is_sent=True,
         help="a series of up to so many pictures",
-        call=f"1 to {_MOST} pictures in a series; references and pictures together at most {_MOST}",
+        call=f"1 to {_MAX} pictures in a series; references and pictures together at most {_MAX}",
     )]
     watermark: Annotated[bool | None, Option(
         flags=("--watermark", "--no-watermark"), kind="switch", default=True, suggestions=("false",), is_sent=True,

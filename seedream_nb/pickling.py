@@ -12,7 +12,7 @@ def _nobody() -> Any:  # noqa: ANN401 - nothing
     raise AssertionError
 
 
-class Here:
+class CurrentSession:
     """The session of the process where a result is that came as a pickle, asked for when it is needed."""
 
     session: Callable[[], Any] = staticmethod(_nobody)
@@ -36,7 +36,7 @@ class Here:
         return "HERE"
 
 
-HERE = Here()
+HERE = CurrentSession()
 
 
 def for_elsewhere(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -44,7 +44,7 @@ def for_elsewhere(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {**fields, "verbs": HERE}
 
 
-class Stays:
+class NotPicklable:
     """Something that can't leave its process; each says what to send in its place."""
 
     __slots__ = ()

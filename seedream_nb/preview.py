@@ -51,9 +51,9 @@ _SHEET_SIDE, _LABEL, _SPACE = 1024, 22, 8
 So one picture is not scaled at all, and of fifteen each is decoded at half its size, which takes a quarter of the time.
 """
 
-MOST_PIXELS = DEFAULT.model.references.max_pixels
+MAX_PIXELS = DEFAULT.model.references.max_pixels
 """What the service takes as a reference, and more than it makes: a file that unpacks to more is none of ours."""
-MOST_SIDE = 100_000
+MAX_SIDE = 100_000
 CHEAP_PIXELS = 4_200_000
 """Pixels that are unpacked in 0.1 s; a JPEG is decoded at reduced size, which takes less for far more."""
 
@@ -167,7 +167,7 @@ def warm_references(request: ImageRequest) -> None:
 
 def _pixels(told: object) -> int:
     """Return a side as the journal tells it, which may be anything."""
-    return told if isinstance(told, int) and 1 <= told <= MOST_SIDE else THUMBNAIL.width
+    return told if isinstance(told, int) and 1 <= told <= MAX_SIDE else THUMBNAIL.width
 
 
 def sheet(pictures: Sequence[Picture]) -> bytes:
@@ -227,14 +227,14 @@ def _encoded_at(side: int, image: Image.Image) -> bytes:
     return _encoded_within(image, round(BYTES_A_PIXEL * side * side))
 
 
-def _encoded_within(image: Image.Image, most_bytes: int) -> bytes:
+def _encoded_within(image: Image.Image, max_bytes: int) -> bytes:
     """Return a picture as a JPEG of the best quality that takes no more bytes; of the lowest if none does."""
     small, best_bytes = b"", 0
     for quality, share in QUALITIES.items():
-        if share * best_bytes > most_bytes:
+        if share * best_bytes > max_bytes:
             continue
         small = _encoded(image, quality)
-        if len(small) <= most_bytes:
+        if len(small) <= max_bytes:
             break
         best_bytes = best_bytes or len(small)
     return small
@@ -249,7 +249,7 @@ def _encoded(image: Image.Image, quality: int) -> bytes:
 
 def _decoded(image: ImageFile.ImageFile, file: BinaryIO, side: int) -> Image.Image:
     """Decode a picture once: a JPEG at the reduced size that its own structure offers."""
-    if image.width * image.height > MOST_PIXELS and image.format not in _REDUCIBLE:
+    if image.width * image.height > MAX_PIXELS and image.format not in _REDUCIBLE:
         raise ValueError(f"it unpacks to {image.width}x{image.height} pixels")
     # In one piece: between pieces the decoder would queue for the interpreter, behind whoever has it.
     here = file.tell()
@@ -291,7 +291,7 @@ def _on_white(image: Image.Image) -> Image.Image:
     from PIL import Image
 
     if not image.has_transparency_data:
-        return image if image.mode == "RGB" else image.convert("RGB")  # which would copy it
+        return image.convert("RGB")  # always a copy: Pillow asks for the working folder when it saves what it read
     seen = image.convert("RGBA")
     white = Image.new("RGBA", seen.size, "white")
     return Image.alpha_composite(white, seen).convert("RGB")

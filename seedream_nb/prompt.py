@@ -16,14 +16,25 @@ from typing import TYPE_CHECKING, Any, Protocol
 from seedream_nb.errors import Problem, did_you_mean, plain, refused
 from seedream_nb.references.foreign import said
 from seedream_nb.unmeant import is_path, reads_as_object, unmeant
-from seedream_nb.wording import Said, pieces, said_in
+from seedream_nb.wording import ImageNumber, pieces, said_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from seedream_nb.scope import Scope
 
-__all__ = ["Expression", "Link", "Pictures", "Prompt", "Said", "expand", "expanded", "is_plain", "literal", "parts_of"]
+__all__ = [
+    "Expression",
+    "ImageNumber",
+    "Link",
+    "Pictures",
+    "Prompt",
+    "expand",
+    "expanded",
+    "is_plain",
+    "literal",
+    "parts_of",
+]
 
 NAME = re.compile(r"[^\W\d]\w*")
 _BRACKETS = {"(": ")", "[": "]", "{": "}"}
@@ -212,7 +223,7 @@ def _without_title(inner: str) -> str:
 _MARKS = re.compile(r"\{|!\[")
 _CONVERSIONS: dict[str, Callable[[Any], Any]] = {"r": repr, "s": str, "a": ascii}
 _SHOWN = 60
-_MOST_PROBLEMS = 50
+_MAX_PROBLEMS = 50
 
 
 class Pictures(Protocol):
@@ -238,11 +249,11 @@ class Prompt:
         """Return a text that was typed as it is."""
         return cls(text=text, typed=((0, len(text)),))
 
-    def numbers(self, *, typed: bool) -> list[Said]:
+    def numbers(self, *, typed: bool) -> list[ImageNumber]:
         """Return the numbers that it gives to reference images, be it where a person typed, or within values."""
         starts = [start for start, _ in self.typed]
 
-        def is_typed(said: Said) -> bool:
+        def is_typed(said: ImageNumber) -> bool:
             before = bisect_left(starts, said.end)  # of the parts that begin before it ends, the last reaches farthest
             return before > 0 and self.typed[before - 1][1] > said.start
 
@@ -277,7 +288,7 @@ def expanded(template: str, scope: Scope, pictures: Pictures | None = None, *, m
     found = []
     for part in parts:
         found.append(_told(partial(_meant, part, scope, names, pictures), problems))
-        if len(problems) == _MOST_PROBLEMS:  # for each the nearest name is looked for
+        if len(problems) == _MAX_PROBLEMS:  # for each the nearest name is looked for
             break
     if problems:
         raise refused(problems)

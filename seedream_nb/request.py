@@ -206,7 +206,7 @@ def make_request(
         "prompt": _stripped(prompt),
         "images": pictures,
         "sequential": mode,
-        "max_images": _most(mode, given["max_images"], len(pictures), model),
+        "max_images": _max(mode, given["max_images"], len(pictures), model),
         "model": model,
     }
     found += _problems_of(fields)
@@ -225,7 +225,7 @@ def _each_once(images: Sequence[Reference]) -> tuple[Reference, ...]:
     return tuple(first[identity] for identity in dict.fromkeys(reference.identity for reference in images))
 
 
-def _most(sequential: object, max_images: object, references: int, model: Model) -> Any:  # noqa: ANN401 - see there
+def _max(sequential: object, max_images: object, references: int, model: Model) -> Any:  # noqa: ANN401 - see there
     """Return the `max_images` to send; whole numbers of other libraries become Python's."""
     if max_images is None:
         return max(model.max_images - references, 1) if _says(sequential, "auto") else None

@@ -19,14 +19,14 @@ from seedream_nb.compose import Composer, as_list, options_again
 from seedream_nb.errors import SeedreamError, SettingsError, StoppedError, WrongOptionError, plain
 from seedream_nb.http.client import Clients
 from seedream_nb.jobs.job import POLL_SECONDS, Job
-from seedream_nb.jobs.queue import Jobs
+from seedream_nb.jobs.queue import JobQueue
 from seedream_nb.keys import Login, Secrets, Unseen
-from seedream_nb.pickling import Stays
+from seedream_nb.pickling import NotPicklable
 from seedream_nb.scope import EmptyScope
-from seedream_nb.service.endpoint import Endpoint, Told, find_endpoint, for_links, host_of
+from seedream_nb.service.endpoint import Endpoint, Notices, find_endpoint, for_links, host_of
 from seedream_nb.settings import read_setting, user_folder
 from seedream_nb.storage.journal import Journal
-from seedream_nb.workspace import Home, Homes, need_room, writable_folder
+from seedream_nb.workspace import Workspace, Workspaces, need_room, writable_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from seedream_nb.errors import Problem
-    from seedream_nb.http.client import Patience
-    from seedream_nb.jobs.pipeline import Tools
+    from seedream_nb.http.client import Timeouts
+    from seedream_nb.jobs.pipeline import PipelineContext
     from seedream_nb.options import CellOptions
     from seedream_nb.request import ImageRequest
     from seedream_nb.scope import Scope
@@ -52,7 +52,7 @@ NOTHING_SENT = "Nothing was sent, nothing was billed."
 Result = TypeVar("Result")
 
 
-class Session(Stays):
+class Session(NotPicklable):
     """Everything that one kernel or script shares: settings, history, budget, the jobs that run."""
 
     instead = "Each process has its own, and finds the key itself: call sd.generate there."
@@ -66,7 +66,7 @@ class Session(Stays):
         notebook: Callable[[], str | None] = lambda: None,
         journal: Callable[[Path], Journal] = Journal,
         lingers: bool = True,
-        patience: Patience | None = None,
+        patience: Timeouts | None = None,
         tally: Tally | None = None,
     ) -> None:
         """Wire a session.
@@ -86,13 +86,13 @@ class Session(Stays):
         self.scope: Scope = scope or EmptyScope()
         self.background = Background()
         self.login = Login(user_folder("config", os.environ))
-        self.jobs = Jobs(lingers=lingers)
+        self.jobs = JobQueue(lingers=lingers)
         self.compose = Composer(
             settings=settings, scope=self.scope, marked=self._marked,
             fetch=lambda url: self._clients.fetch(url, self.background),
         ).compose  # fmt: skip
-        self._bundle, self._notebook, self._told = bundle, notebook, Told()
-        self._homes = Homes(settings=settings, journal=journal, verbs=self, running=self.jobs.ids)
+        self._bundle, self._notebook, self._told = bundle, notebook, Notices()
+        self._homes = Workspaces(settings=settings, journal=journal, verbs=self, running=self.jobs.ids)
         self._clients = Clients(patience=patience)
         self._secrets = Secrets()
         self._budget = Budget(limit=None, price=0.0, tally=tally)
@@ -133,7 +133,7 @@ class Session(Stays):
         bought = self.budget.spent or self.budget.reserved
         notices, unready = tuple[str, ...](), list[SettingsError]()
 
-        def holding() -> Home | None:
+        def holding() -> Workspace | None:
             return self._homes.holding(request.fingerprint, endpoint.service.name, endpoint.host) if once else None
 
         with unless(holding, unready):
@@ -412,13 +412,13 @@ class Session(Stays):
         """Remember the key, to be blotted out of all that is kept."""
         self._secrets.learn(endpoint.found.key if endpoint.found else None)
 
-    def _tools(self, endpoint: Endpoint, home: Home | None = None) -> Tools:
-        from seedream_nb.jobs.pipeline import Tools
+    def _tools(self, endpoint: Endpoint, home: Workspace | None = None) -> PipelineContext:
+        from seedream_nb.jobs.pipeline import PipelineContext
 
         self._learn(endpoint)
         home, client = home or self._homes.current, self._clients.of(endpoint)
         self.background.start(client.warm_up).result()
-        return Tools(
+        return PipelineContext(
             store=home.store,
             journal=home.journal,
             history=home.history,

@@ -14,7 +14,7 @@ from seedream_nb.errors import Problem, SettingsError, did_you_mean, plain
 from seedream_nb.hosts import Colab, is_loopback, on_binder
 from seedream_nb.keys import CONFIGURED, Key, Unseen, may_hold_key
 from seedream_nb.options import OPTIONS
-from seedream_nb.pickling import Stays
+from seedream_nb.pickling import NotPicklable
 from seedream_nb.scope import scalar
 from seedream_nb.service import AUTO, DEFAULT, SANDBOX, SERVICES, backends
 from seedream_nb.sizes import either, spell_size
@@ -39,7 +39,7 @@ class Setting:
     help: str
 
 
-class Settings(Stays):
+class Settings(NotPicklable):
     """The settings in force: what `change` was told, else the environment, else the defaults."""
 
     instead = "The key may be one of them: call sd.configure in each process."
@@ -290,8 +290,8 @@ def _number(*, above: float | None = None, least: float | None = None) -> Callab
 
 def _count(value: object) -> int:
     text = str(value).strip()
-    if isinstance(value, bool) or not text.isdecimal() or not 1 <= int(text) <= MOST_CONCURRENCY:
-        raise ValueError(f"must be a whole number from 1 to {MOST_CONCURRENCY}.")
+    if isinstance(value, bool) or not text.isdecimal() or not 1 <= int(text) <= MAX_CONCURRENCY:
+        raise ValueError(f"must be a whole number from 1 to {MAX_CONCURRENCY}.")
     return int(text)
 
 
@@ -323,7 +323,7 @@ def _spelled(*, aspect: bool) -> Callable[[object], str]:
     return read
 
 
-MOST_CONCURRENCY = 64
+MAX_CONCURRENCY = 64
 """More requests in flight than this is a slip of the hand: the service counts pictures a minute."""
 
 _READERS = {"size": _spelled(aspect=False), "aspect": _spelled(aspect=True), "switch": _switch}

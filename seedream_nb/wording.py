@@ -78,7 +78,7 @@ _QUOTED = re.compile(r'(?<!\d)"[^"]*"|“[^“”]*”|„[^„“”]*[“”]|
 
 
 @dataclass(frozen=True, kw_only=True)
-class Said:
+class ImageNumber:
     """A number that a prompt gives to a reference image."""
 
     number: int
@@ -113,7 +113,7 @@ def pieces(parts: Sequence[str | tuple[int, ...]]) -> list[str]:
     return made
 
 
-def said_in(text: str) -> Iterator[Said]:
+def said_in(text: str) -> Iterator[ImageNumber]:
     """Yield the numbers that a text gives to reference images, but for those in double quotes.
 
     What is no number of one stays out: "image 4K", "image 3:4", "image 3x3", "images 20 years ago".
@@ -129,7 +129,7 @@ def said_in(text: str) -> Iterator[Said]:
         call = "image " if found["one"] or found["several"] else "图"
         for number in sorted(_numbers(found)):
             if number <= HIGHEST:
-                yield Said(number=number, words=f"{call}{number}", start=found.start(), end=found.end())
+                yield ImageNumber(number=number, words=f"{call}{number}", start=found.start(), end=found.end())
 
 
 def _numbers(found: re.Match[str]) -> set[int]:

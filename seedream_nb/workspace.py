@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Home:
+class Workspace:
     """One such folder: its files, its journal, its history."""
 
     store: Store
@@ -34,7 +34,7 @@ class Home:
     history: History
 
 
-class Homes:
+class Workspaces:
     """The folders that a session has used; `current` is the one of the settings."""
 
     def __init__(
@@ -47,10 +47,10 @@ class Homes:
     ) -> None:
         """Make journals with `journal`; `running` tells the ids that jobs of this process work on in a folder."""
         self._settings, self._journal, self._verbs, self._running = settings, journal, verbs, running
-        self._known: dict[Path, Home] = {}
+        self._known: dict[Path, Workspace] = {}
         self._used: set[Path] = set()
         self._notice: str | None = None
-        self._left: Home | None = None
+        self._left: Workspace | None = None
         self.begin_anew()
         self._find_earlier_fallback()
 
@@ -59,11 +59,11 @@ class Homes:
         self._lock = threading.RLock()
 
     @property
-    def current(self) -> Home:
+    def current(self) -> Workspace:
         """The folder in force; nothing is written to it by asking."""
         return self._home(self._settings.get("home"))
 
-    def holding(self, fingerprint: str, backend: str, host: str) -> Home | None:
+    def holding(self, fingerprint: str, backend: str, host: str) -> Workspace | None:
         """Return the folder that has the result of exactly this request: the one in force, or the default it is for."""
         left = self._left if self._settings.source("home") == "default" else None
         places = filter(None, (self.current, left))
@@ -116,12 +116,12 @@ class Homes:
         for home in self._known.values():
             home.journal.close()
 
-    def _home(self, folder: Path) -> Home:
+    def _home(self, folder: Path) -> Workspace:
         with self._lock:
             if folder not in self._known:
                 history = History(folder, verbs=self._verbs, running=lambda: self._running(folder))
                 journal = self._journal(folder / "journal")
-                self._known[folder] = Home(store=Store(folder), journal=journal, history=history)
+                self._known[folder] = Workspace(store=Store(folder), journal=journal, history=history)
             return self._known[folder]
 
     def _find_earlier_fallback(self) -> None:

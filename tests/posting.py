@@ -6,7 +6,7 @@ import asyncio
 import os
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
-from seedream_nb.http.client import Client, Patience, Pause, Reply
+from seedream_nb.http.client import Client, Reply, RetryDelay, Timeouts
 from seedream_nb.keys import Key
 from seedream_nb.request import make_request
 from seedream_nb.service.body import Body
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 
 KEY = "sk_Tr0ub4dor-and-3-more-words"
 FOX = make_request("a fox 狐", max_images=2)
-QUICK = Patience(connect=5.0, silence=5.0, stall=1.0, connect_pauses=(0.01, 0.02), download_pauses=(0.01, 0.01, 0.01))
+QUICK = Timeouts(connect=5.0, silence=5.0, stall=1.0, connect_pauses=(0.01, 0.02), download_pauses=(0.01, 0.01, 0.01))
 
 
 class Options(TypedDict, total=False):
     """How a request is sent, where it is not as usual."""
 
-    patience: Patience
+    patience: Timeouts
     key: str | None
     app: object
     on_upload: Callable[[int], None]
-    on_pause: Callable[[Pause | None], None]
+    on_pause: Callable[[RetryDelay | None], None]
 
 
 def large(tmp_path: Path, size_bytes: int = 24_000_000) -> Body:

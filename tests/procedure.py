@@ -11,19 +11,19 @@ from seedream_nb.background import Background
 from seedream_nb.budget import Budget
 from seedream_nb.http.client import Client
 from seedream_nb.jobs.job import Job
-from seedream_nb.jobs.pipeline import Tools, fulfil, recover
+from seedream_nb.jobs.pipeline import PipelineContext, fulfil, recover
 from seedream_nb.keys import Key
 from seedream_nb.request import make_request
 from seedream_nb.settings import Settings
 from seedream_nb.storage.journal import Journal
-from seedream_nb.workspace import Homes
+from seedream_nb.workspace import Workspaces
 from tests.posting import KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from seedream_nb.http.client import Patience
+    from seedream_nb.http.client import Timeouts
     from seedream_nb.storage.generation import Verbs
 
 PRICE = 0.03
@@ -37,7 +37,7 @@ class Procedure:
         folder: Path,
         url: str,
         *,
-        patience: Patience,
+        patience: Timeouts,
         concurrency: int = 4,
         journal: Callable[[Path], Journal] = Journal,
     ) -> None:
@@ -47,7 +47,7 @@ class Procedure:
         self.budget = Budget(limit=None, price=PRICE)
         self.host = url.partition("://")[2]
         self._client = Client(base_url=url, key=Key(KEY, source="a test"), patience=patience)
-        self._homes = Homes(settings=settings, journal=journal, verbs=nobody, running=lambda _: [])
+        self._homes = Workspaces(settings=settings, journal=journal, verbs=nobody, running=lambda _: [])
         self._homes.open()
         self.home = self._homes.current
         self._turn = self.background.call(lambda: anyio.CapacityLimiter(concurrency))
@@ -66,8 +66,8 @@ class Procedure:
             if each.links and each.status != "done":
                 self.background.start(partial(recover, each, self._tools(), service=self.host)).result(30)
 
-    def _tools(self) -> Tools:
-        return Tools(
+    def _tools(self) -> PipelineContext:
+        return PipelineContext(
             store=self.home.store, journal=self.home.journal, history=self.home.history, budget=self.budget,
             client=self._client, turn=self._turn, verbs=self._verbs,
         )  # fmt: skip

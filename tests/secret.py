@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 KEY = "sk_Zq7XvTgWpLmRkYbN"
 RUN = 6
-AROUND, MOST_TOLD = 70, 4
+AROUND, MAX_TOLD = 70, 4
 
 # What a curious person does: everything printed, and looked into three deep. IPython's own objects hold what was typed.
 WALK = """
@@ -59,7 +59,7 @@ def leaks_in(text: str) -> list[str]:
     runs = {key[start : start + RUN] for start in range(len(key) - RUN + 1)}
     places = sorted(found.start() for run in runs for found in re.finditer(re.escape(run), folded))
     apart = [place for before, place in zip([-AROUND, *places], places, strict=False) if place - before >= RUN]
-    return [text[max(0, place - AROUND) : place + AROUND] for place in apart[:MOST_TOLD]]
+    return [text[max(0, place - AROUND) : place + AROUND] for place in apart[:MAX_TOLD]]
 
 
 @dataclass(kw_only=True)

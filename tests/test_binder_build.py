@@ -18,7 +18,7 @@ BINDERS = {"BINDER_LAUNCH_HOST": "https://mybinder.org/"}
 QUICKER = {"PIP_NO_COMPILE": "1"}
 """Compiles what the tutorials import as they do, and nothing else."""
 
-MOST_MB = 330
+MAX_MB = 330
 
 pytestmark = [
     pytest.mark.slow,
@@ -96,7 +96,7 @@ def test_a_tutorial_runs_there(ran: Ran) -> None:
 @pytest.mark.xdist_group("binder")
 def test_a_tutorial_takes_little_memory_there(ran: Ran) -> None:
     """A Binder has 1 GB at least: JupyterLab, what executes and the kernel are three processes, each below a third."""
-    assert ran.most_mb < MOST_MB
+    assert ran.most_mb < MAX_MB
 
 
 @pytest.mark.xdist_group("binder")

@@ -21,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seedream_nb.errors import DownloadError
-from seedream_nb.http.client import Client, Patience, proxy_for
+from seedream_nb.http.client import Client, Timeouts, proxy_for
 from seedream_nb.http.download import _check_address
 from seedream_nb.keys import Key
 from seedream_nb.storage.picture import inspect
@@ -30,7 +30,7 @@ from tests.faults import Cut, FaultServer, Reply, Stall, jpeg
 if TYPE_CHECKING:
     from tests.faults.script import Seen, Step
 
-QUICK = Patience(stall=0.3, download_pauses=(0.01, 0.01, 0.01))
+QUICK = Timeouts(stall=0.3, download_pauses=(0.01, 0.01, 0.01))
 CONTENT = jpeg(64, 64, number=1, size_bytes=600_000)
 ETAG = {"ETag": '"abc"'}
 
@@ -541,7 +541,7 @@ def test_side_by_side(fault_server: FaultServer, tmp_path: Path) -> None:
     link = fault_server.on("/a.jpg", wait_for_all)
 
     async def fetch_together() -> list[int]:
-        client = Client(base_url="http://127.0.0.1", key=None, patience=Patience())
+        client = Client(base_url="http://127.0.0.1", key=None, patience=Timeouts())
         try:
             return await asyncio.gather(*(client.download(link, tmp_path / str(number)) for number in range(15)))
         finally:

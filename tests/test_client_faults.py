@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from seedream_nb.errors import ConnectionFailedError, OutcomeUnknownError, ReferenceImageError, ReplyError
-from seedream_nb.http.client import Client, Patience, Pause
-from seedream_nb.http.connection import Connecting, no_connection
+from seedream_nb.http.client import Client, RetryDelay, Timeouts
+from seedream_nb.http.connection import PendingConnection, no_connection
 from seedream_nb.service.body import Body
 from seedream_nb.service.retry import pause_to_connect
 from tests import faults
@@ -59,7 +59,7 @@ def test_refused_connection() -> None:
 )
 def test_why_there_is_no_connection(cause: Exception, words: str) -> None:
     """What stood in the way is said in words, and that nothing was billed."""
-    error = no_connection(cause, Connecting(), host="api.example", proxy=None, seconds=15, tries=3)
+    error = no_connection(cause, PendingConnection(), host="api.example", proxy=None, seconds=15, tries=3)
     assert error.message == f"No connection to api.example, tried 3 times: {words}{'' if words.endswith('?') else '.'}"
     assert error.hint == "Nothing was sent, nothing was billed. Check the network, then run it again."
 
@@ -85,7 +85,7 @@ def test_a_connection_that_never_stands() -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:
         began = time.monotonic()
         with pytest.raises(ConnectionFailedError, match="no answer within 0 s"):
-            post(f"https://127.0.0.1:{mute.getsockname()[1]}", patience=Patience(connect=0.1, connect_pauses=()))
+            post(f"https://127.0.0.1:{mute.getsockname()[1]}", patience=Timeouts(connect=0.1, connect_pauses=()))
         assert time.monotonic() - began < 2
 
 
@@ -105,7 +105,7 @@ def test_a_connection_that_is_never_taken() -> None:
             other = others.enter_context(socket.socket())
             other.setblocking(False)  # noqa: FBT003 - the standard library's
             other.connect_ex(full.getsockname())
-        patience = Patience(connect=0.2, connect_pauses=(0.01, 0.01))
+        patience = Timeouts(connect=0.2, connect_pauses=(0.01, 0.01))
         began = time.monotonic()
         with pytest.raises(ConnectionFailedError, match=r"tried 3 times: no answer within 0 s\.\nNothing was sent"):
             post(f"http://127.0.0.1:{full.getsockname()[1]}", patience=patience)
@@ -119,10 +119,10 @@ def test_each_pause_before_another_try_is_told_and_kept(
 ) -> None:
     """Between two tries to connect passes at least the time that was told, and when it has passed, that is told too."""
     monkeypatch.setenv("SSL_CERT_FILE", str(tls_fault_server.authority))
-    server, told = tls_fault_server.server, list[Pause | None]()
+    server, told = tls_fault_server.server, list[RetryDelay | None]()
     server.cut_connections(cut)
     with pytest.raises(ConnectionFailedError) if cut == 3 else contextlib.nullcontext():
-        post(server.url, patience=Patience(connect_pauses=(0.2, 0.6)), on_pause=told.append)
+        post(server.url, patience=Timeouts(connect_pauses=(0.2, 0.6)), on_pause=told.append)
     pauses = [each for each in told if each is not None]
     assert told == [each for pause in pauses for each in (pause, None)]
     tries = [each.opened for each in server.connections]
@@ -134,14 +134,14 @@ def test_each_pause_before_another_try_is_told_and_kept(
 
 def test_pauses_between_tries_to_connect_grow() -> None:
     """They are of about a second and three, no two alike: who comes back does not come back with all others."""
-    first, second = ([pause_to_connect(tries, Patience()) for _ in range(200)] for tries in (1, 2))
+    first, second = ([pause_to_connect(tries, Timeouts()) for _ in range(200)] for tries in (1, 2))
     assert [str(each).partition(", ")[2] for each in (first[0], second[0])] == [
         "then again (no connection), try 2 of 3", "then again (no connection), try 3 of 3",
     ]  # fmt: skip
     seconds = [[each.seconds for each in found if each is not None] for found in (first, second)]
     assert 0.5 <= min(seconds[0]) < max(seconds[0]) <= 1.5 <= min(seconds[1]) < max(seconds[1]) <= 4.5
     assert all(max(found) - min(found) > 0.5 for found in seconds)
-    assert pause_to_connect(3, Patience()) is None
+    assert pause_to_connect(3, Timeouts()) is None
 
 
 @pytest.mark.parametrize("when", ["headers", "half"])
@@ -157,7 +157,7 @@ def test_an_upload_that_stalls(fault_server: FaultServer, tmp_path: Path) -> Non
     """A service that stops reading is given up after the deadline for silence: not billed."""
     fault_server.on(POST, Stall(when="headers", seconds=30, read=False))
     with pytest.raises(ConnectionFailedError, match="during the upload: it did not answer in time"):
-        post(fault_server.url, large(tmp_path, 100_000_000), patience=Patience(silence=0.3))
+        post(fault_server.url, large(tmp_path, 100_000_000), patience=Timeouts(silence=0.3))
 
 
 def test_a_file_that_changes_breaks_the_upload_off(fault_server: FaultServer, tmp_path: Path) -> None:
@@ -234,7 +234,7 @@ def test_unknown_outcomes(fault_server: FaultServer, step: Cut | Stall | faults.
     """Whatever breaks after the last piece went out may have been billed, and is never sent again."""
     fault_server.on(POST, step)
     with pytest.raises(OutcomeUnknownError, match="may have been billed"):
-        post(fault_server.url, patience=Patience(silence=0.2, connect_pauses=(0.01, 0.01)))
+        post(fault_server.url, patience=Timeouts(silence=0.2, connect_pauses=(0.01, 0.01)))
     time.sleep(0.05)
     assert len(fault_server.posts) == len(fault_server.connections) == 1
 
@@ -243,7 +243,7 @@ def test_unknown_outcomes(fault_server: FaultServer, step: Cut | Stall | faults.
 def test_slow_is_not_silent(fault_server: FaultServer) -> None:
     """A reply that drips in goes on for longer than the deadline for silence."""
     fault_server.on(POST, faults.Reply(body=bytes(6 * 1024), pace=0.1))
-    assert len(post(fault_server.url, patience=Patience(silence=0.3)).content) == 6 * 1024
+    assert len(post(fault_server.url, patience=Timeouts(silence=0.3)).content) == 6 * 1024
 
 
 ASK = """

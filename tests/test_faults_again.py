@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from seedream_nb.errors import OutcomeUnknownError, RateLimitError, ServiceError, StillGeneratingError, StoppedError
-from seedream_nb.http.client import Patience
+from seedream_nb.http.client import Timeouts
 from seedream_nb.http.upload import Reply as Answer
 from seedream_nb.references.load import born
 from seedream_nb.service.retry import pause_after
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tests.faults.fixture import Tls
     from tests.kernel import Kernel
 
-SHORT = Patience(connect_pauses=(0.01, 0.01), download_pauses=(0.01,), refused_pauses=(0.01, 0.02, 0.03))
+SHORT = Timeouts(connect_pauses=(0.01, 0.01), download_pauses=(0.01,), refused_pauses=(0.01, 0.02, 0.03))
 LIMITED = Reply(status=429, body=b'{"code": 429, "reason": "RATE_LIMIT", "message": "IPM exceeded"}')
 OVERLOADED = Reply(status=503, headers={"Retry-After": "0"}, body=b"try later")
 
@@ -163,7 +163,7 @@ def test_the_tries_to_connect_are_shown(tls_fault_server: Tls, tmp_path: Path, m
     monkeypatch.setenv("SSL_CERT_FILE", str(tls_fault_server.authority))
     server = tls_fault_server.server
     server.cut_connections(9)
-    slow = Procedure(tmp_path, server.url, patience=Patience(connect_pauses=(0.01, 60.0)))
+    slow = Procedure(tmp_path, server.url, patience=Timeouts(connect_pauses=(0.01, 60.0)))
     try:
         job = slow.start("a fox")
         until(lambda: (job.wait or "").endswith("try 3 of 3"))
@@ -319,7 +319,7 @@ def pauses(status: int, asked: str | None, tries: int) -> list[float]:
     """Return many pauses after so many refusals."""
     headers = {} if asked is None else {"retry-after": asked}
     answer = Answer(status=status, headers=headers, content=b"")
-    found = [pause_after(answer, tries, Patience()) for _ in range(200)]
+    found = [pause_after(answer, tries, Timeouts()) for _ in range(200)]
     return [pause.seconds for pause in found if pause is not None]
 
 

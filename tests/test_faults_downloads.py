@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from seedream_nb.errors import DownloadError
-from seedream_nb.http.client import Patience
+from seedream_nb.http.client import Timeouts
 from tests.faults import POST, Cut, FaultServer, Links, Reply, Stall, jpeg
 from tests.journals import ROOT
 from tests.posting import KEY
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tests.conftest import NewSession
     from tests.faults.script import Seen, Step
 
-SHORT = Patience(stall=0.3, connect_pauses=(), download_pauses=(0.01, 0.01, 0.01))
+SHORT = Timeouts(stall=0.3, connect_pauses=(), download_pauses=(0.01, 0.01, 0.01))
 PICTURE = jpeg(64, 64, number=3, size_bytes=300_000)
 
 
@@ -228,7 +228,7 @@ def test_a_picture_that_drips(fault_server: FaultServer, tmp_path: Path) -> None
         headers = {"Content-Range": f"bytes {start}-{len(PICTURE) - 1}/{len(PICTURE)}"}
         return Reply(status=206 if start else 200, headers=headers, body=PICTURE[start:], pace=0.02)
 
-    patience = Patience(stall=5.0, crawl=0.4, connect_pauses=(), download_pauses=(0.01, 0.01, 0.01))
+    patience = Timeouts(stall=5.0, crawl=0.4, connect_pauses=(), download_pauses=(0.01, 0.01, 0.01))
     procedure = Procedure(tmp_path, fault_server.url, patience=patience)
     link = fault_server.on("/a.jpg", drip)
     fault_server.on(POST, Reply(body=json.dumps({"images": [link]}).encode()))

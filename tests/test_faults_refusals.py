@@ -141,7 +141,7 @@ def test_a_fault_that_is_never_sent_again(new_session: NewSession, fault_server:
     assert type(failed.value) is row.kind
     assert row.says in failed.value.message
     assert row.remedy in (failed.value.hint or "")
-    assert len(failed.value.lines()) <= errors.MOST_LINES
+    assert len(failed.value.lines()) <= errors.MAX_LINES
     assert len(fault_server.posts) == 1
     generation = session.history[-1]
     expected = ("unknown", None, 0.03) if row.billed else ("failed", 0.0, 0.0)

@@ -24,7 +24,7 @@ import pytest
 from PIL import Image
 
 from seedream_nb import errors
-from seedream_nb.http.client import Patience
+from seedream_nb.http.client import Timeouts
 from seedream_nb.references.load import born
 from tests.faults import POST, Cut, FaultServer, OnceRead, Reply, Stall, jpeg
 from tests.procedure import PRICE, Procedure
@@ -43,7 +43,7 @@ REQUESTS, AT_ONCE = tries(350, 500), 32
 SEED = 20261121
 LARGE_UPLOAD = 1_000_000
 
-SHORT = Patience(
+SHORT = Timeouts(
     stall=20.0, connect_pauses=(0.01, 0.02), download_pauses=(0.01, 0.02, 0.03), refused_pauses=(0.01, 0.02, 0.04)
 )
 HASTY = replace(SHORT, silence=0.3, stall=0.3)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from seedream_nb.errors import ReferenceImageError
-from seedream_nb.http.client import Patience
+from seedream_nb.http.client import Timeouts
 from seedream_nb.session import Session
 from seedream_nb.settings import Settings
 from tests.pictures import encoded, gradient
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.kernel import Kernel
 
 PNG = encoded(gradient(60, 50), "PNG")
-HASTY = Patience(download_pauses=(0.01,))
+HASTY = Timeouts(download_pauses=(0.01,))
 
 
 class Pictures(BaseHTTPRequestHandler):

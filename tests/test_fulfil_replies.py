@@ -12,7 +12,7 @@ import pytest
 from seedream_nb import errors
 from seedream_nb.storage.journal import Journal
 from seedream_nb.view import generation_bundle, job_bundle
-from seedream_nb.widgets.state import Rows
+from seedream_nb.widgets.state import QueueRows
 from tests.faults.pictures import jpeg
 from tests.faults.script import POST, Reply
 
@@ -306,7 +306,7 @@ def test_a_link_that_is_kept_nowhere_else_is_told_whole(new_session: NewSession,
     with pytest.raises(errors.DownloadError) as caught:
         job.result()
     assert job.generation is not None
-    (row,) = Rows(session).shown()
+    (row,) = QueueRows(session).shown()
     bundle, shown = job_bundle(job), generation_bundle(job.generation)
     texts = [str(caught.value), str(job.generation), "\n".join(row["error"])]
     texts += [bundle["text/plain"], bundle["text/html"], shown["text/plain"], shown["text/html"]]

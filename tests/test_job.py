@@ -23,9 +23,9 @@ from seedream_nb.errors import (
     StillGeneratingError,
     StoppedError,
 )
-from seedream_nb.http.client import Pause
+from seedream_nb.http.client import RetryDelay
 from seedream_nb.jobs.job import Job, going_on, too_late
-from seedream_nb.jobs.queue import Jobs
+from seedream_nb.jobs.queue import JobQueue
 from seedream_nb.request import make_request
 
 if TYPE_CHECKING:
@@ -368,7 +368,7 @@ async def patient(job: Job) -> object:
 
 def lingering(job: Job) -> None:
     """Let a script end, and raise what came of the job, unless that takes for ever."""
-    jobs = Jobs(lingers=True)
+    jobs = JobQueue(lingers=True)
     jobs.add(job)
     ending = threading.Thread(target=jobs._end, daemon=True)  # noqa: SLF001 - what the process's end calls
     ending.start()
@@ -455,7 +455,7 @@ def test_what_was_refused_for_now_is_not_sent_any_more() -> None:
 def test_a_pause_before_another_try_to_connect_is_shown() -> None:
     """While it waits the job says how long and which try comes; then it uploads."""
     job = Job(make_request("a fox"), backend="novita", host="a", price=0.03, timeout=10)
-    job.hold(Pause(seconds=2.5, reason="no connection", tries=1, most=3))
+    job.hold(RetryDelay(seconds=2.5, reason="no connection", tries=1, most=3))
     assert (job.phase, job.wait) == ("waiting", "Waiting: 3 s, then again (no connection), try 2 of 3")
     job.hold(None)
     assert (job.phase, job.wait) == ("uploading", None)

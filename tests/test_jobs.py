@@ -10,13 +10,13 @@ from pathlib import Path
 
 from seedream_nb.errors import SeedreamError
 from seedream_nb.jobs.job import Job
-from seedream_nb.jobs.queue import Jobs
+from seedream_nb.jobs.queue import JobQueue
 from seedream_nb.request import make_request
 
 HOME = Path("/pictures")
 
 
-def added(jobs: Jobs, home: Path = HOME, number: int | None = None) -> Job:
+def added(jobs: JobQueue, home: Path = HOME, number: int | None = None) -> Job:
     """Add a job that has not begun."""
     job = Job(make_request("a fox"), backend="sandbox", host="sandbox", price=0.0, timeout=60.0, home=home)
     job.id = number
@@ -31,7 +31,7 @@ def ended(job: Job) -> None:
 
 def test_what_is_over_is_forgotten_with_the_next() -> None:
     """Those under way are given in their order; one that is over stays until another one is begun."""
-    jobs = Jobs(lingers=False)
+    jobs = JobQueue(lingers=False)
     first, second = added(jobs), added(jobs)
     assert list(jobs) == [first, second]
     ended(first)
@@ -44,7 +44,7 @@ def test_what_is_over_is_forgotten_with_the_next() -> None:
 
 def test_each_folder_has_its_own() -> None:
     """What goes to another folder, is over, or has no number yet, is not among those worked on in a folder."""
-    jobs = Jobs(lingers=False)
+    jobs = JobQueue(lingers=False)
     here, unnumbered, over, _ = added(jobs, number=3), added(jobs), added(jobs, number=4), added(jobs, Path("/other"))
     ended(over)
     assert jobs.under_way(HOME) == [here, unnumbered]
@@ -55,7 +55,7 @@ def test_each_folder_has_its_own() -> None:
 
 def test_the_places_are_those_of_one_loop() -> None:
     """Places can be added while some are taken; on another loop all are free."""
-    jobs = Jobs(lingers=False)
+    jobs = JobQueue(lingers=False)
 
     async def take(places: int) -> int:
         turn = jobs.turn(places)

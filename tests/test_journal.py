@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedream_nb.storage.journal import MOST_RAW, SILENT_SECONDS, Journal, is_alive, is_own, read, read_lines, unwritten
+from seedream_nb.storage.journal import MAX_RAW, SILENT_SECONDS, Journal, is_alive, is_own, read, read_lines, unwritten
 from tests.journals import Disk
 
 ROOT = Path(__file__).parents[1]
@@ -96,7 +96,7 @@ def test_senseless_replies_are_cut(tmp_path: Path) -> None:
     """Of a reply that makes no sense at most 64 000 characters are kept."""
     journal = Journal(tmp_path)
     journal.append("reply", 1, raw="x" * 10_000_000)
-    assert len(read(written(journal))[0][0]["raw"]) == MOST_RAW
+    assert len(read(written(journal))[0][0]["raw"]) == MAX_RAW
 
 
 def test_threads_write_whole_lines(tmp_path: Path) -> None:

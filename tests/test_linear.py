@@ -38,7 +38,7 @@ from seedream_nb.storage import journal as lines
 from seedream_nb.storage import picture as inspecting
 from seedream_nb.storage import store, structure
 from seedream_nb.storage.history import History
-from seedream_nb.storage.journal import Line
+from seedream_nb.storage.journal import JournalLine
 from seedream_nb.storage.picture import Picture
 from seedream_nb.storage.store import Store
 from seedream_nb.unmeant import reads_as_object
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 
 PACKAGE = Path(seedream_nb.__file__).parent
 MEGABYTE, SHORT = 1_000_000, 30_000
-MOST_SECONDS, SOON_SECONDS = 60, 5
+MAX_SECONDS, SOON_SECONDS = 60, 5
 """Of this thread's own work, whatever else the machine does; a linear reading takes a tenth of it at most."""
 
 UNITS = (
@@ -99,9 +99,9 @@ def find(text: str) -> object:
 
 def entry(content: str) -> object:
     """Look for words in a line of the journal, and for the file of a picture."""
-    found = ledger.Entry()
+    found = ledger.IndexEntry()
     for event in ("intent", "file", "links", "end"):
-        found.add(Line(event=event, id=1, content=f'"prompt":"{content}'.encode(errors="replace")), Path())
+        found.add(JournalLine(event=event, id=1, content=f'"prompt":"{content}'.encode(errors="replace")), Path())
     return found.contains(["a"]), found.is_whole(["a"]), found.asks_for("a"), found.has_content([b"a"])
 
 
@@ -224,7 +224,7 @@ def repeated(unit: str, length: int) -> str:
 def test_a_megabyte_of_the_worst_is_read_in_seconds(reading: str) -> None:
     """Each that reads what others wrote reads a megabyte of what is worst for it in seconds, where it took hours."""
     read, worst = READINGS[reading]
-    assert slow(read, worst, MEGABYTE, MOST_SECONDS) == {}
+    assert slow(read, worst, MEGABYTE, MAX_SECONDS) == {}
 
 
 @pytest.mark.parametrize("reading", READINGS)
@@ -261,7 +261,7 @@ def test_a_journal_of_one_long_line_is_read_soon(tmp_path: Path, unit: str, part
         place.open()
         place.new_id()
 
-    assert seconds_of(look) < MOST_SECONDS
+    assert seconds_of(look) < MAX_SECONDS
 
 
 @pytest.mark.slow
@@ -270,7 +270,7 @@ def test_a_journal_of_lines_that_are_none_is_read_soon(tmp_path: Path, unit: byt
     """Of millions of lines that hold no record, each that is not blank is counted as damaged, and none takes time."""
     path = tmp_path / "journal"
     path.write_bytes(unit * MEGABYTE)
-    found: list[lines.Lines] = []
+    found: list[lines.JournalChunk] = []
     assert seconds_of(lambda: found.append(lines.read_lines(path))) < SOON_SECONDS / 2
     assert (found[0].lines, found[0].damaged) == ([], 0 if unit == b"\n" else MEGABYTE)
 
@@ -315,7 +315,7 @@ OURS = {
     "storage.store:_ID": "names of files",
     "storage.store:_PART_NAME": "names of files",
     "storage.store:_PICTURE_NAME": "names of files",
-    "notebook.displayed:Shown.pictures": "a mark of at most eleven characters",
+    "notebook.displayed:DisplayListener.pictures": "a mark of at most eleven characters",
     "references.load:_CANT": "sixty characters of what Pillow says",
     "references.metadata:_MARKER": "two bytes",
 }

@@ -15,7 +15,7 @@ from types import ModuleType
 
 import pytest
 
-from seedream_nb.needs import LEAST, TooOldError, lacks, need
+from seedream_nb.needs import MIN, TooOldError, lacks, need
 from tests.kernel import Kernel
 
 ROOT = Path(__file__).parents[1]
@@ -23,10 +23,10 @@ HOME = Path.home()
 """Asked now: a test has a home of its own."""
 
 
-@pytest.mark.parametrize("name", LEAST)
+@pytest.mark.parametrize("name", MIN)
 def test_the_oldest_is_enough(name: str) -> None:
     """The version that is named as the oldest does."""
-    need(name, ".".join(map(str, LEAST[name])))
+    need(name, ".".join(map(str, MIN[name])))
 
 
 @pytest.mark.parametrize(
@@ -51,8 +51,8 @@ def test_they_are_those_of_the_package() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     told = [f"Python{project['requires-python']}", *project["dependencies"]]
     least = dict(re.findall(r"^(\w+)>=([\d.]+)", "\n".join(told), re.MULTILINE))
-    assert {name: ".".join(map(str, LEAST[name])) for name in LEAST} == {
-        name: least[name if name == "Python" else name.lower()] for name in LEAST
+    assert {name: ".".join(map(str, MIN[name])) for name in MIN} == {
+        name: least[name if name == "Python" else name.lower()] for name in MIN
     }
 
 

@@ -24,7 +24,7 @@ TUTORIALS = [path for path in ALL if path.stem[:2].isdecimal()]
 
 TOPS = "tmp|home|root|Users|var/folders"
 """Folders at the top of a disk in which a person's files are."""
-MOST_BYTES = 300_000
+MAX_BYTES = 300_000
 LIST_PRICE = 0.03
 
 tutorial = pytest.mark.parametrize("notebook", TUTORIALS, ids=lambda path: path.stem)
@@ -142,7 +142,7 @@ def test_it_links_to_nothing_that_is_not_there(notebook: Path) -> None:
 @every
 def test_it_is_small(notebook: Path) -> None:
     """It opens at once, here and on GitHub."""
-    assert notebook.stat().st_size <= MOST_BYTES
+    assert notebook.stat().st_size <= MAX_BYTES
 
 
 @every

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seedream_nb.notebook import displayed as kept
-from seedream_nb.notebook.displayed import MOST_BYTES, MOST_OUTPUTS, Output, Outputs
+from seedream_nb.notebook.displayed import MAX_BYTES, MAX_OUTPUTS, Output, Outputs
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -48,22 +48,22 @@ def test_one_more_costs_the_same_however_many_are_kept() -> None:
     outputs.name(first := shown(), "here")
     outputs.add(first)
     few = lines_of_one_more(outputs)
-    for _ in range(3 * MOST_OUTPUTS):
+    for _ in range(3 * MAX_OUTPUTS):
         outputs.add(shown())
     assert few <= lines_of_one_more(outputs) <= few + 15
 
 
 def test_the_oldest_go_first() -> None:
     """Beyond so many, they are gone; beyond so many bytes, their pictures are."""
-    outputs, many = Outputs(), [shown() for _ in range(MOST_OUTPUTS + 3)]
+    outputs, many = Outputs(), [shown() for _ in range(MAX_OUTPUTS + 3)]
     for each in many:
         outputs.add(each)
     assert [each.number for each in outputs.all()] == [each.number for each in many[3:]]
-    large = [shown(data="x" * (MOST_BYTES // 4)) for _ in range(6)]
+    large = [shown(data="x" * (MAX_BYTES // 4)) for _ in range(6)]
     for each in large:
         outputs.add(each)
     assert [each.data is not None for each in outputs.all()[-6:]] == [False, False, True, True, True, True]
-    outputs.add(shown(data="x" * (MOST_BYTES + 1)))
+    outputs.add(shown(data="x" * (MAX_BYTES + 1)))
     assert {each.data for each in outputs.all()} == {None}
 
 

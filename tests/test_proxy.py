@@ -29,8 +29,8 @@ from seedream_nb.errors import (
     SeedreamError,
     SettingsError,
 )
-from seedream_nb.http.client import Client, Patience
-from seedream_nb.http.connection import Connecting, authorities, no_connection
+from seedream_nb.http.client import Client, Timeouts
+from seedream_nb.http.connection import PendingConnection, authorities, no_connection
 from seedream_nb.http.proxy import proxy_for
 from seedream_nb.service.body import Body
 from seedream_nb.session import Session
@@ -322,7 +322,7 @@ def test_a_proxy_that_makes_trouble(trusted: Company, monkeypatch: pytest.Monkey
     with trusted.proxy(trouble=trouble) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.address)
         with pytest.raises(ConnectionFailedError, match=f"through the proxy {proxy.address}, tried 2 times"):
-            post(SERVICE, patience=Patience(connect=0.3 if trouble == "mute" else 5.0, connect_pauses=(0.01,)))
+            post(SERVICE, patience=Timeouts(connect=0.3 if trouble == "mute" else 5.0, connect_pauses=(0.01,)))
 
 
 def test_a_proxy_that_is_down(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -683,5 +683,5 @@ def fetch(link: str, folder: Path, *, times: int = 1) -> int:
 def test_a_question_is_not_ended_twice() -> None:
     """Why there is no connection may be a question: no full stop goes after it."""
     error = socket.gaierror(socket.EAI_NONAME, "unknown")
-    told = no_connection(error, Connecting(), host="x.test", proxy=None, seconds=1, tries=1)
+    told = no_connection(error, PendingConnection(), host="x.test", proxy=None, seconds=1, tries=1)
     assert told.message.endswith("online?")

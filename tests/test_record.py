@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import seedream_nb
-from seedream_nb.jobs.entries import Record
+from seedream_nb.jobs.entries import JournalEntry
 from seedream_nb.storage.journal import Journal, read, write_all
 
 if TYPE_CHECKING:
@@ -48,9 +48,9 @@ def disk(tmp_path: Path) -> Disk:
     return Disk(tmp_path)
 
 
-async def begun(disk: Disk) -> Record:
+async def begun(disk: Disk) -> JournalEntry:
     """Return a record whose intent is written."""
-    record = Record(disk, home=disk.folder, verbs=None)
+    record = JournalEntry(disk, home=disk.folder, verbs=None)
     await record.begin(1)
     return record
 
@@ -120,7 +120,7 @@ def test_what_could_not_be_begun_has_no_end(disk: Disk) -> None:
     """A request whose intent the disk refused leaves no line at all, also when there is room again."""
 
     async def tell() -> None:
-        record = Record(disk, home=disk.folder, verbs=None)
+        record = JournalEntry(disk, home=disk.folder, verbs=None)
         disk.full = True
         with pytest.raises(OSError, match="No space"):
             await record.begin(1)

@@ -22,7 +22,7 @@ from tests.service.description import FIELDS, IMAGE, PATH, RESPONSES, SCHEMAS, S
 PAINTS = create_app()
 JUDGES = create_app(fail="503")  # what breaks no rule fails: no picture need be painted to know
 
-LEAST, MOST = SIZE["x-total-pixels"]["minimum"], SIZE["x-total-pixels"]["maximum"]
+MIN, MAX = SIZE["x-total-pixels"]["minimum"], SIZE["x-total-pixels"]["maximum"]
 WIDEST = int(SIZE["x-aspect-ratio"]["maximum"])
 BASIC = {"prompt": "a fox", "size": "1024x1024"}
 
@@ -55,14 +55,14 @@ def reference(width: int, height: int, form: str = "png") -> str:
     return f"data:image/{form};base64,{base64.b64encode(stream.getvalue()).decode()}"
 
 
-def sizes(most: int = MOST) -> st.SearchStrategy[str]:
+def sizes(most: int = MAX) -> st.SearchStrategy[str]:
     """Return sizes that keep the rules, up to so many pixels, and those at each limit."""
 
     def spelled(pixels: int, ratio: float) -> str:
         width = round(math.sqrt(pixels * ratio))
         return f"{width}x{round(pixels / width)}"
 
-    among = st.builds(spelled, st.integers(LEAST, most), st.floats(1 / WIDEST, WIDEST))
+    among = st.builds(spelled, st.integers(MIN, most), st.floats(1 / WIDEST, WIDEST))
     limits = ["1024x1024", "4096x256", "256x4096", "4096x4096", "16384x1024", "1024x16384", *FIELDS["size"]["examples"]]
     limits = [size for size in limits if math.prod(map(int, size.split("x"))) <= most]
     return st.one_of(
@@ -146,7 +146,7 @@ def check_pictures(body: dict[str, Any]) -> None:
 
 @pytest.mark.slow
 @settings(max_examples=5, suppress_health_check=[HealthCheck.too_slow])
-@given(body=bodies(sizes(LEAST + LEAST // 10), most_references=2))
+@given(body=bodies(sizes(MIN + MIN // 10), most_references=2))
 def test_pictures_are_as_asked_for(body: dict[str, Any]) -> None:
     """Whatever the description allows gives pictures of exactly the size asked for, and never too many."""
     check_pictures(body)

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seedream_nb.errors import ApiError, OutcomeUnknownError, PermissionDeniedError, ReplyError
-from seedream_nb.http.client import Patience
-from seedream_nb.http.salvage import MOST_REPLY_BYTES, Heard, Unpacking, understood
+from seedream_nb.http.client import Timeouts
+from seedream_nb.http.salvage import MAX_REPLY_BYTES, Decompressor, RawReply, understood
 from seedream_nb.http.upload import Post
 from seedream_nb.service.body import Body
 from seedream_nb.service.reply import arrived_results
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tests.faults.script import Then
     from tests.faults.server import FaultServer
 
-QUICK = Patience(stall=2.0, reply=3.0, quiet=0.5, download_pauses=(0.01, 0.01))
+QUICK = Timeouts(stall=2.0, reply=3.0, quiet=0.5, download_pauses=(0.01, 0.01))
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 
 
@@ -220,7 +220,7 @@ def test_what_makes_no_sense_is_kept_as_it_came(new_session: NewSession, fault_s
     assert KEY not in line["raw"]
 
 
-LATE = Patience(stall=2.0, silence=20.0, reply=20.0, quiet=0.2, download_pauses=(0.01, 0.01))
+LATE = Timeouts(stall=2.0, silence=20.0, reply=20.0, quiet=0.2, download_pauses=(0.01, 0.01))
 HEADS = {
     "an odd header": OK + b"X-Via : a\r\n\r\n",
     "an interim answer": b"HTTP/1.1 102 Processing\r\nX-Via : a\r\n\r\n",
@@ -262,7 +262,7 @@ def test_an_odd_head_alone_is_silence(fault_server: FaultServer) -> None:
     """A head after which nothing comes may be followed by silence as long as any, and no longer."""
     fault_server.on(POST, Reply(raw=OK + b"X-Via : a\r\n\r\n", then="stall"))
     with pytest.raises(OutcomeUnknownError, match="was silent"):
-        post(fault_server.url, patience=Patience(silence=1.0, reply=60.0))
+        post(fault_server.url, patience=Timeouts(silence=1.0, reply=60.0))
 
 
 @pytest.mark.slow
@@ -297,7 +297,7 @@ def test_a_reply_that_drips_comes_to_an_end(fault_server: FaultServer) -> None:
     fault_server.on(POST, Reply(body=body, pace=0.05))
     began = time.monotonic()
     with pytest.raises(OutcomeUnknownError, match="had not finished") as failed:
-        post(fault_server.url, patience=Patience(silence=20.0, reply=0.5))
+        post(fault_server.url, patience=Timeouts(silence=20.0, reply=0.5))
     assert time.monotonic() - began < 4
     assert failed.value.content.startswith(b'{"images": ["https://images.example/1.jpg"')
 
@@ -308,7 +308,7 @@ def test_white_space_is_no_sign_of_life(fault_server: FaultServer) -> None:
     fault_server.on(POST, Reply(body=b" " * 200_000, pace=0.05))
     began = time.monotonic()
     with pytest.raises(OutcomeUnknownError):
-        post(fault_server.url, patience=Patience(silence=0.5, reply=0.1))
+        post(fault_server.url, patience=Timeouts(silence=0.5, reply=0.1))
     assert time.monotonic() - began < 4
 
 
@@ -317,14 +317,14 @@ def test_a_head_that_drips_comes_to_an_end(fault_server: FaultServer) -> None:
     """Header lines without an end are no reply: they may take as long as silence may."""
     fault_server.on(POST, Reply(raw=OK, body=b"X-More: 1\r\n" * 20_000, pace=0.02))
     with pytest.raises(OutcomeUnknownError):
-        post(fault_server.url, patience=Patience(silence=0.5))
+        post(fault_server.url, patience=Timeouts(silence=0.5))
 
 
 def test_a_drip_after_an_odd_head_comes_to_an_end(fault_server: FaultServer) -> None:
     """What drips on after HTTP's parser has given up is heard no longer than any reply."""
     fault_server.on(POST, Reply(raw=OK + b"X-Via : a\r\n\r\n{", body=b" " * 200_000, pace=0.02))
     with pytest.raises(OutcomeUnknownError):
-        post(fault_server.url, patience=Patience(silence=20, reply=0.3, stall=20))
+        post(fault_server.url, patience=Timeouts(silence=20, reply=0.3, stall=20))
 
 
 @pytest.mark.slow
@@ -346,7 +346,7 @@ def test_an_upload_at_a_snails_pace_is_broken_off(tmp_path: Path) -> None:
         threading.Thread(target=sip, args=(listener,), daemon=True).start()
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         with pytest.raises(ConnectionFailedError, match=r"took less than 1 MB in 0\.2 s of the request"):
-            post(url, large(tmp_path, 300_000_000), patience=Patience(silence=20, crawl=0.2))
+            post(url, large(tmp_path, 300_000_000), patience=Timeouts(silence=20, crawl=0.2))
 
 
 def test_a_garbled_reply_without_an_end_is_not_held_in_memory(fault_server: FaultServer) -> None:
@@ -354,13 +354,13 @@ def test_a_garbled_reply_without_an_end_is_not_held_in_memory(fault_server: Faul
     fault_server.on(POST, Reply(raw=OK + b"X-Via : a\r\n\r\n", body=b"x" * 20_000_000))
     with pytest.raises(OutcomeUnknownError) as failed:
         post(fault_server.url, patience=QUICK)
-    assert len(failed.value.content) == MOST_REPLY_BYTES
+    assert len(failed.value.content) == MAX_REPLY_BYTES
 
 
 class Dripping:
     """A line on which a garbled head comes in tiny pieces, and then the reply."""
 
-    def __init__(self, heard: Heard) -> None:
+    def __init__(self, heard: RawReply) -> None:
         """Say nothing yet."""
         self._heard = heard
         self._pieces = iter([OK, *[b"1\r\n"] * 12_000, b"\r\n", b"{"])
@@ -437,7 +437,7 @@ def test_what_was_understood_shows_nothing_of_it() -> None:
 )
 def test_white_space_begins_no_reply(came: bytes, begun: bool) -> None:  # noqa: FBT001
     """A reply begins with what it has to say: neither heads nor white space, in chunks or not, are that."""
-    heard = Heard()
+    heard = RawReply()
     heard.add(OK + came)
     assert heard.has_content is begun
 
@@ -446,7 +446,7 @@ def test_white_space_begins_no_reply(came: bytes, begun: bool) -> None:  # noqa:
 def test_what_is_not_packed_stays_as_it_is(noise: bytes, label: str, step: int) -> None:
     """A picture or JSON, whatever its label says, comes out as it came, in whatever pieces."""
     for start in (b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n", b"RIFF", b'{"images": ['):
-        data, unpacking = start + noise, Unpacking(label)
+        data, unpacking = start + noise, Decompressor(label)
         pieces = [part for at in range(0, len(data), step) for part in unpacking.feed(data[at : at + step])]
         assert b"".join([*pieces, *unpacking.end()]) == data
         assert not unpacking.damaged

@@ -15,7 +15,7 @@ from seedream_nb.request import Reference
 from seedream_nb.scope import NamesScope
 from seedream_nb.widgets.gallery import Gallery
 from seedream_nb.widgets.panel import Form, Panel, Queue
-from seedream_nb.widgets.protocol import MOST_ANSWERS, Answer, Asked, Desk, field_of
+from seedream_nb.widgets.protocol import MAX_ANSWERS, Dispatcher, Message, Response, field_of
 from seedream_nb.widgets.state import FORM, State
 from tests.faults.script import POST, Links, Reply
 
@@ -58,14 +58,14 @@ def state(session: Session) -> State:
 
 def test_a_question_is_answered_with_its_id() -> None:
     """So that the page knows which answer is which."""
-    desk = Desk({"double": lambda asked: Answer(values={"twice": 2 * asked.number("it")})})
+    desk = Dispatcher({"double": lambda asked: Response(values={"twice": 2 * asked.number("it")})})
     assert desk.hear({"id": "7", "ask": "double", "it": 4}, [])[0] == {"id": "7", "ok": {"twice": 8}}
 
 
 def test_a_question_that_comes_twice_is_acted_on_once() -> None:
     """A click that a host sends again is one click."""
     clicks: list[int] = []
-    desk = Desk({"click": lambda _: clicks.append(1)})
+    desk = Dispatcher({"click": lambda _: clicks.append(1)})
     first = desk.hear({"id": "1", "ask": "click"}, [])
     assert desk.hear({"id": "1", "ask": "click"}, []) == first
     assert clicks == [1]
@@ -73,13 +73,13 @@ def test_a_question_that_comes_twice_is_acted_on_once() -> None:
 
 def test_answers_that_are_kept_are_bounded() -> None:
     """A panel that is open for weeks holds no more."""
-    desk = Desk({"click": lambda _: None})
-    for number in range(2 * MOST_ANSWERS):
+    desk = Dispatcher({"click": lambda _: None})
+    for number in range(2 * MAX_ANSWERS):
         desk.hear({"id": str(number), "ask": "click"}, [])
-    assert len(desk._given) == MOST_ANSWERS  # noqa: SLF001
+    assert len(desk._given) == MAX_ANSWERS  # noqa: SLF001
 
 
-def harmless(desk: Desk, many: int = MOST_ANSWERS + 44) -> None:
+def harmless(desk: Dispatcher, many: int = MAX_ANSWERS + 44) -> None:
     """Have a desk hear more than it keeps answers for."""
     for number in range(many):
         desk.hear({"id": f"look-{number}", "ask": "look"}, [])
@@ -88,7 +88,7 @@ def harmless(desk: Desk, many: int = MOST_ANSWERS + 44) -> None:
 def test_what_spends_is_not_bought_again_however_late_it_comes_again() -> None:
     """Three hundred harmless questions later the same message is answered as before, and not acted on."""
     bought: list[int] = []
-    desk = Desk({"buy": lambda _: bought.append(1), "look": lambda _: None}, spends=("buy",))
+    desk = Dispatcher({"buy": lambda _: bought.append(1), "look": lambda _: None}, spends=("buy",))
     first = desk.hear({"id": "1", "ask": "buy"}, [])
     harmless(desk)
     assert desk.hear({"id": "1", "ask": "buy"}, []) == first
@@ -99,11 +99,11 @@ def test_what_was_refused_is_not_bought_later() -> None:
     """A message that comes again long after its refusal says that; nobody looks for a purchase any more."""
     replies = iter([SeedreamError("over budget"), None])
 
-    def buy(_: Asked) -> None:
+    def buy(_: Message) -> None:
         if error := next(replies):
             raise error
 
-    desk = Desk({"buy": buy, "look": lambda _: None}, spends=("buy",))
+    desk = Dispatcher({"buy": buy, "look": lambda _: None}, spends=("buy",))
     desk.hear({"id": "1", "ask": "buy"}, [])
     harmless(desk)
     assert "refused" in desk.hear({"id": "1", "ask": "buy"}, [])[0]["error"]["told"][0]
@@ -113,12 +113,12 @@ def test_what_is_being_bought_is_not_bought_beside_it() -> None:
     """Even if three hundred harmless questions are answered while it is acted on."""
     bought: list[int] = []
 
-    def buy(_: Asked) -> None:
+    def buy(_: Message) -> None:
         bought.append(1)
         harmless(desk)
         assert desk.hear({"id": "1", "ask": "buy"}, []) == ({}, ())
 
-    desk = Desk({"buy": buy, "look": lambda _: None}, spends=("buy",))
+    desk = Dispatcher({"buy": buy, "look": lambda _: None}, spends=("buy",))
     assert "ok" in desk.hear({"id": "1", "ask": "buy"}, [])[0]
     assert bought == [1]
 
@@ -126,7 +126,7 @@ def test_what_is_being_bought_is_not_bought_beside_it() -> None:
 def test_what_spends_has_an_id() -> None:
     """Without one nobody could tell it from the same again."""
     bought: list[int] = []
-    desk = Desk({"buy": lambda _: bought.append(1)}, spends=("buy",))
+    desk = Dispatcher({"buy": lambda _: bought.append(1)}, spends=("buy",))
     assert "error" in desk.hear({"ask": "buy"}, [])[0]
     assert bought == []
 
@@ -134,7 +134,7 @@ def test_what_spends_has_an_id() -> None:
 def test_what_spent_is_bounded() -> None:
     """Once there are too many ids to remember, nothing more is bought, rather than something twice."""
     bought: list[int] = []
-    desk = Desk({"buy": lambda _: bought.append(1)}, spends=("buy",), most_spent=2)
+    desk = Dispatcher({"buy": lambda _: bought.append(1)}, spends=("buy",), max_spent=2)
     replies = [desk.hear({"id": number, "ask": "buy"}, [])[0] for number in "123"]
     assert ["ok" in each for each in replies] == [True, True, False]
     assert "run this cell again" in replies[2]["error"]["told"][0]
@@ -145,12 +145,12 @@ def test_a_question_that_is_still_acted_on_is_not_acted_on_again() -> None:
     """Whatever thread it comes on: the first that came is answered."""
     begun, go, clicks = threading.Event(), threading.Event(), []
 
-    def click(_: Asked) -> None:
+    def click(_: Message) -> None:
         clicks.append(1)
         begun.set()
         go.wait(10)
 
-    desk = Desk({"click": click})
+    desk = Dispatcher({"click": click})
     first = threading.Thread(target=desk.hear, args=({"id": "1", "ask": "click"}, []))
     first.start()
     assert begun.wait(10)
@@ -162,7 +162,7 @@ def test_a_question_that_is_still_acted_on_is_not_acted_on_again() -> None:
 
 def test_bytes_are_sent_again_to_who_asks_again() -> None:
     """They are not kept, so the question is acted on anew."""
-    desk = Desk({"see": lambda _: Answer(buffers=[b"picture"])})
+    desk = Dispatcher({"see": lambda _: Response(buffers=[b"picture"])})
     assert [desk.hear({"id": "1", "ask": "see"}, [])[1] for _ in range(2)] == [[b"picture"], [b"picture"]]
 
 
@@ -171,26 +171,26 @@ def test_bytes_are_sent_again_to_who_asks_again() -> None:
 )
 def test_what_makes_no_sense_is_answered_too(content: object) -> None:
     """With an error, never an exception."""
-    assert "error" in Desk({}).hear(content, [])[0]
+    assert "error" in Dispatcher({}).hear(content, [])[0]
 
 
 @pytest.mark.parametrize("value", [None, "3", 1.5, True, -1, 10**30])
 def test_a_number_is_a_whole_number(value: object) -> None:
     """What comes from the page is checked like any input."""
     with pytest.raises(SeedreamError, match="no usable it"):
-        Asked({"it": value}).number("it")
+        Message({"it": value}).number("it")
 
 
 @pytest.mark.parametrize("value", [None, "@1", [1], [None], ["@" * 101], ["@1"] * 101])
 def test_a_list_of_texts_is_short(value: object) -> None:
     """What a page sends is checked like any input."""
     with pytest.raises(SeedreamError, match="no usable marks"):
-        Asked({"marks": value}).texts("marks")
+        Message({"marks": value}).texts("marks")
 
 
 def test_a_fault_of_ours_is_told() -> None:
     """The page waits for an answer, whatever happens."""
-    reply, _ = Desk({"break": lambda _: 1 / 0}).hear({"id": "1", "ask": "break"}, [])  # type: ignore[dict-item, return-value]
+    reply, _ = Dispatcher({"break": lambda _: 1 / 0}).hear({"id": "1", "ask": "break"}, [])  # type: ignore[dict-item, return-value]
     assert "ZeroDivisionError" in reply["error"]["told"][0]
 
 
@@ -343,7 +343,7 @@ def test_no_button_buys_twice(state: State, fault_server: FaultServer, kind: str
     }  # fmt: skip
     message = {"id": "page-1", "ask": kind, "view": "t", **about[kind]}
     replies = [piece._desk.hear(message, [])[0]]  # noqa: SLF001 - as its page asks
-    for _ in range(MOST_ANSWERS + 44):
+    for _ in range(MAX_ANSWERS + 44):
         ask(piece, "leave")
     replies.append(piece._desk.hear(message, [])[0])  # noqa: SLF001 - as its page asks
     until(lambda: all(job.over for job in session.jobs))
@@ -421,7 +421,7 @@ def test_a_star_is_kept_for_every_kernel(filled: State, new_session: NewSession)
 
 def test_edit_fills_form_and_tray_and_undo_brings_them_back(filled: State) -> None:
     """Nothing of what was there is lost."""
-    filled.keep(Asked({**FORM, "prompt": "half a thought"}))
+    filled.keep(Message({**FORM, "prompt": "half a thought"}))
     filled.tray.add("@2")
     ask(Gallery(state=filled), "edit", generation=1)
     assert (filled.form["prompt"], filled.tray.held()) == ("a red fox", [])
@@ -431,7 +431,7 @@ def test_edit_fills_form_and_tray_and_undo_brings_them_back(filled: State) -> No
 
 def test_undo_keeps_what_was_written_since(filled: State) -> None:
     """The page's newest draft is what Redo brings back; of two edits in a row, the first is not one's own."""
-    filled.keep(Asked({**FORM, "prompt": "my own"}))
+    filled.keep(Message({**FORM, "prompt": "my own"}))
     for generation in (1, 2):
         ask(Gallery(state=filled), "edit", generation=generation, form=filled.form)
     assert filled.snapshot()["undo"] == "Undo"

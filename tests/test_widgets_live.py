@@ -13,7 +13,7 @@ from seedream_nb.session import Session
 from seedream_nb.settings import Settings
 from seedream_nb.widgets.gallery import PAGE, Gallery
 from seedream_nb.widgets.panel import Form, Queue
-from seedream_nb.widgets.state import FORM, MOST_OVER, State
+from seedream_nb.widgets.state import FORM, MAX_OVER, State
 from tests.faults.script import POST, Links, OnceRead, Reply
 from tests.faults.server import FaultServer
 from tests.test_widgets import ask
@@ -200,12 +200,12 @@ def test_what_can_not_be_tried_again_stays(state: State, fault_server: FaultServ
 def test_failures_that_are_shown_are_bounded(state: State, fault_server: FaultServer) -> None:
     """Of more than a person reads, the oldest go."""
     fault_server.on(POST, Reply(status=500))
-    for number in range(MOST_OVER + 2):
+    for number in range(MAX_OVER + 2):
         with pytest.raises(SeedreamError):
             state.session.submit(state.session.compose(f"fox {number}")).result()
         state.rows.jobs()
     rows = state.snapshot()["jobs"]
-    assert (len(rows), rows[0]["prompt"]) == (MOST_OVER, "fox 2")
+    assert (len(rows), rows[0]["prompt"]) == (MAX_OVER, "fox 2")
 
 
 def test_a_budget_is_told_beside_the_button(state: State, fault_server: FaultServer) -> None:

@@ -14,7 +14,7 @@ from seedream_nb.service import DEFAULT
 from seedream_nb.widgets.panel import ReferenceTray
 from seedream_nb.widgets.state import State
 from seedream_nb.widgets.tray import Tray
-from seedream_nb.widgets.uploads import CHUNK_BYTES, MOST_AT_ONCE, MOST_BYTES, Arriving
+from seedream_nb.widgets.uploads import CHUNK_BYTES, MAX_AT_ONCE, MAX_BYTES, Uploads
 from tests.faults.script import POST, Links
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def test_a_name_from_the_page_leads_nowhere(tray: Tray, name: str) -> None:
 def test_a_file_that_is_too_large_is_refused_before_it_is_sent(tray: Tray) -> None:
     """With the limit and what to do."""
     with pytest.raises(ReferenceImageError, match="up to 100 MB"):
-        tray.receive("k", "n.png", MOST_BYTES + 1, 0, b"x")
+        tray.receive("k", "n.png", MAX_BYTES + 1, 0, b"x")
 
 
 @pytest.mark.parametrize(("offset", "length"), [(6, 4), (0, 0), (CHUNK_BYTES, 5), (0, 50)])
@@ -121,7 +121,7 @@ def test_a_file_that_is_given_up_leaves_nothing_behind(tray: Tray) -> None:
 
 def test_a_file_that_breaks_off_goes_when_something_else_happens() -> None:
     """The page that was closed, or lost its connection, can't say so."""
-    arriving = Arriving(stale_seconds=0.0)
+    arriving = Uploads(stale_seconds=0.0)
     arriving.receive("k", "n.png", 10, 0, b"half")
     arriving.sweep()
     assert list(arriving.folder().iterdir()) == []
@@ -129,9 +129,9 @@ def test_a_file_that_breaks_off_goes_when_something_else_happens() -> None:
 
 def test_a_file_that_is_on_its_way_stays() -> None:
     """However many others come meanwhile, up to a number."""
-    arriving = Arriving()
+    arriving = Uploads()
     arriving.receive("k", "n.png", 10, 0, b"half")
-    for number in range(MOST_AT_ONCE - 1):
+    for number in range(MAX_AT_ONCE - 1):
         arriving.receive(str(number), "n.png", 10, 0, b"half")
     path = arriving.receive("k", "n.png", 10, 4, b"hidden")
     assert path is not None
@@ -140,10 +140,10 @@ def test_a_file_that_is_on_its_way_stays() -> None:
 
 def test_half_files_are_bounded() -> None:
     """Those that began first go first."""
-    arriving = Arriving()
-    for number in range(3 * MOST_AT_ONCE):
+    arriving = Uploads()
+    for number in range(3 * MAX_AT_ONCE):
         arriving.receive(str(number), "n.png", 10, 0, b"half")
-    assert len(list(arriving.folder().iterdir())) == MOST_AT_ONCE
+    assert len(list(arriving.folder().iterdir())) == MAX_AT_ONCE
 
 
 def test_a_file_that_can_not_be_used_is_not_kept(tray: Tray) -> None:

@@ -12,8 +12,15 @@ from urllib.parse import urlsplit
 
 from seedream_nb.errors import Problem, SeedreamError, shortened
 from seedream_nb.hosts import leads_inside
-from seedream_nb.http.connection import NOT_SENT, Connecting, Lines, authorities, no_connection, without_frames
-from seedream_nb.http.download import Part, Way, download
+from seedream_nb.http.connection import (
+    NOT_SENT,
+    ConnectionFactory,
+    PendingConnection,
+    authorities,
+    no_connection,
+    without_frames,
+)
+from seedream_nb.http.download import PartialDownload, PictureSource, download
 from seedream_nb.http.logs import keep_out_of_logs, login_words, without_secrets
 from seedream_nb.http.proxy import proxy_for
 from seedream_nb.http.upload import Post, Reply
@@ -21,7 +28,7 @@ from seedream_nb.service import DEFAULT
 from seedream_nb.service.echoes import blotted_content
 from seedream_nb.service.endpoint import Endpoint
 from seedream_nb.service.refusals import refusal
-from seedream_nb.service.retry import Patience, Pause, pause_after
+from seedream_nb.service.retry import RetryDelay, Timeouts, pause_after
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,17 +38,17 @@ if TYPE_CHECKING:
     from seedream_nb.service import Service
     from seedream_nb.service.body import Body
 
-__all__ = ["Client", "Patience", "Pause", "Reply", "authorities", "proxy_for"]
+__all__ = ["Client", "Reply", "RetryDelay", "Timeouts", "authorities", "proxy_for"]
 
 
-async def reach(lines: Lines, url: str, host: str, *, patience: Patience) -> int:
+async def reach(lines: ConnectionFactory, url: str, host: str, *, patience: Timeouts) -> int:
     """Return the HTTP status that a GET of this address answers; any answer shows that it can be reached.
 
     Raises:
         ConnectionFailedError: there is no answer, and why.
         SettingsError: the proxy, or the certificates, that the environment names can't be used.
     """
-    connecting = Connecting()
+    connecting = PendingConnection()
     try:
         async with asyncio.timeout(patience.connect):
             return await _status(lines, url, connecting)
@@ -54,7 +61,7 @@ async def reach(lines: Lines, url: str, host: str, *, patience: Patience) -> int
         raise told from without_frames(error)
 
 
-async def _status(lines: Lines, url: str, connecting: Connecting) -> int:
+async def _status(lines: ConnectionFactory, url: str, connecting: PendingConnection) -> int:
     import httpx
 
     agent = await lines.agent()
@@ -65,7 +72,7 @@ async def _status(lines: Lines, url: str, connecting: Connecting) -> int:
     return response.status_code
 
 
-MOST_SAID_BYTES = 64 * 1024
+MAX_SAID_BYTES = 64 * 1024
 """How much of a refusal is looked at: enough for any message."""
 
 
@@ -79,7 +86,7 @@ class Client:
         key: Key | None,
         service: Service = DEFAULT,
         app: object | None = None,
-        patience: Patience | None = None,
+        patience: Timeouts | None = None,
     ) -> None:
         """Connect to nothing yet.
 
@@ -93,8 +100,8 @@ class Client:
         self._url, self.service = base_url.rstrip("/"), service
         self._host = urlsplit(base_url).hostname or base_url
         self._key = key
-        self._patience = patience or Patience()
-        self._lines = Lines(app)
+        self._patience = patience or Timeouts()
+        self._lines = ConnectionFactory(app)
         if key is not None:
             keep_out_of_logs(key)
 
@@ -109,7 +116,7 @@ class Client:
         """Return the error for an answer that is no reply (see `refusal`); of the key it shows the source only."""
         source = None if self._key is None else self._key.source
         headers = {name: without_secrets(value) for name, value in reply.headers.items()}  # a proxy echoes its own
-        content = blotted_content(reply.content[:MOST_SAID_BYTES], login_words())
+        content = blotted_content(reply.content[:MAX_SAID_BYTES], login_words())
         return refusal(
             reply.status, headers, content, secret=self.secret(), source=source, tries=reply.tries,
             service=self.service,
@@ -128,7 +135,7 @@ class Client:
         body: Body,
         *,
         on_upload: Callable[[int], None] | None = None,
-        on_pause: Callable[[Pause | None], None] | None = None,
+        on_pause: Callable[[RetryDelay | None], None] | None = None,
     ) -> Reply:
         """Send a request and return the service's answer, whatever its status.
 
@@ -149,7 +156,7 @@ class Client:
         )  # fmt: skip
         return await post.send(self._lines)
 
-    def pause_after(self, reply: Reply, tries: int) -> Pause | None:
+    def pause_after(self, reply: Reply, tries: int) -> RetryDelay | None:
         """Return how long to wait before what was refused `tries` times is sent again; None: it must not be."""
         return pause_after(reply, tries, self._patience)
 
@@ -178,8 +185,8 @@ class Client:
             DownloadError: it can't be had, and why; what arrived stays in `path`.
         """
         host = self._host if service is None else _host(service)
-        way = Way(lines=self._lines, link=link, inside=self._lines.lead_nowhere or leads_inside(host))
-        return await download(way, Part(path, check=check), patience=self._patience, on_bytes=on_bytes)
+        way = PictureSource(lines=self._lines, link=link, inside=self._lines.lead_nowhere or leads_inside(host))
+        return await download(way, PartialDownload(path, check=check), patience=self._patience, on_bytes=on_bytes)
 
     async def reach(self) -> int:
         """Ask whether anything answers at the service's address, without the key; return the HTTP status.
@@ -226,7 +233,7 @@ _SHOWN = 60
 class Clients:
     """Makes clients when they are first needed. Thread-safe."""
 
-    def __init__(self, *, patience: Patience | None = None) -> None:
+    def __init__(self, *, patience: Timeouts | None = None) -> None:
         """Make none yet; `patience` is how long each waits before it gives up."""
         self._patience = patience
         self.begin_anew()

@@ -125,7 +125,7 @@ EXCEPT = "Ask who runs the proxy of {source} to allow {host}."
 
 
 def no_connection(  # noqa: PLR0913 - what happened, where, and on which way
-    error: BaseException, connecting: Connecting, *, host: str, proxy: Proxy | None, seconds: float, tries: int
+    error: BaseException, connecting: PendingConnection, *, host: str, proxy: Proxy | None, seconds: float, tries: int
 ) -> ConnectionFailedError:
     """Return the error for a connection to `host` that did not come about within `seconds`."""
     status = barring(error)
@@ -158,7 +158,7 @@ def barring(error: BaseException) -> int | None:
     return None
 
 
-class Connecting:
+class PendingConnection:
     """Looks after a connection while it comes about: keeps it alive, and closes it if it is given up before it stands.
 
     httpcore leaves one whose TLS handshake is cancelled open until the garbage collector finds it: its
@@ -198,7 +198,7 @@ class Connecting:
             await self._stream.aclose()
 
 
-class Lines:
+class ConnectionFactory:
     """Makes the connections of one client, fresh ones and shared ones; an `app` is called in their place."""
 
     def __init__(self, app: object | None = None) -> None:

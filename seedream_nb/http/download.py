@@ -18,10 +18,10 @@ import anyio.to_thread
 from seedream_nb.errors import DownloadError, SettingsError
 from seedream_nb.files import read_ordinary
 from seedream_nb.hosts import is_link_local, leads_inside
-from seedream_nb.http.connection import Connecting, barring, why, without_frames
+from seedream_nb.http.connection import PendingConnection, barring, why, without_frames
 from seedream_nb.http.logs import plain_place
 from seedream_nb.http.salvage import arriving
-from seedream_nb.http.silence import Pace
+from seedream_nb.http.silence import RateCheck
 from seedream_nb.service.refusals import retry_after
 
 if TYPE_CHECKING:
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from seedream_nb.http.connection import Lines
-    from seedream_nb.service.retry import Patience
+    from seedream_nb.http.connection import ConnectionFactory
+    from seedream_nb.service.retry import Timeouts
 
-MOST_BYTES = 64_000_000
+MAX_BYTES = 64_000_000
 """Several times what the largest picture (4096x4096) takes; anything beyond is no picture of ours."""
 
-MOST_REST_BYTES = 64_000
+MAX_REST_BYTES = 64_000
 """Of the note beside a part: where it ends, and what the server called it."""
 
 LONGEST_WAIT_SECONDS = 10.0
@@ -67,7 +67,7 @@ class BrokenOffError(Exception):
         self.wait = min(wait, LONGEST_WAIT_SECONDS)
 
 
-class Part:
+class PartialDownload:
     """The part of a file that has arrived; the next try goes on from there where the server can."""
 
     def __init__(self, path: Path, *, check: Callable[[Path], None] | None = None) -> None:
@@ -194,9 +194,9 @@ class Part:
         return int(found[2]) == self._total
 
     def _check_size(self, size_bytes: int) -> None:
-        if size_bytes > MOST_BYTES:
+        if size_bytes > MAX_BYTES:
             self._can_go_on = False
-            limit = f"{MOST_BYTES // 1_000_000} MB"
+            limit = f"{MAX_BYTES // 1_000_000} MB"
             raise DownloadError(f"The file is larger than {limit}: not a picture of ours.", hint=KEPT)
 
     async def _write(self, data: bytes | bytearray, how: int) -> None:
@@ -215,7 +215,7 @@ def rest_of(path: Path) -> Path:
 def _taken_up(path: Path) -> dict[str, Any] | None:
     """Return how to go on from what stands at `path`; it is told once, for what stands there is changed then."""
     try:
-        told = json.loads(read_ordinary(rest_of(path), MOST_REST_BYTES))
+        told = json.loads(read_ordinary(rest_of(path), MAX_REST_BYTES))
         rest_of(path).unlink()
         whole = path.stat().st_size == told["size"] > 0 and {"total", "etag"} <= told.keys()
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
@@ -244,7 +244,7 @@ def _write(path: Path, data: bytes | bytearray, how: int) -> None:
         file.write(data)
 
 
-MOST_REDIRECTS = 5
+MAX_REDIRECTS = 5
 LONGEST_LINK, LONGEST_PLACE = 16_384, 1_024
 """Characters of a link, and of what stands in it before the path; what reads them takes its time over longer ones."""
 
@@ -253,10 +253,10 @@ _NAME = re.compile(rb"(?=.{1,254}\Z)(?:[\w-]{1,63}\.)*[\w-]{1,63}\.?|(?=[^:]*:)[
 
 
 @dataclass(frozen=True, kw_only=True)
-class Way:
+class PictureSource:
     """Where a picture is, and whether that, or a redirect on the way there, may lie in a private network."""
 
-    lines: Lines
+    lines: ConnectionFactory
     link: str = field(repr=False)
     inside: bool
     lenient: bool = False
@@ -264,10 +264,10 @@ class Way:
 
 
 async def download(
-    way: Way,
-    part: Part,
+    way: PictureSource,
+    part: PartialDownload,
     *,
-    patience: Patience,
+    patience: Timeouts,
     on_bytes: Callable[[int], None] | None = None,
 ) -> int:
     """Fetch what is under `link` into a file only the user can read; return its size in bytes.
@@ -284,7 +284,9 @@ async def download(
         raise without_frames(error) from error.__cause__
 
 
-async def _tries(way: Way, part: Part, patience: Patience, on_bytes: Callable[[int], None] | None) -> int:
+async def _tries(
+    way: PictureSource, part: PartialDownload, patience: Timeouts, on_bytes: Callable[[int], None] | None
+) -> int:
     for pause in (*patience.download_pauses, None):
         try:
             return await _try(way, part, patience, on_bytes)
@@ -299,7 +301,9 @@ async def _tries(way: Way, part: Part, patience: Patience, on_bytes: Callable[[i
     raise AssertionError  # the last pause is None
 
 
-async def _try(way: Way, part: Part, patience: Patience, on_bytes: Callable[[int], None] | None) -> int:
+async def _try(
+    way: PictureSource, part: PartialDownload, patience: Timeouts, on_bytes: Callable[[int], None] | None
+) -> int:
     await way.lines.agent()
     import httpx
 
@@ -309,7 +313,7 @@ async def _try(way: Way, part: Part, patience: Patience, on_bytes: Callable[[int
         async with asyncio.timeout(patience.stall) as deadline:
             async with _response(way, part.headers) as response:
                 await part.begin(response, host)
-                pace = Pace(patience.crawl, loop.time())
+                pace = RateCheck(patience.crawl, loop.time())
                 async for piece in arriving(response):
                     await part.add(piece)
                     if pace.is_too_slow(len(piece), loop.time()):
@@ -336,15 +340,15 @@ async def _try(way: Way, part: Part, patience: Patience, on_bytes: Callable[[int
 
 
 @asynccontextmanager
-async def _response(way: Way, headers: Mapping[str, str]) -> AsyncIterator[httpx.Response]:
+async def _response(way: PictureSource, headers: Mapping[str, str]) -> AsyncIterator[httpx.Response]:
     """Give the response to a GET, after at most five redirects, each to a web address."""
     import httpx
 
     lines, link = way.lines, way.link
-    for _ in range(MOST_REDIRECTS + 1):
+    for _ in range(MAX_REDIRECTS + 1):
         _check_address(link, inside=way.inside)
         named = {"User-Agent": await lines.agent(), **headers}
-        async with Connecting() as extensions:
+        async with PendingConnection() as extensions:
             request = httpx.Request("GET", link, headers=named, extensions=extensions)
             if way.lenient:
                 response = await _lenient_response(lines, request)
@@ -357,10 +361,10 @@ async def _response(way: Way, headers: Mapping[str, str]) -> AsyncIterator[httpx
             link = _joined(link, response.headers["location"])
         finally:
             await response.aclose()
-    raise DownloadError(f"The link redirects more than {MOST_REDIRECTS} times.", hint=KEPT)
+    raise DownloadError(f"The link redirects more than {MAX_REDIRECTS} times.", hint=KEPT)
 
 
-async def _lenient_response(lines: Lines, request: httpx.Request) -> httpx.Response:
+async def _lenient_response(lines: ConnectionFactory, request: httpx.Request) -> httpx.Response:
     from seedream_nb.http.transport import lenient_response
 
     request.headers["Connection"] = "close"  # nothing else may tell where the content ends

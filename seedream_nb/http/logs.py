@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 LOGGERS = ("httpcore.connection", "httpcore.http11", "httpcore.http2", "httpcore.proxy", "httpcore.socks", "httpx")
 
 
-class _Login:
+class _ProxyLogin:
     """A word of a proxy's login, which shows itself as little as a key does."""
 
     __slots__ = ("_text",)
@@ -28,17 +28,17 @@ class _Login:
         return self._text
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Login) and self._text == other._text
+        return isinstance(other, _ProxyLogin) and self._text == other._text
 
     def __hash__(self) -> int:
         return hash(self._text)
 
 
-class _Blots(logging.Filter):
+class _RedactingFilter(logging.Filter):
     def __init__(self) -> None:
         super().__init__()
         self.keys: set[Key] = set()
-        self.logins: set[_Login] = set()
+        self.logins: set[_ProxyLogin] = set()
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Blot the secrets out of a message; let all messages pass."""
@@ -49,7 +49,7 @@ class _Blots(logging.Filter):
         return True
 
 
-_blots = _Blots()
+_blots = _RedactingFilter()
 
 
 def keep_out_of_logs(key: Key) -> None:
@@ -63,7 +63,7 @@ def keep_login_out_of_logs(login: tuple[str, str]) -> None:
     user, password = login
     # Both together too: so they are sent, in base64.
     words = f"{user}:{password}", password, LoginName(user)
-    _blots.logins |= {_Login(word) for word in words if word.strip(":")}
+    _blots.logins |= {_ProxyLogin(word) for word in words if word.strip(":")}
     _watch()
 
 

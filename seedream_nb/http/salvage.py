@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from seedream_nb.errors import Unread
 from seedream_nb.keys import Unseen
-from seedream_nb.service.reply import MOST_VALUES, arrived_results
+from seedream_nb.service.reply import MAX_VALUES, arrived_results
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator, Mapping
@@ -47,7 +47,7 @@ async def arriving(response: httpx.Response) -> AsyncGenerator[bytes, None]:
         async for piece in response.aiter_raw():
             yield piece
         return
-    unpacking = Unpacking(label)
+    unpacking = Decompressor(label)
     try:
         async for piece in response.aiter_raw():
             for part in unpacking.feed(piece):
@@ -64,7 +64,7 @@ async def arriving(response: httpx.Response) -> AsyncGenerator[bytes, None]:
         raise httpx.DecodingError("packed and damaged" if unpacking.damaged else "packed and cut off")
 
 
-class Unpacking:
+class Decompressor:
     """Unpacks gzip (of several members too), zlib and raw deflate; bytes that are none of these come out as they are.
 
     Attributes:
@@ -157,16 +157,16 @@ def _one_by_one(unpacker: zlib._Decompress, piece: bytes) -> Iterator[bytes]:
             return
 
 
-MOST_REPLY_BYTES = 8_000_000
+MAX_REPLY_BYTES = 8_000_000
 """A reply is a few links; more than this is not read."""
 
-MOST_HEAD_BYTES = 200_000
+MAX_HEAD_BYTES = 200_000
 LONGEST_LINE, LONGEST_NUMBER = 1_000, 16
 OK = 200
-MOST_HEADS = 100
+MAX_HEADS = 100
 """So many interim answers (`100 Continue`, `103 Early Hints`) may come before the one that counts."""
 
-MOST_PACKED = 4
+MAX_PACKED = 4
 """How often something may be packed over and over: once by the service, and once by what stands before it."""
 
 _ZLIB = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
@@ -186,7 +186,7 @@ _SIZES = re.compile(rb"(?:\A|\r?\n)[ \t]{0,9}(?:0x)?[0-9a-f]{1,16}[ \t]{0,9}(?:;
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class LenientReply:
     """What was understood of an answer: `status` None if it names none; `headers` have lower-case names."""
 
     status: int | None
@@ -210,7 +210,7 @@ class Answer:
         return self.status is not None and self.status >= 300  # noqa: PLR2004 - HTTP's redirects and errors
 
 
-class Heard:
+class RawReply:
     """What came over the line, byte for byte: as much as a reply may be long."""
 
     def __init__(self) -> None:
@@ -219,7 +219,7 @@ class Heard:
 
     def add(self, piece: bytes) -> None:
         """Keep the next bytes, as long as there are not too many."""
-        self._bytes += piece[: MOST_REPLY_BYTES + MOST_HEAD_BYTES - len(self._bytes)]
+        self._bytes += piece[: MAX_REPLY_BYTES + MAX_HEAD_BYTES - len(self._bytes)]
 
     @property
     def began(self) -> bool:
@@ -229,7 +229,7 @@ class Heard:
     @property
     def has_content(self) -> bool:
         """Whether anything came but heads and white space; that of chunks is no sign of a reply either."""
-        if len(self._bytes) > MOST_HEAD_BYTES:
+        if len(self._bytes) > MAX_HEAD_BYTES:
             return True
         _, headers, rest = _head(bytes(self._bytes))
         return bool((_SIZES.sub(b"", rest) if _is_chunked(headers) else rest).strip())
@@ -237,14 +237,14 @@ class Heard:
     @property
     def is_full(self) -> bool:
         """Whether nothing more is kept."""
-        return len(self._bytes) >= MOST_REPLY_BYTES + MOST_HEAD_BYTES
+        return len(self._bytes) >= MAX_REPLY_BYTES + MAX_HEAD_BYTES
 
-    def answer(self) -> Answer:
+    def answer(self) -> LenientReply:
         """Make sense of it, as far as that goes; megabytes take a while, and are for a thread."""
         return understood(bytes(self._bytes))
 
 
-def understood(data: bytes) -> Answer:
+def understood(data: bytes) -> LenientReply:
     """Return what an answer says, however it is framed and packed; where that is unclear, what has most links."""
     status, headers, rest = _head(data)
     best: tuple[bool, int, bytes] | None = None
@@ -262,8 +262,8 @@ def understood(data: bytes) -> Answer:
     begun = bool(content)
     if not found and (status is None or (not begun and status < 300)):  # noqa: PLR2004 - no refusal
         content = data  # what can't be told apart is kept as it came
-    return Answer(
-        status=status, headers=headers, content=content[:MOST_REPLY_BYTES], begun=begun, is_whole=is_whole,
+    return LenientReply(
+        status=status, headers=headers, content=content[:MAX_REPLY_BYTES], begun=begun, is_whole=is_whole,
         is_ended=is_ended,
     )  # fmt: skip
 
@@ -271,7 +271,7 @@ def understood(data: bytes) -> Answer:
 def _head(data: bytes) -> tuple[int | None, dict[str, str], bytes]:
     """Return the status, the headers and what comes after them; interim answers count while no other has come."""
     interim = None
-    for _ in range(MOST_HEADS):
+    for _ in range(MAX_HEADS):
         found = _STATUS.match(data)
         end = _BLANK_LINE.search(data)
         if found is None:
@@ -335,7 +335,7 @@ def head_of(data: bytes) -> tuple[int, dict[str, str], bytes] | None:
     return None if status is None or status < OK else (status, headers, rest)
 
 
-class Unframing:
+class Dechunker:
     """Undoes the chunks of what arrives, as far as their sizes can be followed; then all stays as it comes.
 
     Attributes:
@@ -392,7 +392,7 @@ def _contents(rest: bytes, headers: Mapping[str, str]) -> Iterator[bytes]:
 def _further_on(rest: bytes, headers: Mapping[str, str]) -> Iterator[bytes]:
     """Yield what an answer may hold behind what got between it and its head: a blank line too early, an odd line."""
     more = rest.lstrip(b"\r\n")
-    end, odd = _BLANK_LINE.search(more, 0, MOST_HEAD_BYTES), _NO_SIZE.match(rest)
+    end, odd = _BLANK_LINE.search(more, 0, MAX_HEAD_BYTES), _NO_SIZE.match(rest)
     if end is not None and _HEADER.match(more):
         yield from _contents(more[end.end() :], {**headers, **_headers(more[: end.start()])})
     elif odd is not None and not _SIZE.match(rest):
@@ -411,7 +411,7 @@ def _joined(chunks: bytes) -> bytes:
 
 def _unpacked(content: bytes, label: str) -> bytes:
     """Return what something holds, packed once or several times over."""
-    for _ in range(MOST_PACKED):
+    for _ in range(MAX_PACKED):
         packed, content = content, _unpacked_once(content, label)
         if content == packed:
             break
@@ -419,12 +419,12 @@ def _unpacked(content: bytes, label: str) -> bytes:
 
 
 def _unpacked_once(content: bytes, label: str) -> bytes:
-    unpacking, parts, size = Unpacking(label), [], 0
+    unpacking, parts, size = Decompressor(label), [], 0
     for pieces in (unpacking.feed(content), unpacking.end()):
         for part in pieces:
             parts.append(part)
             size += len(part)
-            if size > MOST_REPLY_BYTES:
+            if size > MAX_REPLY_BYTES:
                 break
     return b"".join(parts) or content
 
@@ -432,7 +432,7 @@ def _unpacked_once(content: bytes, label: str) -> bytes:
 def _object_in(content: bytes) -> tuple[bytes, bool]:
     """Return the first JSON object in it, without what stands around that, and whether it is whole."""
     start = content.find(b"{")
-    if start < 0 or sum(content.count(mark) for mark in (b"[", b"{", b",")) > MOST_VALUES:
+    if start < 0 or sum(content.count(mark) for mark in (b"[", b"{", b",")) > MAX_VALUES:
         return b"", False
     text = content[start:].decode(errors="surrogateescape")
     try:

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 STEPS = 10
 LATE_SECONDS = 1.0
-LEAST_BYTES = 1_000_000
+MIN_BYTES = 1_000_000
 """What must move within `Patience.crawl`."""
 
 
-class Silence:
+class IdleTimeout:
     """Ends what a deadline holds once nothing was heard for so many seconds.
 
     Time in which this process itself stood still (a lid closed, a debugger, a paused machine) does not count: an
@@ -94,11 +94,11 @@ async def until_quiet(
             yield piece
 
 
-class Pace:
+class RateCheck:
     """Finds out that something never stands still, and never comes to an end either."""
 
     def __init__(self, seconds: float, now: float) -> None:
-        """Expect `LEAST_BYTES` in any so many seconds."""
+        """Expect `MIN_BYTES` in any so many seconds."""
         self._seconds = seconds
         self._since, self._bytes = now, 0
 
@@ -106,12 +106,12 @@ class Pace:
         """Count what has moved; return whether that is too little for the time that it took."""
         self._bytes += size_bytes
         elapsed = now - self._since
-        if elapsed > self._seconds and self._bytes * self._seconds < LEAST_BYTES * elapsed:
+        if elapsed > self._seconds and self._bytes * self._seconds < MIN_BYTES * elapsed:
             return True
-        if self._bytes >= LEAST_BYTES:
+        if self._bytes >= MIN_BYTES:
             self._since, self._bytes = now, 0
         return False
 
     def __str__(self) -> str:
         """Read as what was too little."""
-        return f"less than {LEAST_BYTES // 1_000_000} MB in {self._seconds:g} s"
+        return f"less than {MIN_BYTES // 1_000_000} MB in {self._seconds:g} s"

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import httpcore
 import httpx
 
-from seedream_nb.http.salvage import MOST_HEAD_BYTES, Unframing, head_of, length_of
+from seedream_nb.http.salvage import MAX_HEAD_BYTES, Dechunker, head_of, length_of
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 
 READ_BYTES = 64 * 1024
-MOST_IDLE, IDLE_SECONDS = 20, 5.0
+MAX_IDLE, IDLE_SECONDS = 20, 5.0
 SOCKS = frozenset({"socks5", "socks5h"})
 
 _TELLING = ("location", "retry-after", "content-encoding", "content-range", "etag")
@@ -46,7 +46,7 @@ class Transport(httpx.AsyncBaseTransport):
         Raises:
             RuntimeError: SOCKS needs a package that is not there.
         """
-        self.tap = None if on_read is None else Tap(on_read)
+        self.tap = None if on_read is None else RecordingBackend(on_read)
         self._pool = _pool(tls, proxy, self.tap)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -61,7 +61,9 @@ class Transport(httpx.AsyncBaseTransport):
         )
         with _as_httpx():
             found = await self._pool.handle_async_request(asked)
-        return httpx.Response(found.status, headers=found.headers, stream=_Content(found), extensions=found.extensions)
+        return httpx.Response(
+            found.status, headers=found.headers, stream=_StrictStream(found), extensions=found.extensions
+        )
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -98,16 +100,16 @@ async def lenient_response(
             await transport.handle_async_request(request)
         status, headers, rest = await _head(tap, arrived)
         arrived.clear()
-        content = _Lenient(transport, tap, arrived, headers, rest)
+        content = _LenientStream(transport, tap, arrived, headers, rest)
         return httpx.Response(status, headers=_known(headers), stream=content)
     except BaseException:
         await transport.aclose()
         raise
 
 
-async def _head(tap: Tap, arrived: bytearray) -> tuple[int, dict[str, str], bytes]:
+async def _head(tap: RecordingBackend, arrived: bytearray) -> tuple[int, dict[str, str], bytes]:
     while (head := head_of(bytes(arrived))) is None:
-        if len(arrived) > MOST_HEAD_BYTES or not await tap.read_on():
+        if len(arrived) > MAX_HEAD_BYTES or not await tap.read_on():
             raise httpx.RemoteProtocolError("no head, and no picture")
     return head
 
@@ -124,14 +126,19 @@ def _known(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
     return [(name.encode(), value.encode("latin-1")) for name, value in known.items()]
 
 
-class _Lenient(httpx.AsyncByteStream):
+class _LenientStream(httpx.AsyncByteStream):
     """What comes after a head, to the end that the head tells of, or to that of the connection."""
 
     def __init__(
-        self, transport: httpx.AsyncBaseTransport, tap: Tap, arrived: bytearray, headers: Mapping[str, str], rest: bytes
+        self,
+        transport: httpx.AsyncBaseTransport,
+        tap: RecordingBackend,
+        arrived: bytearray,
+        headers: Mapping[str, str],
+        rest: bytes,
     ) -> None:
         self._transport, self._tap, self._arrived, self._piece = transport, tap, arrived, rest
-        self._left, self._unframing = length_of(headers), Unframing(headers)
+        self._left, self._unframing = length_of(headers), Dechunker(headers)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         piece = self._piece
@@ -150,7 +157,7 @@ class _Lenient(httpx.AsyncByteStream):
         await self._transport.aclose()
 
 
-class Tap(httpcore.AsyncNetworkBackend):
+class RecordingBackend(httpcore.AsyncNetworkBackend):
     """A network for one connection, which tells what is read and stays open until this is closed.
 
     httpcore closes a connection whose answer it can't read, while the rest of that answer, which may be paid for, is
@@ -181,11 +188,11 @@ class Tap(httpcore.AsyncNetworkBackend):
     def tapped(self, stream: httpcore.AsyncNetworkStream) -> httpcore.AsyncNetworkStream:
         """Return a stream that tells what is read from this one."""
         self._stream = stream
-        return _Tapped(self, stream)
+        return _RecordingStream(self, stream)
 
-    async def read_from(self, stream: httpcore.AsyncNetworkStream, most_bytes: int, seconds: float | None) -> bytes:
+    async def read_from(self, stream: httpcore.AsyncNetworkStream, max_bytes: int, seconds: float | None) -> bytes:
         """Read and tell."""
-        piece = await stream.read(most_bytes, timeout=seconds)
+        piece = await stream.read(max_bytes, timeout=seconds)
         self._on_read(piece)
         return piece
 
@@ -205,8 +212,8 @@ class Tap(httpcore.AsyncNetworkBackend):
             await stream.aclose()
 
 
-class _Tapped(httpcore.AsyncNetworkStream):
-    def __init__(self, tap: Tap, stream: httpcore.AsyncNetworkStream) -> None:
+class _RecordingStream(httpcore.AsyncNetworkStream):
+    def __init__(self, tap: RecordingBackend, stream: httpcore.AsyncNetworkStream) -> None:
         self._tap, self._stream = tap, stream
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - httpcore's
@@ -230,7 +237,7 @@ class _Tapped(httpcore.AsyncNetworkStream):
         return self._stream.get_extra_info(info)
 
 
-class _Content(httpx.AsyncByteStream):
+class _StrictStream(httpx.AsyncByteStream):
     def __init__(self, response: httpcore.Response) -> None:
         self._response = response
 
@@ -245,9 +252,11 @@ class _Content(httpx.AsyncByteStream):
         await self._response.aclose()
 
 
-def _pool(tls: ssl.SSLContext, proxy: httpx.Proxy | None, network: Tap | None) -> httpcore.AsyncConnectionPool:
+def _pool(
+    tls: ssl.SSLContext, proxy: httpx.Proxy | None, network: RecordingBackend | None
+) -> httpcore.AsyncConnectionPool:
     common: dict[str, Any] = {
-        "ssl_context": tls, "max_connections": None, "max_keepalive_connections": MOST_IDLE,
+        "ssl_context": tls, "max_connections": None, "max_keepalive_connections": MAX_IDLE,
         "keepalive_expiry": IDLE_SECONDS, "network_backend": network,
     }  # fmt: skip
     if proxy is None:

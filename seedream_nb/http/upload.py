@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import anyio.to_thread
 
 from seedream_nb.errors import ConnectionFailedError, OutcomeUnknownError, ReplyError, SeedreamError, Unread
-from seedream_nb.http.connection import Connecting, barring, no_connection, why, without_frames
-from seedream_nb.http.salvage import MOST_REPLY_BYTES, Heard, arriving
-from seedream_nb.http.silence import Pace, Silence, until_quiet
+from seedream_nb.http.connection import PendingConnection, barring, no_connection, why, without_frames
+from seedream_nb.http.salvage import MAX_REPLY_BYTES, RawReply, arriving
+from seedream_nb.http.silence import IdleTimeout, RateCheck, until_quiet
 from seedream_nb.keys import Unseen
 from seedream_nb.service.reply import arrived_results, is_reply
 from seedream_nb.service.retry import pause_to_connect
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from seedream_nb.http.connection import Lines
-    from seedream_nb.http.salvage import Answer
-    from seedream_nb.http.transport import Tap
+    from seedream_nb.http.connection import ConnectionFactory
+    from seedream_nb.http.salvage import LenientReply
+    from seedream_nb.http.transport import RecordingBackend
     from seedream_nb.keys import Key
     from seedream_nb.service.body import Body
-    from seedream_nb.service.retry import Patience, Pause
+    from seedream_nb.service.retry import RetryDelay, Timeouts
 
 QUIET_SECONDS = 0.5
 """How long nothing comes until what came, where HTTP's parser gave it up, is looked at."""
@@ -65,13 +65,13 @@ class Post:
     headers: Mapping[str, str] = field(repr=False)
     key: Key | None
     body: Body
-    patience: Patience
+    patience: Timeouts
     on_upload: Callable[[int], None] | None
-    on_pause: Callable[[Pause | None], None] | None
-    heard: Heard = field(default_factory=Heard, repr=False)
+    on_pause: Callable[[RetryDelay | None], None] | None
+    heard: RawReply = field(default_factory=RawReply, repr=False)
     """What has arrived: links in it are paid for, however it breaks off, and whoever can't read it."""
 
-    async def send(self, lines: Lines) -> Reply:
+    async def send(self, lines: ConnectionFactory) -> Reply:
         """Send it, trying again as long as no connection comes about.
 
         Raises:
@@ -91,14 +91,14 @@ class Post:
             await self._rest(pause)
         raise AssertionError  # there is always a next number
 
-    async def _rest(self, pause: Pause) -> None:
+    async def _rest(self, pause: RetryDelay) -> None:
         tell = self.on_pause or (lambda _: None)
         tell(pause)
         await asyncio.sleep(pause.seconds)
         tell(None)
 
-    async def _once(self, lines: Lines, tries: int) -> Reply:
-        connecting = Connecting()
+    async def _once(self, lines: ConnectionFactory, tries: int) -> Reply:
+        connecting = PendingConnection()
         try:
             transport = await lines.fresh(self.url, on_read=self._hear)
             async with transport, asyncio.timeout(self.patience.connect) as deadline:
@@ -121,12 +121,15 @@ class Post:
             self.heard.add(piece)
 
     async def _exchange(
-        self, transport: httpx.AsyncBaseTransport, connecting: Connecting, deadline: asyncio.Timeout
+        self, transport: httpx.AsyncBaseTransport, connecting: PendingConnection, deadline: asyncio.Timeout
     ) -> Reply:
         import httpx
 
-        tap: Tap | None = getattr(transport, "tap", None)
-        with Silence(deadline, self.patience.silence) as silence, Silence(deadline, self.patience.reply) as whole:
+        tap: RecordingBackend | None = getattr(transport, "tap", None)
+        with (
+            IdleTimeout(deadline, self.patience.silence) as silence,
+            IdleTimeout(deadline, self.patience.reply) as whole,
+        ):
             async with aclosing(self._upload(silence)) as pieces, connecting as extensions:
                 request = httpx.Request("POST", self.url, headers=self.headers, content=pieces, extensions=extensions)
                 try:
@@ -141,7 +144,7 @@ class Post:
             content = await self._whole(content, tap)
         return Reply(status=response.status_code, headers=dict(response.headers), content=content)
 
-    async def _whole(self, content: bytes, tap: Tap) -> bytes:
+    async def _whole(self, content: bytes, tap: RecordingBackend) -> bytes:
         """Return a reply's content; where that is not all of it, for its length was told wrong, with the rest."""
         if await anyio.to_thread.run_sync(lambda: arrived_results(content, 0)[1]):
             return content
@@ -151,13 +154,13 @@ class Post:
         answer = await anyio.to_thread.run_sync(self.heard.answer)
         return answer.content if answer.is_whole else content
 
-    async def _listen(self, tap: Tap | None, *silences: Silence) -> None:
+    async def _listen(self, tap: RecordingBackend | None, *silences: IdleTimeout) -> None:
         """Hear what else comes, until its end or until all is there.
 
         A reply that may still come is waited for as long as these allow; without any, its end has come, as it says.
         """
         loop = asyncio.get_running_loop()
-        answer: Answer | None = None
+        answer: LenientReply | None = None
         last, begun, look = loop.time(), False, 0.0
         while tap is not None and not self.heard.is_full:
             if not begun and (now := loop.time()) >= look:
@@ -180,9 +183,9 @@ class Post:
                 return
             last, answer = loop.time(), None
 
-    async def _upload(self, silence: Silence) -> AsyncGenerator[bytes, None]:
+    async def _upload(self, silence: IdleTimeout) -> AsyncGenerator[bytes, None]:
         loop = asyncio.get_running_loop()
-        sent, pace = 0, Pace(self.patience.crawl, loop.time())
+        sent, pace = 0, RateCheck(self.patience.crawl, loop.time())
         async with aclosing(aiter(self.body)) as pieces:
             async for piece in pieces:
                 silence.hear()
@@ -194,7 +197,7 @@ class Post:
                     raise ConnectionFailedError(f"{self.host} took {pace} of the request.", hint=NOT_COMPLETE)
         silence.hear()
 
-    async def _content(self, response: httpx.Response, silence: Silence, whole: Silence) -> bytes:
+    async def _content(self, response: httpx.Response, silence: IdleTimeout, whole: IdleTimeout) -> bytes:
         import httpx
 
         content = bytearray()
@@ -209,7 +212,9 @@ class Post:
                 await self._gather(response, content, silence, whole)
         return bytes(content)
 
-    async def _gather(self, response: httpx.Response, content: bytearray, silence: Silence, whole: Silence) -> None:
+    async def _gather(
+        self, response: httpx.Response, content: bytearray, silence: IdleTimeout, whole: IdleTimeout
+    ) -> None:
         """Read a response; white space alone is no sign that it comes to an end."""
         untapped, begun = not self.heard.began, False
         async for piece in until_quiet(arriving(response), self.patience.quiet, self._is_whole):
@@ -221,9 +226,9 @@ class Post:
             content += piece
             if untapped:
                 self.heard.add(piece)
-            if len(content) > MOST_REPLY_BYTES:
+            if len(content) > MAX_REPLY_BYTES:
                 if is_reply(response.status_code):
-                    read = bytes(content[:MOST_REPLY_BYTES])
+                    read = bytes(content[:MAX_REPLY_BYTES])
                     raise ReplyError("The service's reply is larger than 8 MB.", hint=MAYBE_BILLED, content=read)
                 return
 

@@ -13,22 +13,22 @@ import anyio
 
 from seedream_nb.errors import DownloadError, SeedreamError
 from seedream_nb.files import is_there, read_ordinary
-from seedream_nb.http.download import MOST_BYTES, MOST_REST_BYTES, rest_of
-from seedream_nb.jobs.entries import Record, in_thread
+from seedream_nb.http.download import MAX_BYTES, MAX_REST_BYTES, rest_of
+from seedream_nb.jobs.entries import JournalEntry, in_thread
 from seedream_nb.preview import preview, sheet, side_for
 from seedream_nb.service.reply import is_inline
 from seedream_nb.storage.journal import is_writing
-from seedream_nb.storage.picture import Facts, inspect
+from seedream_nb.storage.picture import ImageInfo, inspect
 from seedream_nb.storage.store import write_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from seedream_nb.jobs.entries import Tools
+    from seedream_nb.jobs.entries import PipelineContext
     from seedream_nb.jobs.job import Job
     from seedream_nb.storage.generation import Generation
-    from seedream_nb.storage.store import Left, Store
+    from seedream_nb.storage.store import Store, UnfinishedDownload
 
 LEFT_SECONDS = 86_400.0
 """A download that nobody finished within a day never will be: its links expire after about 24 hours."""
@@ -70,8 +70,8 @@ def keep_old_aside(store: Store, *, blot: Callable[[bytes], bytes] = bytes) -> N
 
 def _blotted(part: Path, blot: Callable[[bytes], bytes]) -> bool:
     """Take the key out of what a server sent; return whether it was there, and so nothing to go on from."""
-    content, rest = read_ordinary(part, MOST_BYTES), rest_of(part)
-    told = read_ordinary(rest, MOST_REST_BYTES) if rest.exists() else b""
+    content, rest = read_ordinary(part, MAX_BYTES), rest_of(part)
+    told = read_ordinary(rest, MAX_REST_BYTES) if rest.exists() else b""
     kept = blot(content)
     if kept != content:
         write_private(part, kept)
@@ -86,7 +86,7 @@ def _keep(store: Store, part: Path, number: int, index: int) -> Path | None:
     return None
 
 
-def _is_at_work(store: Store, left: Left) -> bool:
+def _is_at_work(store: Store, left: UnfinishedDownload) -> bool:
     """Return whether the process that began a download still lives: by its journal, for clocks jump."""
     return is_writing(store.journal, left.process)
 
@@ -102,7 +102,7 @@ HAD_THE_KEY = (
 )
 
 
-async def download(job: Job, tools: Tools, record: Record, links: list[str]) -> None:
+async def download(job: Job, tools: PipelineContext, record: JournalEntry, links: list[str]) -> None:
     """Fetch all pictures side by side; each is checked, named, journaled and shown as it is complete."""
     await in_thread(lambda: keep_old_aside(tools.store, blot=tools.blotted_content))
     job.update(phase="downloading", expected=len(links), generation=record.generation())
@@ -116,7 +116,7 @@ async def download(job: Job, tools: Tools, record: Record, links: list[str]) -> 
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class PictureTarget:
     """Where a picture comes from, and what its name and preview follow from."""
 
     index: int
@@ -126,30 +126,32 @@ class Place:
     service: str
 
 
-def places(links: list[str], prompt: str, service: str) -> list[Place]:
+def places(links: list[str], prompt: str, service: str) -> list[PictureTarget]:
     """Return the places of a generation's pictures, as the host `service` named them; `index` counts from 1."""
     side = side_for(len(links))
     return [
-        Place(index=index, link=link, prompt=prompt, side=side, service=service)
+        PictureTarget(index=index, link=link, prompt=prompt, side=side, service=service)
         for index, link in enumerate(links, start=1)
     ]
 
 
-async def land(job: Job, tools: Tools, record: Record, place: Place, line: anyio.CapacityLimiter) -> None:
+async def land(
+    job: Job, tools: PipelineContext, record: JournalEntry, place: PictureTarget, line: anyio.CapacityLimiter
+) -> None:
     """Bring one picture of a job home and show it."""
     async with line:
         if await bring(tools, record, place) is None:
             job.land(record.generation(), f"@{record.number}.{place.index}")
 
 
-async def bring(tools: Tools, record: Record, place: Place) -> str | None:
+async def bring(tools: PipelineContext, record: JournalEntry, place: PictureTarget) -> str | None:
     """Download to a temporary name, check, rename, journal, preview.
 
     What can't be had is noted, and its link is kept: then the reason is returned.
     """
     store, index = tools.store, place.index
     try:
-        part, found = await in_thread(lambda: part_of(store, record.number, index)), list[Facts]()
+        part, found = await in_thread(lambda: part_of(store, record.number, index)), list[ImageInfo]()
         await fetch(tools, place, part, lambda path: found.append(inspect(path)))
         name = store.picture_name(record.number, index, place.prompt, found[-1].media_type)
         path = await in_thread(lambda: store.settle(part, name))
@@ -163,7 +165,7 @@ async def bring(tools: Tools, record: Record, place: Place) -> str | None:
     return None
 
 
-async def fetch(tools: Tools, place: Place, part: Path, check: Callable[[Path], None]) -> None:
+async def fetch(tools: PipelineContext, place: PictureTarget, part: Path, check: Callable[[Path], None]) -> None:
     """Put a picture into `part`: by its link as it came, or as it came in the reply itself.
 
     Raises:
@@ -176,7 +178,7 @@ async def fetch(tools: Tools, place: Place, part: Path, check: Callable[[Path], 
         await tools.client.download(link, part, service=place.service, check=check)
 
 
-def unpack(tools: Tools, place: Place, part: Path, check: Callable[[Path], None]) -> None:
+def unpack(tools: PipelineContext, place: PictureTarget, part: Path, check: Callable[[Path], None]) -> None:
     """Check a picture that came in the reply; write it, unless that was done when it came."""
     content = tools.secrets.raw(place.link)
     if isinstance(content, bytes) and not (part.exists() and part.stat().st_size == len(content)):
@@ -189,7 +191,7 @@ def unpack(tools: Tools, place: Place, part: Path, check: Callable[[Path], None]
         raise DownloadError(f"In place of a picture the reply has {tools.blotted(str(error))}.") from error
 
 
-def write_inline(tools: Tools, number: int, links: list[str]) -> None:
+def write_inline(tools: PipelineContext, number: int, links: list[str]) -> None:
     """Write the pictures that came in a reply to where downloads stand; what can't be written now is tried later."""
     for index, link in enumerate(links, start=1):
         content = tools.secrets.raw(link)
@@ -198,7 +200,7 @@ def write_inline(tools: Tools, number: int, links: list[str]) -> None:
                 write_private(tools.store.partial(number, index), content)
 
 
-def why_missing(tools: Tools, record: Record, place: Place, error: Exception) -> str:
+def why_missing(tools: PipelineContext, record: JournalEntry, place: PictureTarget, error: Exception) -> str:
     """Keep what came in place of a picture; return in a few words why it is not here, and where that is."""
     reason = tools.blotted_message(reason_of(error, tools.blotted))
     if "…" in place.link and tools.secrets.raw(place.link) == place.link:
@@ -224,13 +226,13 @@ def reason_of(error: Exception, blotted: Callable[[str], str]) -> str:
     return said if isinstance(error, ValueError) else f"seedream_nb failed in itself: {type(error).__name__}: {said}"
 
 
-async def recover(generation: Generation, tools: Tools, *, service: str) -> Generation:
+async def recover(generation: Generation, tools: PipelineContext, *, service: str) -> Generation:
     """Fetch what a generation's links still give, whatever they answered before.
 
     The journal may be somebody else's: what it says of its service is believed only if `service` is the same, for
     one inside a private network may lead there.
     """
-    record = Record(tools.journal, home=tools.store.home, verbs=tools.verbs, number=generation.id)
+    record = JournalEntry(tools.journal, home=tools.store.home, verbs=tools.verbs, number=generation.id)
     with contextlib.suppress(OSError):  # what can't be written is told picture by picture
         await in_thread(tools.journal.open)
     await in_thread(lambda: keep_old_aside(tools.store, blot=tools.blotted_content))

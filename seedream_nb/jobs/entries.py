@@ -32,7 +32,7 @@ Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tools:
+class PipelineContext:
     """What the procedure works with."""
 
     store: Store
@@ -71,7 +71,7 @@ async def in_thread(function: Callable[[], Result]) -> Result:
     return await anyio.to_thread.run_sync(function)
 
 
-class Record:
+class JournalEntry:
     """The lines about one generation. What can't be written is an error before sending; later, kept by the journal."""
 
     def __init__(self, journal: Journal, *, home: Path, verbs: Verbs | None, number: int = 0) -> None:

@@ -19,7 +19,7 @@ from seedream_nb.errors import (
     StoppedError,
 )
 from seedream_nb.jobs import messages
-from seedream_nb.pickling import Stays
+from seedream_nb.pickling import NotPicklable
 from seedream_nb.service import is_free
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from seedream_nb.background import Background
-    from seedream_nb.http.client import Pause
+    from seedream_nb.http.client import RetryDelay
     from seedream_nb.request import ImageRequest
     from seedream_nb.storage.generation import Generation
     from seedream_nb.storage.picture import Picture
@@ -136,7 +136,7 @@ POLL_SECONDS = 0.1
 """How often a waiting thread looks up: it must notice an interrupt, on Windows too."""
 
 
-class Job(Stays):
+class Job(NotPicklable):
     """One request while it is fulfilled. Ask `status`, wait with `result()` or `await`, stop with `cancel()`."""
 
     instead = "It goes on in its own process: send what job.result() gives."
@@ -334,7 +334,7 @@ class Job(Stays):
             self.queued = time.monotonic()
             self.update(phase="waiting", wait=told)
 
-    def hold(self, pause: Pause | None) -> None:
+    def hold(self, pause: RetryDelay | None) -> None:
         """Show that it waits before another try to connect; None: that it goes on."""
         self.update(phase="waiting" if pause else "uploading", wait=str(pause) if pause else None)
 

@@ -16,14 +16,14 @@ from seedream_nb.budget import money
 from seedream_nb.errors import DownloadError, OutcomeUnknownError, ReplyError, SeedreamError, SettingsError, Unread
 from seedream_nb.jobs import messages
 from seedream_nb.jobs.downloads import download, recover, write_inline
-from seedream_nb.jobs.entries import Record, Tools, in_thread
+from seedream_nb.jobs.entries import JournalEntry, PipelineContext, in_thread
 from seedream_nb.jobs.job import PHASES, Job
 from seedream_nb.preview import warm_references
 from seedream_nb.references.encode import fit
 from seedream_nb.service.body import Body
 from seedream_nb.service.refusals import none_made
 from seedream_nb.service.reply import Results, arrived_results, is_inline, is_reply, results_of
-from seedream_nb.settings import MOST_CONCURRENCY
+from seedream_nb.settings import MAX_CONCURRENCY
 from seedream_nb.storage.folding import arrived
 from seedream_nb.storage.generation import lineage
 from seedream_nb.storage.store import unwritable, write_private
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from seedream_nb.storage.generation import Generation
     from seedream_nb.storage.store import Input
 
-__all__ = ["Tools", "fulfil", "recover"]
+__all__ = ["PipelineContext", "fulfil", "recover"]
 
 FROM_HISTORY = "From the history: the same was asked before. Nothing was sent, nothing was charged."
 NO_CLAIMS = "This disk has no locks, so another kernel that asks for the same at the same time would pay for it too."
@@ -53,7 +53,9 @@ JOURNALED_CHARACTERS = 60_000
 """A longer reply that makes no sense is kept in a file of its own, beside the journal."""
 
 
-async def fulfil(job: Job, tools: Tools, *, others: Sequence[Job] = (), unready: Sequence[SeedreamError] = ()) -> None:
+async def fulfil(
+    job: Job, tools: PipelineContext, *, others: Sequence[Job] = (), unready: Sequence[SeedreamError] = ()
+) -> None:
     """Prepare, reserve the budget, journal the intent, post, journal the links, download, settle.
 
     `others` were under way when this was begun: with `once`, what one of them asks for is not asked for again. What is
@@ -71,9 +73,9 @@ async def fulfil(job: Job, tools: Tools, *, others: Sequence[Job] = (), unready:
         return await buy(job, tools, await prepare(job, tools))
 
 
-async def buy(job: Job, tools: Tools, inputs: list[str | Input]) -> None:
+async def buy(job: Job, tools: PipelineContext, inputs: list[str | Input]) -> None:
     """Reserve the budget, journal the intent, post, journal the links, download, settle."""
-    record = Record(tools.journal, home=tools.store.home, verbs=tools.verbs)
+    record = JournalEntry(tools.journal, home=tools.store.home, verbs=tools.verbs)
     with tools.budget.reserve(job.request, job.price) as reservation:
         async with ended(job, tools, record, reservation):
             async with place(job, tools.turn):
@@ -85,7 +87,7 @@ async def buy(job: Job, tools: Tools, inputs: list[str | Input]) -> None:
     return await settle(job, record, results)
 
 
-async def prepare(job: Job, tools: Tools) -> list[str | Input]:
+async def prepare(job: Job, tools: PipelineContext) -> list[str | Input]:
     """Make the references fit the service's limits, and keep them under `inputs/`."""
     line = anyio.CapacityLimiter(PREPARED_AT_ONCE)
     try:
@@ -96,7 +98,7 @@ async def prepare(job: Job, tools: Tools) -> list[str | Input]:
     return [task.result() for task in tasks]
 
 
-async def prepared(reference: Reference, tools: Tools, line: anyio.CapacityLimiter) -> str | Input:
+async def prepared(reference: Reference, tools: PipelineContext, line: anyio.CapacityLimiter) -> str | Input:
     """Return a reference as it is sent: its URL, or a file that fits."""
     if reference.url is not None:
         return reference.url
@@ -105,7 +107,7 @@ async def prepared(reference: Reference, tools: Tools, line: anyio.CapacityLimit
 
 
 @asynccontextmanager
-async def alone(job: Job, tools: Tools, others: Sequence[Job]) -> AsyncIterator[None]:
+async def alone(job: Job, tools: PipelineContext, others: Sequence[Job]) -> AsyncIterator[None]:
     """Wait until nobody else asks for the same, here or in another kernel with this home; then others wait for us."""
     waited = False
     for other in others:
@@ -131,7 +133,7 @@ async def alone(job: Job, tools: Tools, others: Sequence[Job]) -> AsyncIterator[
         claim.release()
 
 
-def refuse_unknown(job: Job, tools: Tools) -> None:
+def refuse_unknown(job: Job, tools: PipelineContext) -> None:
     """Refuse to send what a job waited for somebody else to get, where that may have been billed already.
 
     Who was not waiting has seen what became of it, and may ask again.
@@ -145,7 +147,7 @@ def refuse_unknown(job: Job, tools: Tools) -> None:
         raise OutcomeUnknownError(told, hint=f"@{last.id} may have been billed: {SEE_USAGE} {AGAIN}")
 
 
-def paid_before(job: Job, tools: Tools) -> tuple[str, ...]:
+def paid_before(job: Job, tools: PipelineContext) -> tuple[str, ...]:
     """Tell of the last generation that asked for the same, if it is not all here and something was paid for it."""
     last = asked_last(job, tools)
     if last is not None and last.status == "unknown":
@@ -157,7 +159,7 @@ def paid_before(job: Job, tools: Tools) -> tuple[str, ...]:
     return ()
 
 
-def asked_last(job: Job, tools: Tools) -> Generation | None:
+def asked_last(job: Job, tools: PipelineContext) -> Generation | None:
     """Return the last generation that asked for the same, whatever became of it."""
     return tools.history.asked_last(job.request.fingerprint, job.backend, job.host)
 
@@ -185,13 +187,13 @@ async def tell_who_has(places: anyio.CapacityLimiter, job: Job) -> None:
         are = "request is" if len(marks) == 1 else "requests are"
         others = f", and {len(marks) - NAMED} more" if len(marks) > NAMED else ""
         told = f"Waiting for a place: {len(marks)} {are} in flight ({', '.join(marks[:NAMED])}{others})"
-        more_places = min(MOST_CONCURRENCY, max(8, 2 * int(places.total_tokens)))
+        more_places = min(MAX_CONCURRENCY, max(8, 2 * int(places.total_tokens)))
         more = messages.MORE_PLACES if more_places > places.total_tokens else messages.LATER
         job.queue(told, remedy=more.format(places=more_places))
         await asyncio.sleep(PLACES_SECONDS)
 
 
-async def made_before(job: Job, tools: Tools, others: Sequence[Job]) -> Generation | None:
+async def made_before(job: Job, tools: PipelineContext, others: Sequence[Job]) -> Generation | None:
     """Return the complete result of exactly this request: of the history, of one of `others`, or of kept links."""
     # The journal of a full disk tells nothing of what has just come.
     new = next((each.generation for each in others if each.status == "done" and each.asks_the_same(job)), None)
@@ -222,7 +224,7 @@ async def ended_work(other: Job) -> None:
     await over.wait()
 
 
-async def journal_intent(job: Job, tools: Tools, record: Record, inputs: list[str | Input]) -> None:
+async def journal_intent(job: Job, tools: PipelineContext, record: JournalEntry, inputs: list[str | Input]) -> None:
     """Write down what is about to be asked, before it is asked."""
     kept = [None if isinstance(each, str) else tools.store.relative(each.path) for each in inputs]
     notes = [note for reference in job.request.images for note in reference.notes]
@@ -242,20 +244,20 @@ async def journal_intent(job: Job, tools: Tools, record: Record, inputs: list[st
     job.update(generation=record.generation())
 
 
-def earlier_results(request: ImageRequest, tools: Tools) -> list[str]:
+def earlier_results(request: ImageRequest, tools: PipelineContext) -> list[str]:
     """Return the marks of the earlier results that are references, by their content."""
     hashes = [str(each.original or each.sha256) for each in request.images if each.url is None]
     made = reversed(tools.history.with_content(hashes)) if hashes else []
     return lineage(request.images, [picture for each in made for picture in each])
 
 
-def warm_thumbnails(record: Record) -> None:
+def warm_thumbnails(record: JournalEntry) -> None:
     """Make the small pictures of the references while the service works; nobody waits for them, not even at the end."""
     if (generation := record.generation()) and generation.request.images:
         Thread(target=warm_references, args=(generation.request,), name="seedream thumbnails", daemon=True).start()
 
 
-async def post(job: Job, tools: Tools, record: Record, inputs: list[str | Input]) -> Results:
+async def post(job: Job, tools: PipelineContext, record: JournalEntry, inputs: list[str | Input]) -> Results:
     """Send the request and return what its reply gives, which is in the journal by then.
 
     Raises:
@@ -280,7 +282,7 @@ async def post(job: Job, tools: Tools, record: Record, inputs: list[str | Input]
     return results
 
 
-async def answer(job: Job, tools: Tools, record: Record, inputs: list[str | Input]) -> Reply:
+async def answer(job: Job, tools: PipelineContext, record: JournalEntry, inputs: list[str | Input]) -> Reply:
     """Send the request until the service takes it on, or refuses it for good; what it refuses for now costs nothing."""
     client, tries = tools.client, 0
     while True:
@@ -298,7 +300,7 @@ async def answer(job: Job, tools: Tools, record: Record, inputs: list[str | Inpu
 
 
 async def salvage(
-    job: Job, tools: Tools, record: Record, error: OutcomeUnknownError | ReplyError, content: bytes
+    job: Job, tools: PipelineContext, record: JournalEntry, error: OutcomeUnknownError | ReplyError, content: bytes
 ) -> Results:
     """Keep what came of a reply that broke off or makes no sense; return what it gives if all of it came, else raise.
 
@@ -317,7 +319,9 @@ async def salvage(
     return results
 
 
-async def note_results(job: Job, tools: Tools, record: Record, results: Results, *, cut_off: bool = False) -> None:
+async def note_results(
+    job: Job, tools: PipelineContext, record: JournalEntry, results: Results, *, cut_off: bool = False
+) -> None:
     """Write down what a reply gives: pictures that came as a whole first, for the journal only names them."""
     tools.secrets.keep(results.raw)
     await in_thread(lambda: write_inline(tools, record.number, results.links))
@@ -325,7 +329,7 @@ async def note_results(job: Job, tools: Tools, record: Record, results: Results,
     await record.came(links=results.links, seconds=elapsed(job), cut_off=cut_off, refused=refused)
 
 
-async def keep_reply(tools: Tools, record: Record, content: bytes) -> bytes:
+async def keep_reply(tools: PipelineContext, record: JournalEntry, content: bytes) -> bytes:
     """Keep a reply that makes no sense, or more than asked, as it came but for the key: it may have been paid for.
 
     Bytes that are no text are kept as Python's `surrogateescape` spells them.
@@ -347,7 +351,7 @@ async def keep_reply(tools: Tools, record: Record, content: bytes) -> bytes:
     return kept
 
 
-async def settle(job: Job, record: Record, results: Results) -> None:
+async def settle(job: Job, record: JournalEntry, results: Results) -> None:
     """Write down the end and hand over what was made."""
     missing = len(results.links) - len(job.pictures)
     status = "partial" if missing or results.refused else "done"
@@ -392,7 +396,9 @@ def openable(links: Iterable[str]) -> list[str]:
 
 
 @asynccontextmanager
-async def ended(job: Job, tools: Tools, record: Record, reservation: Reservation) -> AsyncIterator[None]:
+async def ended(
+    job: Job, tools: PipelineContext, record: JournalEntry, reservation: Reservation
+) -> AsyncIterator[None]:
     """Write down how a request came to its end, when it is not a good one, and count what may have been billed."""
     try:
         yield
@@ -410,7 +416,7 @@ async def ended(job: Job, tools: Tools, record: Record, reservation: Reservation
         raise
 
 
-def outcome(job: Job, record: Record, error: BaseException) -> tuple[str, float | None]:
+def outcome(job: Job, record: JournalEntry, error: BaseException) -> tuple[str, float | None]:
     """Return the status of what an error ended, and what it cost; None where nobody knows."""
     if record.links:
         return "partial", len(record.links) * job.price
@@ -424,7 +430,7 @@ def not_understood(job: Job, error: BaseException) -> bool:
     return job.committed and not isinstance(error, SeedreamError)
 
 
-def whole(record: Record) -> Generation:
+def whole(record: JournalEntry) -> Generation:
     """Return what a record tells, and what the journal could not be told."""
     generation = record.generation()
     assert generation is not None  # noqa: S101 - it was begun

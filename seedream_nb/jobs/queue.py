@@ -28,7 +28,7 @@ KERNEL_SECONDS = 2.0
 """How long a kernel that is shut down waits: jupyter_client terminates one that takes more than 2.5 s in all."""
 
 
-class Jobs:
+class JobQueue:
     """The jobs that are under way, and the one begun last, in the order in which they were begun. Thread-safe."""
 
     def __init__(self, *, lingers: bool) -> None:

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import InteractiveShell
 
-MOST_BYTES = 64_000_000
+MAX_BYTES = 64_000_000
 """Of pictures as they were sent to the page; the oldest are forgotten first."""
 
-MOST_OUTPUTS = 500
+MAX_OUTPUTS = 500
 
 Sort = Literal["sent", "image", "drawn", "ours", "unsure"]
 
@@ -139,9 +139,9 @@ class Outputs:
             if newest is not None and output.cell is not None and output.cell < newest:
                 self._begin()
             self._put(output)
-            if len(self._kept) > MOST_OUTPUTS:
+            if len(self._kept) > MAX_OUTPUTS:
                 self._drop(next(iter(self._kept)))
-            while self._size_bytes > MOST_BYTES:
+            while self._size_bytes > MAX_BYTES:
                 self._put(replace(self._kept[next(iter(self._with_data))], data=None))
 
     def name(self, output: Output, display: str) -> None:
@@ -243,14 +243,14 @@ _IMAGE = (("PIL.Image", "Image"),)
 _FEW = 8
 
 
-class Shown:
+class DisplayListener:
     """Listens to one shell, from `listen` to `leave`."""
 
     def __init__(self, ip: InteractiveShell) -> None:
         """Hear nothing yet."""
         self._ip = ip
         self._outputs = Outputs()
-        self._latest = _Latest()
+        self._latest = _LatestDisplay()
         self._replaced: list[tuple[Any, str, Any, Any]] = []
         self._format: Any = None
         self._listens = False
@@ -418,7 +418,7 @@ class Shown:
         return len(self._ip.user_ns["In"]) - 1
 
 
-class _Latest(threading.local):
+class _LatestDisplay(threading.local):
     """What was heard last on this thread: `display` publishes at once what it has made of an object."""
 
     made: tuple[int, object, Output] | None = None
@@ -475,6 +475,6 @@ def _nothing() -> None:
     """Give no object."""
 
 
-def shown_by(ip: InteractiveShell) -> Shown | None:
+def shown_by(ip: InteractiveShell) -> DisplayListener | None:
     """Return who listens to a shell, if somebody does."""
     return getattr(ip, SHOWN, None)

@@ -13,7 +13,7 @@ from seedream_nb.cell import asks_for_help, read
 from seedream_nb.errors import SeedreamError, StoppedError
 from seedream_nb.needs import Ahead, lacks
 from seedream_nb.notebook.complete import Completer
-from seedream_nb.notebook.displayed import Shown
+from seedream_nb.notebook.displayed import DisplayListener
 from seedream_nb.notebook.help import cell_help, verbs_help
 from seedream_nb.notebook.output import run_below
 from seedream_nb.notebook.scope import in_kernel
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from seedream_nb.session import Session
     from seedream_nb.storage.generation import Generation
 
-MOST_NAMED = 5
+MAX_NAMED = 5
 TELL_THEMSELVES = frozenset({"", "recover", "doctor"})
 """The verbs that tell what is unfinished anyway."""
 
 
-class Leftover:
+class LeftoverNotice:
     """Looks when the first verb or cell is run: loading stays silent, and free."""
 
     def __init__(self, session: Callable[[], Session]) -> None:
@@ -57,8 +57,8 @@ def leftover_line(session: Session) -> str | None:
         f"{each.mark} ({each.status if each.status == 'partial' or each.cost is None else 'not billed'})"
         for each in session.history.left_behind()
     ]
-    more = f" and {len(left) - MOST_NAMED} more" if len(left) > MOST_NAMED else ""
-    named = ", ".join(left[:MOST_NAMED])
+    more = f" and {len(left) - MAX_NAMED} more" if len(left) > MAX_NAMED else ""
+    named = ", ".join(left[:MAX_NAMED])
     return f"Unfinished since a kernel ended: {named}{more}. See: %seedream recover" if left else None
 
 
@@ -76,8 +76,8 @@ class Magics:
         self._ip, self._session = ip, session
         self._before: dict[str, Any] = {}
         self._completer = Completer(ip, session)
-        self._shown = Shown(ip)
-        self._leftover = Leftover(session)
+        self._shown = DisplayListener(ip)
+        self._leftover = LeftoverNotice(session)
         self._ahead = Ahead()
 
     def register(self) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from seedream_nb.request import ImageRequest
     from seedream_nb.session import Session
 
-MOST_BYTES = 256_000_000
+MAX_BYTES = 256_000_000
 """Of a notebook's file: what is larger takes too long to read."""
 
 _SHOWN = 60
@@ -56,8 +56,8 @@ def _attachments(name: str, notebook: Path) -> list[tuple[str, str]]:
     """Return the attachments of all cells, each with its name, in base64."""
     where = shortened(notebook.name, _SHOWN)
     try:
-        if notebook.stat().st_size > MOST_BYTES:
-            raise _wrong(name, f"{where} is too large to look for it ({MOST_BYTES // 1_000_000} MB). {_REMEDY}")
+        if notebook.stat().st_size > MAX_BYTES:
+            raise _wrong(name, f"{where} is too large to look for it ({MAX_BYTES // 1_000_000} MB). {_REMEDY}")
         cells = json.loads(notebook.read_bytes())["cells"]
         return [
             (key, "".join(data))

@@ -53,7 +53,7 @@ TAKEN = (
 )
 _OURS = __name__.partition(".")[0]
 _DEEPEST = 5
-_MOST_ITEMS = 1_000
+_MAX_ITEMS = 1_000
 """Items of a sequence that is no list: one that never ends must end somewhere."""
 
 # What Tab looks at: classes and their methods.
@@ -244,7 +244,7 @@ def _items(name: str, value: Any) -> list[object]:  # noqa: ANN401 - what has it
     if isinstance(value, Iterator):
         most = max(model.references.most for service in SERVICES.values() for model in service.models)
         return _at_most(name, value, most, f"gives more than {most} pictures; take fewer.")
-    return _at_most(name, iter(value), _MOST_ITEMS, f"has more than {_MOST_ITEMS} items; hand over fewer.")
+    return _at_most(name, iter(value), _MAX_ITEMS, f"has more than {_MAX_ITEMS} items; hand over fewer.")
 
 
 def _at_most(name: str, values: Iterator[object], most: int, told: str) -> list[object]:

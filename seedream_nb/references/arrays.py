@@ -11,8 +11,8 @@ import io
 import math
 from typing import TYPE_CHECKING, Any
 
-from seedream_nb.references.foreign import MOST_READ, is_table
-from seedream_nb.references.limits import LEAST_SIDE, check_shape, wrong
+from seedream_nb.references.foreign import MAX_READ, is_table
+from seedream_nb.references.limits import MIN_SIDE, check_shape, wrong
 from seedream_nb.references.load import NotAPicture, open_picture
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def is_picture_array(value: object) -> bool:
 def is_picture_shape(shape: tuple[int, ...]) -> bool:
     """Return whether an array of this shape can be a picture."""
     shown = _layout(shape)
-    return shown is not None and min(shown[:2]) >= LEAST_SIDE
+    return shown is not None and min(shown[:2]) >= MIN_SIDE
 
 
 def picture_of_array(name: str, value: Any) -> Image.Image | bytes:  # noqa: ANN401 - an array of any library
@@ -97,7 +97,7 @@ def _content(np: Any, name: str, value: Any) -> bytes:  # noqa: ANN401 - numpy, 
     array = _as_numpy(np, value)
     shape = tuple(int(side) for side in array.shape)
     told = f"is an array of shape {shape}; {_WANTED} Reshape it: {_spelt(name)}.reshape(height, width)."
-    if array.dtype.itemsize == 1 and array.dtype.kind in "iu" and array.size <= MOST_READ:
+    if array.dtype.itemsize == 1 and array.dtype.kind in "iu" and array.size <= MAX_READ:
         content: bytes = array.tobytes()
         try:
             open_picture(io.BytesIO(content))
@@ -135,7 +135,7 @@ def _layout(shape: tuple[int, ...]) -> tuple[int, int, bool] | None:
         return shape[0], shape[1], False
     if len(shape) != _DEEP or not _CHANNELS & {shape[0], shape[2]}:
         return None
-    first = shape[2] not in _CHANNELS or (shape[0] in _CHANNELS and min(shape[1:]) >= LEAST_SIDE)
+    first = shape[2] not in _CHANNELS or (shape[0] in _CHANNELS and min(shape[1:]) >= MIN_SIDE)
     return (shape[1], shape[2], True) if first else (shape[0], shape[1], False)
 
 

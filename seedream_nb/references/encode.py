@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from seedream_nb.errors import ReferenceImageError, shortened
 from seedream_nb.files import open_ordinary
-from seedream_nb.references.limits import MOST_BYTES, MOST_PIXELS, MOST_RATIO, SHOWN, told_dim
+from seedream_nb.references.limits import MAX_BYTES, MAX_PIXELS, MAX_RATIO, SHOWN, told_dim
 from seedream_nb.references.load import (
     ANIMATED,
     LEFT_OUT,
@@ -32,7 +32,7 @@ from seedream_nb.references.load import (
 )
 from seedream_nb.references.metadata import Damaged, Hollow, Stripped, kept_bytes, strip
 from seedream_nb.storage.store import Draft, TooBig
-from seedream_nb.storage.structure import MOST_TEXT
+from seedream_nb.storage.structure import MAX_TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,7 +93,7 @@ def encode(image: Image.Image, *, name: str, lossless: bool, inputs: Path) -> In
                 stack.enter_context(_one_scaled(os.getpid()))
             smaller = shown if shape == shown.size else resized(shown, shape)
             for media_type, options in ways:
-                with Draft(inputs, MOST_BYTES) as draft:
+                with Draft(inputs, MAX_BYTES) as draft:
                     try:
                         _write(smaller, draft, options)
                     except TooBig:
@@ -262,13 +262,13 @@ def _ways(mode: str, *, lossless: bool) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _shape_within(width: int, height: int) -> tuple[int, int]:
     """Return the shape that the limit of pixels leaves."""
-    return _shrunk(width, height, min(1.0, (MOST_PIXELS / (width * height)) ** 0.5))
+    return _shrunk(width, height, min(1.0, (MAX_PIXELS / (width * height)) ** 0.5))
 
 
 def _shrunk(width: int, height: int, factor: float) -> tuple[int, int]:
     """Return a smaller shape of the same ratio; rounding never takes it beyond 1:3 or 3:1."""
     across, down = max(1, int(width * factor)), max(1, int(height * factor))
-    return min(across, MOST_RATIO * down), min(down, MOST_RATIO * across)
+    return min(across, MAX_RATIO * down), min(down, MAX_RATIO * across)
 
 
 def resized(image: Image.Image, shape: tuple[int, int]) -> Image.Image:
@@ -351,28 +351,28 @@ def _fit_stream(name: str, reference: Reference, stream: BinaryIO, inputs: Path)
     """Send a file as it is, if that can be; else encode it again."""
     image = open_picture(stream)
     fits = image.mode in _JPEG_MODES if image.format in {"JPEG", "MPO"} else _has_usual_profile(image)
-    if image.format in _MEDIA_TYPES and fits and image.width * image.height <= MOST_PIXELS:
+    if image.format in _MEDIA_TYPES and fits and image.width * image.height <= MAX_PIXELS:
         fitting = _stripped(name, reference, stream, image, inputs)
         if fitting is not None:
             return fitting
     _check_unchanged(name, reference, stream)
     # What was drawn stays exactly as it is; what is too big for that goes as a photo does.
-    lossless = image.format not in LOSSY and (reference.size_bytes or 0) <= MOST_BYTES
+    lossless = image.format not in LOSSY and (reference.size_bytes or 0) <= MAX_BYTES
     return encode(open_picture(stream), name=name, lossless=lossless, inputs=inputs)
 
 
 def _has_usual_profile(image: ImageFile) -> bool:
     """Return whether the colour profile of a PNG is one that every program reads."""
-    return len(image.info.get("icc_profile") or b"") <= MOST_TEXT
+    return len(image.info.get("icc_profile") or b"") <= MAX_TEXT
 
 
 def _stripped(name: str, reference: Reference, stream: BinaryIO, image: ImageFile, inputs: Path) -> Input | None:
     """Keep a file as it is, less what must stay home; None if it must be encoded again."""
     media_type, opened = _MEDIA_TYPES[str(image.format)], cast("BinaryIO", image.fp)
-    if media_type == "image/png" and kept_bytes(opened) > MOST_BYTES:
+    if media_type == "image/png" and kept_bytes(opened) > MAX_BYTES:
         return None
     opened.seek(0)
-    with Draft(inputs, MOST_BYTES) as draft:
+    with Draft(inputs, MAX_BYTES) as draft:
         try:
             found = strip(opened, draft, media_type)
         except Hollow:
@@ -433,7 +433,7 @@ class Sample:
         # A smaller picture has more to tell in each pixel, never less.
         return (
             self._known[way] * self._size[1] * shape[0] * shape[1]
-            > _HOPELESS * MOST_BYTES * self._size[0] * self._size[1]
+            > _HOPELESS * MAX_BYTES * self._size[0] * self._size[1]
         )
 
 

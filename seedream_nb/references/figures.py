@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from seedream_nb.references.foreign import Bounded, can, said
-from seedream_nb.references.limits import MOST_PIXELS, MOST_RATIO, wrong
+from seedream_nb.references.limits import MAX_PIXELS, MAX_RATIO, wrong
 from seedream_nb.references.load import is_pil
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _DEEPEST = 5
 _LONGEST_SIDE = 2048
 """Pixels: as much as a result of the usual size has."""
 
-_MOST_DPI = 300
+_MAX_DPI = 300
 _OF_FIGURE = ("texts", "images", "lines", "patches", "artists", "legends")
 _OF_AXES = ("lines", "patches", "texts", "images", "collections", "artists", "tables")
 _TITLES = ("get_title", "get_xlabel", "get_ylabel")
@@ -107,21 +107,21 @@ def _options(figure: Any) -> dict[str, Any]:  # noqa: ANN401 - a figure
         return {}
     across, down = (float(side) for side in figure.get_size_inches())
     box = _tight(figure, across, down)
-    dpi = min(_MOST_DPI, _LONGEST_SIDE / max(across, down, *(box or ())))
+    dpi = min(_MAX_DPI, _LONGEST_SIDE / max(across, down, *(box or ())))
     return {"dpi": dpi, "bbox_inches": "tight" if box else None}
 
 
 def _tight(figure: Any, across: float, down: float) -> tuple[float, float] | None:  # noqa: ANN401 - a figure
     """Return the inches that all that is drawn takes, if a picture can be made of that."""
     # Asking needs a canvas of the figure's own size, which can be too large for any memory.
-    if not can(figure, "get_tightbbox") or across * down * float(figure.dpi) ** 2 > MOST_PIXELS:
+    if not can(figure, "get_tightbbox") or across * down * float(figure.dpi) ** 2 > MAX_PIXELS:
         return None
     box = figure.get_tightbbox()
     width, height = float(box.width), float(box.height)
     if not (math.isfinite(width) and math.isfinite(height) and width > 0 and height > 0):
         return None
     # What was put far outside would leave the rest a dot.
-    if max(width / across, height / down) > MOST_RATIO or max(width, height) > MOST_RATIO * min(width, height):
+    if max(width / across, height / down) > MAX_RATIO or max(width, height) > MAX_RATIO * min(width, height):
         return None
     return width, height
 

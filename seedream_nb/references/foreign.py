@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 
-MOST_READ = 600_000_000
+MAX_READ = 600_000_000
 """Bytes that are taken from an object into memory at most: every picture that can be decoded is smaller."""
 
 _SHOWN = 160
@@ -90,9 +90,9 @@ class Bounded(io.BytesIO):
             ValueError: it is more than any picture has.
         """
         size = super().write(data)  # type: ignore[arg-type]  # whatever it is, it is for BytesIO to judge
-        if self.tell() > MOST_READ:
+        if self.tell() > MAX_READ:
             self.truncate(0)
-            raise ValueError(f"it is more than {MOST_READ // 1_000_000} MB")
+            raise ValueError(f"it is more than {MAX_READ // 1_000_000} MB")
         return size
 
 
@@ -151,8 +151,8 @@ def _pieces(name: str, file: Any) -> Iterator[bytes]:  # noqa: ANN401 - anything
             raise wrong(name, "is open as text; hand over one that is open as bytes.")
         yield bytes(piece)
         size += len(piece)
-        if size > MOST_READ:
-            raise wrong(name, f"has more than {MOST_READ // 1_000_000} MB; hand over its path, or a smaller picture.")
+        if size > MAX_READ:
+            raise wrong(name, f"has more than {MAX_READ // 1_000_000} MB; hand over its path, or a smaller picture.")
 
 
 def holder_of(value: Any) -> Callable[[str], list[tuple[str, str | bytes]]] | None:  # noqa: ANN401 - anything

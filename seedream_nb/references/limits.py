@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _LIMITS = DEFAULT.model.references
-MOST_BYTES, MOST_PIXELS = _LIMITS.max_bytes, _LIMITS.max_pixels
-LEAST_SIDE, MOST_RATIO = _LIMITS.min_side, _LIMITS.max_ratio
+MAX_BYTES, MAX_PIXELS = _LIMITS.max_bytes, _LIMITS.max_pixels
+MIN_SIDE, MAX_RATIO = _LIMITS.min_side, _LIMITS.max_ratio
 
-MOST_UNPACKED = 178_956_970
+MAX_UNPACKED = 178_956_970
 """Pixels that are decoded at most (Pillow's own limit): beyond, a small file could fill the memory."""
 
 SHOWN = 60
@@ -52,15 +52,15 @@ def check_shape(name: str, width: int, height: int) -> None:
 
 
 def _breaches(width: int, height: int) -> Iterator[str]:
-    if min(width, height) < LEAST_SIDE:
-        yield f"each side must be more than {LEAST_SIDE - 1}. Use a larger picture or scale it up."
-    if max(width, height) > MOST_RATIO * min(width, height):
-        across, down = min(width, MOST_RATIO * height), min(height, MOST_RATIO * width)
-        crop = f", for instance to {across}x{down}" if min(across, down) >= LEAST_SIDE else ""
-        yield f"the ratio must be between 1:{MOST_RATIO} and {MOST_RATIO}:1. Crop it{crop}."
-    if width * height > MOST_UNPACKED:
-        side = int(MOST_PIXELS**0.5)
+    if min(width, height) < MIN_SIDE:
+        yield f"each side must be more than {MIN_SIDE - 1}. Use a larger picture or scale it up."
+    if max(width, height) > MAX_RATIO * min(width, height):
+        across, down = min(width, MAX_RATIO * height), min(height, MAX_RATIO * width)
+        crop = f", for instance to {across}x{down}" if min(across, down) >= MIN_SIDE else ""
+        yield f"the ratio must be between 1:{MAX_RATIO} and {MAX_RATIO}:1. Crop it{crop}."
+    if width * height > MAX_UNPACKED:
+        side = int(MAX_PIXELS**0.5)
         yield (
-            f"at most {MOST_UNPACKED // 1_000_000} million can be read here. "
+            f"at most {MAX_UNPACKED // 1_000_000} million can be read here. "
             f"Scale it down first, for instance to {side}x{side}."
         )

@@ -28,8 +28,8 @@ _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _KEPT_CHUNKS = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND", b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"tRNS"})
-_MOST_CHUNK = (1 << 31) - 1
-_MOST_EXIF = 1 << 20
+_MAX_CHUNK = (1 << 31) - 1
+_MAX_EXIF = 1 << 20
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 """How many numbers a pixel of a PNG has, by its kind of colours."""
 _PASSES = (
@@ -211,11 +211,11 @@ def _walk_png(pipe: _Pipe) -> None:
     while kind != b"IEND":
         head = pipe.take(8)
         size, kind = int.from_bytes(head[:4]), head[4:]
-        if size > _MOST_CHUNK:
+        if size > _MAX_CHUNK:
             raise Damaged("is damaged: a part of it has an impossible length")
         if kind in _KEPT_CHUNKS:
             _keep_chunk(pipe, head, size, pixels)
-        elif kind == b"eXIf" and size <= _MOST_EXIF:
+        elif kind == b"eXIf" and size <= _MAX_EXIF:
             pipe.exif = pipe.take(size)
             pipe.drop(4)
         else:

@@ -56,8 +56,8 @@ _ATTACHMENT = "attachment:"
 _BASE64_PICTURE = re.compile(r"(?:iVBORw0KGgo|/9j/)[A-Za-z0-9+/=\s]{100}")
 """How PNG and JPEG begin in base64."""
 _SHOWN = 60
-_MOST_TOLD = 20
-_LONGEST_PATTERN, _MOST_DEEP = 1_000, 2
+_MAX_TOLD = 20
+_LONGEST_PATTERN, _MAX_DEEP = 1_000, 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +131,7 @@ def find(
 
 def marks_as_text(template: str) -> Iterator[str]:
     """Yield a warning for each mark that stands in braces, as only an expression can: nobody means it as text."""
-    for mark in itertools.islice(dict.fromkeys(_IN_BRACES.findall(template)), _MOST_TOLD):
+    for mark in itertools.islice(dict.fromkeys(_IN_BRACES.findall(template)), _MAX_TOLD):
         yield f"{{{mark}}} stayed as text; for the picture write ![]({mark}) or --image {mark}."
 
 
@@ -259,7 +259,7 @@ def _is_search(text: str) -> bool:
     if not glob.has_magic(text) or len(text) > _LONGEST_PATTERN:
         return False
     down = list(itertools.dropwhile(lambda part: not glob.has_magic(part), Path(text).parts))
-    return ".." not in down and down.count("**") <= _MOST_DEEP
+    return ".." not in down and down.count("**") <= _MAX_DEEP
 
 
 def _why_not(text: str, lookups: Lookups, tried: str) -> str:
@@ -274,7 +274,7 @@ def _why_not(text: str, lookups: Lookups, tried: str) -> str:
         marks = "marks are @3, @3.2 and @last of the history, @out and @[5] of what cells showed."
         return f"is no mark, and no file; {marks}{guess}"
     if glob.has_magic(text):
-        endless = f"would be searched for without end: write at most {_MOST_DEEP} `**`, and no `..` after a wildcard."
+        endless = f"would be searched for without end: write at most {_MAX_DEEP} `**`, and no `..` after a wildcard."
         here = shortened(str(lookups.folder), _SHOWN)
         return f"matches no file in {here}{tried}; see which files there are." if _is_search(text) else endless
     path = placed(text, lookups.folder)
@@ -309,7 +309,7 @@ def _called(value: object, name: str) -> str:
 _DEEPEST = 5
 
 
-_MOST_PROBLEMS = 50
+_MAX_PROBLEMS = 50
 """For each the nearest name is looked for, which takes a while."""
 
 
@@ -343,7 +343,7 @@ class Gathering:
     def add(self, written: object) -> None:
         """Add what was written as a reference; what is wrong with it goes to the problems."""
         name, self._added = f"images[{self._added}]", self._added + 1
-        if len(self._problems) >= _MOST_PROBLEMS:
+        if len(self._problems) >= _MAX_PROBLEMS:
             return
         try:
             with guarded(name):  # even to ask of what class it is may run code of its own
@@ -400,7 +400,7 @@ class Gathering:
         numbers: dict[int, None] = {}
         told: list[str] = []
         for each in each_found:
-            if self._is_full or len(told) == _MOST_PROBLEMS:
+            if self._is_full or len(told) == _MAX_PROBLEMS:
                 break
             try:
                 reference = each.born()

@@ -13,7 +13,7 @@ from seedream_nb.storage.structure import spliced
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-_MOST_PAGES, _MOST_ENTRIES, _MOST_VALUES = 500, 4_096, 64
+_MAX_PAGES, _MAX_ENTRIES, _MAX_VALUES = 500, 4_096, 64
 _FORMS = {1: "B", 3: "H", 4: "I", 6: "b", 7: "B", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
 """How the types of whole numbers are packed."""
 
@@ -96,7 +96,7 @@ def pages_of(stream: BinaryIO) -> list[Page]:
     found: list[Page] = []
     seen: set[int] = set()
     places = deque([(layout.first, False)])
-    while places and len(found) < _MOST_PAGES:
+    while places and len(found) < _MAX_PAGES:
         place, is_within = places.popleft()
         if not 0 < place < size or place in seen:
             continue
@@ -164,7 +164,7 @@ class _Layout:
         head, entry, offset = ("Q", "HHQ8s", "Q") if self.is_big else ("H", "HHI4s", "I")
         stream.seek(place)
         (count,) = self._unpacked(head, stream.read(struct.calcsize("=" + head)))
-        if count > _MOST_ENTRIES:
+        if count > _MAX_ENTRIES:
             raise ValueError
         size = struct.calcsize("=" + entry)
         entries = stream.read(size * count)
@@ -179,7 +179,7 @@ class _Layout:
         form = _FORMS.get(kind)
         if form is None:
             return ()
-        many = min(many, _MOST_VALUES)
+        many = min(many, _MAX_VALUES)
         size = struct.calcsize("=" + form) * many
         if size > len(value):
             (place,) = self._unpacked("Q" if self.is_big else "I", value)

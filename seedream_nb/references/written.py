@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from seedream_nb.scope import Scope
 
 
-_MOST_LISTED = 10_000
+_MAX_LISTED = 10_000
 _UNSEEN = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
 """Categories of characters that nobody sees at the ends of what was pasted: marks of direction, of no width, spaces."""
 _QUOTES = {'"': '"', "'": "'", "`": "`", "\u201c": "\u201d", "\u201e": "\u201c", "\u2018": "\u2019", "\xab": "\xbb"}
@@ -173,7 +173,7 @@ def _names(folder: Path) -> list[str]:
     """Return the names of what is in a folder, as far as it can be read."""
     try:
         with os.scandir(folder) as entries:
-            return [entry.name for entry, _ in zip(entries, range(_MOST_LISTED), strict=False)]
+            return [entry.name for entry, _ in zip(entries, range(_MAX_LISTED), strict=False)]
     except (OSError, ValueError):
         return []
 

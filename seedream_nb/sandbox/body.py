@@ -11,7 +11,7 @@ from .refusals import INVALID, Refusal, broken_rules, refusal
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-MOST_BYTES = 160_000_000  # ten references of 10 MB are 133 MB of JSON
+MAX_BYTES = 160_000_000  # ten references of 10 MB are 133 MB of JSON
 LONGEST_NUMBER = 20  # digits; no rule allows a number that long
 TOO_LARGE, OTHER_TYPE = 413, 415
 
@@ -23,7 +23,7 @@ def check_headers(request: Request) -> None:
     if request.headers.get("content-encoding", "identity").strip().casefold() != "identity":
         raise refusal(OTHER_TYPE, "Content-Encoding is not supported: send the JSON as it is.")
     length = request.headers.get("content-length", "")
-    if length.isdecimal() and int(length[:LONGEST_NUMBER]) > MOST_BYTES:
+    if length.isdecimal() and int(length[:LONGEST_NUMBER]) > MAX_BYTES:
         raise refusal(TOO_LARGE)
 
 
@@ -32,7 +32,7 @@ async def read(request: Request) -> bytearray:
     content = bytearray()
     async for piece in request.stream():
         content += piece
-        if len(content) > MOST_BYTES:
+        if len(content) > MAX_BYTES:
             raise refusal(TOO_LARGE)
     return content
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from PIL import Image
     from PIL.ImageFile import ImageFile
 
-MOST_BYTES = 10_000_000  # "Size: Must not exceed 10 MB"
-MOST_PIXELS = 6000 * 6000
+MAX_BYTES = 10_000_000  # "Size: Must not exceed 10 MB"
+MAX_PIXELS = 6000 * 6000
 SHORTEST_SIDE = 15  # "Width and height (pixels): > 14"
 WIDEST = 3
 PAINTED_SIDE = 1024  # a reference is hung into the picture no larger than this
@@ -38,7 +38,7 @@ def decode_data(text: str) -> tuple[bytes, str]:
     found = DATA.match(text)
     if not found:
         raise UnfitError("must be a URL or data:image/<jpeg or png>;base64,<Base64 encoding>")
-    if len(text) - found.end() > MOST_BYTES * 4 // 3 + 4:
+    if len(text) - found.end() > MAX_BYTES * 4 // 3 + 4:
         raise UnfitError("must not exceed 10 MB")
     if (len(text) - found.end()) % 4:  # which not every Python minds
         raise UnfitError("is not valid Base64: its length is no multiple of 4")
@@ -50,7 +50,7 @@ def decode_data(text: str) -> tuple[bytes, str]:
 
 def check_picture(content: bytes, named: str | None = None) -> tuple[tuple[int, int], Image.Image]:
     """Return a picture's size and a small copy, or raise UnfitError; `named` is the format that its data URI gave."""
-    if len(content) > MOST_BYTES:
+    if len(content) > MAX_BYTES:
         raise UnfitError(f"must not exceed 10 MB; it has {len(content)} bytes")
     form = next((form for form, start in STARTS.items() if content.startswith(start)), None)
     if not form:
@@ -83,7 +83,7 @@ def _check_size(width: int, height: int) -> None:
         raise UnfitError(f"must have a width and height above 14 pixels; it has {width}x{height}")
     if max(width, height) > WIDEST * min(width, height):
         raise UnfitError(f"must have an aspect ratio from 1/3 to 3; it has {width}x{height}")
-    if width * height > MOST_PIXELS:
+    if width * height > MAX_PIXELS:
         raise UnfitError(f"must not exceed 6000x6000 pixels; it has {width}x{height}")
 
 
@@ -113,8 +113,8 @@ if TYPE_CHECKING:
     LookUp = Callable[[str], Awaitable[list[Address]]]
     Fetch = Callable[[str], Awaitable[bytes]]
 
-MOST_SECONDS = 20.0
-MOST_REDIRECTS = 5
+MAX_SECONDS = 20.0
+MAX_REDIRECTS = 5
 NAMES_AT_HOME = ("localhost", ".localhost", ".local", ".internal", ".home.arpa")
 
 
@@ -129,7 +129,7 @@ async def look_up(host: str) -> list[Address]:
 
 
 async def fetch(
-    url: str, *, most_bytes: int = 10_000_000, seconds: float = MOST_SECONDS, look_up: LookUp = look_up
+    url: str, *, max_bytes: int = 10_000_000, seconds: float = MAX_SECONDS, look_up: LookUp = look_up
 ) -> bytes:
     """Return what a public URL holds, within bounds, as the service would fetch it; raise OSError where it can't.
 
@@ -144,15 +144,15 @@ async def fetch(
         with anyio.fail_after(seconds):
             async with (
                 httpx.AsyncClient(
-                    follow_redirects=True, max_redirects=MOST_REDIRECTS, event_hooks=hooks, timeout=seconds
+                    follow_redirects=True, max_redirects=MAX_REDIRECTS, event_hooks=hooks, timeout=seconds
                 ) as client,
                 client.stream("GET", url) as reply,
             ):
                 reply.raise_for_status()
                 async for piece in reply.aiter_bytes():
                     content += piece
-                    if len(content) > most_bytes:
-                        told = f"it has more than {most_bytes} bytes"
+                    if len(content) > max_bytes:
+                        told = f"it has more than {max_bytes} bytes"
                         raise OSError(told)
     except TimeoutError:
         told = f"it took longer than {seconds:g} seconds"

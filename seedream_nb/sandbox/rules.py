@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from .refusals import Problem
 
 TIERS = ("1K", "2K", "4K")
-FEWEST_PIXELS, MOST_PIXELS = 1024 * 1024, 4096 * 4096
+FEWEST_PIXELS, MAX_PIXELS = 1024 * 1024, 4096 * 4096
 WIDEST = 16
-MOST_REFERENCES = 10
-MOST_IN_ALL = 15  # "Number of input reference images + Number of generated images <= 15"
+MAX_REFERENCES = 10
+MAX_IN_ALL = 15  # "Number of input reference images + Number of generated images <= 15"
 
 
 class Broken(ValueError):  # noqa: N818 - a broken rule
@@ -69,8 +69,8 @@ def _images(value: object) -> None:
     if not isinstance(value, list):
         raise Broken(f"must be an array of strings, not {kind(value)}")
     _demand(
-        len(value) <= MOST_REFERENCES,
-        f"must hold at most {MOST_REFERENCES} reference images, not {len(value)}",
+        len(value) <= MAX_REFERENCES,
+        f"must hold at most {MAX_REFERENCES} reference images, not {len(value)}",
     )
     others = [f"images[{at}] is {kind(item)}" for at, item in enumerate(value) if not isinstance(item, str)]
     _demand(not others, f"must hold strings; {', '.join(others)}")
@@ -85,8 +85,8 @@ def _size(value: object) -> None:
     if not found:
         raise Broken(f"must be 1K, 2K, 4K or WIDTHxHEIGHT in pixels (like 2048x2048), not {value[:40]!r}")
     width, height = int(found[1]), int(found[2])
-    span = f"must have {FEWEST_PIXELS} to {MOST_PIXELS} pixels in all (1024x1024 to 4096x4096)"
-    _demand(FEWEST_PIXELS <= width * height <= MOST_PIXELS, f"{span}; {value} has {width * height}")
+    span = f"must have {FEWEST_PIXELS} to {MAX_PIXELS} pixels in all (1024x1024 to 4096x4096)"
+    _demand(FEWEST_PIXELS <= width * height <= MAX_PIXELS, f"{span}; {value} has {width * height}")
     _demand(
         max(width, height) <= WIDEST * min(width, height),
         f"must have an aspect ratio from 1/16 to 16; {value} has not",
@@ -100,7 +100,7 @@ def _sequential(value: object) -> None:
 
 def _max_images(value: object) -> None:
     _demand(type(value) is int, f"must be an integer, not {kind(value)}")
-    _demand(1 <= int(str(value)) <= MOST_IN_ALL, f"must be from 1 to {MOST_IN_ALL}, not {value}")
+    _demand(1 <= int(str(value)) <= MAX_IN_ALL, f"must be from 1 to {MAX_IN_ALL}, not {value}")
 
 
 def _watermark(value: object) -> None:
@@ -216,4 +216,4 @@ def how_many(order: Order) -> int:
     if order.sequential_image_generation == "disabled":
         return 1
     wanted = number_asked(order.prompt) or order.max_images or 1
-    return min(wanted, order.max_images or MOST_IN_ALL, MOST_IN_ALL - order.references)
+    return min(wanted, order.max_images or MAX_IN_ALL, MAX_IN_ALL - order.references)

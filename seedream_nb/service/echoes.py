@@ -37,7 +37,7 @@ _WINDOW_BYTES = 256 * 1024
 _WIDEST = 20
 """Bytes that one character of a key may be written in, as in `&#000000000000115;`."""
 
-_MOST_RUNS = 5_000
+_MAX_RUNS = 5_000
 """A window that shows more pieces of a key in escapes says nothing else: it goes as a whole."""
 
 _ONLY_ONES = bytes(each == 1 for each in range(256))
@@ -220,8 +220,8 @@ def _mark_spelled(window: bytes, sought: _Sought, found: bytearray, start: int) 
     read = b"".join(meant)
     marks = bytearray(len(read))
     sought.mark(read, marks, 0)
-    runs = list(islice(_spans(marks), _MOST_RUNS + 1))
-    if len(runs) > _MOST_RUNS:
+    runs = list(islice(_spans(marks), _MAX_RUNS + 1))
+    if len(runs) > _MAX_RUNS:
         found[start : start + len(window)] = b"\x01" * len(window)
         return
     places = list(accumulate(map(len, written), initial=start))

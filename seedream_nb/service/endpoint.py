@@ -91,7 +91,7 @@ def host_of(base_url: str) -> str:
 IN_THE_SANDBOX = Endpoint(service=SANDBOX, base_url=SANDBOX.base_url, found=None)
 
 
-class Told:
+class Notices:
     """Remembers which notices were told: each is due once, and again when a setting was changed since."""
 
     def __init__(self) -> None:

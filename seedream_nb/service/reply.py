@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
     from seedream_nb.service.echoes import Secrets
 
-MOST_LINKS = 100
+MAX_LINKS = 100
 """Far beyond the 15 pictures that the service makes in one request: a reply with more makes no sense."""
 
-MOST_VALUES = 100_000
-MOST_DEPTH = 3
+MAX_VALUES = 100_000
+MAX_DEPTH = 3
 """How deep an item of the list may hold its link, in lists and objects."""
 
-MOST_BYTES = 1_000_000
+MAX_BYTES = 1_000_000
 """Python reads JSON in one go, even in a thread, and no other thread works meanwhile: for so much of it some 20 ms.
 Long texts, such as whole pictures, are taken out before."""
 
@@ -34,7 +34,7 @@ LONG_BYTES = 64_000
 _LIFTED = "\0lifted:"
 _BASE64_BYTES = 1 << 20
 _INLINE = re.compile(r"data:[^,]{0,200};\s{0,9}base64\s{0,9},", re.IGNORECASE)
-_MOST_START = 1_000
+_MAX_START = 1_000
 _CALLED = re.compile(r"data:[^,]{0,80};sha256=[0-9a-f]{64}")
 _MEDIA_TYPE = re.compile(r"[a-z]{1,20}/[a-z0-9.+-]{1,40}")
 # What came with its transfer's own marks has the length of its first part before it.
@@ -127,8 +127,8 @@ def arrived_results(content: bytes, most: int, *, secret: Secrets = None) -> tup
             return _results(read(content), most, secret), True
         except _SenselessError:
             continue
-    found = list(dict.fromkeys(_scanned(content, max(most, MOST_LINKS) + 1))) or _under_another_name(content)
-    return _named(found if len(found) <= max(most, MOST_LINKS) else [], secret), False
+    found = list(dict.fromkeys(_scanned(content, max(most, MAX_LINKS) + 1))) or _under_another_name(content)
+    return _named(found if len(found) <= max(most, MAX_LINKS) else [], secret), False
 
 
 class _SenselessError(Exception):
@@ -157,7 +157,7 @@ def _results(read: _Read, most: int, secret: Secrets) -> Results:
     ]
     if not any(_text(item, read.lifted) for item in items) and len(refused) < max(1, len(items)):
         raise _SenselessError("names no picture" if not items else "names its pictures in a way nobody documented")
-    if len(found) + len(refused) > max(most, MOST_LINKS):
+    if len(found) + len(refused) > max(most, MAX_LINKS):
         raise _SenselessError(f"names {len(found) + len(refused):,} pictures where at most {most} were asked for")
     results = _named(found, secret)
     is_odd = results.is_odd or len(found) > most or len(found) + len(refused) != len(items)
@@ -178,7 +178,7 @@ def _list_names() -> list[str]:
     return list(dict.fromkeys(service.pictures_field for service in SERVICES.values()))
 
 
-def _texts(item: object, lifted: Sequence[bytes], depth: int = MOST_DEPTH) -> list[str]:
+def _texts(item: object, lifted: Sequence[bytes], depth: int = MAX_DEPTH) -> list[str]:
     """Return what an item of the list is; where it is nothing documented, the links and pictures that it holds."""
     if text := _text(item, lifted):
         return [text]
@@ -277,7 +277,7 @@ def _decoded(text: str) -> bytes:
 
 def _lacks(text: str, picture: bytes) -> bool:
     """Return whether a picture is far less than its text: what is no base64 was left out of it."""
-    return not picture or 2 * len(picture) < len(text) - _MOST_START
+    return not picture or 2 * len(picture) < len(text) - _MAX_START
 
 
 # -- reading it ------------------------------------------------------------------------------------
@@ -293,10 +293,10 @@ class _Read:
     @classmethod
     def of(cls, content: bytes) -> _Read:
         """Read a reply that is nothing but JSON."""
-        if sum(content.count(mark) for mark in (b"[", b"{", b",")) > MOST_VALUES:
-            _not_json(content, f"holds more than {MOST_VALUES:,} values")
-        rest, lifted = _lifted(content) if len(content) > MOST_BYTES else (content, [])
-        if len(rest) > MOST_BYTES:
+        if sum(content.count(mark) for mark in (b"[", b"{", b",")) > MAX_VALUES:
+            _not_json(content, f"holds more than {MAX_VALUES:,} values")
+        rest, lifted = _lifted(content) if len(content) > MAX_BYTES else (content, [])
+        if len(rest) > MAX_BYTES:
             _not_json(content, "holds too much beside its pictures")
         try:
             return cls(value=json.loads(rest, object_pairs_hook=_object), lifted=lifted)
@@ -309,7 +309,7 @@ class _Read:
         start = _START.match(content)
         rest, lifted = _lifted(content[start.end() :]) if start else (b"", [])
         try:
-            text = rest[:MOST_BYTES].decode(errors="replace")
+            text = rest[:MAX_BYTES].decode(errors="replace")
             value, end = _DECODER.raw_decode(text)
             values, last = [value], text.rfind('"http')
             while end <= last:  # one after the other, as in a stream of events
@@ -317,7 +317,7 @@ class _Read:
                 values.append(value)
         except (ValueError, RecursionError):
             _not_json(content, "isn't JSON")
-        if len(rest) > MOST_BYTES:
+        if len(rest) > MAX_BYTES:
             _not_json(content, "has more behind its end")
         if len(values) > 1:
             values = [_object([pair for each in values if isinstance(each, dict) for pair in each.items()])]
@@ -341,7 +341,7 @@ def _lifted(content: bytes) -> tuple[bytes, list[bytes]]:
     """Return some JSON without its long texts, and those; a quote that is never closed ends it."""
     kept, lifted, end, seen = list[bytes](), list[bytes](), 0, 0
     start = content.find(b'"')
-    while start >= 0 and (close := _closing(content, start + 1)) >= 0 and seen < MOST_VALUES:
+    while start >= 0 and (close := _closing(content, start + 1)) >= 0 and seen < MAX_VALUES:
         if close - start > LONG_BYTES:
             kept += [content[end : start + 1], json.dumps(f"{_LIFTED}{len(lifted)}").encode()[1:-1]]
             lifted.append(content[start + 1 : close])

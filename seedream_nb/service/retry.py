@@ -34,7 +34,7 @@ class Answer(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Patience:
+class Timeouts:
     """How long to wait before giving up, in seconds; tests are less patient.
 
     Attributes:
@@ -63,7 +63,7 @@ class Patience:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pause:
+class RetryDelay:
     """The time before a request is sent again; reads as what a person is shown meanwhile."""
 
     seconds: float
@@ -80,16 +80,16 @@ class Pause:
         return f"Waiting: {wait} ({self.reason}), try {self.tries + 1}{of}"
 
 
-def pause_to_connect(tries: int, patience: Patience) -> Pause | None:
+def pause_to_connect(tries: int, patience: Timeouts) -> RetryDelay | None:
     """Return the pause after `tries` vain tries to connect; None: that was the last."""
     pauses = patience.connect_pauses
     if tries > len(pauses):
         return None
     seconds = pauses[tries - 1] * random.uniform(0.5, 1.5)  # noqa: S311 - no secret
-    return Pause(seconds=seconds, reason="no connection", tries=tries, most=len(pauses) + 1)
+    return RetryDelay(seconds=seconds, reason="no connection", tries=tries, most=len(pauses) + 1)
 
 
-def pause_after(reply: Answer, tries: int, patience: Patience) -> Pause | None:
+def pause_after(reply: Answer, tries: int, patience: Timeouts) -> RetryDelay | None:
     """Return the pause after `tries` refusals of which `reply` is the last; None: it must not be sent again."""
     asked = refused_for_now(reply.status, reply.headers, reply.content)
     limited = reply.status == RATE_LIMIT
@@ -103,7 +103,7 @@ def pause_after(reply: Answer, tries: int, patience: Patience) -> Pause | None:
     else:
         seconds = pauses[min(tries, len(pauses)) - 1] * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
         seconds = max(asked, seconds)
-    return Pause(seconds=seconds, asked=asked > 0, reason=reason, tries=tries)
+    return RetryDelay(seconds=seconds, asked=asked > 0, reason=reason, tries=tries)
 
 
 def refused_for_now(status: int, headers: Mapping[str, str], content: bytes) -> float | None:

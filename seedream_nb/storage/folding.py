@@ -30,8 +30,8 @@ UNREAD = frozenset({"OutcomeUnknownError", "ReplyError"})
 ENDS = ("done", "partial", "failed", "stopped", "unknown")
 LONGEST_SIDE = 100_000
 """Pixels. What a journal says of a picture beyond that is damage: no result comes near it."""
-MOST_NUMBER, MOST_INDEX = 1e12, 9999
-MOST_LINKS = 100
+MAX_NUMBER, MAX_INDEX = 1e12, 9999
+MAX_LINKS = 100
 """Several times what the service gives; to fetch a million would keep the others waiting for days."""
 LONGEST_NAME, LONGEST_PATH = 255, 1000
 """Bytes of a name that no disk has longer, and of what is within a folder."""
@@ -97,7 +97,7 @@ def fold(records: Iterable[Record], *, home: Path, alive: bool, verbs: Verbs | N
 
 
 @dataclass(kw_only=True)
-class _Told:
+class _Fields:
     """What the journal tells about one generation, the latest word on each point."""
 
     intent: Record = field(default_factory=dict)
@@ -124,12 +124,12 @@ class _Told:
         return self.cut_off or (isinstance(error, Mapping) and error.get("kind") in UNREAD)
 
 
-def _told(records: Iterable[Record]) -> _Told:
+def _told(records: Iterable[Record]) -> _Fields:
     """Sort the records by what they are about; later ones (by their clocks) replace earlier ones.
 
     Clocks jump and differ: so nothing hangs on their order that money or a picture hangs on.
     """
-    told = _Told()
+    told = _Fields()
     for record in sorted(records, key=lambda record: str(record.get("at"))):
         match record:
             case {"event": "intent"}:
@@ -139,10 +139,10 @@ def _told(records: Iterable[Record]) -> _Told:
             case {"event": "again", "tries": int(tries)}:
                 told.sent = max(tries, told.sent)
             case {"event": "links", "links": list(links)}:
-                told.links = list(dict.fromkeys([*told.links, *_texts(links[:MOST_LINKS])]))[:MOST_LINKS]
+                told.links = list(dict.fromkeys([*told.links, *_texts(links[:MAX_LINKS])]))[:MAX_LINKS]
                 refusals = _refusals(record.get("refused"))
                 told.cut_off = told.cut_off or record.get("cut_off") is True
-                told.refusals = list(dict.fromkeys([*told.refusals, *refusals]))[:MOST_LINKS]
+                told.refusals = list(dict.fromkeys([*told.refusals, *refusals]))[:MAX_LINKS]
                 told.seconds = _amount(record.get("seconds"))
             case {"event": "file", "index": int(index)} if _is_index(index):
                 told.files.append((index, record))
@@ -157,7 +157,7 @@ def _told(records: Iterable[Record]) -> _Told:
 
 def _is_index(told: int) -> bool:
     """Return whether a number can be a picture's, counted from 1: a mark has up to four digits for it."""
-    return told is not True and 1 <= told <= MOST_INDEX
+    return told is not True and 1 <= told <= MAX_INDEX
 
 
 def _says_more(end: Record, than: Record) -> bool:
@@ -166,7 +166,7 @@ def _says_more(end: Record, than: Record) -> bool:
     return end.get("status") in known or than.get("status") not in known
 
 
-def _status(told: _Told, *, have: set[int], alive: bool, lacks_links: bool) -> str:
+def _status(told: _Fields, *, have: set[int], alive: bool, lacks_links: bool) -> str:
     """Tell how it ended, or how far it came; pictures that were recovered later make it whole."""
     complete = bool(told.links) and have.issuperset(range(1, len(told.links) + 1))
     ended = "" if not told.end else status if (status := told.end.get("status")) in ENDS else "unknown"
@@ -184,7 +184,7 @@ def _status(told: _Told, *, have: set[int], alive: bool, lacks_links: bool) -> s
     return "stopped" if told.was_refused else "unknown"
 
 
-def _error(told: _Told, status: str, *, complete: bool) -> str | None:
+def _error(told: _Fields, status: str, *, complete: bool) -> str | None:
     """Return what went wrong, where it is known, as far as it is still so: nobody is sent to fetch what is here."""
     error = told.end.get("error")
     if isinstance(error, Mapping):  # of what is complete by now nothing is wrong any more
@@ -195,7 +195,7 @@ def _error(told: _Told, status: str, *, complete: bool) -> str | None:
     return NOT_TAKEN if status == "stopped" and told.was_refused else None
 
 
-def _cost(told: _Told, status: str) -> float | None:
+def _cost(told: _Fields, status: str) -> float | None:
     """Return what it cost in USD: as settled, else what its links are worth; None where nobody knows."""
     if status in {"stopped", "failed"} and not told.end:
         return 0.0
@@ -209,7 +209,7 @@ def _cost(told: _Told, status: str) -> float | None:
 
 def _refusals(value: object) -> list[str]:
     """Tell of each picture that the service refused, in its words."""
-    told = value[:MOST_LINKS] if isinstance(value, list) else []
+    told = value[:MAX_LINKS] if isinstance(value, list) else []
     return [_refusal(each) for each in told if isinstance(each, Mapping)]
 
 
@@ -221,7 +221,7 @@ def _refusal(told: Record) -> str:
     return whole_text(f"{which} was refused by the service, and not billed{name}{said}")
 
 
-def _missing(told: _Told, *, have: set[int]) -> dict[int, str]:
+def _missing(told: _Fields, *, have: set[int]) -> dict[int, str]:
     """Tell of each picture that was paid for and is not here why that is so."""
     indexes = {*told.missing, *range(1, len(told.links) + 1)} - have
     return {index: told.missing.get(index, NOT_FETCHED) for index in sorted(indexes)}
@@ -241,7 +241,7 @@ def _picture(record: Record, home: Path, *, mark: str, backend: str, verbs: Verb
         height=height,
         media_type=_text(record.get("media_type")) or "",
         sha256=_text(record.get("sha256")) or "",
-        size_bytes=size_bytes if isinstance(size_bytes, int) and 0 <= size_bytes < MOST_NUMBER else 0,
+        size_bytes=size_bytes if isinstance(size_bytes, int) and 0 <= size_bytes < MAX_NUMBER else 0,
         mark=mark,
         backend=backend,
         verbs=verbs,
@@ -283,7 +283,7 @@ def _number(value: object) -> float | None:
     """Return a number that a person could mean; JSON's can be endless, or none at all."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value) if abs(value) < MOST_NUMBER else None
+    return float(value) if abs(value) < MAX_NUMBER else None
 
 
 def _amount(value: object) -> float | None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, overload
 
-from seedream_nb.errors import MOST_CHARACTERS, SeedreamError, plain, plain_but_links, shortened
+from seedream_nb.errors import MAX_CHARACTERS, SeedreamError, plain, plain_but_links, shortened
 from seedream_nb.options import with_options
 from seedream_nb.pickling import for_elsewhere
 from seedream_nb.service import is_free
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NOTE_CHARACTERS", "Generation", "Verbs", "called", "inputs_line", "lineage", "origins", "written"]
 
-NAME_CHARACTERS, MOST_READ = 48, 2000
+NAME_CHARACTERS, MAX_READ = 48, 2000
 _MARK = re.compile(r"(@[0-9]{1,15})(?:\.[0-9]{1,4})?(?=\s|$)")
 
 
@@ -41,7 +41,7 @@ def written(reference: Reference, limit: int = NAME_CHARACTERS) -> str:
     """Return what a person wrote for a reference, shortened in the middle: a path ends with what tells most."""
     if reference.url:
         return shortened(reference.url, limit)
-    name = plain(reference.name, MOST_READ)
+    name = plain(reference.name, MAX_READ)
     head, tail = limit // 3, limit - limit // 3 - 1
     return name if len(name) <= limit else f"{name[:head]}…{name[-tail:]}"
 
@@ -199,7 +199,7 @@ class Generation(Sequence[Picture]):
 
     def __str__(self) -> str:
         """Tell outcome, files, references, warnings and what went wrong, a line each."""
-        files = [f"{picture.mark}  {shortened(str(picture.path), MOST_CHARACTERS)}" for picture in self.images]
+        files = [f"{picture.mark}  {shortened(str(picture.path), MAX_CHARACTERS)}" for picture in self.images]
         missing = [f"{self.mark}.{index}  missing: {plain(why)}" for index, why in self.missing.items()]
         notes = [plain_but_links(each, NOTE_CHARACTERS) for each in [*self.warnings, *(self.error or "").splitlines()]]
         inputs = filter(None, [inputs_line(self.request)])

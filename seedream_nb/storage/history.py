@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, overload
 from seedream_nb.errors import Problem, plain
 from seedream_nb.files import is_there, read_ordinary
 from seedream_nb.storage.generation import Generation
-from seedream_nb.storage.index import Ledger, is_elsewhere
-from seedream_nb.storage.journal import MOST_BYTES, is_alive, is_own
+from seedream_nb.storage.index import JournalIndex, is_elsewhere
+from seedream_nb.storage.journal import MAX_BYTES, is_alive, is_own
 from seedream_nb.storage.picture import bundle_of
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def _files(folder: Path) -> list[Path]:
 
 def _content(path: Path) -> bytes:
     try:
-        return read_ordinary(path, MOST_BYTES)
+        return read_ordinary(path, MAX_BYTES)
     except OSError:
         return b""
 
@@ -66,7 +66,7 @@ ROWS = 20
 class Generations(Sequence[Generation]):
     """Generations by their ids, oldest first; one whose line in the journal is damaged is left out."""
 
-    def __init__(self, ids: Sequence[int], ledger: Ledger, none: str = NONE) -> None:
+    def __init__(self, ids: Sequence[int], ledger: JournalIndex, none: str = NONE) -> None:
         """Keep the ids; the ledger reads them. `none` is what to say if there are none."""
         self._ids = ids
         self._ledger = ledger
@@ -189,7 +189,7 @@ class History:
                 did not end counts as running.
         """
         self.home = home
-        self._ledger = Ledger(home, verbs, running)
+        self._ledger = JournalIndex(home, verbs, running)
 
     @property
     def damaged(self) -> int:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from seedream_nb.pickling import HERE
 from seedream_nb.storage.folding import fold
-from seedream_nb.storage.journal import Line, Record, is_alive, is_own, read_lines, unwritten
+from seedream_nb.storage.journal import JournalLine, Record, is_alive, is_own, read_lines, unwritten
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
@@ -24,20 +24,20 @@ _PATH = re.compile(rb'"path":"([^"\\]+)"')
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
 
 
-class Entry:
+class IndexEntry:
     """What the journal holds about one generation."""
 
     __slots__ = ("begun_in", "known", "lines", "reused", "written")
 
     def __init__(self) -> None:
         """Hold nothing yet."""
-        self.lines: list[Line] = []
+        self.lines: list[JournalLine] = []
         self.begun_in: list[Path] = []
         self.reused: dict[bytes, Path] = {}
         self.known: weakref.ref[Generation] | None = None
         self.written: str | None = None
 
-    def add(self, line: Line, path: Path) -> None:
+    def add(self, line: JournalLine, path: Path) -> None:
         """Add what was written since; what was made of the rest is stale."""
         if line.event == "once":  # it was shown again, which changes nothing of it
             self.reused.setdefault(line.content, path)  # a cloud drive may keep two copies of a file
@@ -98,7 +98,7 @@ class Entry:
         return all(word in self.written for word in words)
 
 
-class Ledger:
+class JournalIndex:
     """All generations of a `home`, as lines: found by id, read one by one. Thread-safe."""
 
     def __init__(self, home: Path, verbs: Verbs | None, running: Callable[[], Collection[int]] | None) -> None:
@@ -110,15 +110,15 @@ class Ledger:
         self.newer = 0
         self.unreadable: dict[str, str] = {}
         self.lock = threading.RLock()
-        self._entries: dict[int, Entry] = {}
+        self._entries: dict[int, IndexEntry] = {}
         self._offsets: dict[str, int] = {}
         self._unwritten: set[bytes] = set()
         self._order: list[int] = []
         _ledgers.add(self)
 
-    def __reduce__(self) -> tuple[type[Ledger], tuple[Any, ...]]:
+    def __reduce__(self) -> tuple[type[JournalIndex], tuple[Any, ...]]:
         """Be read anew elsewhere, from the same folder."""
-        return Ledger, (self.home, HERE, None)
+        return JournalIndex, (self.home, HERE, None)
 
     @property
     def is_read(self) -> bool:
@@ -136,7 +136,7 @@ class Ledger:
             self._follow()
             return self._order
 
-    def entries(self) -> list[tuple[int, Entry]]:
+    def entries(self) -> list[tuple[int, IndexEntry]]:
         """Return all ids with their lines, oldest first."""
         with self.lock:
             return [(number, self._entries[number]) for number in self.ids()]
@@ -158,7 +158,7 @@ class Ledger:
                 entry.known = weakref.ref(generation)
             return generation
 
-    def _is_at_work(self, number: int, entry: Entry) -> bool:
+    def _is_at_work(self, number: int, entry: IndexEntry) -> bool:
         """Return whether somebody works on it: here a job, elsewhere a process that lives."""
         if self.running is None:
             return any(is_alive(path) for path in entry.begun_in)
@@ -224,16 +224,16 @@ class Ledger:
         self._add(fresh, folder)
         return any(line.event == "intent" for line in fresh)
 
-    def _add(self, lines: Iterable[Line], path: Path) -> None:
+    def _add(self, lines: Iterable[JournalLine], path: Path) -> None:
         for line in lines:
             if line.event != "reply":  # kept for people who look into the file; nothing is made of it
                 entry = self._entries.get(line.id)
                 if entry is None:
-                    entry = self._entries[line.id] = Entry()
+                    entry = self._entries[line.id] = IndexEntry()
                 entry.add(line, path)
 
 
-_ledgers: weakref.WeakSet[Ledger] = weakref.WeakSet()
+_ledgers: weakref.WeakSet[JournalIndex] = weakref.WeakSet()
 
 
 def begin_anew() -> None:
@@ -250,7 +250,7 @@ def _folded(records: list[Record], *, home: Path, alive: bool, verbs: Verbs | No
         return None
 
 
-def is_elsewhere(entry: Entry) -> bool:
+def is_elsewhere(entry: IndexEntry) -> bool:
     """Return whether it was begun by another process, which still lives."""
     return any(is_alive(path) for path in entry.begun_in if not is_own(path))
 

@@ -33,15 +33,15 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EVENTS",
+    "MAX_BYTES",
+    "MAX_RAW",
     "MONEY",
-    "MOST_BYTES",
-    "MOST_RAW",
     "SILENT_SECONDS",
     "VERSION",
     "Claim",
     "Journal",
-    "Line",
-    "Lines",
+    "JournalChunk",
+    "JournalLine",
     "Record",
     "begin_anew",
     "catch_up",
@@ -57,13 +57,13 @@ __all__ = [
 VERSION = 1
 EVENTS = frozenset({"intent", "refused", "again", "links", "reply", "file", "missing", "end", "once", "star"})
 
-MOST_RAW = 64_000
+MAX_RAW = 64_000
 """Characters of a senseless reply that are kept: enough to see what it was."""
 
-MOST_BYTES = 512_000_000
+MAX_BYTES = 512_000_000
 """Of a journal file, read at once: a thousand times what a busy kernel writes in its life."""
 
-MOST_ID = 10**9 - 1
+MAX_ID = 10**9 - 1
 """Ids count requests: a line about a larger one is damage."""
 
 _EVENTS = {event.encode(): event for event in EVENTS}
@@ -74,7 +74,7 @@ _NOT_BLANK = re.compile(rb"\S[^\n]*+")
 Record = dict[str, Any]
 
 
-class Line(NamedTuple):
+class JournalLine(NamedTuple):
     """One whole line of a journal, not parsed yet."""
 
     event: str
@@ -87,22 +87,22 @@ class Line(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lines:
+class JournalChunk:
     """What a journal file holds from one offset to the next."""
 
-    lines: list[Line]
+    lines: list[JournalLine]
     offset: int
     damaged: int
     newer: int
 
 
-def read_lines(path: Path, offset: int = 0) -> Lines:
+def read_lines(path: Path, offset: int = 0) -> JournalChunk:
     """Return the lines that a journal file has from `offset` on; what is damaged is counted and left out.
 
     A line without its end may still be growing: it is left for the next time, unless it is whole as it is.
     """
-    content = read_ordinary(path, MOST_BYTES, start=offset)
-    lines: list[Line] = []
+    content = read_ordinary(path, MAX_BYTES, start=offset)
+    lines: list[JournalLine] = []
     damaged = newer = 0
     whole = content.rfind(b"\n") + 1
     for text in _texts(content, whole, lines):
@@ -116,7 +116,7 @@ def read_lines(path: Path, offset: int = 0) -> Lines:
     if (record := parsed(content[whole:])) is not None:
         lines += _known(record)
         whole = len(content)
-    return Lines(lines=lines, offset=offset + whole, damaged=damaged, newer=newer)
+    return JournalChunk(lines=lines, offset=offset + whole, damaged=damaged, newer=newer)
 
 
 def read(path: Path, offset: int = 0) -> tuple[list[Record], int]:
@@ -126,7 +126,7 @@ def read(path: Path, offset: int = 0) -> tuple[list[Record], int]:
     return [record for record in records if record is not None], found.offset
 
 
-def _texts(content: bytes, end: int, lines: list[Line]) -> Iterator[bytes]:
+def _texts(content: bytes, end: int, lines: list[JournalLine]) -> Iterator[bytes]:
     """Put the lines that look as we write them into `lines`; give those that need a closer look.
 
     Lines that can't be any, of which a damaged file may have millions, are given a thousand at once.
@@ -142,7 +142,7 @@ def _texts(content: bytes, end: int, lines: list[Line]) -> Iterator[bytes]:
             after = match.end()
             text, event, number = match.group(0, 1, 2)
             if event in _EVENTS:
-                lines.append(Line(_EVENTS[event], int(number), text))
+                lines.append(JournalLine(_EVENTS[event], int(number), text))
         position = after
 
 
@@ -154,14 +154,14 @@ def parsed(text: bytes) -> Record | None:
 def _whole(record: Record) -> Record | None:
     fields = (("v", int), ("event", str), ("id", int), ("at", str))
     whole = all(type(record.get(name)) is kind for name, kind in fields) and record["v"] == VERSION
-    return record if whole and 0 <= record["id"] <= MOST_ID else None
+    return record if whole and 0 <= record["id"] <= MAX_ID else None
 
 
-def _known(record: Record) -> list[Line]:
+def _known(record: Record) -> list[JournalLine]:
     """Return a record as a line, spelled as we do; an event that we don't know is none, and passes in silence."""
     if record["event"] not in EVENTS:
         return []
-    return [Line(event=record["event"], id=record["id"], content=spelled(record))]
+    return [JournalLine(event=record["event"], id=record["id"], content=spelled(record))]
 
 
 def _is_newer(record: Record) -> bool:
@@ -183,7 +183,7 @@ def spelled(record: Record) -> bytes:
     """Return a record as one line of UTF-8; half characters (lone surrogates) as escapes."""
     raw = record.get("raw")
     if isinstance(raw, str):
-        record["raw"] = raw[:MOST_RAW]
+        record["raw"] = raw[:MAX_RAW]
     seconds = record.get("seconds")
     if isinstance(seconds, float):
         record["seconds"] = round(seconds, 3)
@@ -216,9 +216,9 @@ class Journal:
         self.path: Path | None = None
         self._descriptor: int | None = None
         self._torn = False
-        self._begun: dict[int, list[Line]] = {}
-        self._owed: tuple[Line, ...] = ()
-        self._unwritten: tuple[Line, ...] = ()
+        self._begun: dict[int, list[JournalLine]] = {}
+        self._owed: tuple[JournalLine, ...] = ()
+        self._unwritten: tuple[JournalLine, ...] = ()
         self._stays = False
         self._lock = threading.Lock()
         self._flushed = threading.Condition(self._lock)
@@ -256,13 +256,13 @@ class Journal:
         return None
 
     @property
-    def unwritten(self) -> tuple[Line, ...]:
+    def unwritten(self) -> tuple[JournalLine, ...]:
         """The lines that are in no file yet, oldest first."""
         return (*self._owed, *self._unwritten)
 
-    def _tell(self, *fresh: Line) -> None:
+    def _tell(self, *fresh: JournalLine) -> None:
         """Write the lines that are owed, and then these; what is written is not written again if a later one fails."""
-        written: list[Line] = []
+        written: list[JournalLine] = []
         with self._lock:
             descriptor = self._opened()
             while self._owed:
@@ -280,7 +280,7 @@ class Journal:
         if urgent:
             self._wait_for_the_disk(descriptor, [line for line in written if line not in fresh])
 
-    def _put(self, descriptor: int, line: Line) -> Line:
+    def _put(self, descriptor: int, line: JournalLine) -> JournalLine:
         """Hand a line to the system, apart from one that it took only a part of."""
         try:
             self._write(descriptor, b"\n" * self._torn + line.content)
@@ -290,7 +290,7 @@ class Journal:
         self._torn = False
         return line
 
-    def _wait_for_the_disk(self, descriptor: int, late: list[Line]) -> None:
+    def _wait_for_the_disk(self, descriptor: int, late: list[JournalLine]) -> None:
         """Wait until what was written is safe; other lines are written meanwhile, for a kill does not wait.
 
         If it is not, those that are `late` are written once more: a line that stands there twice says the same.
@@ -307,7 +307,7 @@ class Journal:
                 self._flushing -= 1
                 self._flushed.notify_all()
 
-    def _keep(self, *lines: Line) -> None:
+    def _keep(self, *lines: JournalLine) -> None:
         """Keep lines for later, and this journal as long as the process: it tries once more when that ends."""
         self._unwritten = (*self._unwritten, *lines)
         if lines and not self._stays:
@@ -329,7 +329,7 @@ class Journal:
         with self._lock:
             self._forget()
 
-    def _remember(self, line: Line) -> None:
+    def _remember(self, line: JournalLine) -> None:
         """Keep the lines of what has begun, until it ends."""
         if line.event == "end":
             self._begun.pop(line.id, None)
@@ -380,7 +380,7 @@ def begin_anew() -> None:
         claim.begin_anew()
 
 
-def unwritten(folder: Path) -> list[Line]:
+def unwritten(folder: Path) -> list[JournalLine]:
     """Return what this process knows and no file in this folder does yet, since the disk was full say."""
     return [line for journal in list(_journals) if journal.folder == folder for line in journal.unwritten]
 
@@ -417,9 +417,9 @@ def is_alive(path: Path) -> bool:
         return not free
 
 
-def _line(event: str, number: int, fields: Record) -> Line:
+def _line(event: str, number: int, fields: Record) -> JournalLine:
     record = {"event": event, "id": number, "at": _now(), **fields, "v": VERSION}
-    return Line(event=event, id=number, content=spelled(record))
+    return JournalLine(event=event, id=number, content=spelled(record))
 
 
 def _now() -> str:

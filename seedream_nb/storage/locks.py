@@ -24,7 +24,7 @@ UNABLE = {getattr(errno, name, None) for name in ("ENOLCK", "EOPNOTSUPP", "ENOTS
 _HELD = {getattr(errno, name, None) for name in ("EAGAIN", "EWOULDBLOCK", "EACCES", "EDEADLK", "EDEADLOCK")}
 """What systems say of a file that another has locked. Whatever else they say means that the disk has no locks."""
 
-MOST_TOLD = 10
+MAX_TOLD = 10
 """Digits that tell who has a claim."""
 
 _LOCK_TRIES = 50
@@ -108,7 +108,7 @@ class Claim:
     def holder(self) -> str:
         """Return the number of the process that has it, as far as it is told."""
         try:
-            told = read_ordinary(self.path, MOST_TOLD).decode()
+            told = read_ordinary(self.path, MAX_TOLD).decode()
         except (OSError, ValueError):
             return ""
         return told if told.isdecimal() else ""

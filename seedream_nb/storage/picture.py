@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
-from seedream_nb.errors import MOST_CHARACTERS, SeedreamError, SettingsError, StoppedError, plain, shortened
+from seedream_nb.errors import MAX_CHARACTERS, SeedreamError, SettingsError, StoppedError, plain, shortened
 from seedream_nb.files import is_refused_name, is_there, open_ordinary, plain_name
 from seedream_nb.pickling import for_elsewhere
 from seedream_nb.service import is_free
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
-__all__ = ["MOST_PIXELS", "Facts", "Picture", "Shows", "bundle_of", "inspect", "made_folder"]
+__all__ = ["MAX_PIXELS", "ImageInfo", "Picture", "Renderer", "bundle_of", "inspect", "made_folder"]
 
-MOST_PIXELS = 21_000_000
+MAX_PIXELS = 21_000_000
 """A quarter more than the service can make (4096x4096): a file that unpacks to more is no result of it."""
 
 FORMATS = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
@@ -44,7 +44,7 @@ _OTHERS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Facts:
+class ImageInfo:
     """What the file of a picture says about itself: pixels, media type, bytes."""
 
     media_type: str
@@ -58,7 +58,7 @@ class Facts:
         return asdict(self)
 
 
-def inspect(path: Path) -> Facts:
+def inspect(path: Path) -> ImageInfo:
     """Return what a downloaded file is, by its content: a whole JPEG, PNG or WebP.
 
     Raises:
@@ -74,7 +74,7 @@ def inspect(path: Path) -> Facts:
         width, height = _shape(file, media_type)
         file.seek(0)
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    return Facts(media_type=media_type, width=width, height=height, sha256=sha256, size_bytes=size_bytes)
+    return ImageInfo(media_type=media_type, width=width, height=height, sha256=sha256, size_bytes=size_bytes)
 
 
 def _media_type(start: bytes) -> str:
@@ -128,15 +128,15 @@ def _shape(file: BinaryIO, media_type: str) -> tuple[int, int]:
         raise ValueError(f"a damaged {media_type}: {plain(str(error))}") from error
     if animated:
         raise ValueError(f"an animated {media_type}")
-    if width * height > MOST_PIXELS:
-        raise ValueError(f"a {media_type} of {width}x{height} pixels: no result has more than {MOST_PIXELS}")
+    if width * height > MAX_PIXELS:
+        raise ValueError(f"a {media_type} of {width}x{height} pixels: no result has more than {MAX_PIXELS}")
     return width, height
 
 
 _IS_WHOLE = {"image/jpeg": is_whole_jpeg, "image/png": is_whole_png, "image/webp": _is_whole_webp}
 
 
-class Shows(Protocol):
+class Renderer(Protocol):
     """Who knows how a notebook shows a value: the session fills it in."""
 
     def bundle(self, value: Any) -> dict[str, Any]:  # noqa: ANN401 - a picture, a generation or a history
@@ -155,7 +155,7 @@ class Picture:
     mark: str
     size_bytes: int
     backend: str = ""
-    verbs: Shows | None = field(default=None, repr=False, compare=False)
+    verbs: Renderer | None = field(default=None, repr=False, compare=False)
 
     @property
     def is_free(self) -> bool:
@@ -206,14 +206,14 @@ class Picture:
         """Tell mark, size and path in one line; touches no disk."""
         made = f" {self.backend}" if self.is_free else ""
         size = f"{self.width}x{self.height} {plain(self.media_type, 20)}"
-        return f"<Picture {self.mark} {size} {shortened(str(self.path), MOST_CHARACTERS)}{made}>"
+        return f"<Picture {self.mark} {size} {shortened(str(self.path), MAX_CHARACTERS)}{made}>"
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:  # noqa: ARG002 - IPython's
         """Show the picture in a notebook; without a session, as plain text."""
         return bundle_of(self, self.verbs)
 
 
-def bundle_of(value: object, verbs: Shows | None) -> dict[str, Any]:
+def bundle_of(value: object, verbs: Renderer | None) -> dict[str, Any]:
     """Return how a notebook shows a value: through the session if there is one, else as plain text."""
     if verbs is None:
         return {"text/plain": str(value)}
@@ -271,14 +271,14 @@ def made_folder(mark: str, written: str | os.PathLike[str]) -> Path:
 
 def gone(picture: Picture) -> SeedreamError:
     """Return the error for a picture whose file somebody took away."""
-    told = f"The file of {picture.mark} is not there any more: {shortened(str(picture.path), MOST_CHARACTERS)}"
+    told = f"The file of {picture.mark} is not there any more: {shortened(str(picture.path), MAX_CHARACTERS)}"
     return SeedreamError(told, hint="As long as its link lives, this brings it back: %seedream recover")
 
 
 def unwritable(mark: str, written: str | os.PathLike[str], error: Exception) -> SeedreamError:
     """Return the error for a place where no copy can be made."""
     reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-    told = f"{mark} can't be copied to {shortened(os.fspath(written), MOST_CHARACTERS)}: {plain(reason)}."
+    told = f"{mark} can't be copied to {shortened(os.fspath(written), MAX_CHARACTERS)}: {plain(reason)}."
     return SeedreamError(told, hint="Choose a place where you may write. The pictures themselves are untouched.")
 
 

@@ -29,14 +29,14 @@ PICTURE_BYTES = 20_000_000
 """A JPEG of 4096x4096 pixels with the finest grain; most pictures need a quarter of it."""
 EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
 _IGNORED = ("/journal/", "/inputs/")
-_MOST_IGNORED = 1_000_000
+_MAX_IGNORED = 1_000_000
 _PART_NAME = re.compile(r"(\d{4,12})-(\d+)\.[0-9a-f]+-(\d+)\.part")
 _PICTURE_NAME = re.compile(r"([0-9]{4}|[1-9][0-9]{4,8})-[0-9]{1,2}(?:-.*)?\.(?:jpg|png|webp)", re.DOTALL)
 _ID = re.compile("[1-9][0-9]{0,8}")
 _TOLD_ID = re.compile(rb'"id": ?([0-9]{1,9}),')  # within a string the quotes would be escaped
 _GAP = 100
 """Ids that may be missing between pictures of ours. What comes later is somebody's date: `20261128-1.jpg`."""
-_MOST_JOURNAL_BYTES = 512_000_000
+_MAX_JOURNAL_BYTES = 512_000_000
 _WINDOWS_NAMES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)")
 _REASONS = {
     errno.EROFS: "the disk is read-only",
@@ -63,7 +63,7 @@ class Input:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Left:
+class UnfinishedDownload:
     """What stands of a picture that is being downloaded, or was, by the process of that number."""
 
     path: Path
@@ -138,7 +138,7 @@ class Store:
         self._remake()
         return self._partials / f"{number:04d}-{index}.{self._token}-{os.getpid()}.part"
 
-    def parts(self) -> list[Left]:
+    def parts(self) -> list[UnfinishedDownload]:
         """Return what stands of unfinished downloads, of all kernels."""
         try:
             names = sorted(os.listdir(self._partials))  # noqa: PTH208 - names are what is wanted
@@ -146,7 +146,7 @@ class Store:
             return []
         found = [(self._partials / name, match) for name in names if (match := _PART_NAME.fullmatch(name))]
         return [
-            Left(path=path, number=int(match[1]), index=int(match[2]), process=int(match[3]))
+            UnfinishedDownload(path=path, number=int(match[1]), index=int(match[2]), process=int(match[3]))
             for path, match in found
             if is_there(path) and not path.is_symlink()
         ]
@@ -252,7 +252,7 @@ class Store:
             yield from (int(entry.name) for entry in entries if _ID.fullmatch(entry.name))
         for path in self.journal.glob("*.jsonl"):
             with contextlib.suppress(OSError):
-                yield from map(int, _TOLD_ID.findall(read_ordinary(path, _MOST_JOURNAL_BYTES)))
+                yield from map(int, _TOLD_ID.findall(read_ordinary(path, _MAX_JOURNAL_BYTES)))
 
 
 def slug(prompt: str) -> str:
@@ -337,7 +337,7 @@ def _keep_out_of_commits(path: Path) -> None:
     """Add journal and inputs to `.gitignore`; what the owner of the folder wrote there, or leads elsewhere, stays."""
     try:
         need_no_link(path)
-        written = read_ordinary(path, _MOST_IGNORED).decode("utf-8", "replace")
+        written = read_ordinary(path, _MAX_IGNORED).decode("utf-8", "replace")
     except FileNotFoundError:
         written = ""
     except OSError:
@@ -367,7 +367,7 @@ class Draft:
 
     def __init__(self, folder: Path, most: int | None = None) -> None:
         """Write into `folder`, at most `most` bytes."""
-        self._folder, self._most = folder, most
+        self._folder, self._max = folder, most
         self._path = folder / f".{secrets.token_hex(8)}.part"
         self._file: BinaryIO
         self._hash, self._size_bytes = hashlib.sha256(), 0
@@ -390,7 +390,7 @@ class Draft:
     def write(self, data: bytes | memoryview, /) -> int:
         """Write all of it; raises TooBig beyond the limit, SettingsError when the disk is full."""
         self._size_bytes += len(data)
-        if self._most is not None and self._size_bytes > self._most:
+        if self._max is not None and self._size_bytes > self._max:
             raise TooBig
         self._hash.update(data)
         with self._told():
@@ -417,7 +417,7 @@ class Draft:
                 last = (last + piece)[-len(end) :]
             if last != end:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        if self._most is not None and self._size_bytes > self._most:
+        if self._max is not None and self._size_bytes > self._max:
             raise TooBig
 
     @property

@@ -30,15 +30,15 @@ _SEEDS = (1, 2)
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 _TEXTS = frozenset({b"tEXt", b"zTXt", b"iTXt"})
 _PACKED = _TEXTS | {b"iCCP"}
-MOST_TEXT, _MOST_TEXTS = 1 << 20, 32 << 20
+MAX_TEXT, _MAX_TEXTS = 1 << 20, 32 << 20
 """Bytes of a text or a colour profile in a PNG that Pillow takes, once it is unpacked, and of all of them together."""
-_MOST_UNPACKED = 16 << 20
+_MAX_UNPACKED = 16 << 20
 
 Span: TypeAlias = "tuple[int, int] | bytes"
 """A part of a file, from one place to another; or bytes that stand there instead."""
 
 
-class Spliced(io.RawIOBase):
+class SplicedFile(io.RawIOBase):
     """A file put together of parts of another and of bytes between them; nothing is copied."""
 
     def __init__(self, stream: BinaryIO, spans: Sequence[Span]) -> None:
@@ -84,7 +84,7 @@ class Spliced(io.RawIOBase):
 
 def spliced(stream: BinaryIO, *spans: Span) -> BinaryIO:
     """Return a file of these spans of a stream."""
-    return cast("BinaryIO", io.BufferedReader(Spliced(stream, spans)))
+    return cast("BinaryIO", io.BufferedReader(SplicedFile(stream, spans)))
 
 
 def opened(stream: BinaryIO, open_file: Callable[[BinaryIO], ImageFile.ImageFile]) -> ImageFile.ImageFile:
@@ -200,7 +200,7 @@ def _shown(stream: BinaryIO) -> bytes:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Chunk:
+class PngChunk:
     """One part of a PNG: its kind, and where it lies, head and checksum included."""
 
     kind: bytes
@@ -208,7 +208,7 @@ class Chunk:
     end: int
 
 
-def chunks(file: BinaryIO) -> Iterator[Chunk]:
+def chunks(file: BinaryIO) -> Iterator[PngChunk]:
     """Yield the chunks of a PNG up to its end or to where it is cut off; only their heads are read."""
     size_bytes = file.seek(0, os.SEEK_END)
     position, kind = len(_PNG_START), b""
@@ -218,7 +218,7 @@ def chunks(file: BinaryIO) -> Iterator[Chunk]:
         kind, end = head[4:], position + 12 + int.from_bytes(head[:4], "big")
         if end > size_bytes:
             return
-        yield Chunk(kind=kind, begin=position, end=end)
+        yield PngChunk(kind=kind, begin=position, end=end)
         position = end
 
 
@@ -248,7 +248,7 @@ def _readable_png(stream: BinaryIO) -> tuple[BinaryIO, bytes | None]:
             continue
         content = _unpacked(stream, chunk)
         texts += len(content) if chunk.kind in _TEXTS else 0
-        if len(content) > MOST_TEXT or (chunk.kind in _TEXTS and texts > _MOST_TEXTS):
+        if len(content) > MAX_TEXT or (chunk.kind in _TEXTS and texts > _MAX_TEXTS):
             left_out.append(chunk)
             profile = profile if chunk.kind in _TEXTS else content
     if not left_out:
@@ -258,7 +258,7 @@ def _readable_png(stream: BinaryIO) -> tuple[BinaryIO, bytes | None]:
     return spliced(stream, *((end, begin) for end, begin in zip(ends, begins, strict=True) if begin > end)), profile
 
 
-def _unpacked(stream: BinaryIO, chunk: Chunk) -> bytes:
+def _unpacked(stream: BinaryIO, chunk: PngChunk) -> bytes:
     """Return the text or profile in a chunk; of one that is larger than any that says something, the beginning."""
     stream.seek(chunk.begin + 8)
     _keyword, _, content = stream.read(chunk.end - chunk.begin - 12).partition(b"\0")
@@ -271,5 +271,5 @@ def _unpacked(stream: BinaryIO, chunk: Chunk) -> bytes:
     else:
         content = content[1:]
     with contextlib.suppress(zlib.error):
-        return zlib.decompressobj().decompress(content, _MOST_UNPACKED)
+        return zlib.decompressobj().decompress(content, _MAX_UNPACKED)
     return b""

@@ -83,7 +83,7 @@ def _spelled_out(body: str) -> str:
 
 
 ALTERNATIVE_CHARACTERS = 300
-MOST_WITH_PATHS = 4
+MAX_WITH_PATHS = 4
 
 
 def generation_bundle(
@@ -151,7 +151,7 @@ def _caption(generation: Generation, folder: Path) -> str:
 
 def is_brief(pictures: int) -> bool:
     """Return whether so many pictures share one line that tells their files: each path below each would be noise."""
-    return pictures > MOST_WITH_PATHS
+    return pictures > MAX_WITH_PATHS
 
 
 def _cost(generation: Generation) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from seedream_nb.errors import MOST_CHARACTERS, plain, plain_but_links, shortened
+from seedream_nb.errors import MAX_CHARACTERS, plain, plain_but_links, shortened
 from seedream_nb.preview import THUMBNAIL, cheap_preview, preview, sheet, thumbnail_of
 from seedream_nb.service import is_free
 from seedream_nb.storage.generation import called, written
@@ -59,23 +59,23 @@ class Cell:
     inner: str
 
 
-def text(written: str, limit: int = MOST_CHARACTERS) -> str:
+def text(written: str, limit: int = MAX_CHARACTERS) -> str:
     """Return what somebody wrote as one line of HTML text; within the quotes of an attribute it is harmless too."""
     return html.escape(plain(written, limit))
 
 
-def note(written: str, limit: int = MOST_CHARACTERS, look: str = "") -> str:
+def note(written: str, limit: int = MAX_CHARACTERS, look: str = "") -> str:
     """Return what there is to tell as a line in its own direction, with every link in it whole."""
     style = f' style="{look}"' if look else ""
     return f'<div dir="auto"{style}>{html.escape(plain_but_links(written, limit))}</div>'
 
 
-def isolated(written: str, limit: int = MOST_CHARACTERS) -> str:
+def isolated(written: str, limit: int = MAX_CHARACTERS) -> str:
     """Return what somebody wrote so that its direction, right to left say, stays its own."""
     return f'<bdi dir="auto">{text(written, limit)}</bdi>'
 
 
-def line(written: str, limit: int = MOST_CHARACTERS, look: str = "") -> str:
+def line(written: str, limit: int = MAX_CHARACTERS, look: str = "") -> str:
     """Return what somebody wrote as a line in its own direction."""
     style = f' style="{look}"' if look else ""
     return f'<div dir="auto"{style}>{text(written, limit)}</div>'
@@ -275,7 +275,7 @@ def _row(request: ImageRequest, preview_of: PreviewOf, folder: Path | None) -> s
 def _reference_cell(
     number: str, reference: Reference, small: bytes | None, folder: Path | None, *, on_shelf: bool
 ) -> Cell:
-    name, whole = written(reference), shortened(reference.url or reference.name, MOST_CHARACTERS)
+    name, whole = written(reference), shortened(reference.url or reference.name, MAX_CHARACTERS)
     told = f'<strong>{text(number)}</strong><div style="{FAINT}" title="{text(whole)}">{isolated(name)}</div>'
     shown = "" if small is None else jpeg(small, f"{number}: {name}", thumbnail_of(reference).width)
     if shown and folder is not None and isinstance(reference.source, Path):

@@ -10,7 +10,7 @@ from seedream_nb.preview import preview
 from seedream_nb.process import PROCESS
 from seedream_nb.storage.folding import ENDS
 from seedream_nb.widgets.piece import Piece, module, static
-from seedream_nb.widgets.protocol import Answer
+from seedream_nb.widgets.protocol import Response
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from seedream_nb.storage.generation import Generation
     from seedream_nb.storage.history import Generations, History
     from seedream_nb.storage.picture import Picture
-    from seedream_nb.widgets.protocol import Asked
+    from seedream_nb.widgets.protocol import Message
     from seedream_nb.widgets.state import State
 
 PAGE = 48
@@ -26,7 +26,7 @@ PAGE = 48
 JupyterLab shows twice what its kernel does. The page puts them there a few in each frame."""
 THUMBNAIL = 320
 """Pixels of a thumbnail's longest side: sharp at the size it is shown, on fine screens too."""
-MOST_THUMBNAILS = 40
+MAX_THUMBNAILS = 40
 _PROMPT_CHARACTERS = 2000
 
 
@@ -75,7 +75,7 @@ class Gallery(Piece):
         """Return what says whether the history has changed: its pages are asked for."""
         return {"version": self._state.version, "panel": self._state.name, "history": self._state.stamp}
 
-    def _entries(self, asked: Asked) -> Answer:
+    def _entries(self, asked: Message) -> Response:
         """Return a page of the history, newest first: what comes before an id, and has all the words."""
         before = asked.maybe("before")
         found, starred = self._found(asked)
@@ -88,28 +88,28 @@ class Gallery(Piece):
                 break
             entries.append(entry_of(each))
         values = {"entries": entries, "whole": len(entries) < PAGE, "starred": len(starred)}
-        return Answer(values=values, is_kept=False)
+        return Response(values=values, is_kept=False)
 
-    def _changes(self, asked: Asked) -> Answer:
+    def _changes(self, asked: Message) -> Response:
         """Return what a page needs to bring what it shows up to date, down to its oldest entry."""
         oldest = asked.number("oldest")
         found, starred = self._found(asked)
         ids = [each for each in found.ids if each >= oldest and (not asked.truth("stars") or each in starred)]
         newest = [entry_of(self.history[each]) for each in reversed(ids[-PAGE:])]
         values = {"entries": newest, "ids": ids[::-1], "stars": sorted(starred), "starred": len(starred)}
-        return Answer(values=values, is_kept=False)
+        return Response(values=values, is_kept=False)
 
-    def _found(self, asked: Asked) -> tuple[Generations, set[int]]:
+    def _found(self, asked: Message) -> tuple[Generations, set[int]]:
         """Return what has all the words, and the ids of what has a star."""
         words = asked.text("words", 1000)
         found = self.history.search(words) if words.strip() else self.history[:]
         return found, set(self.history.starred().ids)
 
-    def _thumbnails(self, asked: Asked) -> Answer:
-        marks = asked.texts("marks", MOST_THUMBNAILS)
+    def _thumbnails(self, asked: Message) -> Response:
+        marks = asked.texts("marks", MAX_THUMBNAILS)
         made = {mark: self._thumbnail(mark) for mark in marks}
         there = [mark for mark, small in made.items() if small]
-        return Answer(values={"marks": there}, buffers=[made[mark] for mark in there], is_kept=False)
+        return Response(values={"marks": there}, buffers=[made[mark] for mark in there], is_kept=False)
 
     def _thumbnail(self, mark: str) -> bytes:
         try:
@@ -117,27 +117,27 @@ class Gallery(Piece):
         except (OSError, ValueError, SeedreamError):  # gone or damaged: the page says that it has none
             return b""
 
-    def _picture(self, asked: Asked) -> Answer:
+    def _picture(self, asked: Message) -> Response:
         picture = self._marked(asked.text("mark", 40))
         try:
             content = picture.to_bytes()
         except OSError as error:
             why = plain(error.strerror or str(error))
             raise SeedreamError(f"{picture.mark}: its file {picture.path.name} can't be read: {why}.") from None
-        return Answer(values={"media_type": picture.media_type, "name": picture.path.name}, buffers=[content])
+        return Response(values={"media_type": picture.media_type, "name": picture.path.name}, buffers=[content])
 
-    def _rerun(self, asked: Asked) -> Answer:
+    def _rerun(self, asked: Message) -> Response:
         self._state.session.rerun(self._generation(asked).request)
         self._state.change()
-        return Answer()
+        return Response()
 
-    def _edit(self, asked: Asked) -> None:
+    def _edit(self, asked: Message) -> None:
         generation = self._generation(asked)
         if asked.has("form"):  # what is being typed there may not have come yet, and `undo` must bring it back
             self._state.keep(asked.inner("form"))
         self._state.fill(generation)
 
-    def _star(self, asked: Asked) -> None:
+    def _star(self, asked: Message) -> None:
         generation = self._generation(asked)
         try:
             self._state.session.star(generation.id, on=asked.truth("on"))
@@ -145,11 +145,11 @@ class Gallery(Piece):
             raise SeedreamError(f"The star can't be kept: {plain(error.strerror or str(error))}.") from None
         self._state.look()
 
-    def _code(self, asked: Asked) -> Answer:
+    def _code(self, asked: Message) -> Response:
         cell = cell_of(self._generation(asked), self._state.session)
-        return Answer(values={"cell": cell}, is_kept=False)
+        return Response(values={"cell": cell}, is_kept=False)
 
-    def _generation(self, asked: Asked) -> Generation:
+    def _generation(self, asked: Message) -> Generation:
         number = asked.number("generation")
         try:
             return self.history[number]

@@ -14,7 +14,7 @@ from seedream_nb.prompt import is_plain
 from seedream_nb.sizes import nearest_shape
 from seedream_nb.widgets.gallery import Gallery
 from seedream_nb.widgets.piece import Piece, module, static
-from seedream_nb.widgets.protocol import Answer, BadMessageError, RefusedError, field_of
+from seedream_nb.widgets.protocol import BadMessageError, RefusedError, Response, field_of
 from seedream_nb.widgets.state import State
 
 if TYPE_CHECKING:
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from seedream_nb.request import Reference
     from seedream_nb.service import Model
     from seedream_nb.session import Session
-    from seedream_nb.widgets.protocol import Asked
+    from seedream_nb.widgets.protocol import Message
 
 PROMPTS = 100
 """Earlier prompts that Alt+Up walks through."""
-_MOST_OFFERS = 30
+_MAX_OFFERS = 30
 
 
 class Form(Piece):
@@ -42,7 +42,7 @@ class Form(Piece):
         super().__init__(
             state,
             {
-                "part": lambda _: Answer(values={"part": part, "panel": state.name}),
+                "part": lambda _: Response(values={"part": part, "panel": state.name}),
                 "check": self._check,
                 "generate": self._generate,
                 "prompts": self._prompts,
@@ -55,7 +55,7 @@ class Form(Piece):
         """Return all that the panel shows."""
         return self._state.snapshot()
 
-    def _check(self, asked: Asked) -> Answer:
+    def _check(self, asked: Message) -> Response:
         """Say what is wrong, in the words of the cell; no expression is evaluated, for nobody has pressed anything."""
         form = self._state.keep(asked.inner("form"))
         if not form["prompt"].strip():
@@ -64,9 +64,9 @@ class Form(Piece):
             self._state.session.compose(
                 **_options(form), images=self._state.tray.held(), defaults=False, check_numbers=is_plain(form["prompt"])
             )  # a picture in braces would have a number too, and nobody can say which
-        return Answer()
+        return Response()
 
-    def _generate(self, asked: Asked) -> Answer:
+    def _generate(self, asked: Message) -> Response:
         form = self._state.keep(asked.inner("form"))
         session = self._state.session
         with _nearest_offered(form, session.settings.model):
@@ -78,21 +78,21 @@ class Form(Piece):
             raise trouble  # beside the button, and not only in the queue
         session.submit(request, template=form["prompt"].strip())
         self._state.change()
-        return Answer()
+        return Response()
 
-    def _undo(self, asked: Asked) -> None:
+    def _undo(self, asked: Message) -> None:
         if asked.has("form"):  # what is being typed may not have come yet, and must not be lost
             self._state.keep(asked.inner("form"))
         self._state.undo()
 
-    def _prompts(self, _: Asked) -> Answer:
+    def _prompts(self, _: Message) -> Response:
         """Return earlier prompts as they were written, newest first, each once."""
         prompts: dict[str, None] = {}
         for each in reversed(self._state.session.history):
             prompts.setdefault(each.template or each.prompt)
             if len(prompts) == PROMPTS:
                 break
-        return Answer(values={"prompts": list(prompts)}, is_kept=False)
+        return Response(values={"prompts": list(prompts)}, is_kept=False)
 
 
 class Queue(Piece):
@@ -110,15 +110,15 @@ class Queue(Piece):
         """Return the jobs."""
         return {"version": self._state.version, "jobs": self._state.rows.shown()}
 
-    def _cancel(self, asked: Asked) -> None:
+    def _cancel(self, asked: Message) -> None:
         self._state.rows.job(asked.number("number")).cancel()
         self._state.change()
 
-    def _dismiss(self, asked: Asked) -> None:
+    def _dismiss(self, asked: Message) -> None:
         self._state.rows.take(asked.number("number"))
         self._state.change()
 
-    def _again(self, asked: Asked) -> None:
+    def _again(self, asked: Message) -> None:
         """Send it again; the row is taken first, so that two who press at once have one request."""
         rows = self._state.rows
         job = rows.take(asked.number("number"))
@@ -145,14 +145,14 @@ class ReferenceTray(Piece):
         super().__init__(
             state,
             {
-                "offers": lambda asked: Answer(values={"offers": self._offers(asked.text("word", 1000))}),
+                "offers": lambda asked: Response(values={"offers": self._offers(asked.text("word", 1000))}),
                 "add": lambda asked: self._tray.add(asked.text("written")),
                 "shown": lambda asked: self._tray.add_shown(asked.text("mark", 30), asked.text("file", 1000)),
                 "file": self._receive,
                 "forget": lambda asked: self._tray.arriving.forget(asked.text("key", 64)),
                 "remove": lambda asked: self._tray.remove(asked.number("number")),
                 "move": lambda asked: self._tray.move(asked.number("number"), asked.number("place")),
-                "thumbnail": lambda asked: Answer(buffers=[self._tray.thumbnail(asked.number("number"))]),
+                "thumbnail": lambda asked: Response(buffers=[self._tray.thumbnail(asked.number("number"))]),
             },
             **traits,
         )
@@ -164,18 +164,18 @@ class ReferenceTray(Piece):
 
     def _offers(self, word: str) -> list[str]:
         try:
-            return list(self._state.session.scope.offers(word))[:_MOST_OFFERS]
+            return list(self._state.session.scope.offers(word))[:_MAX_OFFERS]
         except Exception:  # noqa: BLE001 - whatever is wrong, adding it will tell
             return []
 
-    def _receive(self, asked: Asked) -> Answer:
+    def _receive(self, asked: Message) -> Response:
         if len(asked.buffers) != 1:
             raise BadMessageError("A piece of a file came without its bytes. Add it once more.")
         whole = self._tray.receive(
             asked.text("key", 64), asked.text("name", 1000), asked.number("size_bytes"), asked.number("offset"),
             asked.buffers[0],
         )  # fmt: skip
-        return Answer(values={"whole": whole})
+        return Response(values={"whole": whole})
 
     def shown(self) -> Mapping[str, Any]:
         """Return all that the panel shows."""

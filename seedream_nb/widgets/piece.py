@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import anywidget
 
-from seedream_nb.widgets.protocol import MOST_ID, Answer, Desk, sendable
+from seedream_nb.widgets.protocol import MAX_ID, Dispatcher, Response, sendable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from seedream_nb.widgets.protocol import Asked
+    from seedream_nb.widgets.protocol import Message
     from seedream_nb.widgets.state import State
 
 SHARED = ("common.js", "line.js")
@@ -58,7 +58,7 @@ class Piece(anywidget.AnyWidget):
     def __init__(
         self,
         state: State,
-        answers: Mapping[str, Callable[[Asked], Answer | None]],
+        answers: Mapping[str, Callable[[Message], Response | None]],
         **traits: Any,  # noqa: ANN401 - a widget's own
     ) -> None:
         """Answer the page's questions with these functions, and show what this state holds."""
@@ -66,7 +66,7 @@ class Piece(anywidget.AnyWidget):
         self._state = state
         self._views: dict[str, float] = {}
         usual = {"snapshot": self._enter, "here": self._stay, "leave": self._leave}
-        self._desk = Desk({**usual, **answers}, self.spends)
+        self._desk = Dispatcher({**usual, **answers}, self.spends)
         self.on_msg(self._hear)
         _answer_at_once(self.comm)
         state.listen(self)
@@ -95,25 +95,25 @@ class Piece(anywidget.AnyWidget):
         self._views.clear()
         super().close()
 
-    def _enter(self, asked: Asked) -> Answer:
+    def _enter(self, asked: Message) -> Response:
         """Show it to a view that is new, or has missed something."""
         self._note(asked)
         self.refresh()
-        return Answer(is_kept=False)
+        return Response(is_kept=False)
 
-    def _stay(self, asked: Asked) -> Answer:
+    def _stay(self, asked: Message) -> Response:
         """Hear that a view is still there; it learns whether it has missed something."""
         self._note(asked)
-        return Answer(values={"version": self._state.version}, is_kept=False)
+        return Response(values={"version": self._state.version}, is_kept=False)
 
-    def _note(self, asked: Asked) -> None:
+    def _note(self, asked: Message) -> None:
         silent = time.monotonic() - self.silent_seconds
         there = {view: heard for view, heard in list(self._views.items()) if heard > silent}
-        self._views = {**there, asked.text("view", MOST_ID): time.monotonic()}
+        self._views = {**there, asked.text("view", MAX_ID): time.monotonic()}
         self._state.watch()
 
-    def _leave(self, asked: Asked) -> None:
-        self._views.pop(asked.text("view", MOST_ID), None)
+    def _leave(self, asked: Message) -> None:
+        self._views.pop(asked.text("view", MAX_ID), None)
 
     def _hear(self, _: object, content: object, buffers: list[memoryview]) -> None:
         reply, bytes_along = self._desk.hear(content, buffers)

@@ -20,12 +20,12 @@ from seedream_nb.errors import Problem, RequestError, SeedreamError, plain, whol
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
-MOST_ANSWERS = 256
+MAX_ANSWERS = 256
 """Answers that are kept, so that a question which comes twice is not acted on twice."""
-MOST_SPENT = 100_000
+MAX_SPENT = 100_000
 """Questions that may spend; no more are acted on, for the first would have to be forgotten."""
-MOST_ID = 64
-MOST_SHORT = 100
+MAX_ID = 64
+MAX_SHORT = 100
 _FIELDS = {
     "prompt": "prompt",
     "the prompt": "prompt",
@@ -52,7 +52,7 @@ class RefusedError(SeedreamError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class Response:
     """What the kernel says to a question: plain values, and bytes beside them."""
 
     values: Mapping[str, Any] = field(default_factory=dict)
@@ -61,7 +61,7 @@ class Answer:
     """Whether it is remembered. What only looks, and answers at length, is rather looked at again; so are bytes."""
 
 
-class Asked:
+class Message:
     """The fields of a question, read one by one, each of the type that is expected."""
 
     def __init__(self, content: Mapping[str, Any], buffers: Sequence[bytes | memoryview] = ()) -> None:
@@ -103,30 +103,30 @@ class Asked:
         value = self._content.get(name)
         if not isinstance(value, list) or len(value) > most:
             raise BadMessageError(f"The page sent no usable {name}. Reload it.")
-        if not all(isinstance(each, str) and len(each) <= MOST_SHORT for each in value):
+        if not all(isinstance(each, str) and len(each) <= MAX_SHORT for each in value):
             raise BadMessageError(f"The page sent no usable {name}. Reload it.")
         return value
 
-    def inner(self, name: str) -> Asked:
+    def inner(self, name: str) -> Message:
         """Return the fields of a field; raises BadMessageError."""
         value = self._content.get(name)
         if not isinstance(value, dict):
             raise BadMessageError(f"The page sent no usable {name}. Reload it.")
-        return Asked(value)
+        return Message(value)
 
 
-class Desk:
+class Dispatcher:
     """Answers the questions of one piece, each once, whatever happens and whatever threads they come on."""
 
     def __init__(
         self,
-        answers: Mapping[str, Callable[[Asked], Answer | None]],
+        answers: Mapping[str, Callable[[Message], Response | None]],
         spends: Collection[str] = (),
-        most_spent: int = MOST_SPENT,
+        max_spent: int = MAX_SPENT,
     ) -> None:
         """Answer questions of these names with these functions; `spends` names those that may cost something."""
         self._answers = answers
-        self._spends, self._most_spent = spends, most_spent
+        self._spends, self._max_spent = spends, max_spent
         self._spent: dict[str, bool | None] = {}
         """Whether a question that spends was refused, by its id; None: it is being acted on."""
         self._lock = threading.Lock()
@@ -140,17 +140,17 @@ class Desk:
         reply is empty: the first that came is answered.
         """
         fields = content if isinstance(content, dict) else {}
-        number = str(fields.get("id", ""))[:MOST_ID]
+        number = str(fields.get("id", ""))[:MAX_ID]
         spends = str(fields.get("ask")) in self._spends
         with self._lock:
             if number in self._given:
                 return self._given[number] or {}, ()
-            if spends and (not number or number in self._spent or len(self._spent) >= self._most_spent):
+            if spends and (not number or number in self._spent or len(self._spent) >= self._max_spent):
                 return self._not_again(number), ()
             if spends:
                 self._spent[number] = None
             self._given[number] = None
-            while len(self._given) > MOST_ANSWERS:
+            while len(self._given) > MAX_ANSWERS:
                 self._given.popitem(last=False)
         said, answer = self._act(fields, buffers)
         reply = {"id": number, **said}
@@ -175,25 +175,25 @@ class Desk:
             told = "This was asked before and refused. Nothing was sent now: look at the queue."
         return {"id": number, "error": {"told": [told], "fields": {}}}
 
-    def _act(self, fields: Mapping[str, Any], buffers: Sequence[bytes | memoryview]) -> tuple[dict[str, Any], Answer]:
+    def _act(self, fields: Mapping[str, Any], buffers: Sequence[bytes | memoryview]) -> tuple[dict[str, Any], Response]:
         try:
-            answer = self._answers.get(str(fields.get("ask")), _unknown)(Asked(fields, buffers)) or Answer()
+            answer = self._answers.get(str(fields.get("ask")), _unknown)(Message(fields, buffers)) or Response()
         except RefusedError as refused:
-            return {"error": {**told(refused.error), **refused.offered}}, Answer()
+            return {"error": {**told(refused.error), **refused.offered}}, Response()
         except SeedreamError as error:
-            return {"error": told(error)}, Answer()
+            return {"error": told(error)}, Response()
         except Problem as problem:
-            return {"error": {"told": list(problem.texts), "fields": {}}}, Answer()
+            return {"error": {"told": list(problem.texts), "fields": {}}}, Response()
         except KeyboardInterrupt:
             line = "Interrupted. What was sent all the same stands in the queue."
-            return {"error": {"told": [line], "fields": {}}}, Answer()
+            return {"error": {"told": [line], "fields": {}}}, Response()
         except Exception as error:  # noqa: BLE001 - the page waits for an answer, whatever our fault
             line = f"seedream_nb failed in itself: {type(error).__name__}: {plain(str(error))}"
-            return {"error": {"told": [line, "Please report this."], "fields": {}}}, Answer()
+            return {"error": {"told": [line, "Please report this."], "fields": {}}}, Response()
         return {"ok": dict(answer.values)}, answer
 
 
-def _unknown(_: Asked) -> Answer:
+def _unknown(_: Message) -> Response:
     raise BadMessageError("The page asked for something that this version can't do. Reload it.")
 
 

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from seedream_nb.service import Model
     from seedream_nb.session import Session
     from seedream_nb.storage.generation import Generation
-    from seedream_nb.widgets.protocol import Asked
+    from seedream_nb.widgets.protocol import Message
 
-MOST_OVER = 20
+MAX_OVER = 20
 """Rows of what is over: of more failures than a person reads, the oldest go."""
 _PROMPT_CHARACTERS = 300
 GOING_ON = "It was sent already and can't be taken back, so it may be billed."
@@ -36,7 +36,7 @@ IN_THE_SANDBOX = "It was sent already and can't be taken back. The sandbox bills
 COMES = "It goes on, and its pictures come into the history here."
 
 
-class Rows:
+class QueueRows:
     """The jobs of a session as a person follows them, whichever door they came through. Thread-safe."""
 
     def __init__(self, session: Session) -> None:
@@ -57,7 +57,7 @@ class Rows:
                     self._jobs.setdefault(number, job)
             done = [number for number, job in self._jobs.items() if job.over and job.error is None]
             told = [number for number, job in self._jobs.items() if job.over and job.error is not None]
-            for number in [*done, *told[:-MOST_OVER]]:
+            for number in [*done, *told[:-MAX_OVER]]:
                 self._dismissed.add(self._jobs.pop(number))
             return sorted(self._jobs.items())
 
@@ -139,7 +139,7 @@ FORM = {
     "max_images": 1,
     "watermark": True,
 }
-MOST_NUMBER = 10**9
+MAX_NUMBER = 10**9
 _Draft: TypeAlias = "tuple[dict[str, Any], list[Reference]]"
 """What is in form and tray."""
 
@@ -169,7 +169,7 @@ class State:
         self._aside: _Draft | None = None
         self._filled: _Draft | None = None
         self._is_undone = False
-        self.rows = Rows(session)
+        self.rows = QueueRows(session)
         self._version = 0
         self._stamp = 0
         self._pieces: list[Showing] = []
@@ -220,7 +220,7 @@ class State:
 
     # -- the draft ---------------------------------------------------------------------------------
 
-    def keep(self, sent: Asked) -> dict[str, Any]:
+    def keep(self, sent: Message) -> dict[str, Any]:
         """Keep what the form holds, for a view that comes later; nobody is told, for a person is typing there.
 
         Returns:
@@ -233,9 +233,9 @@ class State:
             "prompt": sent.text("prompt"),
             "size": sent.text("size", 10),
             "aspect": sent.text("aspect", 10),
-            "width": sent.number("width", -MOST_NUMBER, MOST_NUMBER),
-            "height": sent.number("height", -MOST_NUMBER, MOST_NUMBER),
-            "max_images": sent.number("max_images", -MOST_NUMBER, MOST_NUMBER),
+            "width": sent.number("width", -MAX_NUMBER, MAX_NUMBER),
+            "height": sent.number("height", -MAX_NUMBER, MAX_NUMBER),
+            "max_images": sent.number("max_images", -MAX_NUMBER, MAX_NUMBER),
             "watermark": sent.truth("watermark"),
         }
         with self.lock:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seedream_nb.errors import Problem, ReferenceImageError, RequestError, SeedreamError, refused, shortened
-from seedream_nb.preview import MOST_PIXELS, cheap_preview, preview
-from seedream_nb.widgets.uploads import Arriving
+from seedream_nb.preview import MAX_PIXELS, cheap_preview, preview
+from seedream_nb.widgets.uploads import Uploads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -23,7 +23,7 @@ _FULL = "{most} references are the most. Remove one first."
 
 
 @dataclass(frozen=True, kw_only=True)
-class Held:
+class TrayItem:
     """A reference in the tray, and the number by which the page speaks of it."""
 
     number: int
@@ -37,9 +37,9 @@ class Tray:
         """Look names up in this session; `change` is called when something has changed."""
         self._session, self._change = session, change
         self._lock = threading.RLock()
-        self._held: list[Held] = []
+        self._held: list[TrayItem] = []
         self._number = 0
-        self.arriving = Arriving()
+        self.arriving = Uploads()
         """The files that the page is handing over."""
 
     # -- what is in it -----------------------------------------------------------------------------
@@ -50,7 +50,7 @@ class Tray:
             return [each.reference for each in self._held]
 
     @property
-    def _most(self) -> int:
+    def _max(self) -> int:
         return self._session.settings.model.references.most
 
     def hold(self, references: Iterable[Reference]) -> None:
@@ -72,8 +72,8 @@ class Tray:
             new = _others(new, self.held())  # another view may have been faster
             if not new:
                 raise SeedreamError(f"{called}: this picture is there already.")
-            if len(self._held) + len(new) > self._most:
-                raise ReferenceImageError(f"{called}: {_FULL.format(most=self._most)}")
+            if len(self._held) + len(new) > self._max:
+                raise ReferenceImageError(f"{called}: {_FULL.format(most=self._max)}")
             self._take(new)
         self._change()
 
@@ -96,7 +96,7 @@ class Tray:
     def _take(self, references: Iterable[Reference]) -> None:
         for each in references:
             self._number += 1
-            self._held.append(Held(number=self._number, reference=each))
+            self._held.append(TrayItem(number=self._number, reference=each))
 
     def remove(self, number: int) -> None:
         """Take one out; what follows it gets the number before."""
@@ -146,9 +146,9 @@ class Tray:
             SeedreamError: it is too large, there is no place left, it broke off, or it is no picture that can be used.
         """
         name = shortened(Path(name).name, _NAME) or "picture"
-        if len(self.held()) >= self._most:
+        if len(self.held()) >= self._max:
             self.arriving.forget(key)
-            raise ReferenceImageError(f"{name}: {_FULL.format(most=self._most)}")
+            raise ReferenceImageError(f"{name}: {_FULL.format(most=self._max)}")
         path = self.arriving.receive(key, name, size_bytes, offset, piece)
         if path is None:
             return False
@@ -168,7 +168,7 @@ def _others(references: Iterable[Reference], held: Iterable[Reference]) -> list[
 def _small(reference: Reference) -> bytes:
     """Return a small JPEG of a reference, empty where there is none; raises ValueError if the picture is damaged."""
     source = reference.source
-    if source is None or (reference.width or 0) * (reference.height or 0) > MOST_PIXELS:
+    if source is None or (reference.width or 0) * (reference.height or 0) > MAX_PIXELS:
         return b""
     try:
         # What takes long is a large PNG or WebP: of a file it is kept.

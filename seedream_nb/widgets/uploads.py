@@ -15,11 +15,11 @@ from seedream_nb.background import at_exit
 from seedream_nb.errors import ReferenceImageError
 from seedream_nb.widgets.protocol import BadMessageError
 
-MOST_BYTES = 100_000_000
+MAX_BYTES = 100_000_000
 """The largest file that the page may hand over: a photo of 100 megapixels has less."""
 CHUNK_BYTES = 4_000_000
 """The largest piece of a file: one message over 10 MiB closes the connection without a word."""
-MOST_AT_ONCE = 8
+MAX_AT_ONCE = 8
 """Files that may be on their way together: each view of a panel sends one after the other."""
 STALE_SECONDS = 600.0
 """After so long without another piece a file is taken for broken off: its page was closed, or its connection."""
@@ -33,7 +33,7 @@ class _File:
     touched: float = 0.0
 
 
-class Arriving:
+class Uploads:
     """The files that are on their way; what breaks off leaves nothing behind."""
 
     def __init__(self, *, stale_seconds: float = STALE_SECONDS) -> None:
@@ -57,9 +57,9 @@ class Arriving:
             ReferenceImageError: the file is too large.
             BadMessageError: the piece is none that can follow; nothing of the file is left.
         """
-        if size_bytes > MOST_BYTES:
+        if size_bytes > MAX_BYTES:
             raise ReferenceImageError(
-                f"{name}: has {size_bytes / 1e6:.0f} MB; the panel takes up to {MOST_BYTES / 1e6:.0f} MB. "
+                f"{name}: has {size_bytes / 1e6:.0f} MB; the panel takes up to {MAX_BYTES / 1e6:.0f} MB. "
                 "Make it smaller, or name its path below."
             )
         file = self._begin(key, size_bytes) if offset == 0 else self._known(key)
@@ -107,7 +107,7 @@ class Arriving:
         number, place = tempfile.mkstemp(dir=self.folder())
         os.close(number)
         with self._lock:
-            over = list(self._files)[: max(0, len(self._files) - MOST_AT_ONCE + 1)]
+            over = list(self._files)[: max(0, len(self._files) - MAX_AT_ONCE + 1)]
             file = self._files[key] = _File(path=Path(place), size_bytes=size_bytes, touched=time.monotonic())
         for each in over:
             self.forget(each)

@@ -48,7 +48,7 @@ def watch(watcher: Watcher) -> None:
             there.add(watcher)
             return
         _watched[watcher.session] = weakref.WeakSet((watcher,))
-    threading.Thread(target=_Look(watcher.session).on, name="seedream panel", daemon=True).start()
+    threading.Thread(target=_Snapshot(watcher.session).on, name="seedream panel", daemon=True).start()
 
 
 def _is_wanted(session: Session) -> bool:
@@ -65,7 +65,7 @@ def _watchers(session: Session) -> list[Watcher]:
         return list(_watched.get(session, ()))
 
 
-class _Look:
+class _Snapshot:
     """What was seen of a session at the last look."""
 
     def __init__(self, session: Session) -> None:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from seedream_nb import __version__
 from seedream_nb.errors import SeedreamError
-from seedream_nb.http.client import Patience
+from seedream_nb.http.client import Timeouts
 from seedream_nb.session import Session
 from seedream_nb.settings import Settings
 from seedream_nb.storage.journal import Journal, write_all
@@ -34,7 +34,7 @@ from tests.waiting import until
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-PATIENCE = Patience(download_pauses=(), refused_pauses=(60.0,))
+PATIENCE = Timeouts(download_pauses=(), refused_pauses=(60.0,))
 SENSITIVE = {"error": {"code": "OutputImageSensitiveContentDetected", "message": "it may contain sensitive content"}}
 HOST, LONGEST_SECONDS = "service.example", 30.0
 
@@ -140,12 +140,12 @@ def die_within_a_line(url: str) -> NoReturn:
 def sent_again(server: FaultServer) -> None:
     """Be refused for now, and get a picture when it is sent again (@16), in a kernel of its own."""
     server.on(POST, Reply(status=429), Links())
-    session = begun(server.url, patience=Patience(refused_pauses=(0.01,)))
+    session = begun(server.url, patience=Timeouts(refused_pauses=(0.01,)))
     session.start("a walk after the storm", size="1K").result()
     session.close()
 
 
-def begun(url: str, patience: Patience = PATIENCE, journal: Callable[[Path], Journal] = Journal) -> Session:
+def begun(url: str, patience: Timeouts = PATIENCE, journal: Callable[[Path], Journal] = Journal) -> Session:
     """Begin a session in the current folder."""
     settings = Settings(environ={}, folder=Path.cwd())
     settings.change(base_url=url, api_key="sk_golden")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from seedream_nb.cell import DASHES, parted, split
 from seedream_nb.errors import plain
-from seedream_nb.notebook.complete.word import MOST_TOLD, Offer, Offers, open_word
+from seedream_nb.notebook.complete.word import MAX_TOLD, Offer, Offers, open_word
 from seedream_nb.notebook.verbs import VERBS
 from seedream_nb.options import ALL, BY_FLAG, OPTIONS, SEQUENTIAL
 from seedream_nb.references.adapters import is_picture_name
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 6
 """Marks that are shown before an @ asks for more."""
-_MOST = 20
-_MOST_ENTRIES = 200
+_MAX = 20
+_MAX_ENTRIES = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +84,7 @@ class Values:
         text = self.word.text
         shown = [*self.sources.shown()]
         marks = self.marks(itertools.chain(shown[:1], self.sources.references(), shown[1:]))
-        yield from (each for each, _ in zip(marks, range(_MOST if text else _AT_ONCE), strict=False))
+        yield from (each for each, _ in zip(marks, range(_MAX if text else _AT_ONCE), strict=False))
         yield from self.begun((offer.text, offer.told) for offer in self.sources.pictures())
         yield from self._entries(is_picture_name, goes_on=True)
 
@@ -92,7 +92,7 @@ class Values:
         """Yield the marks that begin so, up to so many; none needs quotes, though some have brackets."""
         unquoted = self.word.raw == self.word.text
         begun = (offer for offer in marks if offer.text.startswith(self.word.text))
-        for offer, _ in zip(begun, range(_MOST), strict=False):
+        for offer, _ in zip(begun, range(_MAX), strict=False):
             yield from [offer] if unquoted else self.begun([(offer.text, offer.told)])
 
     def folders(self) -> Iterator[Offer]:
@@ -123,7 +123,7 @@ class Values:
             for name, is_folder in self.sources.entries(folder)
             if name.startswith(begun) and name.startswith(".") == hidden and (is_folder or is_wanted(name))
         )
-        for (path, is_folder), _ in zip(wanted, range(_MOST_ENTRIES), strict=False):
+        for (path, is_folder), _ in zip(wanted, range(_MAX_ENTRIES), strict=False):
             told = "folder" if is_folder else "file"
             yield from self.begun([(path, told)], goes_on=is_folder and goes_on)
 
@@ -161,7 +161,7 @@ _OF_KIND: dict[str, Callable[[Values], Iterable[Offer]]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Given:
+class GivenOptions:
     """The options that the rest of the line gives, with their values as they are written."""
 
     values: dict[str, str]
@@ -169,7 +169,7 @@ class Given:
     model: Model
 
     @classmethod
-    def by(cls, words: Sequence[Word], model: Model) -> Given:
+    def by(cls, words: Sequence[Word], model: Model) -> GivenOptions:
         """Read the words of a line, whatever is wrong with them."""
         values: dict[str, str] = {}
         references = 0
@@ -201,7 +201,7 @@ def complete_options(words: Sequence[Word], fragment: str, after: str, sources: 
         after: what follows the cursor.
         sources: what the notebook and its folder have to offer.
     """
-    given = Given.by([*words, *split(after)[0]], sources.model())
+    given = GivenOptions.by([*words, *split(after)[0]], sources.model())
     waiting = _waiting(words)
     if waiting is not None and fragment[:1] not in tuple(DASHES):
         return _values(waiting, fragment, after, given, sources)
@@ -212,13 +212,13 @@ def complete_options(words: Sequence[Word], fragment: str, after: str, sources: 
     return Offers(fragment=fragment) if option is None else _values(option, written, after, given, sources)
 
 
-def _values(option: Option, raw: str, after: str, given: Given, sources: Sources) -> Offers | None:
+def _values(option: Option, raw: str, after: str, given: GivenOptions, sources: Sources) -> Offers | None:
     others = {name: value for name, value in given.values.items() if name != option.name}
     values = Values(word=open_word(raw, after), given=others, references=given.references, sources=sources)
     return values.of(option.name)
 
 
-def _flags(fragment: str, given: Given) -> Iterator[Offer]:
+def _flags(fragment: str, given: GivenOptions) -> Iterator[Offer]:
     """Yield the options that can still be given, by their long names; `-s` and `-si` are on the way to `--size`."""
     short = BY_FLAG.get(fragment) if fragment and not fragment.startswith("--") else None
     for option in filter(given.leaves, OPTIONS):
@@ -231,7 +231,7 @@ def _flags(fragment: str, given: Given) -> Iterator[Offer]:
 
 def _told(option: Option, flag: str) -> str:
     text = f"without {option.help}".removesuffix(", or none") if flag.startswith("--no-") else option.help
-    return plain(text, MOST_TOLD)
+    return plain(text, MAX_TOLD)
 
 
 def _waiting(words: Sequence[Word]) -> Option | None:
@@ -277,7 +277,7 @@ def complete_verbs(words: Sequence[Word], fragment: str, after: str, sources: So
 def _verbs(fragment: str) -> Offers:
     begun = ((name, verb) for name, verb in VERBS.items() if name and name.startswith(fragment))
     return Offers(
-        fragment=fragment, offers=tuple(Offer(text=name, told=plain(verb.help, MOST_TOLD)) for name, verb in begun)
+        fragment=fragment, offers=tuple(Offer(text=name, told=plain(verb.help, MAX_TOLD)) for name, verb in begun)
     )
 
 
@@ -293,5 +293,5 @@ def _settings(words: Sequence[Word], fragment: str, after: str, sources: Sources
     # The key is none of them: in a cell it would stay in the notebook.
     left = SETTINGS.keys() - {word.text.partition("=")[0] for word in words[1:]} - {"api_key"}
     begun = (setting for setting in SETTINGS.values() if setting.name in left and setting.name.startswith(fragment))
-    offers = (Offer(text=f"{setting.name}=", told=plain(setting.help, MOST_TOLD)) for setting in begun)
+    offers = (Offer(text=f"{setting.name}=", told=plain(setting.help, MAX_TOLD)) for setting in begun)
     return Offers(fragment=fragment, offers=tuple(offers))
