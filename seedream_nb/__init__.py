@@ -16,7 +16,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from seedream_nb.needs import broken, need  # first: it says in a sentence that this Python is too old
+from seedream_nb.needs import explain_broken, need  # first: it says in a sentence that this Python is too old
 from seedream_nb.pickling import HERE
 from seedream_nb.process import PROCESS
 
@@ -158,7 +158,7 @@ def _new_session() -> Session:
     except SeedreamError:
         raise
     except (ImportError, AttributeError, SyntaxError) as error:  # as from a file that has a library's name
-        told, remedy = broken(error)
+        told, remedy = explain_broken(error)
         raise SettingsError(told, hint=remedy) from error
     except RuntimeError as error:  # a process that ends, where no thread can be had any more
         told = f"This Python process is ending, or can't start threads: {error}."

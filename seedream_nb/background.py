@@ -27,11 +27,11 @@ PATIENT_SECONDS = 60.0
 STAND_SECONDS = 1.0
 """The longest that a fork waits for the loop to stand still, or that it stands."""
 
-_left_alone: list[object] = []
+_inherited_loops: list[object] = []
 """The loops that a forked child has inherited, with all that goes on there."""
 
 
-class Lookups(concurrent.futures.ThreadPoolExecutor):
+class LookupExecutor(concurrent.futures.ThreadPoolExecutor):
     """Looks up the names of hosts for asyncio, each on a daemon thread: the process's end waits for no resolver.
 
     The threads of the usual one are waited for. Files are written on anyio's threads, not here.
@@ -78,7 +78,7 @@ class Background:
         """
         answer: concurrent.futures.Future[Result] = concurrent.futures.Future()
         with self._running_loop() as loop:
-            loop.call_soon_threadsafe(_begin, loop, work, answer)
+            loop.call_soon_threadsafe(_start_task, loop, work, answer)
         return answer
 
     def call(self, function: Callable[[], Result], *, seconds: float = PATIENT_SECONDS) -> Result:
@@ -109,7 +109,7 @@ class Background:
         with self._lock:
             if self._loop is None:
                 loop = asyncio.new_event_loop()
-                loop.set_default_executor(Lookups())
+                loop.set_default_executor(LookupExecutor())
                 thread = threading.Thread(target=self._run, args=(loop,), name="seedream", daemon=True)
                 thread.start()
                 self._loop, self._thread = loop, thread
@@ -125,19 +125,19 @@ class Background:
             return
         stands, self._standing = threading.Event(), threading.Event()
         with contextlib.suppress(RuntimeError):  # it has just ended
-            loop.call_soon_threadsafe(_stand, stands, self._standing)
+            loop.call_soon_threadsafe(_hold_loop, stands, self._standing)
             stands.wait(STAND_SECONDS)
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         """Go on in the parent."""
         if self._standing is not None:
             self._standing.set()
             self._standing = None
 
-    def begin_anew(self) -> None:
+    def reset_after_fork(self) -> None:
         """Begin anew in the child, which has inherited the loop but not its thread."""
         # Taken apart, what goes on there would run its endings here too.
-        _left_alone.append((self._loop, self._thread))
+        _inherited_loops.append((self._loop, self._thread))
         self._begin()
 
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -148,7 +148,7 @@ class Background:
             with self._lock:
                 if self._loop is loop:
                     self._loop = self._thread = None
-            _wind_up(loop)
+            _close_loop(loop)
 
 
 def at_exit(function: Callable[[], None]) -> None:
@@ -160,12 +160,12 @@ def at_exit(function: Callable[[], None]) -> None:
     register(function)
 
 
-def _stand(stands: threading.Event, go_on: threading.Event) -> None:
+def _hold_loop(stands: threading.Event, go_on: threading.Event) -> None:
     stands.set()
     go_on.wait(STAND_SECONDS)
 
 
-def _wind_up(loop: asyncio.AbstractEventLoop) -> None:
+def _close_loop(loop: asyncio.AbstractEventLoop) -> None:
     """Cancel what still runs, whatever ended the loop: who waits for it, or for a place that it holds, must hear."""
     loop.run_until_complete(asyncio.sleep(0))  # what was handed over last becomes a task
     while tasks := asyncio.all_tasks(loop):
@@ -179,7 +179,7 @@ async def _cancelled(tasks: Iterable[asyncio.Task[Any]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _begin(
+def _start_task(
     loop: asyncio.AbstractEventLoop,
     work: Callable[[], Coroutine[Any, Any, Result]],
     answer: concurrent.futures.Future[Result],
@@ -195,11 +195,11 @@ def _begin(
                 loop.call_soon_threadsafe(task.cancel)
 
     task = loop.create_task(run())
-    task.add_done_callback(functools.partial(_hand_over, answer))
+    task.add_done_callback(functools.partial(_copy_outcome, answer))
     answer.add_done_callback(cancel)
 
 
-def _hand_over(answer: concurrent.futures.Future[Result], task: asyncio.Task[Result]) -> None:
+def _copy_outcome(answer: concurrent.futures.Future[Result], task: asyncio.Task[Result]) -> None:
     if task.cancelled():
         answer.cancel()
     if not answer.set_running_or_notify_cancel():

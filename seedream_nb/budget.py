@@ -32,20 +32,20 @@ class Priced(Protocol):
     """What the budget needs to know of a request."""
 
     @property
-    def most(self) -> int:
+    def max_pictures(self) -> int:
         """The most pictures that it can bring."""
 
 
 def estimate(request: Priced, price: float) -> float:
     """Return the most that a request can cost, in USD, at `price` USD per picture."""
-    return _dollars(request.most * _units(price))
+    return _dollars(request.max_pictures * _units(price))
 
 
 def describe(request: Priced, price: float) -> str:
     """Return what a request can bring and cost, in words: `up to 4 pictures, at most 0.12 USD`."""
-    if request.most == 1:
+    if request.max_pictures == 1:
         return f"1 picture, {money(price)}"
-    return f"up to {request.most} pictures, at most {money(estimate(request, price))}"
+    return f"up to {request.max_pictures} pictures, at most {money(estimate(request, price))}"
 
 
 def money(dollars: float) -> str:
@@ -74,7 +74,7 @@ class Tally:
         self.is_cut_off = False
         """Whether this is a forked child that could not be given its parent's tally."""
         self._counts = _Counts()
-        self._shared: _Sheet | None = None
+        self._shared: _SharedFile | None = None
         self._lock = threading.RLock()
 
     @property
@@ -87,7 +87,7 @@ class Tally:
         sheet = self._sheet()
         return self._counts if sheet is None else sheet.read()
 
-    def _sheet(self) -> _Sheet | None:
+    def _sheet(self) -> _SharedFile | None:
         """Return the file that is counted in, if any; a daemon closes all files that it did not open itself."""
         if self._shared is not None and not self._shared.is_there():
             self._shared, self.is_cut_off = None, True
@@ -119,26 +119,26 @@ class Tally:
             sheet.write(counts)
 
     def before_fork(self) -> None:
-        """Put it where a child can count too; it holds still until `go_on`."""
+        """Put it where a child can count too; it holds still until `resume`."""
         self._lock.acquire()
         if self._sheet() is None and not self.is_cut_off:
             with contextlib.suppress(OSError):  # no room for it: the child is told so
-                sheet = _Sheet(self._counts)
+                sheet = _SharedFile(self._counts)
                 if _lock(sheet.descriptor):
                     _unlock(sheet.descriptor)
                     self._shared = sheet
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         """Go on in the parent."""
         self._lock.release()
 
-    def after_fork(self) -> None:
+    def reset_after_fork(self) -> None:
         """Go on in the child, with the parent's tally if it could be shared."""
         self._lock = threading.RLock()
         self.is_cut_off = self._sheet() is None
 
 
-class _Sheet:
+class _SharedFile:
     """A file without a name, which forked processes count in; known by more than its number, which others may get."""
 
     def __init__(self, counts: _Counts) -> None:
@@ -254,19 +254,19 @@ class Budget:
                 billed.
         """
         price = self.price if price is None else price
-        most = request.most * _units(price)
+        most = request.max_pictures * _units(price)
         with self.tally.changing() as is_ours:
-            if trouble := self._trouble_with(request, most, price, is_counted=is_ours):
+            if trouble := self._refusal_of(request, most, price, is_counted=is_ours):
                 raise trouble
             self.tally.add(reserved=most)
         return Reservation(self, most)
 
-    def trouble_with(self, request: Priced, price: float | None = None) -> BudgetError | None:
+    def refusal_of(self, request: Priced, price: float | None = None) -> BudgetError | None:
         """Return the error with which a request would be refused now, or None; nothing is counted."""
         price = self.price if price is None else price
-        return self._trouble_with(request, request.most * _units(price), price)
+        return self._refusal_of(request, request.max_pictures * _units(price), price)
 
-    def _trouble_with(self, request: Priced, most: int, price: float, *, is_counted: bool = True) -> BudgetError | None:
+    def _refusal_of(self, request: Priced, most: int, price: float, *, is_counted: bool = True) -> BudgetError | None:
         if self.limit is None or not most:
             return None
         if self.tally.is_cut_off:
@@ -340,7 +340,7 @@ class Reservation:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Give the place back, unless another outcome was told or can't be known."""
-        if _is_understood(error):
+        if _is_known_outcome(error):
             self.release()
         else:
             self.unknown()
@@ -360,7 +360,7 @@ class Reservation:
             self._state = state
 
 
-def _is_understood(error: BaseException | None) -> bool:
+def _is_known_outcome(error: BaseException | None) -> bool:
     from asyncio import CancelledError
 
     return error is None or isinstance(error, (SeedreamError, CancelledError))

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from seedream_nb.errors import Problem, SeedreamError, plain, refused, whole_text
-from seedream_nb.files import is_there, working_folder
+from seedream_nb.errors import Problem, SeedreamError, plain, request_error, without_surrogates
+from seedream_nb.files import is_regular_file, working_folder
 from seedream_nb.keys import may_hold_key
 from seedream_nb.options import BY_FLAG, SENT, did_you_mean_option
 from seedream_nb.prompt import literal
@@ -182,7 +182,7 @@ def parse_assignments(text: str) -> dict[str, str]:
         told = plain(" ".join(strays), _SHOWN)
         problems.append(Problem(f"{told} sets nothing: write name=value, with no space around the =."))
     if problems:
-        raise refused(problems)
+        raise request_error(problems)
     return values
 
 
@@ -417,7 +417,7 @@ def _written(reference: Reference, session: CellContext) -> str:
         return reference.url
     if _is_marked(reference, session):
         return reference.name
-    if not isinstance(reference.source, Path) or not is_there(reference.source):
+    if not isinstance(reference.source, Path) or not is_regular_file(reference.source):
         raise SeedreamError(
             f"The reference image {reference.name} that was sent is not there any more.",
             hint="It is kept in the folder inputs of your pictures, unless somebody removed it.",
@@ -428,7 +428,7 @@ def _written(reference: Reference, session: CellContext) -> str:
 def _path_in_a_cell(path: Path) -> str:
     """Return how a cell names a file: from the folder where it runs, if it is in there."""
     folder = working_folder()
-    is_inside = path.is_relative_to(folder) or whole_text(str(path)) != str(path)
+    is_inside = path.is_relative_to(folder) or without_surrogates(str(path)) != str(path)
     return Path(os.path.relpath(path, folder)).as_posix() if is_inside and folder.is_absolute() else str(path)
 
 

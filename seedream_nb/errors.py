@@ -51,7 +51,7 @@ class SeedreamError(Exception):
 
         A class that can be pickled and not be made again hangs a `multiprocessing.Pool` for ever; so none is called.
         """
-        return _made_again, (type(self), self.args), {**self.__dict__, **self._elsewhere}
+        return _unpickle, (type(self), self.args), {**self.__dict__, **self._elsewhere}
 
     _elsewhere: ClassVar[Mapping[str, Any]] = {}
     """What takes the place of fields that stay in their process."""
@@ -62,7 +62,7 @@ class SeedreamError(Exception):
         room = MAX_LINES - (1 if self.hint else 0)
         if len(told) > room:
             told = [*told[: room - 1], " · ".join(told[room - 1 :])]
-        return [whole_text(each) for each in [*told, *([self.hint] if self.hint else [])]]
+        return [without_surrogates(each) for each in [*told, *([self.hint] if self.hint else [])]]
 
     def __str__(self) -> str:
         """Read as the lines that a notebook shows."""
@@ -74,7 +74,7 @@ class SeedreamError(Exception):
         return [f"{type(self).__name__}: {first}", *(f"  {line}" for line in rest)]
 
 
-def _made_again(kind: type[SeedreamError], args: tuple[Any, ...]) -> SeedreamError:
+def _unpickle(kind: type[SeedreamError], args: tuple[Any, ...]) -> SeedreamError:
     """Return an error from its pickle, before it gets its fields."""
     return kind.__new__(kind, *args)
 
@@ -209,7 +209,7 @@ class Problem(ValueError):
         self.reference = reference
 
 
-def refused(problems: Iterable[Problem]) -> RequestError:
+def request_error(problems: Iterable[Problem]) -> RequestError:
     """Return the one error that reports all these problems."""
     found = list(problems)
     kind = ReferenceImageError if all(problem.reference for problem in found) else RequestError
@@ -236,7 +236,7 @@ _LINK = re.compile(rf"(https?://\S{{1,{LONGEST_LINK}}})")
 _HALF = re.compile("[\ud800-\udfff]")
 
 
-def whole_text(text: str) -> str:
+def without_surrogates(text: str) -> str:
     """Return a text without half characters (lone surrogates): no page, message or terminal can be told one.
 
     Names of files that are no UTF-8 have them, and JSON may.
@@ -250,7 +250,7 @@ _JOINERS = "\u200c\u200d"
 
 def plain(text: str, limit: int = MAX_CHARACTERS) -> str:
     """Return what somebody else wrote as one line of harmless text, at most `limit` characters."""
-    looked_at = " ".join(whole_text(text[: 100 * limit]).split())
+    looked_at = " ".join(without_surrogates(text[: 100 * limit]).split())
     start = looked_at[: 4 * limit]
     # Categories C*: control, format (bidi overrides too): none may move the cursor or reorder a line. But
     # emoji and several scripts are put together by joiners.
@@ -260,7 +260,7 @@ def plain(text: str, limit: int = MAX_CHARACTERS) -> str:
     return line if whole and len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
 
-def shown(value: object, limit: int = 40) -> str:
+def describe_value(value: object, limit: int = 40) -> str:
     """Return what somebody handed over, and its type, for a message; whatever it says of itself, or can't say."""
     kind = type(value).__name__
     try:
@@ -284,7 +284,7 @@ def plain_but_links(text: str, limit: int = MAX_CHARACTERS) -> str:
     return " ".join(told)
 
 
-def shortened(name: str, limit: int) -> str:
+def shorten(name: str, limit: int) -> str:
     """Return a path, an address or a name as `plain` does, at most `limit` characters, without losing its end.
 
     What tells most is the name of the file, with its extension: folders are left out, and then the middle of the name.

@@ -29,13 +29,13 @@ def is_refused_name(error: Exception) -> bool:
     return error.errno in _REFUSED if isinstance(error, OSError) else isinstance(error, UnicodeError)
 
 
-def plain_name(name: str) -> str:
+def name_without_words(name: str) -> str:
     """Return the name of a picture of ours without the words in it: `0042-1.jpg`."""
     numbers = "-".join(name.split("-")[:2]).partition(".")[0]
     return numbers + name[name.rfind(".") :]
 
 
-def is_there(path: Path) -> bool:
+def is_regular_file(path: Path) -> bool:
     """Return whether there is an ordinary file of this name; False, and no error, for what can be no file's name."""
     try:
         return stat.S_ISREG(path.stat().st_mode)
@@ -43,30 +43,30 @@ def is_there(path: Path) -> bool:
         return False
 
 
-def open_ordinary(path: Path) -> BinaryIO:
+def open_regular(path: Path) -> BinaryIO:
     """Open a file to read it, if it is an ordinary one, or a link to one.
 
     Raises:
         OSError: it is none, or can't be read.
     """
-    _need_ordinary(path.stat())  # not even opened: that alone does something to some devices
+    _require_regular(path.stat())  # not even opened: that alone does something to some devices
     flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
     descriptor = os.open(path, flags)
     try:
-        _need_ordinary(os.fstat(descriptor))  # it may have been put in its place since
+        _require_regular(os.fstat(descriptor))  # it may have been put in its place since
         return os.fdopen(descriptor, "rb")
     except OSError:
         os.close(descriptor)
         raise
 
 
-def read_ordinary(path: Path, most: int, *, start: int = 0) -> bytes:
+def read_regular(path: Path, most: int, *, start: int = 0) -> bytes:
     """Return what an ordinary file holds from `start` on.
 
     Raises:
         OSError: it is none, can't be read, or has more than `most` bytes there.
     """
-    with open_ordinary(path) as file:
+    with open_regular(path) as file:
         file.seek(start)
         content = file.read(min(most, max(0, os.fstat(file.fileno()).st_size - start)) + 1)
     if len(content) > most:
@@ -74,7 +74,7 @@ def read_ordinary(path: Path, most: int, *, start: int = 0) -> bytes:
     return content
 
 
-def need_no_link(path: Path) -> None:
+def refuse_symlink(path: Path) -> None:
     """Make sure that what is written to a path is not written elsewhere.
 
     Raises:
@@ -84,7 +84,7 @@ def need_no_link(path: Path) -> None:
         raise OSError(errno.ELOOP, "a link that leads elsewhere is in the way")
 
 
-def _need_ordinary(found: os.stat_result) -> None:
+def _require_regular(found: os.stat_result) -> None:
     if stat.S_ISDIR(found.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     if not stat.S_ISREG(found.st_mode):

@@ -35,7 +35,7 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def leads_inside(host: str) -> bool:
+def is_private(host: str) -> bool:
     """Return whether a host is loopback, private or link-local, in any spelling that network programs understand."""
     bare = _bare(host)
     if any(bare == name or bare.endswith(f".{name}") for name in _INSIDE):
@@ -70,11 +70,11 @@ def _address(bare: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 VARIABLES = ("BINDER_LAUNCH_HOST", "BINDER_REPO_URL", "BINDER_SERVICE_HOST")
 """BinderHub gives the first two to what it starts, and Kubernetes the third, on mybinder.org."""
 
-KEY_USED = (
+KEY_USED_ON_BINDER = (
     "This is a Binder, whose rules forbid keys, for nothing is private there; yet a key was sent from here. "
     "Delete it in your account, and make a new one."
 )
-KEY_SET = (
+KEY_FOUND_ON_BINDER = (
     "This is a Binder, whose rules forbid keys, for nothing is private there; yet there is one. It is not used. "
     "Delete it in your account, and make a new one."
 )
@@ -87,7 +87,7 @@ def on_binder(environ: Mapping[str, str]) -> bool:
     return any(environ.get(name) for name in VARIABLES)
 
 
-def no_login() -> SettingsError:
+def login_refusal() -> SettingsError:
     """Return the refusal to take a key there: why, and what to do instead."""
     return SettingsError(
         "This is a Binder, whose rules forbid keys, for nothing is private there. So none is asked for.\n"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 from seedream_nb.errors import SettingsError, plain
-from seedream_nb.files import read_ordinary
+from seedream_nb.files import read_regular
 from seedream_nb.service import DEFAULT
 
 if TYPE_CHECKING:
@@ -197,7 +197,7 @@ class Login:
         if self.path is None:
             return {}
         try:
-            stored = json.loads(read_ordinary(self.path, MAX_BYTES).decode())
+            stored = json.loads(read_regular(self.path, MAX_BYTES).decode())
         except (OSError, ValueError, RecursionError):
             return {}
         return (
@@ -291,7 +291,7 @@ def no_key(service: Service = DEFAULT) -> SettingsError:
 def _from_dotenv(path: Path, variable: str) -> str | None:
     # Only the key is taken from there: a cloned folder must not send it elsewhere.
     with contextlib.suppress(OSError, UnicodeError):
-        content = read_ordinary(path, MAX_BYTES)
+        content = read_regular(path, MAX_BYTES)
         text = content.decode("utf-16" if content.startswith(_UTF_16) else "utf-8-sig")
         named = (line.partition("=") for line in text.splitlines())
         found = [value.strip() for name, sign, value in named if sign and _EXPORT.sub("", name.strip()) == variable]

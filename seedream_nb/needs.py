@@ -31,7 +31,7 @@ _REMEDY = {
 }
 
 
-IN_PIECES = (
+SPLIT_MODULES = (
     "urllib.request", "http.cookiejar", "idna", "h11", "anyio", "anyio.lowlevel", "anyio._core._tasks",
     "anyio._core._typedattr", "anyio.abc", "anyio.streams.stapled", "anyio.streams.tls", "anyio._core._sockets",
     "anyio.streams.memory", "click", "pygments.lexers", "PIL.ExifTags", "PIL.TiffTags", "PIL.ImageFile",
@@ -41,7 +41,7 @@ IN_PIECES = (
     "seedream_nb.service", "seedream_nb.storage.history", "seedream_nb.jobs.job",
 )  # fmt: skip
 """Parts of what follows that would take long in one piece, where they are, each before what imports it."""
-ON_THE_WAY = (
+REQUEST_MODULES = (
     # A host's name is spelled by these two when it is first looked up.
     "encodings.idna",
     "stringprep",
@@ -61,11 +61,11 @@ ON_THE_WAY = (
     "seedream_nb.view",
 )
 """What a request needs from its beginning to its end, and what its pictures are shown with."""
-WHERE_THERE_ARE = ("PIL.ImageCms", "PIL.ImageDraw", "PIL.ImageFont", "sniffio")
+OPTIONAL_MODULES = ("PIL.ImageCms", "PIL.ImageDraw", "PIL.ImageFont", "sniffio")
 """What it uses and could do without."""
-IN_A_KERNEL = ("seedream_nb.session", "seedream_nb.notebook.output")
+KERNEL_MODULES = ("seedream_nb.session", "seedream_nb.notebook.output")
 """What a cell needs beside these."""
-IN_THE_SANDBOX = ("PIL.ImageDraw", "PIL.ImageFont", "seedream_nb.sandbox.app", "seedream_nb.sandbox.painter")
+SANDBOX_MODULES = ("PIL.ImageDraw", "PIL.ImageFont", "seedream_nb.sandbox.app", "seedream_nb.sandbox.painter")
 
 LIBRARIES = {
     "PIL": "pillow", "anyio": "anyio", "certifi": "certifi", "h11": "h11", "httpcore": "httpcore", "httpx": "httpx",
@@ -98,7 +98,7 @@ class _Imports:
         self.begin: Callable[[], None] = lambda: None
         """Called before the first of them: sees to it that forks wait."""
         self._has_begun = False
-        self.begin_anew()
+        self.reset_after_fork()
 
     @contextlib.contextmanager
     def going_on(self) -> Iterator[None]:
@@ -110,15 +110,15 @@ class _Imports:
             yield
 
     def before_fork(self) -> None:
-        """Wait until nothing is being imported, and let nothing be until `go_on`."""
+        """Wait until nothing is being imported, and let nothing be until `resume`."""
         self._held.append(self._lock.acquire(timeout=_FORK_SECONDS))
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         """Go on in the parent."""
         if self._held.pop():
             self._lock.release()
 
-    def begin_anew(self) -> None:
+    def reset_after_fork(self) -> None:
         """Go on in the child."""
         self._lock = threading.RLock()
         self._held = []  # type: list[bool]
@@ -145,14 +145,14 @@ def need(name: str, version: str | None = None) -> None:
         raise TooOldError(f"seedream_nb needs {_told(name, found)}")
 
 
-def lacks(name: str) -> str:
+def too_old_notice(name: str) -> str:
     """Return the sentence if a library that is here is too old for the panel; cells do without. Imports nothing.
 
     The version is read from the name of the folder that an installer writes beside a library. Where there is none, the
     panel finds out.
     """
     try:
-        newest = max(_written(name), key=_numbers, default="")
+        newest = max(_installed_versions(name), key=_numbers, default="")
     except Exception:  # noqa: BLE001 - whatever is odd about how it was installed, loading goes on
         return ""
     return f"The Seedream panel needs {_told(name, newest)}" if () < _numbers(newest) < MIN[name] else ""
@@ -165,17 +165,17 @@ def load(*, sandbox: bool) -> None:
         Exception: something is broken, or in disguise: whatever its import raises. See `broken`.
     """
     with imports.going_on():
-        for name in (*ON_THE_WAY, *(IN_THE_SANDBOX if sandbox else ())):
+        for name in (*REQUEST_MODULES, *(SANDBOX_MODULES if sandbox else ())):
             importlib.import_module(name)
-        for name in WHERE_THERE_ARE:
+        for name in OPTIONAL_MODULES:
             with contextlib.suppress(Exception):  # those who use it do without, or say so
                 importlib.import_module(name)
-        found = disguised()
+        found = shadowing_files()
         if found:
             raise ImportError(name=found[0][0])
 
 
-class Ahead:
+class Preloader:
     """Imports between cells what the first request will need, one module at a time and none while a cell runs.
 
     What can't be imported is left for the request, which says so.
@@ -183,7 +183,7 @@ class Ahead:
 
     def __init__(self) -> None:
         """Begin with the end of a cell."""
-        self._left = [*IN_PIECES, *ON_THE_WAY, *WHERE_THERE_ARE, *IN_A_KERNEL]
+        self._left = [*SPLIT_MODULES, *REQUEST_MODULES, *OPTIONAL_MODULES, *KERNEL_MODULES]
         self._running = 0
         self._next: asyncio.TimerHandle | None = None
 
@@ -193,7 +193,7 @@ class Ahead:
         if self._next is not None:
             self._next.cancel()
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         """Go on as soon as the kernel is idle: now that a cell has ended."""
         self._running = max(0, self._running - 1)
         self._in(_IDLE_SECONDS, self._begin)
@@ -212,7 +212,7 @@ class Ahead:
 
     def _begin(self) -> None:
         """Go on unless a file of the notebook's folder would be run: that is told by the first request."""
-        if not self._running and not disguised(to_come=True, among=_WELCOME.split()):
+        if not self._running and not shadowing_files(to_come=True, among=_WELCOME.split()):
             self._import()
 
     def _import(self) -> None:
@@ -224,7 +224,7 @@ class Ahead:
         self._in(_PAUSE_SECONDS, self._import)
 
 
-def disguised(*, to_come: bool = False, among: Iterable[str] = ()) -> list[tuple[str, str]]:
+def shadowing_files(*, to_come: bool = False, among: Iterable[str] = ()) -> list[tuple[str, str]]:
     """Return the files in folders where people write that Python takes for a library, or for a part of its own.
 
     Args:
@@ -239,13 +239,13 @@ def disguised(*, to_come: bool = False, among: Iterable[str] = ()) -> list[tuple
     found = []
     for name in sorted({*_PYTHONS_OWN.split(), *LIBRARIES, *among} - {"seedream_nb"}):
         module = sys.modules.get(name)
-        origin = _origin(name) if module is None and to_come else getattr(module, "__file__", None)
-        if origin is not None and _is_strays(Path(os.path.realpath(origin)), name, places):
+        origin = _import_path(name) if module is None and to_come else getattr(module, "__file__", None)
+        if origin is not None and _is_shadowing(Path(os.path.realpath(origin)), name, places):
             found.append((name, str(origin)))
     return found
 
 
-def _origin(name: str) -> str | None:
+def _import_path(name: str) -> str | None:
     """Return the file that an import of this name would take."""
     try:
         found = importlib.util.find_spec(name)
@@ -254,7 +254,7 @@ def _origin(name: str) -> str | None:
     return None if found is None else found.origin
 
 
-def _is_strays(path: Path, name: str, places: set[str]) -> bool:
+def _is_shadowing(path: Path, name: str, places: set[str]) -> bool:
     """Return whether a module lies in one of the folders, and was not put there by an installer."""
     if path.stem != "__init__":
         return str(path.parent) in places
@@ -262,14 +262,14 @@ def _is_strays(path: Path, name: str, places: set[str]) -> bool:
     return str(folder) in places and not any(folder.glob(f"{LIBRARIES.get(name, name)}-*.dist-info"))
 
 
-def is_of_pillow(error: BaseException) -> bool:
+def is_pillow_broken(error: BaseException) -> bool:
     """Return whether an error is an import that failed because Pillow can't be used."""
     return isinstance(error, ImportError) and _library(error) == "PIL"
 
 
-def broken(error: BaseException) -> tuple[str, str]:
+def explain_broken(error: BaseException) -> tuple[str, str]:
     """Return in a sentence why something that a request needs can't be used, and in another what to do about it."""
-    in_the_way = disguised(to_come=True)
+    in_the_way = shadowing_files(to_come=True)
     if in_the_way:
         name, path = in_the_way[0]
         whose = f"the library {name}" if name in LIBRARIES else f"Python's own {name}"
@@ -294,7 +294,7 @@ def _library(error: BaseException) -> str:
     return others[0] if others else "seedream_nb"
 
 
-def exchanged() -> list[tuple[str, str, str]]:
+def changed_versions() -> list[tuple[str, str, str]]:
     """Return the libraries of which another version is installed now than was loaded: name, loaded, installed."""
     from importlib import metadata
 
@@ -310,7 +310,7 @@ def exchanged() -> list[tuple[str, str, str]]:
     return found
 
 
-def _written(name: str) -> list[str]:
+def _installed_versions(name: str) -> list[str]:
     library = importlib.util.find_spec(name)
     if library is None or library.origin is None:
         return []

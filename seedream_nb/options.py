@@ -9,7 +9,7 @@ from collections.abc import Mapping  # noqa: TC003 - as above
 from dataclasses import dataclass, field, make_dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypedDict, TypeVar, cast, get_args, get_type_hints
 
-from seedream_nb.errors import Problem, RequestError, UnknownOptionError, did_you_mean, nearest, plain, shown
+from seedream_nb.errors import Problem, RequestError, UnknownOptionError, describe_value, did_you_mean, nearest, plain
 from seedream_nb.scope import scalar
 from seedream_nb.service import DEFAULT
 from seedream_nb.sizes import either, pixel_range
@@ -21,7 +21,7 @@ _Function = TypeVar("_Function", bound="Callable[..., Any]")
 
 _MODEL = DEFAULT.model
 """Whose limits and sizes the help tells; those of another hold where a request is for that."""
-_TIERS, _MAX, _REFERENCES = either(_MODEL.tiers), _MODEL.max_images, _MODEL.references.most
+_TIERS, _MAX, _REFERENCES = either(_MODEL.tiers), _MODEL.max_images, _MODEL.references.max_count
 
 SEQUENTIAL = ("auto", "disabled")
 
@@ -70,7 +70,7 @@ class Option:
 
     def problems(self, value: object, *, name: str = "", found: str = "") -> Iterator[Problem]:
         """Yield what is wrong with a value by itself; `name` and `found` tell it as it was written elsewhere."""
-        told = f"{name or self.name}: found {found or shown(value)}"
+        told = f"{name or self.name}: found {found or describe_value(value)}"
         if self.kind == "switch" and not isinstance(value, bool):
             yield Problem(f"{told}; write True or False.")
         elif self.kind == "text" and not isinstance(value, str):
@@ -272,7 +272,7 @@ def read_flag(name: str, value: object) -> bool:
     own = scalar(value)
     if own is None or (isinstance(own, int | float) and own in {0, 1}):
         return bool(own)
-    raise RequestError(f"{name}: found {shown(value)}; write True or False.")
+    raise RequestError(f"{name}: found {describe_value(value)}; write True or False.")
 
 
 def many_digits(number: int) -> str:

@@ -39,7 +39,7 @@ class CurrentSession:
 HERE = CurrentSession()
 
 
-def for_elsewhere(fields: Mapping[str, Any]) -> dict[str, Any]:
+def picklable_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of a result as they go into a pickle: where it comes to, it asks the session there."""
     return {**fields, "verbs": HERE}
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from seedream_nb.errors import plain
-from seedream_nb.files import open_ordinary
+from seedream_nb.files import open_regular
 from seedream_nb.references.load import open_picture
 from seedream_nb.service import DEFAULT
 from seedream_nb.storage.structure import opened
@@ -104,7 +104,7 @@ def cheap_preview(source: Path | bytes | Image.Image, side: int) -> bytes | None
         if isinstance(source, Image.Image):
             step = max(1, max(source.size) // (2 * side))
             return _encoded_at(side, _small(_scalable(source).reduce(step), side))
-        with BytesIO(source) if isinstance(source, bytes) else open_ordinary(source) as file:
+        with BytesIO(source) if isinstance(source, bytes) else open_regular(source) as file:
             image = open_picture(file)
             if image.width * image.height > CHEAP_PIXELS and image.format not in _REDUCIBLE:
                 return None
@@ -117,7 +117,7 @@ def _preview(path: Path, _changed: int, side: int) -> bytes:
     from PIL import Image
 
     opening = partial(Image.open, formats=("JPEG", "PNG", "WEBP"))
-    with open_ordinary(path) as file, _damage_told(path.name), opened(file, opening) as image:
+    with open_regular(path) as file, _damage_told(path.name), opened(file, opening) as image:
         return _encoded_at(side, _decoded(image, file, side))
 
 

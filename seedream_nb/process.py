@@ -78,8 +78,8 @@ class Process:
 
     def _let_go(self) -> None:
         for session in self._held:
-            session.background.go_on()
-        imports.go_on()
+            session.background.resume()
+        imports.resume()
         self._forking.release()
 
     def before_fork(self) -> None:
@@ -92,22 +92,22 @@ class Process:
         for tally in self._tallies:
             tally.before_fork()
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         """Go on in the parent."""
         for tally in self._tallies:
-            tally.go_on()
+            tally.resume()
 
-    def begin_anew(self) -> None:
+    def reset_after_fork(self) -> None:
         """Begin in the child."""
         self.lock, self._forking = threading.RLock(), threading.RLock()
-        imports.begin_anew()
+        imports.reset_after_fork()
         for session in _sessions():
-            session.begin_anew()
+            session.reset_after_fork()
         for room in ("seedream_nb.storage.journal", "seedream_nb.storage.index"):
             if room in sys.modules:
-                sys.modules[room].begin_anew()
+                sys.modules[room].reset_after_fork()
         for tally in self._tallies:
-            tally.after_fork()
+            tally.reset_after_fork()
 
     def _look(self) -> None:
         self.home = os.environ.get("SEEDREAM_HOME", "")
@@ -123,4 +123,6 @@ PROCESS = Process()
 imports.begin = PROCESS.stand_still
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=PROCESS.before_fork, after_in_parent=PROCESS.go_on, after_in_child=PROCESS.begin_anew)
+    os.register_at_fork(
+        before=PROCESS.before_fork, after_in_parent=PROCESS.resume, after_in_child=PROCESS.reset_after_fork
+    )

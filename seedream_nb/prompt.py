@@ -13,7 +13,7 @@ from functools import partial
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Protocol
 
-from seedream_nb.errors import Problem, did_you_mean, plain, refused
+from seedream_nb.errors import Problem, did_you_mean, plain, request_error
 from seedream_nb.references.foreign import said
 from seedream_nb.unmeant import is_path, reads_as_object, unmeant
 from seedream_nb.wording import ImageNumber, pieces, said_in
@@ -291,7 +291,7 @@ def expanded(template: str, scope: Scope, pictures: Pictures | None = None, *, m
         if len(problems) == _MAX_PROBLEMS:  # for each the nearest name is looked for
             break
     if problems:
-        raise refused(problems)
+        raise request_error(problems)
     texts = pieces(found)
     ends = list(accumulate(map(len, texts)))
     typed = tuple(

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Self, cast
 
-from seedream_nb.errors import Problem, RequestError, refused, shown, whole_text
+from seedream_nb.errors import Problem, RequestError, describe_value, request_error, without_surrogates
 from seedream_nb.options import SENT, SentOptions, many_digits
 from seedream_nb.scope import scalar
 from seedream_nb.service import DEFAULT, SEEDREAM_4_0, Model, model_named
@@ -81,17 +81,17 @@ class Reference:
             # Else a journal from elsewhere could put code, or a path of this machine, into the cell of `code`.
             if not _ADDRESS.fullmatch(str(url)) or _HALF.search(str(url)):
                 raise TypeError("a reference's address is none")
-            return cls(name=_told(record.get("name")) or "", url=str(url))
+            return cls(name=_text(record.get("name")) or "", url=str(url))
         kept = _KEPT_FILE.fullmatch(str(record.get("file") or ""))
-        original = _told(record.get("sha256"))
+        original = _text(record.get("sha256"))
         return cls(
-            name=_told(record.get("name")) or "",
+            name=_text(record.get("name")) or "",
             sha256=kept[1] if kept else original,
             original=original,
-            media_type=_told(record.get("media_type")),
-            width=_counted(record.get("width")),
-            height=_counted(record.get("height")),
-            size_bytes=_counted(record.get("size_bytes")),
+            media_type=_text(record.get("media_type")),
+            width=_positive_int(record.get("width")),
+            height=_positive_int(record.get("height")),
+            size_bytes=_positive_int(record.get("size_bytes")),
             source=home / kept[0] if kept else None,
         )
 
@@ -121,17 +121,17 @@ class ImageRequest(SentOptions, _Words):
             RequestError: with every rule that is broken.
         """
         if problems := [*_problems_of(vars(self)), *_in_size(self.size, self.model)]:
-            raise refused(problems)
+            raise request_error(problems)
 
     @property
-    def most(self) -> int:
+    def max_pictures(self) -> int:
         """How many pictures may come at most."""
         return self.max_images or 1
 
     @property
     def fingerprint(self) -> str:
         """What requests share exactly when they ask for the same: same fields, same reference pictures."""
-        told = {**self._told(), "images": [reference.identity for reference in self.images]}
+        told = {**self._recorded_fields(), "images": [reference.identity for reference in self.images]}
         text = json.dumps(told, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -143,7 +143,7 @@ class ImageRequest(SentOptions, _Words):
         """
         files = [*kept, *[None] * len(self.images)]
         images = [reference.to_record(file) for reference, file in zip(self.images, files, strict=False)]
-        return {**self._told(), "images": images}
+        return {**self._recorded_fields(), "images": images}
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any], home: Path) -> Self:
@@ -160,7 +160,7 @@ class ImageRequest(SentOptions, _Words):
         except (AttributeError, LookupError, TypeError) as error:
             raise RequestError(f"The journal's record of this request is damaged ({error!r}).") from error
 
-    def _told(self) -> dict[str, Any]:
+    def _recorded_fields(self) -> dict[str, Any]:
         """Return the fields that are told: those of the first release, and later ones that are not at their default."""
         values = [(each, getattr(self, each.name)) for each in _recorded(type(self))]
         told = {each.name: value for each, value in values if value != each.default or not each.metadata.get("since")}
@@ -199,7 +199,7 @@ def make_request(
     except Problem as problem:
         found.append(problem)
         spelt = model.default_size
-    pictures = _each_once(cast("Sequence[Reference]", options.get("images", ())))
+    pictures = _distinct(cast("Sequence[Reference]", options.get("images", ())))
     mode = _mode(given["sequential"], given["max_images"])
     fields = {
         **{option.name: option.default if (value := given[option.name]) is None else value for option in SENT},
@@ -211,7 +211,7 @@ def make_request(
     }
     found += _problems_of(fields)
     if found:
-        raise refused(found)
+        raise request_error(found)
     return ImageRequest(**{**fields, "size": spelt}, warnings=tuple(_warnings(fields["prompt"], model)))
 
 
@@ -219,7 +219,7 @@ def _stripped(prompt: Any) -> Any:  # noqa: ANN401 - checked by the rules
     return str(prompt.strip()) if isinstance(prompt, str) else prompt
 
 
-def _each_once(images: Sequence[Reference]) -> tuple[Reference, ...]:
+def _distinct(images: Sequence[Reference]) -> tuple[Reference, ...]:
     """Return the references in order of appearance, the same picture once."""
     first = {reference.identity: reference for reference in reversed(images)}
     return tuple(first[identity] for identity in dict.fromkeys(reference.identity for reference in images))
@@ -228,7 +228,7 @@ def _each_once(images: Sequence[Reference]) -> tuple[Reference, ...]:
 def _max(sequential: object, max_images: object, references: int, model: Model) -> Any:  # noqa: ANN401 - see there
     """Return the `max_images` to send; whole numbers of other libraries become Python's."""
     if max_images is None:
-        return max(model.max_images - references, 1) if _says(sequential, "auto") else None
+        return max(model.max_images - references, 1) if _is_word(sequential, "auto") else None
     if isinstance(max_images, bool):
         return max_images
     try:
@@ -244,10 +244,10 @@ def _mode(sequential: Any, max_images: object) -> Any:  # noqa: ANN401 - checked
 
 def is_series(options: CellOptions) -> bool:
     """Return whether these options ask for a series."""
-    return _says(_mode(scalar(options.get("sequential")), options.get("max_images")), "auto")
+    return _is_word(_mode(scalar(options.get("sequential")), options.get("max_images")), "auto")
 
 
-def _says(value: object, word: str) -> bool:
+def _is_word(value: object, word: str) -> bool:
     """Return whether a value is this word; arrays, asked for equality, answer with an array."""
     return isinstance(value, str) and value == word
 
@@ -257,7 +257,7 @@ def _problems_of(fields: Mapping[str, Any]) -> Iterator[Problem]:
     yield from _in_prompt(fields["prompt"])
     images, model = fields["images"], fields["model"]
     if not isinstance(images, tuple | list) or not all(isinstance(each, Reference) for each in images):
-        yield Problem(f"images: found {shown(images)}; a request has a tuple of references.", reference=True)
+        yield Problem(f"images: found {describe_value(images)}; a request has a tuple of references.", reference=True)
         images = ()
     yield from _in_images(images, model.references)
     yield from _in_series(fields["sequential"], fields["max_images"], len(images), model)
@@ -269,7 +269,7 @@ def _problems_of(fields: Mapping[str, Any]) -> Iterator[Problem]:
 
 def _in_prompt(prompt: object) -> Iterator[Problem]:
     if not isinstance(prompt, str):
-        yield Problem(f"prompt: found {shown(prompt)}; write a text.")
+        yield Problem(f"prompt: found {describe_value(prompt)}; write a text.")
     elif not prompt.strip():
         yield Problem("The prompt is empty: write what the picture should show.")
     elif _HALF.search(prompt):
@@ -277,9 +277,9 @@ def _in_prompt(prompt: object) -> Iterator[Problem]:
 
 
 def _in_images(images: Sequence[Reference], limits: ReferenceLimits) -> Iterator[Problem]:
-    over = len(images) - limits.most
+    over = len(images) - limits.max_count
     if over > 0:
-        told = f"images: found {len(images)} references; the most is {limits.most}. Leave out {over}."
+        told = f"images: found {len(images)} references; the most is {limits.max_count}. Leave out {over}."
         yield Problem(told, reference=True)
 
 
@@ -290,17 +290,21 @@ def _in_size(size: object, model: Model) -> Iterator[Problem]:
         yield problem
     else:
         if spelt is None or spelt != size:
-            yield Problem(f"size: found {shown(size)}; spell it as the service does: {spelt or model.default_size}.")
+            yield Problem(
+                f"size: found {describe_value(size)}; spell it as the service does: {spelt or model.default_size}."
+            )
 
 
 def _in_series(sequential: object, max_images: object, references: int, model: Model) -> Iterator[Problem]:
     if max_images is None:
-        if _says(sequential, "auto"):
+        if _is_word(sequential, "auto"):
             yield Problem(f"max_images: goes with sequential auto; the range is 1 to {model.max_images}.")
     elif not isinstance(max_images, int) or isinstance(max_images, bool):
-        yield Problem(f"max_images: found {shown(max_images)}; write a whole number from 1 to {model.max_images}.")
+        yield Problem(
+            f"max_images: found {describe_value(max_images)}; write a whole number from 1 to {model.max_images}."
+        )
     else:
-        references, disabled = min(references, model.references.most), _says(sequential, "disabled")
+        references, disabled = min(references, model.references.max_count), _is_word(sequential, "disabled")
         yield from _in_count(max_images, references, model.max_images, disabled=disabled)
 
 
@@ -320,12 +324,12 @@ def _in_count(count: int, references: int, most: int, *, disabled: bool) -> Iter
         )
 
 
-def _told(value: object) -> str | None:
+def _text(value: object) -> str | None:
     """Return a text of the journal, which may hold anything: without half characters, which no page can be told."""
-    return whole_text(value) if isinstance(value, str) else None
+    return without_surrogates(value) if isinstance(value, str) else None
 
 
-def _counted(value: object) -> int | None:
+def _positive_int(value: object) -> int | None:
     """Return a number of pixels or bytes of the journal."""
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**53 else None
 

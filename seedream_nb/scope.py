@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from seedream_nb.errors import Problem, RequestError, shortened, shown
+from seedream_nb.errors import Problem, RequestError, describe_value, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -65,9 +65,7 @@ class NamesScope:
 
     def attached(self, name: str) -> bytes:
         """Raise Problem: only a notebook has attachments."""
-        told = (
-            f"attachment:{shortened(name, 60)} is an attachment of a notebook, and this is no notebook; write a path."
-        )
+        told = f"attachment:{shorten(name, 60)} is an attachment of a notebook, and this is no notebook; write a path."
         raise Problem(told, reference=True)
 
 
@@ -97,8 +95,12 @@ def _named(values: Any) -> dict[str, object]:  # noqa: ANN401 - whatever a perso
     except Exception:  # noqa: BLE001 - it is somebody's own class
         named = None
     if named is None:
-        raise RequestError(f'values: found {shown(values)}; write a dictionary, such as values={{"style": "ink"}}.')
+        raise RequestError(
+            f'values: found {describe_value(values)}; write a dictionary, such as values={{"style": "ink"}}.'
+        )
     for name in named:
         if not isinstance(name, str):
-            raise RequestError(f"values: found the name {shown(name)}; a name is a text, as it stands in the prompt.")
+            raise RequestError(
+                f"values: found the name {describe_value(name)}; a name is a text, as it stands in the prompt."
+            )
     return named

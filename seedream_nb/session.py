@@ -221,13 +221,13 @@ class Session(NotPicklable):
 
                 try_pillow()
         except Exception as error:
-            told, remedy = needs.broken(error)
+            told, remedy = needs.explain_broken(error)
             raise SettingsError(told, hint=f"{NOTHING_SENT} {remedy}") from error
         self._ready.add(service.is_free)
 
     def rehearsed(self, request: ImageRequest) -> ImageRequest:
         """Return a request that will only be shown: what would keep it from being sent is among its warnings."""
-        trouble = self.budget.trouble_with(request, self.price(self.service))
+        trouble = self.budget.refusal_of(request, self.price(self.service))
         told = [f"It would be refused. {trouble.message}", *trouble.lines()[1:]] if trouble else []
         return replace(request, warnings=(*request.warnings, *told))
 
@@ -333,11 +333,11 @@ class Session(NotPicklable):
         self.background.stop()
         self._homes.close()
 
-    def begin_anew(self) -> None:
+    def reset_after_fork(self) -> None:
         """Begin anew in a forked child, with the same settings: requests that were begun in the parent go on there."""
         self._lock = threading.RLock()
         for part in (self.background, self.jobs, self._clients, self._homes):
-            part.begin_anew()
+            part.reset_after_fork()
 
     # -- what generations ask of their session (generation.Verbs) -------------------------------------
 

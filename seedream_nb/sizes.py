@@ -6,7 +6,7 @@ import math
 import re
 from typing import TYPE_CHECKING
 
-from seedream_nb.errors import Problem, did_you_mean, nearest, plain, shown
+from seedream_nb.errors import Problem, describe_value, did_you_mean, nearest, plain
 from seedream_nb.service import DEFAULT
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def _example(model: Model) -> str:
 
 def _expect_text(name: str, value: object, example: str) -> None:
     if value is not None and not isinstance(value, str):
-        raise Problem(f'{name}: found {shown(value)}; write a text such as "{example}".')
+        raise Problem(f'{name}: found {describe_value(value)}; write a text such as "{example}".')
 
 
 def _of_table(size: str, model: Model) -> str | None:

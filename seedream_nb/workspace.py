@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seedream_nb.errors import SettingsError, WrongOptionError, shown
+from seedream_nb.errors import SettingsError, WrongOptionError, describe_value
 from seedream_nb.settings import user_folder
 from seedream_nb.storage.history import History, Usage
 from seedream_nb.storage.journal import catch_up, unwritten
@@ -51,10 +51,10 @@ class Workspaces:
         self._used: set[Path] = set()
         self._notice: str | None = None
         self._left: Workspace | None = None
-        self.begin_anew()
+        self.reset_after_fork()
         self._find_earlier_fallback()
 
-    def begin_anew(self) -> None:
+    def reset_after_fork(self) -> None:
         """Let go, in a forked child, of a lock that another thread of the parent may have held."""
         self._lock = threading.RLock()
 
@@ -169,7 +169,7 @@ def writable_folder(written: str | os.PathLike[str]) -> Path:
     except Exception:  # noqa: BLE001 - it is somebody's own class
         path = None
     if not isinstance(path, str):
-        raise WrongOptionError(f"save: found {shown(written)}; write the path of a folder.")
+        raise WrongOptionError(f"save: found {describe_value(written)}; write the path of a folder.")
     try:
         folder = Path(path).expanduser().absolute()
         folder.mkdir(parents=True, exist_ok=True)
@@ -195,8 +195,12 @@ def need_room(store: Store, request: ImageRequest, others: Sequence[Job], copies
     Raises:
         SettingsError: how much room there is, and how much is needed.
     """
-    pictures = request.most + sum(each.request.most for each in others)
-    copied = 0 if copies is None else request.most + sum(each.request.most for each in others if each.save == copies)
+    pictures = request.max_pictures + sum(each.request.max_pictures for each in others)
+    copied = (
+        0
+        if copies is None
+        else request.max_pictures + sum(each.request.max_pictures for each in others if each.save == copies)
+    )
     if copies is None or _share_a_disk(store.home, copies):
         return store.need_room(pictures + copied)
     store.need_room(pictures)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]
 
 INSTALLED = "the ipykernel installed"
-LAST = needs.IN_A_KERNEL[-1]
+LAST = needs.KERNEL_MODULES[-1]
 WATCH = f"""
 import importlib.abc, pathlib, sys, time
 
@@ -169,7 +169,11 @@ asyncio.run(main())
 
 @pytest.mark.parametrize(
     "name",
-    [name for name in (*needs.IN_PIECES, *needs.ON_THE_WAY, *needs.IN_A_KERNEL) if name.startswith("seedream_nb")],
+    [
+        name
+        for name in (*needs.SPLIT_MODULES, *needs.REQUEST_MODULES, *needs.KERNEL_MODULES)
+        if name.startswith("seedream_nb")
+    ],
 )
 def test_each_module_of_ours_that_is_named_exists(name: str) -> None:
     """A list that names what was moved would import the rest in one long step."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from seedream_nb.hosts import KEY_SET, KEY_USED, VARIABLES, on_binder
+from seedream_nb.hosts import KEY_FOUND_ON_BINDER, KEY_USED_ON_BINDER, VARIABLES, on_binder
 from seedream_nb.keys import Login
 from seedream_nb.service import DEFAULT
 from seedream_nb.service.endpoint import find_endpoint
@@ -81,8 +81,8 @@ def made(session: Session, prompt: str) -> Any:  # noqa: ANN401 - a generation
 
 def test_a_key_that_is_used_there_is_told_once(with_a_key: Session) -> None:
     """Below the first result stands that the key should be deleted, below the second no more."""
-    assert KEY_USED in made(with_a_key, "a fox").warnings
-    assert KEY_USED not in made(with_a_key, "two foxes").warnings
+    assert KEY_USED_ON_BINDER in made(with_a_key, "a fox").warnings
+    assert KEY_USED_ON_BINDER not in made(with_a_key, "two foxes").warnings
 
 
 @pytest.mark.parametrize("place", ["configured", "environment"])
@@ -94,7 +94,7 @@ def test_a_key_that_is_only_there_is_told_too(tmp_path: Path, place: str) -> Non
         settings.change(api_key="sk_test")
     endpoint = find_endpoint(settings, login=Login(tmp_path / "user"), environ=environ)
     assert (endpoint.service.name, endpoint.found) == ("sandbox", None)
-    assert endpoint.notices == (KEY_SET,)
+    assert endpoint.notices == (KEY_FOUND_ON_BINDER,)
 
 
 @pytest.mark.parametrize(

@@ -190,10 +190,10 @@ def test_what_would_be_refused_can_be_known_before() -> None:
     budget = Budget(limit=0.10, price=0.03)
     with pytest.raises(BudgetError) as refused:
         budget.reserve(FOUR)
-    foreseen = budget.trouble_with(FOUR)
+    foreseen = budget.refusal_of(FOUR)
     assert foreseen is not None
     assert foreseen.lines() == refused.value.lines()
-    assert budget.trouble_with(ONE) is None
+    assert budget.refusal_of(ONE) is None
     assert budget.reserved == 0.0
 
 

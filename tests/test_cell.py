@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seedream_nb.cell import asks_for_help, parse_assignments, read
-from seedream_nb.errors import RequestError, refused
+from seedream_nb.errors import RequestError, request_error
 from seedream_nb.notebook.help import cell_help
 from seedream_nb.options import OPTIONS, CellOptions
 from seedream_nb.request import make_request
@@ -311,4 +311,4 @@ def test_what_is_left_open_is_told_once(line: str) -> None:
 def test_any_line_is_read_or_refused(line: str) -> None:
     """Whatever stands there, the answer is options or at most five lines."""
     _, problems = read(line)
-    assert not problems or 2 <= len(refused(problems).lines()) <= 5
+    assert not problems or 2 <= len(request_error(problems).lines()) <= 5

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from seedream_nb.errors import SettingsError
-from seedream_nb.files import plain_name, read_ordinary
+from seedream_nb.files import name_without_words, read_regular
 from seedream_nb.keys import Login, find_key
 from seedream_nb.preview import preview
 from seedream_nb.storage.history import History
@@ -192,8 +192,8 @@ def test_no_more_is_read_than_asked_for(tmp_path: Path) -> None:
     """A file that is larger than what it can be is an error, not read into memory."""
     (tmp_path / "a").write_bytes(b"x" * 11)
     with pytest.raises(OSError, match="more than 10 bytes"):
-        read_ordinary(tmp_path / "a", 10)
-    assert read_ordinary(tmp_path / "a", 10, start=1) == b"x" * 10
+        read_regular(tmp_path / "a", 10)
+    assert read_regular(tmp_path / "a", 10, start=1) == b"x" * 10
 
 
 @pytest.mark.parametrize(
@@ -202,4 +202,4 @@ def test_no_more_is_read_than_asked_for(tmp_path: Path) -> None:
 )
 def test_plain_names(name: str, plain: str) -> None:
     """A picture's name without its words has its numbers and its kind."""
-    assert plain_name(name) == plain
+    assert name_without_words(name) == plain

@@ -168,7 +168,7 @@ READINGS: dict[str, tuple[Callable[[str], object], tuple[str, ...]]] = {
     "path of an address": (lambda text: written.checked_url("x", f"https://a/{text}"), ("\u0301\u0327", "?", "#")),
     "scheme": (lambda text: written.is_url(f"h{text}"), ("a", ".")),
     "data address": (lambda text: written.content_of("x", f"data:image/png{text}"), (";", ";base64,%41", ",")),
-    "host": (addresses.leads_inside, (".", "0x", "1.")),
+    "host": (addresses.is_private, (".", "0x", "1.")),
     "host of the service": (lambda text: host_of(f"https://a/{text}"), ("a", "?")),
     "reference": (find, ("a.", "a,", "[a,", "*/", "*/../", "**/", "[", "/", "@", "data:", "~", "iVBORw0KGgo")),
     "reference in base64": (lambda text: find(f"iVBORw0KGgo{text}"), ("A", " ")),
@@ -179,7 +179,7 @@ READINGS: dict[str, tuple[Callable[[str], object], tuple[str, ...]]] = {
     "path of Windows": (lambda text: find(f"C:\\{text}"), ("\\", "a\\", "/", "é\\")),
     "what came with a path": (written.tidied, ('"', "\u202a", "\"'`", ' "', "\u201ca")),
     "path in another form": (find, ("é/", "é/../", "é")),
-    "shortened name": (lambda text: errors.shortened(text, 60), ("a/", "\\", "https://", "?")),
+    "shortened name": (lambda text: errors.shorten(text, 60), ("a/", "\\", "https://", "?")),
     "raw photo": (lambda text: load._RAW_STARTS.match(text.encode(errors="replace")), ("II", "MM\0*")),  # noqa: SLF001 - it is handed less
     "file nearest to it": (lambda text: written.nearest_file(PACKAGE / text.replace("\0", "")), ("a",)),
     "marks in braces": (lambda text: list(resolve.marks_as_text(text)), ("{@1}", "{@1", "{@")),

@@ -15,7 +15,7 @@ from types import ModuleType
 
 import pytest
 
-from seedream_nb.needs import MIN, TooOldError, lacks, need
+from seedream_nb.needs import MIN, TooOldError, need, too_old_notice
 from tests.kernel import Kernel
 
 ROOT = Path(__file__).parents[1]
@@ -135,8 +135,8 @@ def test_nothing_is_said_of_one_that_is_new_enough(
     """Nor of one that is not there."""
     monkeypatch.delitem(sys.modules, "ipywidgets", raising=False)
     monkeypatch.syspath_prepend(installed(tmp_path, version))
-    assert lacks("ipywidgets") == ""
-    assert lacks("a_library_that_nobody_has") == ""
+    assert too_old_notice("ipywidgets") == ""
+    assert too_old_notice("a_library_that_nobody_has") == ""
 
 
 def test_nothing_is_said_where_no_version_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,9 +149,9 @@ def test_nothing_is_said_where_no_version_is_written(tmp_path: Path, monkeypatch
         with monkeypatch.context() as patch:
             patch.delitem(sys.modules, "ipywidgets", raising=False)
             patch.syspath_prepend(place)
-            assert lacks("ipywidgets") == ""
+            assert too_old_notice("ipywidgets") == ""
     monkeypatch.setitem(sys.modules, "ipywidgets", ModuleType("ipywidgets"))
-    assert lacks("ipywidgets") == ""
+    assert too_old_notice("ipywidgets") == ""
 
 
 class Forbids(MetaPathFinder):
@@ -166,4 +166,4 @@ def test_nothing_is_said_where_nobody_may_look(monkeypatch: pytest.MonkeyPatch) 
     """Loading goes on."""
     monkeypatch.delitem(sys.modules, "ipywidgets", raising=False)
     monkeypatch.setattr(sys, "meta_path", [Forbids()])
-    assert lacks("ipywidgets") == ""
+    assert too_old_notice("ipywidgets") == ""

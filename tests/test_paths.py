@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedream_nb.errors import Problem, shortened
+from seedream_nb.errors import Problem, shorten
 from seedream_nb.references.resolve import find
 from seedream_nb.scope import EmptyScope
 from tests.pictures import encoded, gradient
@@ -48,13 +48,13 @@ NAMES_SHORTENED = [
 @pytest.mark.parametrize(("name", "short"), NAMES_SHORTENED, ids=[short for _, short in NAMES_SHORTENED])
 def test_a_shortened_name_keeps_its_end(name: str, short: str) -> None:
     """The name of the file and its extension tell most."""
-    assert shortened(name, 30) == short
+    assert shorten(name, 30) == short
 
 
 @given(st.text(max_size=200), st.integers(10, 80))
 def test_a_shortened_name_is_never_longer(name: str, limit: int) -> None:
     """Whatever it is."""
-    assert len(shortened(name, limit)) <= limit
+    assert len(shorten(name, limit)) <= limit
 
 
 AS_PASTED = [

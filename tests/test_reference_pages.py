@@ -276,7 +276,7 @@ def test_series_are_auto_or_disabled() -> None:
     """
     assert sent(make_request("a fox", sequential="auto"))["sequential_image_generation"] == "auto"
     disabled = make_request("a fox", sequential="disabled")
-    assert (sent(disabled)["sequential_image_generation"], disabled.most) == ("disabled", 1)
+    assert (sent(disabled)["sequential_image_generation"], disabled.max_pictures) == ("disabled", 1)
     with pytest.raises(RequestError, match="auto or disabled"):
         make_request("a fox", sequential="on")
 
@@ -306,8 +306,8 @@ def test_range_of_max_images(count: int, fits: bool) -> None:  # noqa: FBT001 - 
 
 def test_references_and_pictures_together() -> None:
     """The page: "Number of input reference images + Number of generated images ≤ 15."."""
-    assert with_references(10, max_images=5).most == 5
-    assert with_references(10, sequential="auto").most == 5
+    assert with_references(10, max_images=5).max_pictures == 5
+    assert with_references(10, sequential="auto").max_pictures == 5
     with pytest.raises(RequestError, match="at most 15"):
         with_references(10, max_images=6)
 

@@ -32,7 +32,7 @@ def test_a_prompt_alone_is_a_request() -> None:
     """The defaults are the service's own, said explicitly."""
     request = make_request("a fox")
     assert (request.prompt, request.size, request.sequential) == ("a fox", "2048x2048", "disabled")
-    assert (request.max_images, request.watermark, request.images, request.most) == (None, True, (), 1)
+    assert (request.max_images, request.watermark, request.images, request.max_pictures) == (None, True, (), 1)
 
 
 def test_white_space_around_the_prompt_goes() -> None:
@@ -59,7 +59,7 @@ def test_series(options: dict[str, Any], references: int, expected: tuple[str, i
     """`max_images` alone means a series; a series without it takes all that the references leave."""
     request = make_request("a fox", images=urls(references), **options)
     assert (request.sequential, request.max_images) == expected
-    assert request.most == (expected[1] or 1)
+    assert request.max_pictures == (expected[1] or 1)
 
 
 WRONG = [

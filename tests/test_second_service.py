@@ -33,7 +33,7 @@ TABLE = """
 from types import MappingProxyType
 from dataclasses import replace
 from seedream_nb.service import SEEDREAM_4_0, SERVICES, Service
-limits = replace(SEEDREAM_4_0.references, most=2)
+limits = replace(SEEDREAM_4_0.references, max_count=2)
 brush = replace(
     SEEDREAM_4_0, name="brush-1", title="Brush 1", path="/paint", price=0.5, tiers=("2K", "3K"), max_images=4,
     spelling=MappingProxyType({

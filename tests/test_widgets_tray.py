@@ -180,11 +180,11 @@ def test_a_large_png_has_a_thumbnail(tray: Tray) -> None:
 
 def test_an_eleventh_file_is_refused_at_its_first_piece(tray: Tray) -> None:
     """With what to do."""
-    for number in range(DEFAULT.model.references.most):
+    for number in range(DEFAULT.model.references.max_count):
         tray.receive(str(number), f"{number}.png", len(png(100 + number)), 0, png(100 + number))
     with pytest.raises(ReferenceImageError, match=r"more\.png: 10 references are the most"):
         tray.receive("more", "more.png", 10, 0, b"half")
-    assert len(left(tray)) == DEFAULT.model.references.most
+    assert len(left(tray)) == DEFAULT.model.references.max_count
 
 
 # -- pictures that a cell shows ------------------------------------------------------------------------

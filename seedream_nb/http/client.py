@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from seedream_nb.errors import Problem, SeedreamError, shortened
-from seedream_nb.hosts import leads_inside
+from seedream_nb.errors import Problem, SeedreamError, shorten
+from seedream_nb.hosts import is_private
 from seedream_nb.http.connection import (
     NOT_SENT,
     ConnectionFactory,
@@ -185,7 +185,7 @@ class Client:
             DownloadError: it can't be had, and why; what arrived stays in `path`.
         """
         host = self._host if service is None else _host(service)
-        way = PictureSource(lines=self._lines, link=link, inside=self._lines.lead_nowhere or leads_inside(host))
+        way = PictureSource(lines=self._lines, link=link, inside=self._lines.lead_nowhere or is_private(host))
         return await download(way, PartialDownload(path, check=check), patience=self._patience, on_bytes=on_bytes)
 
     async def reach(self) -> int:
@@ -236,9 +236,9 @@ class Clients:
     def __init__(self, *, patience: Timeouts | None = None) -> None:
         """Make none yet; `patience` is how long each waits before it gives up."""
         self._patience = patience
-        self.begin_anew()
+        self.reset_after_fork()
 
-    def begin_anew(self) -> None:
+    def reset_after_fork(self) -> None:
         """Have none, as at first: in a forked child, for the connections are the parent's."""
         self._known: dict[tuple[str, str, Key | None], Client] = {}
         self._lock = threading.RLock()
@@ -283,7 +283,7 @@ class Clients:
             else:
                 return path.read_bytes()
         remedy = "Save the picture, and write its path."
-        raise Problem(f"{shortened(url, _SHOWN)} can't be fetched: {told}. {remedy}", reference=True)
+        raise Problem(f"{shorten(url, _SHOWN)} can't be fetched: {told}. {remedy}", reference=True)
 
     def forget(self) -> list[Client]:
         """Return all clients, to be closed; the next one is made anew."""

@@ -16,8 +16,8 @@ from urllib.parse import urljoin, urlsplit
 import anyio.to_thread
 
 from seedream_nb.errors import DownloadError, SettingsError
-from seedream_nb.files import read_ordinary
-from seedream_nb.hosts import is_link_local, leads_inside
+from seedream_nb.files import read_regular
+from seedream_nb.hosts import is_link_local, is_private
 from seedream_nb.http.connection import PendingConnection, barring, why, without_frames
 from seedream_nb.http.logs import plain_place
 from seedream_nb.http.salvage import arriving
@@ -215,7 +215,7 @@ def rest_of(path: Path) -> Path:
 def _taken_up(path: Path) -> dict[str, Any] | None:
     """Return how to go on from what stands at `path`; it is told once, for what stands there is changed then."""
     try:
-        told = json.loads(read_ordinary(rest_of(path), MAX_REST_BYTES))
+        told = json.loads(read_regular(rest_of(path), MAX_REST_BYTES))
         rest_of(path).unlink()
         whole = path.stat().st_size == told["size"] > 0 and {"total", "etag"} <= told.keys()
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
@@ -392,7 +392,7 @@ def _check_address(link: str, *, inside: bool) -> None:
     if address.scheme not in {"http", "https"} or not host:
         scheme = plain_place(address.scheme, 20)
         raise DownloadError(f"The link is not a web address (http or https) but {scheme or 'nothing'}:.", hint=KEPT)
-    if is_link_local(host) or (not inside and leads_inside(host)):
+    if is_link_local(host) or (not inside and is_private(host)):
         where = plain_place(host, 80)
         raise DownloadError(f"The link leads into a private network ({where}), where the service is not.", hint=KEPT)
 

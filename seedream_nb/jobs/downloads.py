@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from seedream_nb.errors import DownloadError, SeedreamError
-from seedream_nb.files import is_there, read_ordinary
+from seedream_nb.files import is_regular_file, read_regular
 from seedream_nb.http.download import MAX_BYTES, MAX_REST_BYTES, rest_of
 from seedream_nb.jobs.entries import JournalEntry, in_thread
 from seedream_nb.preview import preview, sheet, side_for
@@ -70,8 +70,8 @@ def keep_old_aside(store: Store, *, blot: Callable[[bytes], bytes] = bytes) -> N
 
 def _blotted(part: Path, blot: Callable[[bytes], bytes]) -> bool:
     """Take the key out of what a server sent; return whether it was there, and so nothing to go on from."""
-    content, rest = read_ordinary(part, MAX_BYTES), rest_of(part)
-    told = read_ordinary(rest, MAX_REST_BYTES) if rest.exists() else b""
+    content, rest = read_regular(part, MAX_BYTES), rest_of(part)
+    told = read_regular(rest, MAX_REST_BYTES) if rest.exists() else b""
     kept = blot(content)
     if kept != content:
         write_private(part, kept)
@@ -236,7 +236,7 @@ async def recover(generation: Generation, tools: PipelineContext, *, service: st
     with contextlib.suppress(OSError):  # what can't be written is told picture by picture
         await in_thread(tools.journal.open)
     await in_thread(lambda: keep_old_aside(tools.store, blot=tools.blotted_content))
-    have = {int(picture.mark.rpartition(".")[2]) for picture in generation.images if is_there(picture.path)}
+    have = {int(picture.mark.rpartition(".")[2]) for picture in generation.images if is_regular_file(picture.path)}
     failed = {}
     for place in places(generation.links, generation.prompt, generation.host if generation.host == service else ""):
         if place.index not in have and (reason := await bring(tools, record, place)):

@@ -89,7 +89,7 @@ def status_of(error: SeedreamError | None) -> str:
 
 
 def _where(job: Job) -> str:
-    return messages.BELOW if job.followed else messages.IN_THE_HISTORY
+    return messages.APPEARS_BELOW if job.followed else messages.IN_THE_HISTORY
 
 
 def _said(job: Job, text: str) -> str:

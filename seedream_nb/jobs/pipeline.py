@@ -153,7 +153,7 @@ def paid_before(job: Job, tools: PipelineContext) -> tuple[str, ...]:
     if last is not None and last.status == "unknown":
         return (f"@{last.id} asked for the same and may have been billed too: {SEE_USAGE}",)
     if last is not None and last.status == "partial" and last.cost:
-        brought = f"{len(last.links)} of {last.request.most}"
+        brought = f"{len(last.links)} of {last.request.max_pictures}"
         cost = f"{'at least ' if last.error else ''}{money(last.cost)}"
         return (f"@{last.id} brought {brought} and was billed ({cost}): this was bought anew.",)
     return ()
@@ -268,7 +268,9 @@ async def post(job: Job, tools: PipelineContext, record: JournalEntry, inputs: l
         reply = await answer(job, tools, record, inputs)
         if not is_reply(reply.status):
             raise client.refusal(reply)
-        results = await in_thread(lambda: results_of(reply.content, job.request.most, secret=tools.all_secrets()))
+        results = await in_thread(
+            lambda: results_of(reply.content, job.request.max_pictures, secret=tools.all_secrets())
+        )
     except (OutcomeUnknownError, ReplyError) as error:
         # Taken out at once: the error may be shown, logged and pickled, and what came may echo the key.
         content, error.content = error.content, Unread()
@@ -309,7 +311,7 @@ async def salvage(
     if not content:
         raise error
     error.content = Unread(await keep_reply(tools, record, content))
-    most = job.request.most
+    most = job.request.max_pictures
     results, is_whole = await in_thread(lambda: arrived_results(content, most, secret=tools.all_secrets()))
     if results.links or is_whole:
         await note_results(job, tools, record, results, cut_off=not is_whole)

@@ -34,9 +34,9 @@ class JobQueue:
     def __init__(self, *, lingers: bool) -> None:
         """Hold none yet; `lingers` says whether the process's end waits for all that was sent, or as a kernel can."""
         self._seconds = math.inf if lingers else KERNEL_SECONDS
-        self.begin_anew()
+        self.reset_after_fork()
 
-    def begin_anew(self) -> None:
+    def reset_after_fork(self) -> None:
         """Hold none, as at first: in a forked child, for those of the parent go on there."""
         self._jobs: list[Job] = []
         self._turn: tuple[asyncio.AbstractEventLoop, CapacityLimiter] | None = None

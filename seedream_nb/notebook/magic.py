@@ -11,7 +11,7 @@ from IPython.core.magic import no_var_expand
 
 from seedream_nb.cell import asks_for_help, read
 from seedream_nb.errors import SeedreamError, StoppedError
-from seedream_nb.needs import Ahead, lacks
+from seedream_nb.needs import Preloader, too_old_notice
 from seedream_nb.notebook.complete import Completer
 from seedream_nb.notebook.displayed import DisplayListener
 from seedream_nb.notebook.help import cell_help, verbs_help
@@ -78,7 +78,7 @@ class Magics:
         self._completer = Completer(ip, session)
         self._shown = DisplayListener(ip)
         self._leftover = LeftoverNotice(session)
-        self._ahead = Ahead()
+        self._ahead = Preloader()
 
     def register(self) -> None:
         """Put the magics in place."""
@@ -91,7 +91,7 @@ class Magics:
         self._shown.listen()
         if in_kernel(self._ip) and os.environ.get(IDLE_IMPORTS, "").strip().lower() not in OFF:
             self._ip.events.register("pre_execute", self._ahead.stop)
-            self._ip.events.register("post_execute", self._ahead.go_on)
+            self._ip.events.register("post_execute", self._ahead.resume)
 
     def withdraw(self) -> None:
         """Put back what was there before."""
@@ -105,7 +105,7 @@ class Magics:
         self._completer.withdraw()
         self._shown.leave()
         self._ahead.give_up()
-        for event, call in (("pre_execute", self._ahead.stop), ("post_execute", self._ahead.go_on)):
+        for event, call in (("pre_execute", self._ahead.stop), ("post_execute", self._ahead.resume)):
             with contextlib.suppress(ValueError):  # it was switched off, or somebody has cleared them
                 self._ip.events.unregister(event, call)
 
@@ -191,7 +191,7 @@ def load(ip: InteractiveShell, session: Callable[[], Session]) -> None:
         magics = Magics(ip, session)
         magics.register()
         setattr(ip, _ATTRIBUTE, magics)
-        for told in filter(None, map(lacks, ("ipywidgets", "anywidget"))) if in_kernel(ip) else ():
+        for told in filter(None, map(too_old_notice, ("ipywidgets", "anywidget"))) if in_kernel(ip) else ():
             print(told)
 
 

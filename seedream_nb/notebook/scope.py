@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seedream_nb.errors import Problem, SeedreamError, SettingsError, did_you_mean, shortened
+from seedream_nb.errors import Problem, SeedreamError, SettingsError, did_you_mean, shorten
 from seedream_nb.process import PROCESS
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def attached(name: str, notebook: Path | None) -> bytes:
     if notebook is None:
         raise _wrong(name, f"this program does not tell which file the notebook is, or it was never saved. {_REMEDY}")
     known = _attachments(name, notebook)
-    where = shortened(notebook.name, _SHOWN)
+    where = shorten(notebook.name, _SHOWN)
     found = {content for key, content in known if key == name}
     if not found:
         guess = did_you_mean(name, {key for key, _ in known})
@@ -54,7 +54,7 @@ def attached(name: str, notebook: Path | None) -> bytes:
 
 def _attachments(name: str, notebook: Path) -> list[tuple[str, str]]:
     """Return the attachments of all cells, each with its name, in base64."""
-    where = shortened(notebook.name, _SHOWN)
+    where = shorten(notebook.name, _SHOWN)
     try:
         if notebook.stat().st_size > MAX_BYTES:
             raise _wrong(name, f"{where} is too large to look for it ({MAX_BYTES // 1_000_000} MB). {_REMEDY}")
@@ -73,7 +73,7 @@ def _attachments(name: str, notebook: Path) -> list[tuple[str, str]]:
 
 
 def _wrong(name: str, told: str) -> Problem:
-    return Problem(f"attachment:{shortened(name, _SHOWN)}: {told}", reference=True)
+    return Problem(f"attachment:{shorten(name, _SHOWN)}: {told}", reference=True)
 
 
 _PUT_THERE = frozenset({"In", "Out", "exit", "quit", "get_ipython", "open"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 
-from seedream_nb.errors import whole_text
+from seedream_nb.errors import without_surrogates
 
 WIDTH, COLUMN = 88, 17
 NARROW = 40
@@ -36,7 +36,7 @@ def lines_of(name: str, text: str, column: int = COLUMN, width: int = WIDTH) -> 
 
 
 def _wrapped(text: str, width: int, first: str = "", others: str = "") -> list[str]:
-    whole = _COMMAND.sub(lambda command: command[0].replace(" ", _KEPT), whole_text(text))
+    whole = _COMMAND.sub(lambda command: command[0].replace(" ", _KEPT), without_surrogates(text))
     lines = textwrap.wrap(
         whole, width, initial_indent=first, subsequent_indent=others, break_long_words=False, break_on_hyphens=False
     )

@@ -242,7 +242,7 @@ def _items(name: str, value: Any) -> list[object]:  # noqa: ANN401 - what has it
         items = value.tolist()
         return items if isinstance(items, list) else [items]
     if isinstance(value, Iterator):
-        most = max(model.references.most for service in SERVICES.values() for model in service.models)
+        most = max(model.references.max_count for service in SERVICES.values() for model in service.models)
         return _at_most(name, value, most, f"gives more than {most} pictures; take fewer.")
     return _at_most(name, iter(value), _MAX_ITEMS, f"has more than {_MAX_ITEMS} items; hand over fewer.")
 

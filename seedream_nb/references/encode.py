@@ -16,8 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from seedream_nb.errors import ReferenceImageError, shortened
-from seedream_nb.files import open_ordinary
+from seedream_nb.errors import ReferenceImageError, shorten
+from seedream_nb.files import open_regular
 from seedream_nb.references.limits import MAX_BYTES, MAX_PIXELS, MAX_RATIO, SHOWN, told_dim
 from seedream_nb.references.load import (
     ANIMATED,
@@ -326,7 +326,7 @@ def _threads(_process: int) -> ThreadPoolExecutor:
 
 
 def _fit(reference: Reference, inputs: Path) -> Input:
-    name = shortened(reference.name, SHOWN)
+    name = shorten(reference.name, SHOWN)
     try:
         if isinstance(reference.source, Path | bytes):
             with _stream(reference.source) as stream:
@@ -343,7 +343,7 @@ def _fit(reference: Reference, inputs: Path) -> Input:
 
 @contextlib.contextmanager
 def _stream(source: Path | bytes) -> Iterator[BinaryIO]:
-    with open_ordinary(source) if isinstance(source, Path) else io.BytesIO(source) as stream:
+    with open_regular(source) if isinstance(source, Path) else io.BytesIO(source) as stream:
         yield stream
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from seedream_nb.errors import Problem, SeedreamError, SettingsError, plain
-from seedream_nb.needs import broken, is_of_pillow
+from seedream_nb.needs import explain_broken, is_pillow_broken
 from seedream_nb.references.limits import wrong
 
 if TYPE_CHECKING:
@@ -52,8 +52,8 @@ def guarded(name: str, remedy: str = "Save it as a picture, and hand over that f
     except (Problem, SeedreamError, KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException as error:  # a panic of Rust and SystemExit are no Exception
-        if is_of_pillow(error):
-            told, remedy = broken(error)
+        if is_pillow_broken(error):
+            told, remedy = explain_broken(error)
             raise SettingsError(told, hint=f"Nothing was sent, nothing was billed. {remedy}") from error
         raise wrong(name, f"can't be read: {said(error)}. {remedy}") from error
 

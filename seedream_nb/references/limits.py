@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from seedream_nb.errors import Problem, shortened
+from seedream_nb.errors import Problem, shorten
 from seedream_nb.service import DEFAULT
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def told_dim(brightest: int | None, remedy: str) -> str:
 
 def wrong(name: str, told: str) -> Problem:
     """Return the problem with the reference of this name."""
-    return Problem(f"{shortened(name, SHOWN)} {told}", reference=True)
+    return Problem(f"{shorten(name, SHOWN)} {told}", reference=True)
 
 
 def check_shape(name: str, width: int, height: int) -> None:
@@ -47,7 +47,7 @@ def check_shape(name: str, width: int, height: int) -> None:
     """
     told = [*_breaches(width, height)]
     if told:
-        shape = f"{shortened(name, SHOWN)} has {width}x{height} pixels"
+        shape = f"{shorten(name, SHOWN)} has {width}x{height} pixels"
         raise Problem(*(f"{shape}; {each}" for each in told), reference=True)
 
 

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from seedream_nb.errors import Problem, plain, shortened
+from seedream_nb.errors import Problem, plain, shorten
 from seedream_nb.references import tiff
 from seedream_nb.references.foreign import Foreign, guarded
 from seedream_nb.references.limits import SHOWN, check_shape, told_dim, wrong
@@ -291,7 +291,7 @@ def _born_of_file(name: str, path: Path) -> Reference:
             seen = stamp(file)
             return replace(_described(name, file, path), stamp=seen)
     except FileNotFoundError:
-        raise wrong(name, f"was not found in {shortened(str(path.parent), SHOWN)}.{nearest_file(path)}") from None
+        raise wrong(name, f"was not found in {shorten(str(path.parent), SHOWN)}.{nearest_file(path)}") from None
     except (OSError, ValueError) as error:
         if isinstance(error, Problem):
             raise
@@ -345,7 +345,7 @@ def _born_of_pil(name: str, image: Image.Image, remedy: str) -> Reference:
         notes = [*_notes(name, image)]
         copied = _copied(image)
         if dim := told_dim(brightest(copied), remedy):
-            notes.append(f"{shortened(name, SHOWN)}: {dim}")
+            notes.append(f"{shorten(name, SHOWN)}: {dim}")
         sha256 = _digest_of_pil(copied)
     except Exception as error:
         raise wrong(name, f"can't be read ({error}): open it again, or use another copy.") from error
@@ -358,11 +358,11 @@ def _born_of_pil(name: str, image: Image.Image, remedy: str) -> Reference:
 def _notes(name: str, image: Image.Image) -> Iterator[str]:
     """Yield what copying an image leaves out or changes."""
     if image.format in ANIMATED and getattr(image, "is_animated", False):
-        yield f"{shortened(name, SHOWN)}: animated, only the frame that it shows was sent"
+        yield f"{shorten(name, SHOWN)}: animated, only the frame that it shows was sent"
     elif image.format == "TIFF" and getattr(image, "is_animated", False):
-        yield f"{shortened(name, SHOWN)}: has several pages, only the one that it shows was sent"
+        yield f"{shorten(name, SHOWN)}: has several pages, only the one that it shows was sent"
     if _lies(image):
-        yield f"{shortened(name, SHOWN)}: turned upright"
+        yield f"{shorten(name, SHOWN)}: turned upright"
 
 
 def _copied(image: Image.Image) -> Image.Image:

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from seedream_nb.errors import Problem, did_you_mean, plain, shortened, shown
-from seedream_nb.files import is_there
+from seedream_nb.errors import Problem, describe_value, did_you_mean, plain, shorten
+from seedream_nb.files import is_regular_file
 from seedream_nb.references.adapters import Source, is_job, is_meant_as_picture, is_picture, pictures_of, sources_of
 from seedream_nb.references.foreign import guarded
 from seedream_nb.references.limits import wrong
@@ -81,7 +81,7 @@ class Lookups:
     shown: Callable[[str], Sequence[object]] = EmptyScope().shown
     attached: Callable[[str], bytes] = EmptyScope().attached
     fetch: Callable[[str], bytes] | None = None
-    most: int = DEFAULT.model.references.most
+    most: int = DEFAULT.model.references.max_count
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,10 +172,10 @@ def _of_word(word: str, lookups: Lookups, warn: Callable[[str], None]) -> Iterat
     except Problem as problem:
         if not is_file_too:
             raise
-        remedy = f"For the file {shortened(word, _SHOWN)} write ./{word}."
+        remedy = f"For the file {shorten(word, _SHOWN)} write ./{word}."
         raise Problem(*problem.texts, remedy, reference=True) from None
     if is_file_too:
-        warn(f"{shortened(word, _SHOWN)} is the variable, not the file of that name; for the file write ./{word}.")
+        warn(f"{shorten(word, _SHOWN)} is the variable, not the file of that name; for the file write ./{word}.")
     yield from found
 
 
@@ -231,7 +231,7 @@ def _of_mark(mark: str, lookups: Lookups) -> Iterator[Found]:
         raise Problem(*problem.texts, reference=True) from problem
     except LookupError as error:
         raise wrong(mark, f"is not in the history ({error}).") from error
-    gone = [path.name for path in paths if not is_there(path)]
+    gone = [path.name for path in paths if not is_regular_file(path)]
     if gone:
         raise wrong(mark, f"is not on disk any more ({', '.join(gone)}); %seedream recover may bring it back.")
     for path in paths:
@@ -247,8 +247,8 @@ def _of_path(name: str, text: str, lookups: Lookups, tried: str) -> Iterator[Fou
     if not files and "[" in text and _is_search(text):  # in "shots [1]/*.png" they are a name's own
         files = files_matching(text.replace("[", "[[]"), lookups.folder)
     if not files:
-        told = "" if name == text else f"{shortened(name, _SHOWN)}: "
-        short = (plain if _BASE64_PICTURE.match(text) else shortened)(text, _SHOWN)
+        told = "" if name == text else f"{shorten(name, _SHOWN)}: "
+        short = (plain if _BASE64_PICTURE.match(text) else shorten)(text, _SHOWN)
         raise Problem(f"{told}{short} {_why_not(text, lookups, tried)}", reference=True)
     for each in files:
         yield Found(name=each, source=lookups.folder / each)
@@ -275,13 +275,13 @@ def _why_not(text: str, lookups: Lookups, tried: str) -> str:
         return f"is no mark, and no file; {marks}{guess}"
     if glob.has_magic(text):
         endless = f"would be searched for without end: write at most {_MAX_DEEP} `**`, and no `..` after a wildcard."
-        here = shortened(str(lookups.folder), _SHOWN)
+        here = shorten(str(lookups.folder), _SHOWN)
         return f"matches no file in {here}{tried}; see which files there are." if _is_search(text) else endless
     path = placed(text, lookups.folder)
     if not path.is_absolute():
         return "was not found: the folder where this works was removed. Write its whole path, or %cd to another folder."
     remedy = _for_variable(text, lookups.scope) or _for_several(text, lookups) or nearest_file(path) or guess
-    return f"was not found in {shortened(str(path.parent), _SHOWN)}{tried}.{remedy}"
+    return f"was not found in {shorten(str(path.parent), _SHOWN)}{tried}.{remedy}"
 
 
 def _for_variable(text: str, scope: Scope) -> str:
@@ -381,7 +381,7 @@ class Gathering:
             if issubclass(type(value), list | tuple):
                 yield from self._not_pictures(part, value)
             elif not _is_meant(part, value):
-                told = f"is no picture but {shown(value)}, in a list of pictures; take it out."
+                told = f"is no picture but {describe_value(value)}, in a list of pictures; take it out."
                 yield str(wrong(part, told))
             else:
                 try:

@@ -225,7 +225,7 @@ def checked_url(name: str, text: str) -> str:
 
 def leads_inside(url: str) -> bool:
     """Return whether a URL leads, as written, to this machine or network, where the service can't reach it."""
-    return addresses.leads_inside(urlsplit(url).hostname or "")
+    return addresses.is_private(urlsplit(url).hostname or "")
 
 
 def _parts(name: str, text: str) -> SplitResult:

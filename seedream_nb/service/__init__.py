@@ -21,8 +21,8 @@ AUTO = "auto"
 class ReferenceLimits:
     """What a model asks of its reference images."""
 
-    most: int
-    """Of them in one request."""
+    max_count: int
+    """In one request."""
     formats: Mapping[str, str]
     """The media types that are sent as they are, by Pillow's names of their formats."""
     max_bytes: int
@@ -104,7 +104,7 @@ class Service:
 
 
 _GUIDED = ReferenceLimits(
-    most=10, formats=MappingProxyType({"JPEG": "image/jpeg", "MPO": "image/jpeg", "PNG": "image/png"}),
+    max_count=10, formats=MappingProxyType({"JPEG": "image/jpeg", "MPO": "image/jpeg", "PNG": "image/png"}),
     max_bytes=10_000_000, max_pixels=6000 * 6000, min_side=15, max_ratio=3,
 )  # fmt: skip
 

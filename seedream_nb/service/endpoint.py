@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from seedream_nb.errors import SettingsError
-from seedream_nb.hosts import KEY_SET, KEY_USED, no_login
+from seedream_nb.hosts import KEY_FOUND_ON_BINDER, KEY_USED_ON_BINDER, login_refusal
 from seedream_nb.keys import Unseen, find_key, no_key
 from seedream_nb.service import DEFAULT, SANDBOX, SERVICES
 
@@ -45,14 +45,14 @@ def find_endpoint(settings: Settings, *, login: Login, environ: Mapping[str, str
     meant, service = SERVICES.get(settings.get("backend")), settings.service
     if meant is not None and meant.is_free:
         left = settings.on_binder and _has_key(settings, login, environ)
-        return replace(IN_THE_SANDBOX, notices=(KEY_SET,)) if left else IN_THE_SANDBOX
+        return replace(IN_THE_SANDBOX, notices=(KEY_FOUND_ON_BINDER,)) if left else IN_THE_SANDBOX
     found = _key(settings, login, environ, colab=lambda: settings.colab.key(settings.changes, service))
     if found is not None:
-        notices = (KEY_USED,) if settings.on_binder else ()
+        notices = (KEY_USED_ON_BINDER,) if settings.on_binder else ()
         return Endpoint(service=service, base_url=settings.get("base_url"), found=found, notices=notices)
     if meant is None:
         return replace(IN_THE_SANDBOX, notices=settings.colab.why_not(service))
-    raise settings.colab.no_key(service) or (no_login() if settings.on_binder else no_key(service))
+    raise settings.colab.no_key(service) or (login_refusal() if settings.on_binder else no_key(service))
 
 
 def _key(

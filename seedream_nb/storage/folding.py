@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
-from seedream_nb.errors import RequestError, whole_text
+from seedream_nb.errors import RequestError, without_surrogates
 from seedream_nb.request import ImageRequest
 from seedream_nb.service import is_free
 from seedream_nb.storage.generation import Generation
@@ -71,7 +71,7 @@ def fold(records: Iterable[Record], *, home: Path, alive: bool, verbs: Verbs | N
         if picture is not None:  # the latest that can be read
             pictures[index] = picture
     missing = _missing(told, have=set(pictures))
-    lacks_links = told.is_cut_off and len(told.links) < request.most
+    lacks_links = told.is_cut_off and len(told.links) < request.max_pictures
     status = _status(told, have=set(pictures), alive=alive, lacks_links=lacks_links)
     return Generation(
         id=number,
@@ -218,7 +218,7 @@ def _refusal(told: Record) -> str:
     which = f"Picture {picture} of {of}" if isinstance(picture, int) and isinstance(of, int) else "A picture"
     name = f" ({code})" if isinstance(code, int | str) else ""
     said = f": “{words}”" if isinstance(words, str) and words else "."
-    return whole_text(f"{which} was refused by the service, and not billed{name}{said}")
+    return without_surrogates(f"{which} was refused by the service, and not billed{name}{said}")
 
 
 def _missing(told: _Fields, *, have: set[int]) -> dict[int, str]:
@@ -276,7 +276,7 @@ def _moment(text: str) -> datetime:
 
 def _text(value: object) -> str | None:
     """Return a text that every page and terminal can be told: without half characters."""
-    return whole_text(value) if isinstance(value, str) else None
+    return without_surrogates(value) if isinstance(value, str) else None
 
 
 def _number(value: object) -> float | None:

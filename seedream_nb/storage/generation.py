@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, overload
 
-from seedream_nb.errors import MAX_CHARACTERS, SeedreamError, plain, plain_but_links, shortened
+from seedream_nb.errors import MAX_CHARACTERS, SeedreamError, plain, plain_but_links, shorten
 from seedream_nb.options import with_options
-from seedream_nb.pickling import for_elsewhere
+from seedream_nb.pickling import picklable_fields
 from seedream_nb.service import is_free
 from seedream_nb.storage.picture import Picture, bundle_of, made_folder
 from seedream_nb.wording import worded
@@ -40,7 +40,7 @@ def called(request: ImageRequest) -> list[str]:
 def written(reference: Reference, limit: int = NAME_CHARACTERS) -> str:
     """Return what a person wrote for a reference, shortened in the middle: a path ends with what tells most."""
     if reference.url:
-        return shortened(reference.url, limit)
+        return shorten(reference.url, limit)
     name = plain(reference.name, MAX_READ)
     head, tail = limit // 3, limit - limit // 3 - 1
     return name if len(name) <= limit else f"{name[:head]}…{name[-tail:]}"
@@ -191,7 +191,7 @@ class Generation(Sequence[Picture]):
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the session behind: a pickle is the record and the paths."""
-        return for_elsewhere(self.__dict__)
+        return picklable_fields(self.__dict__)
 
     def __repr__(self) -> str:
         """Tell the outcome in one line; touches no disk."""
@@ -199,7 +199,7 @@ class Generation(Sequence[Picture]):
 
     def __str__(self) -> str:
         """Tell outcome, files, references, warnings and what went wrong, a line each."""
-        files = [f"{picture.mark}  {shortened(str(picture.path), MAX_CHARACTERS)}" for picture in self.images]
+        files = [f"{picture.mark}  {shorten(str(picture.path), MAX_CHARACTERS)}" for picture in self.images]
         missing = [f"{self.mark}.{index}  missing: {plain(why)}" for index, why in self.missing.items()]
         notes = [plain_but_links(each, NOTE_CHARACTERS) for each in [*self.warnings, *(self.error or "").splitlines()]]
         inputs = filter(None, [inputs_line(self.request)])

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, overload
 
 from seedream_nb.errors import Problem, plain
-from seedream_nb.files import is_there, read_ordinary
+from seedream_nb.files import is_regular_file, read_regular
 from seedream_nb.storage.generation import Generation
 from seedream_nb.storage.index import JournalIndex, is_elsewhere
 from seedream_nb.storage.journal import MAX_BYTES, is_alive, is_own
@@ -53,7 +53,7 @@ def _files(folder: Path) -> list[Path]:
 
 def _content(path: Path) -> bytes:
     try:
-        return read_ordinary(path, MAX_BYTES)
+        return read_regular(path, MAX_BYTES)
     except OSError:
         return b""
 
@@ -159,7 +159,7 @@ def usage_of(generations: Iterable[tuple[Generation, bool, int]]) -> Usage:
         spent=sum(each.cost or 0.0 for each in every),
         failed=sum(each.status in {"failed", "stopped"} and not each.links for each in every),
         unknown=len(unknown),
-        unknown_pictures=sum(each.request.most for each in unknown if each.cost is None),
+        unknown_pictures=sum(each.request.max_pictures for each in unknown if each.cost is None),
         running=sum(each.status in _RUNNING for each in every),
         reused=sum(times for _, _, times in counted),
         saved=sum(times * (each.cost or 0.0) for each, _, times in counted),
@@ -307,8 +307,8 @@ class History:
         ids = {number for number, entry in self._ledger.entries() if entry.asks_for(fingerprint)}
         lacking = self.lacking() if ids else ()
         of_it = (each for each in reversed(lacking) if each.id in ids and each.missing)
-        of_it = (each for each in of_it if each.error is None or len(each.links) >= each.request.most)
-        of_it = (each for each in of_it if all(is_there(picture.path) for picture in each))
+        of_it = (each for each in of_it if each.error is None or len(each.links) >= each.request.max_pictures)
+        of_it = (each for each in of_it if all(is_regular_file(picture.path) for picture in each))
         return next((each for each in of_it if (each.backend, each.host) == (backend, host)), None)
 
     def unfinished(self) -> Generations:
@@ -362,7 +362,7 @@ class History:
             IndexError: there is no such generation.
         """
         generation = self[number]
-        gone = [each for each in generation if not is_there(each.path)]
+        gone = [each for each in generation if not is_regular_file(each.path)]
         if not gone:
             return generation
         indexes = [int(each.mark.rpartition(".")[2]) for each in gone]
@@ -435,7 +435,7 @@ def _names(folder: Path) -> set[str]:
 
 def _is_lacking(generation: Generation) -> bool:
     """Return whether a link's picture is not here, or its file is gone."""
-    gone = any(not is_there(each.path) for each in generation)
+    gone = any(not is_regular_file(each.path) for each in generation)
     return bool(generation.links) and (gone or bool(generation.missing))
 
 
@@ -444,7 +444,7 @@ def _is_here(generation: Generation) -> bool:
     if generation.status != "done" or not generation.images:
         return False
     try:
-        return all(each.path.stat().st_size == each.size_bytes and is_there(each.path) for each in generation)
+        return all(each.path.stat().st_size == each.size_bytes and is_regular_file(each.path) for each in generation)
     except (OSError, ValueError):
         return False
 

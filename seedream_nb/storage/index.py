@@ -125,7 +125,7 @@ class JournalIndex:
         """Whether anything was read yet."""
         return bool(self._offsets)
 
-    def begin_anew(self) -> None:
+    def reset_after_fork(self) -> None:
         """Start afresh in a forked child; another thread of the parent may have been at work here."""
         self.lock = threading.RLock()
         self._forget()
@@ -236,10 +236,10 @@ class JournalIndex:
 _ledgers: weakref.WeakSet[JournalIndex] = weakref.WeakSet()
 
 
-def begin_anew() -> None:
+def reset_after_fork() -> None:
     """Have every history read anew, in a forked child."""
     for each in list(_ledgers):
-        each.begin_anew()
+        each.reset_after_fork()
 
 
 def _folded(records: list[Record], *, home: Path, alive: bool, verbs: Verbs | None) -> Generation | None:

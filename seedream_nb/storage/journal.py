@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from seedream_nb.files import open_ordinary, read_ordinary
+from seedream_nb.files import open_regular, read_regular
 from seedream_nb.storage.locks import UNABLE, Claim, claims, hold, try_lock
 from seedream_nb.storage.store import PRIVATE_FILE, make_inner, sync_folder
 
@@ -43,13 +43,13 @@ __all__ = [
     "JournalChunk",
     "JournalLine",
     "Record",
-    "begin_anew",
     "catch_up",
     "is_alive",
     "is_own",
     "is_writing",
     "read",
     "read_lines",
+    "reset_after_fork",
     "unwritten",
     "write_all",
 ]
@@ -101,7 +101,7 @@ def read_lines(path: Path, offset: int = 0) -> JournalChunk:
 
     A line without its end may still be growing: it is left for the next time, unless it is whole as it is.
     """
-    content = read_ordinary(path, MAX_BYTES, start=offset)
+    content = read_regular(path, MAX_BYTES, start=offset)
     lines: list[JournalLine] = []
     damaged = newer = 0
     whole = content.rfind(b"\n") + 1
@@ -361,7 +361,7 @@ class Journal:
             self._flushed.wait_for(lambda: not self._flushing)
             os.close(descriptor)
 
-    def begin_anew(self) -> None:
+    def reset_after_fork(self) -> None:
         """Start afresh in a forked child; another thread of the parent may have held the lock."""
         self._lock = threading.Lock()
         self._flushed, self._flushing = threading.Condition(self._lock), 0
@@ -372,12 +372,12 @@ class Journal:
 _journals: weakref.WeakSet[Journal] = weakref.WeakSet()
 
 
-def begin_anew() -> None:
+def reset_after_fork() -> None:
     """Let go, in a forked child, of the files that its parent writes and of what it claims."""
     for journal in _journals:
-        journal.begin_anew()
+        journal.reset_after_fork()
     for claim in claims:
-        claim.begin_anew()
+        claim.reset_after_fork()
 
 
 def unwritten(folder: Path) -> list[JournalLine]:
@@ -406,7 +406,7 @@ def is_alive(path: Path) -> bool:
     if is_own(path):
         return True
     try:
-        file = open_ordinary(path)
+        file = open_regular(path)
     except OSError:
         return False
     with file:

@@ -12,7 +12,7 @@ import time
 import weakref
 from typing import TYPE_CHECKING
 
-from seedream_nb.files import read_ordinary
+from seedream_nb.files import read_regular
 from seedream_nb.storage.store import PRIVATE_FILE, make_inner
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class Claim:
     def holder(self) -> str:
         """Return the number of the process that has it, as far as it is told."""
         try:
-            told = read_ordinary(self.path, MAX_TOLD).decode()
+            told = read_regular(self.path, MAX_TOLD).decode()
         except (OSError, ValueError):
             return ""
         return told if told.isdecimal() else ""
@@ -122,7 +122,7 @@ class Claim:
                     self.path.unlink()
                 self._close()
 
-    def begin_anew(self) -> None:
+    def reset_after_fork(self) -> None:
         """Leave it to the parent, whose claim it is; a child that kept the file open would hold it too."""
         self._lock, self._released = threading.Lock(), True
         self._close()

@@ -12,9 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
-from seedream_nb.errors import MAX_CHARACTERS, SeedreamError, SettingsError, StoppedError, plain, shortened
-from seedream_nb.files import is_refused_name, is_there, open_ordinary, plain_name
-from seedream_nb.pickling import for_elsewhere
+from seedream_nb.errors import MAX_CHARACTERS, SeedreamError, SettingsError, StoppedError, plain, shorten
+from seedream_nb.files import is_refused_name, is_regular_file, name_without_words, open_regular
+from seedream_nb.pickling import picklable_fields
 from seedream_nb.service import is_free
 from seedream_nb.storage.structure import is_whole_jpeg, is_whole_png, opened
 
@@ -164,14 +164,14 @@ class Picture:
 
     def to_bytes(self) -> bytes:
         """Return the file just as the service sent it; raises FileNotFoundError when it is gone."""
-        with open_ordinary(self.path) as file:
+        with open_regular(self.path) as file:
             return file.read()
 
     def to_pil(self) -> Image.Image:
         """Return the picture as a `PIL.Image`, decoded, its file closed."""
         from PIL import Image
 
-        with open_ordinary(self.path) as file, opened(file, partial(Image.open, formats=tuple(FORMATS))) as image:
+        with open_regular(self.path) as file, opened(file, partial(Image.open, formats=tuple(FORMATS))) as image:
             image.load()
         return image
 
@@ -200,13 +200,13 @@ class Picture:
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the session behind: a pickle is the record and the path."""
-        return for_elsewhere(self.__dict__)
+        return picklable_fields(self.__dict__)
 
     def __repr__(self) -> str:
         """Tell mark, size and path in one line; touches no disk."""
         made = f" {self.backend}" if self.is_free else ""
         size = f"{self.width}x{self.height} {plain(self.media_type, 20)}"
-        return f"<Picture {self.mark} {size} {shortened(str(self.path), MAX_CHARACTERS)}{made}>"
+        return f"<Picture {self.mark} {size} {shorten(str(self.path), MAX_CHARACTERS)}{made}>"
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:  # noqa: ARG002 - IPython's
         """Show the picture in a notebook; without a session, as plain text."""
@@ -252,9 +252,9 @@ def copied(picture: Picture, written: str | os.PathLike[str]) -> Path:
             # Another disk may refuse what ours has taken; a name that somebody wrote is told, and not changed.
             if not is_refused_name(error) or target.name != picture.path.name:
                 raise
-            return _copied(picture.path, target.with_name(plain_name(target.name)))
+            return _copied(picture.path, target.with_name(name_without_words(target.name)))
     except (OSError, ValueError, RuntimeError) as error:  # a NUL in the name, a user that doesn't exist
-        if not is_there(picture.path):
+        if not is_regular_file(picture.path):
             raise gone(picture) from None
         raise unwritable(picture.mark, written, error) from None
 
@@ -271,14 +271,14 @@ def made_folder(mark: str, written: str | os.PathLike[str]) -> Path:
 
 def gone(picture: Picture) -> SeedreamError:
     """Return the error for a picture whose file somebody took away."""
-    told = f"The file of {picture.mark} is not there any more: {shortened(str(picture.path), MAX_CHARACTERS)}"
+    told = f"The file of {picture.mark} is not there any more: {shorten(str(picture.path), MAX_CHARACTERS)}"
     return SeedreamError(told, hint="As long as its link lives, this brings it back: %seedream recover")
 
 
 def unwritable(mark: str, written: str | os.PathLike[str], error: Exception) -> SeedreamError:
     """Return the error for a place where no copy can be made."""
     reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-    told = f"{mark} can't be copied to {shortened(os.fspath(written), MAX_CHARACTERS)}: {plain(reason)}."
+    told = f"{mark} can't be copied to {shorten(os.fspath(written), MAX_CHARACTERS)}: {plain(reason)}."
     return SeedreamError(told, hint="Choose a place where you may write. The pictures themselves are untouched.")
 
 
@@ -320,7 +320,7 @@ def _names(target: Path) -> Iterator[Path]:
 
 def _copy(source: Path, target: Path) -> None:
     """Copy a file to a new one; a copy that fails half way leaves nothing behind."""
-    with open_ordinary(source) as original, target.open("xb") as copy:
+    with open_regular(source) as original, target.open("xb") as copy:
         try:
             shutil.copyfileobj(original, copy, _PIECE_BYTES)
         except OSError:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self
 
 from seedream_nb.errors import SettingsError
-from seedream_nb.files import is_refused_name, is_there, need_no_link, plain_name, read_ordinary
+from seedream_nb.files import is_refused_name, is_regular_file, name_without_words, read_regular, refuse_symlink
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -148,7 +148,7 @@ class Store:
         return [
             UnfinishedDownload(path=path, number=int(match[1]), index=int(match[2]), process=int(match[3]))
             for path, match in found
-            if is_there(path) and not path.is_symlink()
+            if is_regular_file(path) and not path.is_symlink()
         ]
 
     def keep(self, part: Path, number: int, index: int) -> Path:
@@ -185,7 +185,7 @@ class Store:
         except (OSError, UnicodeError) as error:
             if not is_refused_name(error):
                 raise
-            path = self.home / plain_name(name)
+            path = self.home / name_without_words(name)
             partial.replace(path)
         sync_folder(self.home)
         return path
@@ -252,7 +252,7 @@ class Store:
             yield from (int(entry.name) for entry in entries if _ID.fullmatch(entry.name))
         for path in self.journal.glob("*.jsonl"):
             with contextlib.suppress(OSError):
-                yield from map(int, _TOLD_ID.findall(read_ordinary(path, _MAX_JOURNAL_BYTES)))
+                yield from map(int, _TOLD_ID.findall(read_regular(path, _MAX_JOURNAL_BYTES)))
 
 
 def slug(prompt: str) -> str:
@@ -275,7 +275,7 @@ def make_private(folder: Path) -> None:
 
 def make_inner(folder: Path) -> None:
     """Make a folder within a home, as `make_private` does; OSError where a link stands in its place."""
-    need_no_link(folder)
+    refuse_symlink(folder)
     make_private(folder)
 
 
@@ -336,8 +336,8 @@ def _probe(folder: Path) -> None:
 def _keep_out_of_commits(path: Path) -> None:
     """Add journal and inputs to `.gitignore`; what the owner of the folder wrote there, or leads elsewhere, stays."""
     try:
-        need_no_link(path)
-        written = read_ordinary(path, _MAX_IGNORED).decode("utf-8", "replace")
+        refuse_symlink(path)
+        written = read_regular(path, _MAX_IGNORED).decode("utf-8", "replace")
     except FileNotFoundError:
         written = ""
     except OSError:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from seedream_nb.errors import MAX_CHARACTERS, plain, plain_but_links, shortened
+from seedream_nb.errors import MAX_CHARACTERS, plain, plain_but_links, shorten
 from seedream_nb.preview import THUMBNAIL, cheap_preview, preview, sheet, thumbnail_of
 from seedream_nb.service import is_free
 from seedream_nb.storage.generation import called, written
@@ -275,7 +275,7 @@ def _row(request: ImageRequest, preview_of: PreviewOf, folder: Path | None) -> s
 def _reference_cell(
     number: str, reference: Reference, small: bytes | None, folder: Path | None, *, on_shelf: bool
 ) -> Cell:
-    name, whole = written(reference), shortened(reference.url or reference.name, MAX_CHARACTERS)
+    name, whole = written(reference), shorten(reference.url or reference.name, MAX_CHARACTERS)
     told = f'<strong>{text(number)}</strong><div style="{FAINT}" title="{text(whole)}">{isolated(name)}</div>'
     shown = "" if small is None else jpeg(small, f"{number}: {name}", thumbnail_of(reference).width)
     if shown and folder is not None and isinstance(reference.source, Path):

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from seedream_nb.errors import Problem, RequestError, SeedreamError, plain, whole_text
+from seedream_nb.errors import Problem, RequestError, SeedreamError, plain, without_surrogates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -208,7 +208,7 @@ def told(error: SeedreamError) -> dict[str, Any]:
 def sendable(value: Any) -> Any:  # noqa: ANN401 - JSON
     """Return a message whose texts are whole: names of files and what a page sends may have half characters."""
     if isinstance(value, str):
-        return whole_text(value)
+        return without_surrogates(value)
     if isinstance(value, Mapping):
         return {sendable(key): sendable(each) for key, each in value.items()}
     return [sendable(each) for each in value] if isinstance(value, list | tuple) else value

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seedream_nb.errors import Problem, ReferenceImageError, RequestError, SeedreamError, refused, shortened
+from seedream_nb.errors import Problem, ReferenceImageError, RequestError, SeedreamError, request_error, shorten
 from seedream_nb.preview import MAX_PIXELS, cheap_preview, preview
 from seedream_nb.widgets.uploads import Uploads
 
@@ -51,7 +51,7 @@ class Tray:
 
     @property
     def _max(self) -> int:
-        return self._session.settings.model.references.most
+        return self._session.settings.model.references.max_count
 
     def hold(self, references: Iterable[Reference]) -> None:
         """Hold exactly these."""
@@ -64,7 +64,7 @@ class Tray:
         """Add what was written, or a value, under its own name or this one; raises SeedreamError."""
         held = self.held()
         request = self._session.compose("-", images=[*held, written], typed=True, defaults=False)
-        called = name or shortened(str(written), _NAME)
+        called = name or shorten(str(written), _NAME)
         new = [each if name is None else replace(each, name=name) for each in _others(request.images, held)]
         for each in new:
             _check(each)
@@ -87,10 +87,10 @@ class Tray:
         try:
             here = self._session.history.marked(mark)[0].path.name
         except Problem as problem:
-            raise refused([problem]) from None
+            raise request_error([problem]) from None
         if here != file:
             told = f"{mark}: in this history that is another picture, {here}."
-            raise SeedreamError(told, hint=f"Add {shortened(file, _NAME)} by its path.")
+            raise SeedreamError(told, hint=f"Add {shorten(file, _NAME)} by its path.")
         self.add(mark)
 
     def _take(self, references: Iterable[Reference]) -> None:
@@ -120,7 +120,7 @@ class Tray:
             return [
                 {
                     "number": each.number,
-                    "name": shortened(each.reference.name, _NAME),
+                    "name": shorten(each.reference.name, _NAME),
                     "width": each.reference.width,
                     "height": each.reference.height,
                     "url": each.reference.url,
@@ -145,7 +145,7 @@ class Tray:
         Raises:
             SeedreamError: it is too large, there is no place left, it broke off, or it is no picture that can be used.
         """
-        name = shortened(Path(name).name, _NAME) or "picture"
+        name = shorten(Path(name).name, _NAME) or "picture"
         if len(self.held()) >= self._max:
             self.arriving.forget(key)
             raise ReferenceImageError(f"{name}: {_FULL.format(most=self._max)}")

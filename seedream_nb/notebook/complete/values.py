@@ -184,7 +184,7 @@ class GivenOptions:
     def leaves(self, option: Option) -> bool:
         """Return whether an option can still be given."""
         if option.kind == "reference":
-            return self.references < self.model.references.most
+            return self.references < self.model.references.max_count
         if option.name in self.values:
             return False
         if option.name == "aspect":

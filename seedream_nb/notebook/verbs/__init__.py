@@ -14,7 +14,7 @@ from seedream_nb.errors import (
     StoppedError,
     did_you_mean,
     plain,
-    refused,
+    request_error,
 )
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def run(line: str, session: Session, ip: InteractiveShell) -> object:
     try:
         return _function_of(verb)(rest.strip(), session, ip)
     except Problem as problem:
-        raise refused([problem]) from None
+        raise request_error([problem]) from None
     except SeedreamError:
         raise
     except KeyboardInterrupt:

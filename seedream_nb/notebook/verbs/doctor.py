@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from seedream_nb.errors import ConnectionFailedError, SeedreamError, SettingsError, plain
 from seedream_nb.hosts import ELSEWHERE
-from seedream_nb.needs import broken, exchanged
+from seedream_nb.needs import changed_versions, explain_broken
 from seedream_nb.notebook.scope import frontend, notebook_name
 from seedream_nb.notebook.text_table import paragraph
 from seedream_nb.notebook.verbs import no_words
@@ -100,7 +100,7 @@ def _versions(_session: Session, _ip: InteractiveShell) -> Iterator[Finding]:
 
 
 def _libraries(session: Session, _ip: InteractiveShell) -> Iterator[Finding]:
-    for name, loaded, installed in exchanged():
+    for name, loaded, installed in changed_versions():
         told = f"{name} {installed} is installed, but {name} {loaded} was loaded before."
         yield Finding(state="note", told=told, remedy="Restart the kernel.")
     session.make_ready(session.service)
@@ -108,7 +108,7 @@ def _libraries(session: Session, _ip: InteractiveShell) -> Iterator[Finding]:
         import_module("PIL.ImageFont")
         import_module("PIL.ImageDraw")
     except Exception as error:  # noqa: BLE001 - whatever a broken library raises
-        told, remedy = broken(error)
+        told, remedy = explain_broken(error)
         yield Finding(state="note", told=f"{told} Results are shown, but not as one image/jpeg.", remedy=remedy)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from seedream_nb.budget import money
 from seedream_nb.cell import parse_assignments
 from seedream_nb.errors import SettingsError, StoppedError, did_you_mean, nearest, plain
-from seedream_nb.hosts import no_login
+from seedream_nb.hosts import login_refusal
 from seedream_nb.keys import CONFIGURED, Key, no_key, stored_login
 from seedream_nb.notebook.help import cell_help, verb_help, verbs_help
 from seedream_nb.notebook.text_table import paragraph, row
@@ -231,7 +231,7 @@ def _count(number: int, noun: str) -> str:
 def login(_rest: str, session: Session, _ip: InteractiveShell) -> None:
     """Ask for the key, unseen, and store it for the service's host, readable by you alone."""
     if session.settings.on_binder:
-        raise no_login()
+        raise login_refusal()
     host, variable = session.service_host, session.settings.service.key_variable
     try:
         # Never in a variable: a verbose traceback would show it.
