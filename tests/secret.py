@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 from dataclasses import dataclass, field
@@ -54,10 +55,19 @@ def frames_of(error):
 
 
 def leaks_in(text: str) -> list[str]:
-    """Return where six characters of the key in a row, in capitals or not, stand in a text: some of what is around."""
-    folded, key = text.lower(), KEY.lower()
-    runs = {key[start : start + RUN] for start in range(len(key) - RUN + 1)}
-    places = sorted(found.start() for run in runs for found in re.finditer(re.escape(run), folded))
+    """Return where six characters of the key in a row stand in a text, in capitals or not, in base64 or hexadecimal.
+
+    It gives some of what is around.
+    """
+    runs = {KEY[start : start + RUN] for start in range(len(KEY) - RUN + 1)}
+    small = {each.lower() for run in runs for each in (run, run.encode().hex())}
+    encoded = {
+        base64.b64encode(bytes(before) + run.encode())[before + 1 if before else 0 : (8 * (before + RUN)) // 6].decode()
+        for run in runs
+        for before in range(3)
+    }
+    sought = [(each, text.lower()) for each in small] + [(each, text) for each in encoded]
+    places = sorted(found.start() for each, within in sought for found in re.finditer(re.escape(each), within))
     apart = [place for before, place in zip([-AROUND, *places], places, strict=False) if place - before >= RUN]
     return [text[max(0, place - AROUND) : place + AROUND] for place in apart[:MAX_TOLD]]
 

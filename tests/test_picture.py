@@ -115,6 +115,22 @@ def test_what_it_is_instead(tmp_path: Path, content: bytes, told: str) -> None:
     assert str(caught.value).startswith(told)
 
 
+@pytest.mark.parametrize("place", range(45, 80, 3))
+def test_what_came_instead_is_blotted_before_it_is_cut(tmp_path: Path, place: int) -> None:
+    """Of a key that stands where the text is cut, no part is told."""
+    (tmp_path / "a").write_text(f"{place * '-'} k3y is not one of ours, k3y is not one of ours")
+    with pytest.raises(ValueError, match=r".") as caught:
+        inspect(tmp_path / "a", blotted=lambda text: text.replace("k3y", "…"))
+    assert "k" not in str(caught.value)
+
+
+def test_what_pillow_says_of_its_reader_is_not_told(tmp_path: Path) -> None:
+    """Of a file that Pillow can't make out, its kind is told, and nothing of how it was opened."""
+    (tmp_path / "a").write_bytes(b"\xff\xd8\xff\xda\0\2\0\0\xff\xd9")
+    with pytest.raises(ValueError, match=r"^a damaged image/jpeg$"):
+        inspect(tmp_path / "a")
+
+
 def test_bombs_are_refused_by_their_header(tmp_path: Path) -> None:
     """A file that would unpack to far more pixels than the service makes is refused, undecoded."""
     content = bytearray(encoded("PNG"))

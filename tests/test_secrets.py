@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import nbformat
@@ -202,8 +204,18 @@ def refusing(status: int, **headers: str) -> Callable[[Seen], Reply]:
 
 
 def answering(status: int, template: str) -> Callable[[Seen], Reply]:
-    """Answer with this status and text; `KEY` in it becomes the key."""
-    return lambda seen: Reply(status=status, body=template.replace("KEY", bare(seen)).encode())
+    """Answer with this status and text; `KEY` in it becomes the key, `B64` and `HEX` what base64 and so on make of it.
+
+    `-` makes that shorter by a character or more, as does what cuts a text wherever it is long enough.
+    """
+    return lambda seen: Reply(status=status, body=spelled(template, bare(seen)).encode())
+
+
+def spelled(template: str, key: str) -> str:
+    """Return a text in which the key stands in each way that the template names."""
+    login = base64.b64encode(f"user:{key}".encode()).decode()
+    ways = {"B64-": login[:-9], "HEX-": key.encode().hex()[:-7], "B64": login, "HEX": key.encode().hex(), "KEY": key}
+    return re.sub("|".join(ways), lambda found: ways[found[0]], template)
 
 
 def garbled(text: str) -> Reply:
@@ -224,7 +236,13 @@ ECHOES: dict[str, Script] = {
     "a redirect's host": refusing(307, location="https://KEY.elsewhere.example/"),
     "a redirect's user": refusing(308, location="https://KEY:KEY@elsewhere.example/"),
     "a gateway": answering(504, "<h1>Gateway Time-out</h1>Authorization: Bearer KEY"),
+    "a refusal in base64": answering(400, json.dumps({"message": 20 * "Basic B64 "})),
+    "a refusal in nothing but base64": answering(400, json.dumps({"message": 20 * "B64-", "reason": f"x{9 * 'B64'}"})),
+    "a refusal in hexadecimal": answering(400, json.dumps({"message": 20 * "HEX-", "reason": f"x{9 * 'HEX'}"})),
     "no JSON": answering(200, "Bearer KEY"),
+    "no JSON but base64": answering(200, f"x{20 * 'B64'}"),
+    "no JSON but half of it in base64": answering(200, '{"auth": "B64-'),
+    "no JSON but half of it in hexadecimal": answering(200, '{"auth": "HEX-'),
     "no list": answering(200, '{"images": "KEY", "KEY": 1}'),
     "an odd success": answering(204, "KEY"),
     "a link that is none": answering(200, '{"images": ["KEY"]}'),
@@ -282,7 +300,7 @@ def echoing(**fields: Any) -> Callable[[Seen], Reply]:  # noqa: ANN401 - those o
         if isinstance(value, dict):
             return {name: filled(each, key) for name, each in value.items()}
         if isinstance(value, bytes):
-            return value.replace(b"KEY", key.encode())
+            return spelled(value.decode("latin-1"), key).encode("latin-1")
         return value.replace("KEY", key) if isinstance(value, str) else value
 
     def answer(seen: Seen) -> Reply:
@@ -300,6 +318,10 @@ BROKEN_OFF = {"send": 700, "then": "reset", "ranges": True}
 STORAGES: dict[str, Script] = {
     "a page": echoing(body=PAGE),
     "a page in UTF-16": a_wide_page,
+    "a text cut in the key": echoing(body=b"-" * 66 + b" KEY is not known here"),
+    "a text cut in base64": echoing(body=b"-" * 50 + b" Basic B64 was refused"),
+    "a text cut in hexadecimal": echoing(body=b"-" * 50 + b" HEX is not known here"),
+    "a long text cut in the key": echoing(body=b"-" * 239 + b" KEY is not known here"),
     "bytes": echoing(body=b"\0\1KEY\2"),
     "a refusal": echoing(status=403, body=PAGE, headers={"ETag": '"KEY"', "Retry-After": "KEY"}),
     "a part of a page": echoing(body=20 * PAGE, headers={"ETag": '"1"'}, **BROKEN_OFF),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import itertools
 import json
+import re
 import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -77,6 +79,44 @@ def test_a_key_is_blotted_out_however_it_is_spelled(
     assert left.startswith("https://a.example/1.jpg?k=")
     assert left.endswith("&x=1")
     assert len(left) <= len("https://a.example/1.jpg?k=Bearer+base64&x=1")
+
+
+CODINGS: dict[str, Callable[[str], str]] = {
+    "base64": lambda key: base64.b64encode(key.encode()).decode(),
+    "base64 of a header": lambda key: base64.urlsafe_b64encode(f"Bearer {key}".encode()).decode(),
+    "base64 of a user": lambda key: base64.b64encode(f"me:{key}?".encode()).decode(),
+    "hexadecimal": lambda key: key.encode().hex(),
+    "hexadecimal in capitals": lambda key: key.encode().hex().upper(),
+}
+
+
+def readable(text: str) -> str:
+    """Return what can be read in a text that is cut out of base64 or hexadecimal."""
+    digits = [bytes.fromhex(text[at : at + (len(text) - at) // 2 * 2]) for at in (0, 1) if HEXED.fullmatch(text)]
+    words = [text[at : at + (len(text) - at) // 4 * 4] for at in range(4)]
+    return b" ".join([*digits, *map(base64.urlsafe_b64decode, words)]).decode("latin-1")
+
+
+HEXED = re.compile("[0-9a-fA-F]*")
+
+
+@pytest.mark.parametrize("secret", [KEY, WORDY, "user:pa55+/~ÿ?word"])
+@pytest.mark.parametrize("spell", CODINGS.values(), ids=CODINGS)
+def test_no_piece_of_an_encoded_key_is_left(spell: Callable[[str], str], secret: str) -> None:
+    """Wherever base64 or hexadecimal is cut, what is left of it tells less than six characters."""
+    spelled, runs = spell(secret), [secret[at : at + 6] for at in range(len(secret) - 5)]
+    for begin, end in itertools.combinations(range(len(spelled) + 1), 2):
+        left = blotted(spelled[begin:end], secret)
+        read = " ".join(map(readable, left.replace("=", "").split("…")))
+        assert not any(run.encode().decode("latin-1") in read for run in runs), (begin, end, left)
+
+
+@pytest.mark.parametrize("before", ["", "x", "xy"])
+@pytest.mark.parametrize("begins", range(len(KEY) - 5))
+def test_no_piece_of_a_key_is_left_that_was_cut_and_then_encoded(before: str, begins: int) -> None:
+    """Six characters of it show in base64, whatever stands around them."""
+    piece = base64.b64encode(f"{before}{KEY[begins : begins + 6]}!!".encode()).decode()
+    assert "…" in blotted(piece, KEY)
 
 
 @given(before=st.text(), after=st.text(), secret=KEYS.filter(lambda key: len(key) > 5))
@@ -418,6 +458,9 @@ WORST = {
     "codes": b'{"images":["' + b"\\u0041" * (MEGABYTE // 6) + b'"]}',
     "percents": b'{"images":["https://a/' + b"%25" * (MEGABYTE // 3),
     "half a key": KEY[:-1].encode() * (MEGABYTE // 18),
+    "half a key in base64": base64.b64encode(KEY.encode())[:-4] * (MEGABYTE // 24),
+    "half a key in base64, escaped": (base64.b64encode(KEY.encode())[:-4] + b"%20") * (MEGABYTE // 27),
+    "half a key in hexadecimal": KEY.encode().hex()[:-2].encode() * (MEGABYTE // 36),
     "addresses": b"http://" * (MEGABYTE // 7) + KEY.encode(),
     "halves": b"<" * (MEGABYTE // 2) + b"<title" * (MEGABYTE // 12),
     "entities": b"&#0" * (MEGABYTE // 3),

@@ -152,7 +152,7 @@ async def bring(tools: PipelineContext, record: JournalEntry, place: PictureTarg
     store, index = tools.store, place.index
     try:
         part, found = await in_thread(lambda: part_of(store, record.number, index)), list[ImageInfo]()
-        await fetch(tools, place, part, lambda path: found.append(inspect(path)))
+        await fetch(tools, place, part, lambda path: found.append(inspect(path, blotted=tools.blotted)))
         name = store.picture_name(record.number, index, place.prompt, found[-1].media_type)
         path = await in_thread(lambda: store.settle(part, name))
     except Exception as error:  # noqa: BLE001 - whatever it is, the other pictures must come

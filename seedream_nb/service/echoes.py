@@ -70,8 +70,8 @@ def shown(value: object, secret: Secrets, limit: int = 80) -> str | None:
 def blotted(text: str, secret: Secrets) -> str:
     """Return a text for people with every run of six or more characters of the secret, or secrets, blotted out.
 
-    It counts however it is written: in capitals or not, in the escapes of addresses, JSON and HTML, and the whole of
-    it in base64 and hexadecimal. A secret of fewer characters is blotted out where it stands as a word of its own:
+    It counts however it is written: in capitals or not, in the escapes of addresses, JSON and HTML, in base64 and in
+    hexadecimal. A secret of fewer characters is blotted out where it stands as a word of its own:
     its letters are in every text.
     """
     return _of_text(text, secret, _in_text)
@@ -175,10 +175,9 @@ def _matching(pattern: bytes, content: bytes, secret: str) -> bytearray:
 
 
 def _runs(content: bytes, secret: str, run: int) -> bytearray:
-    """Return a 1 for each byte that belongs to so many characters of the secret in a row, or to all of it encoded."""
-    found, key = bytearray(len(content)), secret.encode().lower()
-    parts = [*(key[start : start + run] for start in range(len(key) - run + 1)), secret.encode().hex().encode()]
-    sought = _Sought(key=key, parts=parts, encoded=list(_encoded(secret.encode())))
+    """Return a 1 for each byte that belongs to so many characters of the secret in a row."""
+    found, key = bytearray(len(content)), secret.encode()
+    sought = _Sought.of(key, run)
     for start in range(0, len(content), _WINDOW_BYTES):
         window = content[start : start + _WINDOW_BYTES + _WIDEST * len(key)]
         sought.mark(window, found, start)
@@ -189,19 +188,42 @@ def _runs(content: bytes, secret: str, run: int) -> bytearray:
 
 @dataclass(frozen=True, kw_only=True)
 class _Sought:
-    """What shows a secret: the whole of it and its parts, in small letters, and what base64 makes of it."""
+    """What shows a secret: the whole of it and its runs, in small letters, and what base64 makes of each.
 
-    key: bytes = field(repr=False)
-    parts: Sequence[bytes] = field(repr=False)
-    encoded: Sequence[bytes] = field(repr=False)
+    The runs in base64 and hexadecimal too: whoever cuts a text doesn't know that it is a key.
+    """
+
+    whole: Sequence[bytes] = field(repr=False)
+    runs: Sequence[bytes] = field(repr=False)
+    whole_encoded: Sequence[bytes] = field(repr=False)
+    runs_encoded: Sequence[bytes] = field(repr=False)
+
+    @classmethod
+    def of(cls, key: bytes, run: int) -> _Sought:
+        """Return what shows so many characters of a key."""
+        runs = [key[start : start + run] for start in range(len(key) - run + 1)]
+        return cls(
+            whole=_small([key]),
+            runs=_small(runs),
+            whole_encoded=list(_encoded(key)),
+            runs_encoded=list(dict.fromkeys(each for part in runs for each in _encoded(part))),
+        )
 
     def mark(self, text: bytes, found: bytearray, start: int) -> None:
         """Mark where it stands in a text as it is."""
-        small = text.lower()
-        _mark(small, [self.key], found, start)
-        rest = small.replace(self.key, bytes(len(self.key)))  # an echo may be nothing but keys
-        _mark(rest, self.parts, found, start)
-        _mark(text, self.encoded, found, start)
+        _mark_both(text.lower(), self.whole, self.runs, found, start)
+        _mark_both(text, self.whole_encoded, self.runs_encoded, found, start)
+
+
+def _small(parts: Iterable[bytes]) -> list[bytes]:
+    return list(dict.fromkeys(each for part in parts for each in (part.lower(), part.hex().encode())))
+
+
+def _mark_both(text: bytes, whole: Sequence[bytes], runs: Sequence[bytes], found: bytearray, start: int) -> None:
+    _mark(text, whole, found, start)
+    for each in whole:  # an echo may be nothing but keys
+        text = text.replace(each, bytes(len(each)))
+    _mark(text, runs, found, start)
 
 
 def _mark(text: bytes, parts: Iterable[bytes], found: bytearray, start: int) -> None:

@@ -234,7 +234,7 @@ def _said(value: object) -> str:
     inner = value.get("error") if isinstance(value, dict) else None
     words = inner.get("message") if isinstance(inner, dict) else inner
     words = words or (value.get("message") if isinstance(value, dict) else None)
-    return words[:WORDS_LIMIT] if isinstance(words, str) else ""
+    return words if isinstance(words, str) else ""  # it is cut once the key is out of it
 
 
 def _named(found: Sequence[str], secret: Secrets) -> Results:
@@ -369,7 +369,7 @@ def _unescaped(spelled: bytes) -> str:
 
 
 def _not_json(content: bytes, what: str) -> NoReturn:
-    seen = content[:200].decode(errors="replace").strip()
+    seen = content[:1000].decode(errors="replace").strip()
     raise _SenselessError(f"{what}: " if seen else "is empty", seen)
 
 

@@ -19,7 +19,7 @@ from seedream_nb.service import is_free
 from seedream_nb.storage.structure import is_whole_jpeg, is_whole_png, opened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import numpy as np
     from numpy.typing import NDArray
@@ -58,8 +58,12 @@ class ImageInfo:
         return asdict(self)
 
 
-def inspect(path: Path) -> ImageInfo:
+def inspect(path: Path, *, blotted: Callable[[str], str] = str) -> ImageInfo:
     """Return what a downloaded file is, by its content: a whole JPEG, PNG or WebP.
+
+    Args:
+        path: of the file.
+        blotted: takes the key out of what others wrote, before it is cut to be told.
 
     Raises:
         ValueError: what it is instead: cut off, damaged, too large, or no picture at all.
@@ -67,17 +71,17 @@ def inspect(path: Path) -> ImageInfo:
     with path.open("rb") as file:
         size_bytes = file.seek(0, os.SEEK_END)
         file.seek(0)
-        media_type = _media_type(file.read(_START_BYTES))
+        media_type = _media_type(file.read(_START_BYTES), blotted)
         if not _IS_WHOLE[media_type](file):
             raise ValueError(f"a {media_type} that is cut off after {size_bytes} bytes")
         file.seek(0)
-        width, height = _shape(file, media_type)
+        width, height = _shape(file, media_type, blotted)
         file.seek(0)
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     return ImageInfo(media_type=media_type, width=width, height=height, sha256=sha256, size_bytes=size_bytes)
 
 
-def _media_type(start: bytes) -> str:
+def _media_type(start: bytes, blotted: Callable[[str], str]) -> str:
     """Tell the kind of picture by the first bytes; raises ValueError that says what else it is."""
     if start.startswith(b"\xff\xd8\xff"):
         return "image/jpeg"
@@ -85,10 +89,10 @@ def _media_type(start: bytes) -> str:
         return "image/png"
     if start.startswith(b"RIFF") and start[8:12] == b"WEBP":
         return "image/webp"
-    raise ValueError(_described(start))
+    raise ValueError(_described(start, blotted))
 
 
-def _described(start: bytes) -> str:
+def _described(start: bytes, blotted: Callable[[str], str] = str) -> str:
     """Say what a file is that is no picture of ours, with the beginning of a text."""
     if not start:
         return "an empty file"
@@ -103,7 +107,7 @@ def _described(start: bytes) -> str:
         return "not a picture"
     if not plain(text).isprintable() or "\0" in text:
         return "not a picture"
-    return f"not a picture but text: {plain(text, 80)}"
+    return f"not a picture but text: {plain(blotted(plain(text)), 80)}"
 
 
 def _is_whole_webp(file: BinaryIO) -> bool:
@@ -113,9 +117,9 @@ def _is_whole_webp(file: BinaryIO) -> bool:
     return file.seek(0, os.SEEK_END) >= told
 
 
-def _shape(file: BinaryIO, media_type: str) -> tuple[int, int]:
+def _shape(file: BinaryIO, media_type: str, blotted: Callable[[str], str]) -> tuple[int, int]:
     """Read width and height from the header; raises ValueError where that is damaged or promises too much."""
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     formats = [name for name, known in FORMATS.items() if known == media_type]
     try:
@@ -124,8 +128,10 @@ def _shape(file: BinaryIO, media_type: str) -> tuple[int, int]:
             animated = getattr(image, "is_animated", False)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ValueError(f"a {media_type} of too many pixels: {error}") from error
+    except UnidentifiedImageError:  # which only says how the file was opened
+        raise ValueError(f"a damaged {media_type}") from None
     except (OSError, ValueError, SyntaxError) as error:
-        raise ValueError(f"a damaged {media_type}: {plain(str(error))}") from error
+        raise ValueError(f"a damaged {media_type}: {plain(blotted(str(error)))}") from error
     if animated:
         raise ValueError(f"an animated {media_type}")
     if width * height > MAX_PIXELS:
