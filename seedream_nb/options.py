@@ -250,7 +250,10 @@ def with_options(function: _Function) -> _Function:
 
     @functools.wraps(function)
     def checked(*args: object, **options: object) -> object:
-        check_options(function.__name__, options, {*own, *IN_CALLS})
+        names, known = list(options), {*own, *IN_CALLS}
+        if not known.issuperset(names):
+            options.clear()  # one may be a key, and tools show the variables of each frame
+        check_options(function.__name__, names, known)
         return function(*args, **options)
 
     explained = "\n        ".join(["Args:", _PROMPT, *(f"{each.name}: {each.call or each.help}." for each in told)])

@@ -17,6 +17,7 @@ import pytest
 from seedream_nb.errors import ReplyError
 from seedream_nb.http.client import Client, Reply
 from seedream_nb.http.connection import options
+from seedream_nb.http.logs import keep_out_of_logs
 from seedream_nb.keys import Key
 from seedream_nb.service.body import Body
 from seedream_nb.service.reply import is_reply
@@ -266,3 +267,22 @@ def test_first_use_does_not_hold_the_loop(fault_server: FaultServer, tmp_path: P
         found[of_the_loop].add(name.partition(".")[0])
     assert found["False"] >= {"httpx", "httpcore", "anyio"}
     assert found["True"] <= SMALL
+
+
+def test_what_asyncio_logs_has_no_key(caplog: pytest.LogCaptureFixture) -> None:
+    """In its debug mode it writes down what a slow task returned, or raised, whatever that is."""
+    keep_out_of_logs(Key(KEY, source="a test"))
+
+    async def slow(raised: bool) -> bytes:  # noqa: FBT001
+        if raised:
+            raise ValueError(KEY)
+        return KEY.encode()
+
+    async def main() -> None:
+        asyncio.get_running_loop().slow_callback_duration = 0
+        await asyncio.gather(slow(raised=False), slow(raised=True), return_exceptions=True)
+
+    with caplog.at_level("DEBUG", "asyncio"):
+        asyncio.run(main(), debug=True)
+    assert "ValueError('…')" in caplog.text
+    assert KEY[:6] not in caplog.text

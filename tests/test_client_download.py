@@ -435,6 +435,16 @@ ODD_PLACES = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize("redirected", [False, True])
+def test_a_link_that_is_too_long(fault_server: FaultServer, tmp_path: Path, redirected: bool) -> None:  # noqa: FBT001
+    """A link that nobody follows for its length is said to be too long, and not to be no link."""
+    link = f"{fault_server.url}/{'a' * 20_000}.jpg"
+    if redirected:
+        link = fault_server.on("/there.jpg", Reply(status=302, headers={"Location": link}))
+    with pytest.raises(DownloadError, match=r"^The link is too long: 20,0\d\d characters, where at most 16,384 are"):
+        fetch(link, tmp_path)
+
+
 @pytest.mark.parametrize("place", ODD_PLACES)
 @pytest.mark.parametrize("redirected", [False, True])
 def test_an_odd_host_or_port(fault_server: FaultServer, tmp_path: Path, place: str, redirected: bool) -> None:  # noqa: FBT001

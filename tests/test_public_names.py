@@ -140,6 +140,15 @@ def test_a_misspelt_option_names_the_nearest(name: str, option: str, near: str) 
         getattr(seedream_nb, name)("a fox", **{option: 1})
 
 
+def test_no_frame_has_the_value_of_an_option_that_there_is_not() -> None:
+    """It may be a key, and tools show the variables of each frame."""
+    with pytest.raises(TypeError) as caught:
+        getattr(seedream_nb, CALLS[0])("a fox", api_key="sk_secret")
+    frames = [entry.frame for entry in caught.traceback[1:]]
+    assert "check_options" in [each.code.name for each in frames]
+    assert [each.code.name for each in frames if "sk_secret" in repr(each.f_locals)] == []
+
+
 def test_several_misspelt_options_are_told_together() -> None:
     """Each option that does not exist is told."""
     with pytest.raises(TypeError, match=r"(?s)'sise'.*'out'"):

@@ -55,6 +55,7 @@ TABLE = [
     (413, {}, "", ApiError, "too large", "fewer or smaller"),
     (302, {"Location": "https://login.example/?next=1"}, "", ApiError, "https://login.example;", "base_url"),
     (307, {"location": "http://[bad"}, "", ApiError, "redirects;", "base_url"),
+    (304, {}, "", ApiError, "nobody documented (304", "Nothing was billed"),
     (429, {}, "IPM exceeded", RateLimitError, "Too many pictures a minute", "Nothing was billed"),
     (429, {"Retry-After": "12"}, "", RateLimitError, "Too many pictures a minute", "asks to wait 12 s"),
     (429, {}, "insufficient balance", RateLimitError, "balance doesn't cover it", "Top it up"),

@@ -172,6 +172,15 @@ def test_a_senseless_reply_is_told_in_our_own_words(content: bytes, told: str) -
     assert caught.value.message == f"The service's reply {told}."
 
 
+@pytest.mark.parametrize(("content", "is_kept"), [(b"", False), (b"{}", True)])
+def test_only_a_reply_that_says_something_is_said_to_be_kept(content: bytes, is_kept: bool) -> None:  # noqa: FBT001
+    """Of an empty one, as a 204 has it, there is nothing to keep."""
+    with pytest.raises(ReplyError) as caught:
+        results_of(content, 1, secret=KEY)
+    assert ("kept" in str(caught.value)) is is_kept
+    assert "may have been billed" in str(caught.value)
+
+
 # -- the key in what is kept -----------------------------------------------------------------------
 
 

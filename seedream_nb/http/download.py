@@ -245,6 +245,7 @@ def _write(path: Path, data: bytes | bytearray, how: int) -> None:
 
 
 MAX_REDIRECTS = 5
+_TOO_LONG = "The link is too long: {:,} characters, where at most {:,} are followed."
 LONGEST_LINK, LONGEST_PLACE = 16_384, 1_024
 """Characters of a link, and of what stands in it before the path; what reads them takes its time over longer ones."""
 
@@ -399,7 +400,9 @@ def _check_address(link: str, *, inside: bool) -> None:
 
 def _of_a_usual_length(link: str) -> str:
     place = re.split(r"[/?#]", link[:LONGEST_LINK].partition("//")[2], maxsplit=1)[0]
-    if len(link) > LONGEST_LINK or len(place) > LONGEST_PLACE:
+    if len(link) > LONGEST_LINK:
+        raise DownloadError(_TOO_LONG.format(len(link), LONGEST_LINK), hint=KEPT)
+    if len(place) > LONGEST_PLACE:
         raise ValueError("too long")
     return link
 

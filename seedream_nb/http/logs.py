@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
     from seedream_nb.keys import Key
 
-LOGGERS = ("httpcore.connection", "httpcore.http11", "httpcore.http2", "httpcore.proxy", "httpcore.socks", "httpx")
+LOGGERS = (
+    "httpcore.connection", "httpcore.http11", "httpcore.http2", "httpcore.proxy", "httpcore.socks", "httpx",
+    "asyncio",  # in its debug mode it writes down what a task gave or raised
+)  # fmt: skip
 
 
 class _ProxyLogin:

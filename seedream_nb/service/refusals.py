@@ -51,8 +51,10 @@ NOT_BILLED = "Nothing was billed."
 FAILURES_ARE_FREE = "The service says that failed generations are not billed."
 SEE_BILL = "It may have been billed: your account's usage page at the service shows it."
 AGAIN = "To ask again, run it again."
+UNDOCUMENTED = "The service answered in a way nobody documented"
 NO_MONEY = "The account's balance doesn't cover it"
 
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _SENSITIVE = re.compile(
     r"(?<!case[ -])sensitive|content[ -]?(policy|filter)|moderation|inappropriate|unsafe|safety|nsfw"
     r"|敏感|违规|违禁|不合规|不当内容|审核",
@@ -132,7 +134,7 @@ def refusal(  # noqa: PLR0913 - an answer, and who asked
         happened = f"A gateway gave up before the service answered ({name}){said}"
         return OutcomeUnknownError(_with_id(happened, told), hint=f"{SEE_BILL} {AGAIN}")
     if status < 300:  # noqa: PLR2004 - neither a refusal nor a redirect
-        happened = f"The service answered in a way nobody documented ({name}){said}"
+        happened = f"{UNDOCUMENTED} ({name}){said}"
         return ReplyError(happened, hint=f"{SEE_BILL} {AGAIN}", content=content)
     verdict = _verdict(told, source, service)
     tried = f", tried {tries} times" if tries > 1 else ""
@@ -216,9 +218,9 @@ def _service_failed(told: _Told) -> _Verdict:
 
 def _redirected(told: _Told) -> _Verdict:
     where = f" to {told.location}" if told.location else ""
+    redirects = f"The address redirects{where}; that was not followed, for the key would go along"
     return _Verdict(
-        kind=ApiError,
-        happened=f"The address redirects{where}; that was not followed, for the key would go along",
+        kind=ApiError, happened=redirects if where or told.status in _REDIRECTS else UNDOCUMENTED,
         hint=f"{NOT_BILLED} Check the address: %seedream config base_url",
     )  # fmt: skip
 

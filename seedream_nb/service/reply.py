@@ -108,7 +108,8 @@ def results_of(content: bytes, most: int, *, secret: Secrets = None) -> Results:
     except _SenselessError as senseless:
         error = ReplyError(
             f"The service's reply {senseless}{shown(senseless.seen, secret, 100) or ''}.",
-            hint="It may have been billed; the reply is kept in the journal. To ask again, run it again.",
+            hint=f"It may have been billed{'; the reply is kept in the journal' if content else ''}. "
+            "To ask again, run it again.",
             content=content,
         )
     # Without that error behind it, and these variables: a verbose traceback would show them, and the key in them.
