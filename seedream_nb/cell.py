@@ -8,12 +8,12 @@ import math
 import os
 import re
 from collections import deque
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from seedream_nb.errors import Problem, SeedreamError, plain, request_error, without_surrogates
 from seedream_nb.files import is_regular_file, working_folder
+from seedream_nb.frozen import frozen
 from seedream_nb.keys import may_hold_key
 from seedream_nb.options import BY_FLAG, SENT, did_you_mean_option
 from seedream_nb.prompt import literal
@@ -35,7 +35,7 @@ DASHES = "-–—−"  # noqa: RUF001 - what word processors make of a minus
 _SHOWN_CHARACTERS_OF_A_WORD = 40
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Word:
     """One word of an option line."""
 

@@ -8,11 +8,11 @@ import os
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 from seedream_nb.errors import SettingsError, plain
 from seedream_nb.files import read_regular
+from seedream_nb.frozen import frozen
 from seedream_nb.service import DEFAULT
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def remedy(source: str, service: Service = DEFAULT) -> str:
     return f"Get one at {service.keys_page}, then run: %seedream login"
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class FoundKey:
     """A key and the place where it was found, in words."""
 

@@ -6,10 +6,11 @@ import functools
 import inspect
 import os  # noqa: TC003 - types here are read while running
 from collections.abc import Mapping  # noqa: TC003 - as above
-from dataclasses import dataclass, field, make_dataclass, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypedDict, TypeVar, cast, get_args, get_type_hints
 
 from seedream_nb.errors import Problem, RequestError, UnknownOptionError, describe_value, did_you_mean, nearest, plain
+from seedream_nb.frozen import frozen
 from seedream_nb.scope import scalar
 from seedream_nb.service import DEFAULT
 from seedream_nb.sizes import either, pixel_range
@@ -30,7 +31,7 @@ Kind: TypeAlias = Literal[
 ]
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Option:
     """One option of a request: how it is written, what it means, what it may be."""
 
@@ -191,7 +192,7 @@ IN_CALLS = frozenset(RequestOptions.__annotations__)
 
 if TYPE_CHECKING:  # what a type checker must know of the fields below; whoever only reads the table needs nothing here
 
-    @dataclass(frozen=True, kw_only=True)
+    @frozen
     class SentOptions:
         """The options that the service gets, as a request has them."""
 
@@ -200,9 +201,8 @@ if TYPE_CHECKING:  # what a type checker must know of the fields below; whoever 
         sequential: str = ""
         watermark: bool = True
 else:
-    SentOptions = make_dataclass(
-        "SentOptions", [(option.name, Any, option.field()) for option in SENT], frozen=True, kw_only=True
-    )
+    _fields = {option.name: option.field() for option in SENT}
+    SentOptions = frozen(type("SentOptions", (), {**_fields, "__annotations__": dict.fromkeys(_fields, Any)}))
 
 MEANT = {
     "ratio": "--aspect", "aspect-ratio": "--aspect", "width": "--size", "height": "--size", "resolution": "--size",

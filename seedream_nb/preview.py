@@ -7,7 +7,6 @@ import os
 import struct
 import threading
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass
 from functools import cache, lru_cache, partial
 from io import BytesIO
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from seedream_nb.errors import plain
 from seedream_nb.files import open_regular
+from seedream_nb.frozen import frozen
 from seedream_nb.references.load import open_picture
 from seedream_nb.service import DEFAULT
 from seedream_nb.storage.structure import opened
@@ -132,7 +132,7 @@ def _damage_told(name: str) -> Iterator[None]:
         raise ValueError(f"{name} is damaged, or no picture: {plain(str(error))}") from error
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Thumbnail:
     """The room that the small picture of a reference takes on the page, and the longest side of its file; in pixels."""
 

@@ -8,12 +8,12 @@ import keyword
 import re
 import unicodedata
 from bisect import bisect_left
-from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Protocol
 
 from seedream_nb.errors import Problem, did_you_mean, plain, request_error
+from seedream_nb.frozen import frozen
 from seedream_nb.references.foreign import said
 from seedream_nb.unmeant import is_path, reads_as_object, unmeant
 from seedream_nb.wording import ImageNumber, pieces, said_in
@@ -57,7 +57,7 @@ _LOOKS = 20
 """How often each character may be looked at on average: more takes a text that is made for it."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Expression:
     """One `{expression!r:format}` of a template."""
 
@@ -194,7 +194,7 @@ _IN_ANGLES = re.compile(rf"{_ALT}\([ \t]*<([^<>\n]++)>{_TITLE}[ \t]*\)")
 _BARE = re.compile(rf"{_ALT}\(((?:[^()\n]|\([^()\n]*+\))*+)\)")
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Link:
     """One Markdown image of a template."""
 
@@ -236,7 +236,7 @@ class Pictures(Protocol):
         """Return the numbers of what a Markdown image leads to; raises Problem."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Prompt:
     """What a template means, and which of it was typed."""
 

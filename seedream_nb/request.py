@@ -6,10 +6,11 @@ import hashlib
 import json
 import operator
 import re
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from seedream_nb.errors import Problem, RequestError, describe_value, request_error, without_surrogates
+from seedream_nb.frozen import frozen
 from seedream_nb.options import SENT, SentOptions, many_digits
 from seedream_nb.scope import scalar
 from seedream_nb.service import DEFAULT, SEEDREAM_4_0, Model, model_named
@@ -34,7 +35,7 @@ _HALF = re.compile("[\ud800-\udfff]")
 _ADDRESS = re.compile(r"https?://[^\s\x00-\x1f\x7f]+", re.IGNORECASE)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Reference:
     """One reference image: a URL for the service to fetch, or a picture of this machine by its content."""
 
@@ -96,7 +97,7 @@ class Reference:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class _Words:
     """What a request has beside its options."""
 
@@ -104,7 +105,7 @@ class _Words:
     images: tuple[Reference, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class ImageRequest(SentOptions, _Words):
     """What is asked of the service, field by field. One that exists is valid; `make_request` makes them.
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import os
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from seedream_nb.errors import Problem, SettingsError, did_you_mean, plain
+from seedream_nb.frozen import frozen
 from seedream_nb.hosts import Colab, is_loopback, on_binder
 from seedream_nb.keys import CONFIGURED, Key, Unseen, may_hold_key
 from seedream_nb.options import OPTIONS
@@ -28,7 +28,7 @@ _SHOWN = 60
 _TRUE, _FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Setting:
     """One row of the table: how a setting is called, read and explained."""
 

@@ -11,10 +11,10 @@ import numbers
 import re
 from collections import deque
 from collections.abc import Coroutine, Iterator, MappingView
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from seedream_nb.errors import plain
+from seedream_nb.frozen import frozen
 from seedream_nb.references.arrays import is_array
 from seedream_nb.references.foreign import is_file
 from seedream_nb.scope import scalar
@@ -33,7 +33,7 @@ _SETS = (set, frozenset)
 _LISTS = (list, tuple, deque)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Unmeant:
     """Why a value is nobody's text."""
 

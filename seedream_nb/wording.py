@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from seedream_nb.frozen import frozen
 from seedream_nb.request import HAN
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _said() -> re.Pattern[str]:
 _QUOTED = re.compile(r'(?<!\d)"[^"]*"|“[^“”]*”|„[^„“”]*[“”]|＂[^＂]*＂|«[^«»]*»|»[^«»]*«|「[^「」]*」|『[^『』]*』')  # noqa: RUF001
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class ImageNumber:
     """A number that a prompt gives to a reference image."""
 

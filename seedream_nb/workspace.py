@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import tempfile
 import threading
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seedream_nb.errors import SettingsError, WrongOptionError, describe_value
+from seedream_nb.frozen import frozen
 from seedream_nb.settings import user_folder
 from seedream_nb.storage.history import History, Usage
 from seedream_nb.storage.journal import catch_up, unwritten
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from seedream_nb.storage.journal import Journal
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Workspace:
     """One such folder: its files, its journal, its history."""
 

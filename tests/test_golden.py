@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from seedream_nb.cell import read
+from seedream_nb.frozen import frozen
 from seedream_nb.jobs.pipeline import FROM_HISTORY
 from seedream_nb.notebook.verbs import run
 from seedream_nb.options import ALL, Option
@@ -332,7 +333,7 @@ def test_once_buys_nothing_twice(version: str, session: Session) -> None:
 SEED = Option(name="seed", kind="whole", help="where chance begins", high=9, is_sent=True, since="0.2.0")
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class LaterRequest(ImageRequest):
     """A request as a later version could have it."""
 

@@ -39,7 +39,7 @@ ROWS = (
     ("hosts", "options"),
     ("keys", "sizes", "scope"),
     ("service", "pickling"),
-    ("errors", "background", "files", "needs"),
+    ("errors", "background", "files", "frozen", "needs"),
 )
 RANK = {room: len(ROWS) - number for number, row in enumerate(ROWS) for room in row}
 

@@ -8,7 +8,6 @@ import importlib
 import os
 import socket
 import ssl
-from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from urllib.parse import urlsplit
 import anyio.to_thread
 
 from seedream_nb.errors import ConnectionFailedError, SettingsError, plain
+from seedream_nb.frozen import frozen
 from seedream_nb.http.logs import keep_login_out_of_logs, without_secrets
 from seedream_nb.http.proxy import corrected, proxy_for, proxy_words, refused_with, unusable
 
@@ -57,7 +57,7 @@ def options() -> list[tuple[int, int, int]]:
 PUBLIC = "the public authorities (certifi)"
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Authorities:
     """What the environment names: `files` by variable, each a PEM file or a folder of such; none: the public ones."""
 

@@ -9,7 +9,7 @@ import os
 import random
 import re
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
@@ -17,6 +17,7 @@ import anyio.to_thread
 
 from seedream_nb.errors import DownloadError, SettingsError
 from seedream_nb.files import read_regular
+from seedream_nb.frozen import frozen
 from seedream_nb.hosts import is_link_local, is_private
 from seedream_nb.http.connection import PendingConnection, barring, why, without_frames
 from seedream_nb.http.logs import plain_place
@@ -253,7 +254,7 @@ _NAME = re.compile(rb"(?=.{1,254}\Z)(?:[\w-]{1,63}\.)*[\w-]{1,63}\.?|(?=[^:]*:)[
 """A host as it is asked for: a name whose labels are neither empty nor too long, or an address."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class PictureSource:
     """Where a picture is, and whether that, or a redirect on the way there, may lie in a private network."""
 

@@ -7,11 +7,12 @@ import ipaddress
 import os
 import re
 import urllib.request
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from seedream_nb.errors import SettingsError
+from seedream_nb.frozen import frozen
 
 if TYPE_CHECKING:
     import ssl
@@ -24,7 +25,7 @@ _HOST = re.compile(r"[\w.:~-]+")
 SYSTEM = "this system's settings"
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Proxy:
     """A proxy: `name` is its host and port, `source` the variable that names it; the rest is not for people's eyes."""
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 import json
 import re
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import chain
 from typing import TYPE_CHECKING
 
 from seedream_nb.errors import Unread
+from seedream_nb.frozen import frozen
 from seedream_nb.keys import Unseen
 from seedream_nb.service.reply import MAX_VALUES, arrived_results
 
@@ -185,7 +186,7 @@ _NO_SIZE = re.compile(rb"(?:\r?\n)?[ -~]{0,20}\r?\n")
 _SIZES = re.compile(rb"(?:\A|\r?\n)[ \t]{0,9}(?:0x)?[0-9a-f]{1,16}[ \t]{0,9}(?:;[^\r\n]{0,999})?\r?\n", re.IGNORECASE)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class LenientReply:
     """What was understood of an answer: `status` None if it names none; `headers` have lower-case names."""
 

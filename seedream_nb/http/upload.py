@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 import itertools
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 import anyio.to_thread
 
 from seedream_nb.errors import ConnectionFailedError, OutcomeUnknownError, ReplyError, SeedreamError, Unread
+from seedream_nb.frozen import frozen
 from seedream_nb.http.connection import PendingConnection, barring, no_connection, why, without_frames
 from seedream_nb.http.salvage import MAX_REPLY_BYTES, RawReply, arriving
 from seedream_nb.http.silence import IdleTimeout, RateCheck, until_quiet
@@ -41,7 +42,7 @@ NOT_COMPLETE = "It was not sent to its end, so nothing was billed. Check the net
 MAYBE_BILLED = "It may have been billed: your account's usage page at the service shows it. To ask again, run it again."
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Reply:
     """What the service answered to its last try. `headers` have lower-case names; `content` may be cut off."""
 
@@ -56,7 +57,7 @@ class Reply:
         object.__setattr__(self, "content", Unread(self.content))
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Post:
     """One request on its way: where to, with what, and for how long to wait."""
 

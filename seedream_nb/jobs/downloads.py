@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ import anyio
 
 from seedream_nb.errors import DownloadError, SeedreamError
 from seedream_nb.files import is_regular_file, read_regular
+from seedream_nb.frozen import frozen
 from seedream_nb.http.download import MAX_BYTES, MAX_REST_BYTES, rest_of
 from seedream_nb.jobs.entries import JournalEntry, in_thread
 from seedream_nb.preview import preview, sheet, side_for
@@ -115,7 +116,7 @@ async def download(job: Job, tools: PipelineContext, record: JournalEntry, links
             await in_thread(lambda: sheet(job.pictures))
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class PictureTarget:
     """Where a picture comes from, and what its name and preview follow from."""
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 import anyio.to_thread
 
+from seedream_nb.frozen import frozen
 from seedream_nb.keys import Secrets
 from seedream_nb.service.echoes import blotted, blotted_content, blotted_message
 from seedream_nb.storage.folding import fold
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class PipelineContext:
     """What the procedure works with."""
 

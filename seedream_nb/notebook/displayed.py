@@ -15,10 +15,11 @@ import sys
 import threading
 import weakref
 from collections import OrderedDict, defaultdict
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from seedream_nb.errors import Problem
+from seedream_nb.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -33,7 +34,7 @@ MAX_OUTPUTS = 500
 Sort = Literal["sent", "image", "drawn", "ours", "unsure"]
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@frozen(eq=False)
 class Output:
     """One output that has a picture, or may have one.
 

@@ -12,12 +12,12 @@ import os
 import sys
 from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView, Sequence, ValuesView
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from seedream_nb.frozen import frozen
 from seedream_nb.references.arrays import brighter_array, is_array, is_picture_array, is_picture_shape, picture_of_array
 from seedream_nb.references.figures import (
     figure_of,
@@ -77,7 +77,7 @@ def _unknown(_value: object, _depth: int) -> str:
     return ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Adapter:
     """One kind of value that pictures come from, or seem to.
 

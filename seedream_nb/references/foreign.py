@@ -6,10 +6,10 @@ import contextlib
 import io
 import os
 import stat
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from seedream_nb.errors import Problem, SeedreamError, SettingsError, plain
+from seedream_nb.frozen import frozen
 from seedream_nb.needs import explain_broken, is_pillow_broken
 from seedream_nb.references.limits import wrong
 
@@ -25,7 +25,7 @@ MAX_READ = 600_000_000
 _SHOWN = 160
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@frozen(eq=False)
 class Foreign:
     """Something of another library (`of`), and how to have its picture: `draw` is given a name for messages.
 

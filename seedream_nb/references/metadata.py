@@ -10,9 +10,10 @@ import io
 import re
 import struct
 import zlib
-from dataclasses import dataclass
 from functools import cached_property
 from typing import BinaryIO, Protocol
+
+from seedream_nb.frozen import frozen
 
 PIECE_BYTES = 1 << 20
 
@@ -54,7 +55,7 @@ class Hollow(Damaged):
     """All parts of the file are whole, and its picture, or a part of it, is in none of them."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Stripped:
     """What went through: how much of what was read was kept, and what is worth knowing of the rest."""
 

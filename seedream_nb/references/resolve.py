@@ -8,13 +8,13 @@ from __future__ import annotations
 import glob
 import itertools
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from seedream_nb.errors import Problem, describe_value, did_you_mean, plain, shorten
 from seedream_nb.files import is_regular_file
+from seedream_nb.frozen import frozen
 from seedream_nb.references.adapters import Source, is_job, is_meant_as_picture, is_picture, pictures_of, sources_of
 from seedream_nb.references.foreign import guarded
 from seedream_nb.references.limits import wrong
@@ -60,7 +60,7 @@ _MAX_TOLD = 20
 _LONGEST_PATTERN, _MAX_DEEP = 1_000, 2
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Lookups:
     """Where the parts of a reference are looked up: handed down from above.
 
@@ -84,7 +84,7 @@ class Lookups:
     most: int = DEFAULT.model.references.max_count
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Found:
     """One picture that was found and not read yet, or a URL."""
 

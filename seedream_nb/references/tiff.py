@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import struct
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from seedream_nb.frozen import frozen
 from seedream_nb.storage.structure import spliced
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ _PREVIEW_SIDE = 320
 _FLOAT = 3
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Page:
     """One page: where it is told of, what it measures, and the whole numbers among its tags."""
 
@@ -139,7 +140,7 @@ def beginning_with(stream: BinaryIO, page: Page) -> BinaryIO:
     return spliced(stream, (0, layout.pointer), layout.packed(page.place), (layout.pointer + layout.offset_size, end))
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class _Layout:
     """How numbers lie in a file: their order of bytes, and whether it is a BigTIFF."""
 

@@ -10,13 +10,13 @@ import glob
 import os
 import re
 import unicodedata
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, unquote, unquote_to_bytes, urlsplit
 
 from seedream_nb import hosts as addresses
 from seedream_nb.errors import nearest, plain
+from seedream_nb.frozen import frozen
 from seedream_nb.references.foreign import said
 from seedream_nb.references.limits import wrong
 
@@ -281,7 +281,7 @@ def hint_for(word: str, scope: Scope) -> str:
     return " For the value of an expression make it a variable, and write that."
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class _Chain:
     """A name followed by attributes, subscripts and calls."""
 

@@ -6,9 +6,11 @@ a reply is read, what a refusal means and what is sent again stand beside this, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
+
+from seedream_nb.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -17,7 +19,7 @@ AUTO = "auto"
 """The setting `backend` that means the default service if there is a key for it, else the sandbox."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class ReferenceLimits:
     """What a model asks of its reference images."""
 
@@ -33,7 +35,7 @@ class ReferenceLimits:
     """The longer side is at most so many times the shorter."""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@frozen(eq=False)
 class Model:
     """One model: where it is, how it spells a request, and its limits. There is one of each name."""
 
@@ -77,7 +79,7 @@ class Model:
         return name if name in self.tiers else None
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Service:
     """Where models are, with whose key, and how its replies name what they bring."""
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import binascii
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
 
 from seedream_nb.errors import ReferenceImageError, plain
+from seedream_nb.frozen import frozen
 from seedream_nb.options import SENT
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class Body:
         yield last
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class _Slice:
     """A part of a reference's file, encoded when its turn comes."""
 

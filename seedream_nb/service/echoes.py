@@ -6,13 +6,14 @@ import base64
 import json
 import re
 from bisect import bisect_right
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from itertools import accumulate, islice
 from math import ceil
 from typing import TYPE_CHECKING
 
 from seedream_nb.errors import LONGEST_LINK, plain
+from seedream_nb.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -186,7 +187,7 @@ def _runs(content: bytes, secret: str, run: int) -> bytearray:
     return found
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class _Sought:
     """What shows a secret: the whole of it and its runs, in small letters, and what base64 makes of each.
 

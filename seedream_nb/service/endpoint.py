@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from seedream_nb.errors import SettingsError
+from seedream_nb.frozen import frozen
 from seedream_nb.hosts import KEY_FOUND_ON_BINDER, KEY_USED_ON_BINDER, login_refusal
 from seedream_nb.keys import Unseen, find_key, no_key
 from seedream_nb.service import DEFAULT, SANDBOX, SERVICES
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from seedream_nb.settings import Settings
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Endpoint:
     """A service, its address and the key for it."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
@@ -22,6 +21,7 @@ from seedream_nb.errors import (
     SeedreamError,
     ServiceError,
 )
+from seedream_nb.frozen import frozen
 from seedream_nb.keys import remedy as remedy_for
 from seedream_nb.service import DEFAULT
 from seedream_nb.service.echoes import WORDS_LIMIT, shown
@@ -80,7 +80,7 @@ _STATUS = (
 """What the codes of single pictures would be as HTTP's."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class _Told:
     """What a refusal says, as harmless text without the key."""
 
@@ -97,7 +97,7 @@ class _Told:
         return f"{self.reason or ''} {self.code or ''} {self.words}".replace("_", " ")
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class _Verdict:
     """What a refusal means: the error's class, what happened, what to do."""
 

@@ -6,11 +6,12 @@ import binascii
 import hashlib
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import unquote_to_bytes
 
 from seedream_nb.errors import LONGEST_LINK, ReplyError
+from seedream_nb.frozen import frozen
 from seedream_nb.service import SERVICES
 from seedream_nb.service.echoes import WORDS_LIMIT, blotted_link, shown
 
@@ -46,7 +47,7 @@ _LINK = re.compile(rb'"https?:(?:[^"\\\x00-\x1f]+|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{
 _IN_TEXT, _STEP_BYTES = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL), 256 * 1024
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Refused:
     """A picture that the service did not make, and does not bill: its place in the reply, and why, in its words."""
 
@@ -60,7 +61,7 @@ class Refused:
         return {"picture": self.picture, "of": self.of, "code": self.code, "message": self.message}
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Results:
     """What a reply gives.
 
@@ -284,7 +285,7 @@ def _lacks(text: str, picture: bytes) -> bool:
 # -- reading it ------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class _Read:
     """A reply's JSON, and the long texts that were taken out of it, as they were spelled."""
 

@@ -6,9 +6,9 @@ What costs money is sent again only where no connection came about, or where the
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from seedream_nb.frozen import frozen
 from seedream_nb.service.refusals import lacks_money, retry_after, spoken
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Answer(Protocol):
         """What it has to say."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Timeouts:
     """How long to wait before giving up, in seconds; tests are less patient.
 
@@ -62,7 +62,7 @@ class Timeouts:
     overloaded_tries: int = 3
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class RetryDelay:
     """The time before a request is sent again; reads as what a person is shown meanwhile."""
 

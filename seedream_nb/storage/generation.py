@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Protocol, overload
 
 from seedream_nb.errors import MAX_CHARACTERS, SeedreamError, plain, plain_but_links, shorten
+from seedream_nb.frozen import frozen
 from seedream_nb.options import with_options
 from seedream_nb.pickling import picklable_fields
 from seedream_nb.service import is_free
@@ -101,7 +102,7 @@ class Verbs(Protocol):
         """Return the mime bundle of the value."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Generation(Sequence[Picture]):
     """One request and its pictures; `len`, indexing and iteration give the pictures.
 

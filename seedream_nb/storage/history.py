@@ -6,11 +6,12 @@ import bisect
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, overload
 
 from seedream_nb.errors import Problem, plain
 from seedream_nb.files import is_regular_file, read_regular
+from seedream_nb.frozen import frozen
 from seedream_nb.storage.generation import Generation
 from seedream_nb.storage.index import JournalIndex, is_elsewhere
 from seedream_nb.storage.journal import MAX_BYTES, is_alive, is_own
@@ -123,7 +124,7 @@ class Generations(Sequence[Generation]):
 _RUNNING = frozenset({"generating", "downloading"})
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Usage:
     """Sums over some generations; amounts are in USD."""
 

@@ -19,11 +19,11 @@ import secrets
 import threading
 import time
 import weakref
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from seedream_nb.files import open_regular, read_regular
+from seedream_nb.frozen import frozen
 from seedream_nb.storage.locks import UNABLE, Claim, claims, hold, try_lock
 from seedream_nb.storage.store import PRIVATE_FILE, make_inner, sync_folder
 
@@ -86,7 +86,7 @@ class JournalLine(NamedTuple):
         return parsed(self.content)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class JournalChunk:
     """What a journal file holds from one offset to the next."""
 

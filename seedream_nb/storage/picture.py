@@ -7,13 +7,14 @@ import hashlib
 import itertools
 import os
 import shutil
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from seedream_nb.errors import MAX_CHARACTERS, SeedreamError, SettingsError, StoppedError, plain, shorten
 from seedream_nb.files import is_refused_name, is_regular_file, name_without_words, open_regular
+from seedream_nb.frozen import frozen
 from seedream_nb.pickling import picklable_fields
 from seedream_nb.service import is_free
 from seedream_nb.storage.structure import is_whole_jpeg, is_whole_png, opened
@@ -43,7 +44,7 @@ _OTHERS = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class ImageInfo:
     """What the file of a picture says about itself: pixels, media type, bytes."""
 
@@ -149,7 +150,7 @@ class Renderer(Protocol):
         """Return the mime bundle of the value."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Picture:
     """One picture of a generation: where it is, how big it is (pixels), its mark (`@3.1`), who made it (`backend`)."""
 

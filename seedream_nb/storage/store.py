@@ -12,12 +12,12 @@ import re
 import secrets
 import shutil
 import unicodedata
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self
 
 from seedream_nb.errors import SettingsError
 from seedream_nb.files import is_refused_name, is_regular_file, name_without_words, read_regular, refuse_symlink
+from seedream_nb.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -51,7 +51,7 @@ _REASONS = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Input:
     """A reference image as it will be sent: a file under `inputs/`, and what was changed to make it fit."""
 
@@ -62,7 +62,7 @@ class Input:
     note: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class UnfinishedDownload:
     """What stands of a picture that is being downloaded, or was, by the process of that number."""
 

@@ -11,8 +11,9 @@ import hashlib
 import io
 import os
 import zlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias, cast
+
+from seedream_nb.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -199,7 +200,7 @@ def _shown(stream: BinaryIO) -> bytes:
 # -- PNG -----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class PngChunk:
     """One part of a PNG: its kind, and where it lies, head and checksum included."""
 

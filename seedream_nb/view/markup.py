@@ -7,13 +7,13 @@ import html
 import math
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from seedream_nb.errors import MAX_CHARACTERS, plain, plain_but_links, shorten
+from seedream_nb.frozen import frozen
 from seedream_nb.preview import THUMBNAIL, cheap_preview, preview, sheet, thumbnail_of
 from seedream_nb.service import is_free
 from seedream_nb.storage.generation import called, written
@@ -51,7 +51,7 @@ _BADGE = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Cell:
     """One picture of a grid with its caption: HTML, and the width that it should have."""
 

@@ -12,10 +12,11 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from seedream_nb.errors import Problem, RequestError, SeedreamError, plain, without_surrogates
+from seedream_nb.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -51,7 +52,7 @@ class RefusedError(SeedreamError):
         self.error, self.offered = error, offered
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Response:
     """What the kernel says to a question: plain values, and bytes beside them."""
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seedream_nb.errors import Problem, ReferenceImageError, RequestError, SeedreamError, request_error, shorten
+from seedream_nb.frozen import frozen
 from seedream_nb.preview import MAX_PIXELS, cheap_preview, preview
 from seedream_nb.widgets.uploads import Uploads
 
@@ -22,7 +23,7 @@ _NAME = 60
 _FULL = "{most} references are the most. Remove one first."
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class TrayItem:
     """A reference in the tray, and the number by which the page speaks of it."""
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 import os
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from seedream_nb.cell import DASHES, parted, split
 from seedream_nb.errors import plain
+from seedream_nb.frozen import frozen
 from seedream_nb.notebook.complete.word import MAX_TOLD, Offer, Offers, open_word
 from seedream_nb.notebook.verbs import VERBS
 from seedream_nb.options import ALL, BY_FLAG, OPTIONS, SEQUENTIAL
@@ -30,7 +31,7 @@ _MAX = 20
 _MAX_ENTRIES = 200
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Values:
     """What a value that is being typed can become."""
 
@@ -160,7 +161,7 @@ _OF_KIND: dict[str, Callable[[Values], Iterable[Offer]]] = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class GivenOptions:
     """The options that the rest of the line gives, with their values as they are written."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from seedream_nb.cell import Word, quoted, split
+from seedream_nb.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,7 +16,7 @@ MAX_TOLD = 50
 """Characters beside a completion: a list as wide as the notebook hides what is written there."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Offer:
     """One completion."""
 
@@ -26,7 +26,7 @@ class Offer:
     """What it is, in a few words beside it; never empty, for IPython would write <unknown>."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Offers:
     """What can take the place of the text that stands before the cursor."""
 
@@ -66,7 +66,7 @@ _LONGEST = 2000
 """Characters of a line that are looked at; a longer one holds data, not words to complete."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class OpenWord:
     """A word, or the part of one, that ends at the cursor."""
 

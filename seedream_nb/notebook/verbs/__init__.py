@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from seedream_nb.errors import (
@@ -16,6 +15,7 @@ from seedream_nb.errors import (
     plain,
     request_error,
 )
+from seedream_nb.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +28,7 @@ _SHOWN = 40
 _HELP = ("-h", "--help")
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Verb:
     """One verb: what it is for, the words that go with it, and where the function of its name is."""
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import platform
 import shutil
 import time
-from dataclasses import dataclass
 from importlib import import_module, metadata
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from seedream_nb.errors import ConnectionFailedError, SeedreamError, SettingsError, plain
+from seedream_nb.frozen import frozen
 from seedream_nb.hosts import ELSEWHERE
 from seedream_nb.needs import changed_versions, explain_broken
 from seedream_nb.notebook.scope import frontend, notebook_name
@@ -37,7 +37,7 @@ SERVER_ERRORS = 500
 NOT_SENT = "Nothing was sent, nothing was billed."
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Finding:
     """One thing that was looked at; what is not well comes with its remedy."""
 
