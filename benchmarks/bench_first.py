@@ -28,6 +28,8 @@ OURS = "%%seedream\na fox"
 PICTURES = 4
 REST_SECONDS = 2.0
 """Between `%load_ext` and the first cell of somebody who writes it."""
+SETTLED_SECONDS = 0.3
+"""After a picture, until what it needed is given back."""
 UNIQUE = """
 import pathlib
 def unique_bytes():
@@ -104,6 +106,7 @@ def _by_us(url: str, rest_seconds: float) -> dict[str, Any]:
         for number in range(PICTURES):
             seconds.append(_seconds(kernel, OURS))
             steps = steps or json.loads(kernel.execute("print(json.dumps(steps))").printed)
+            time.sleep(SETTLED_SECONDS)
             memory.append(_number(kernel, "unique_bytes()") if number in {0, PICTURES - 1} else 0)
         return {"ours": seconds, "memory": memory, "steps": steps}
 

@@ -61,7 +61,7 @@ REQUEST_MODULES = (
     "seedream_nb.view",
 )
 """What a request needs from its beginning to its end, and what its pictures are shown with."""
-OPTIONAL_MODULES = ("PIL.ImageCms", "PIL.ImageDraw", "PIL.ImageFont", "sniffio")
+OPTIONAL_MODULES = ("ctypes", "PIL.ImageCms", "PIL.ImageDraw", "PIL.ImageFont", "sniffio")
 """What it uses and could do without."""
 KERNEL_MODULES = ("seedream_nb.session", "seedream_nb.notebook.output")
 """What a cell needs beside these."""

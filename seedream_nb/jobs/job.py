@@ -10,7 +10,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from seedream_nb.background import ANSWER_SECONDS
+from seedream_nb.background import ANSWER_SECONDS, return_memory_soon
 from seedream_nb.errors import (
     ConnectionFailedError,
     OutcomeUnknownError,
@@ -407,6 +407,7 @@ class Job(NotPicklable):
         except Exception as error:  # noqa: BLE001 - a fault of ours must end the wait too, and be told
             told = f"seedream_nb failed in itself: {type(error).__name__}: {error}"
             self.finish(self.generation, SeedreamError(told, hint="Please report this. " + messages.SEE_HISTORY))
+        return_memory_soon()
 
     def _refuse_in_fork(self) -> None:
         """Wait for nothing that goes on in another process; before any lock, for a thread there may hold it."""
