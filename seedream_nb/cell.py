@@ -16,7 +16,6 @@ from seedream_nb.files import is_regular_file, working_folder
 from seedream_nb.frozen import frozen
 from seedream_nb.keys import may_hold_key
 from seedream_nb.options import BY_FLAG, SENT, did_you_mean_option
-from seedream_nb.prompt import literal
 from seedream_nb.sizes import spell_size
 
 if TYPE_CHECKING:
@@ -386,6 +385,8 @@ def cell_of(generation: Generation, session: CellContext) -> str:
         *_other_words(request, session),
         *(word for reference in request.images for word in ("-i", quoted(_written(reference, session)))),
     ]
+    from seedream_nb.prompt import literal
+
     return f"{' '.join(['%%seedream', *words])}\n{literal(request.prompt)}"
 
 

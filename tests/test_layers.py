@@ -72,8 +72,9 @@ shell = InteractiveShell.instance()
 before = set(sys.modules)
 import seedream_nb
 shell.run_line_magic("load_ext", "seedream_nb")
-print(*sorted({name.split(".")[0] for name in set(sys.modules) - before}))
+print(*sorted(set(sys.modules) - before))
 """
+OF_A_REQUEST = {"compose", "http", "jobs", "preview", "prompt", "references", "request", "session", "storage", "view"}
 
 
 @functools.cache
@@ -210,12 +211,25 @@ def test_no_module_takes_the_place_of_a_public_name(name: str) -> None:
     assert name not in {room(module) for module in modules()}
 
 
+@functools.cache
+def loaded() -> list[str]:
+    """Return the modules that importing the package and loading the extension import."""
+    ran = subprocess.run([sys.executable, "-c", LOADS], capture_output=True, text=True, check=True, env=os.environ)
+    return ran.stdout.split()
+
+
 def test_loading_imports_nothing_heavy() -> None:
     """Importing the package and loading the extension imports no HTTP, picture or widget library."""
-    ran = subprocess.run([sys.executable, "-c", LOADS], capture_output=True, text=True, check=True, env=os.environ)
+    libraries = {name.split(".")[0] for name in loaded()}
+    assert "seedream_nb" in libraries
+    assert HEAVY & libraries == set()
 
-    assert "seedream_nb" in ran.stdout.split()
-    assert HEAVY & set(ran.stdout.split()) == set()
+
+def test_loading_imports_no_room_of_a_request() -> None:
+    """What only a request needs is imported before the first: between cells, or by it."""
+    assert {
+        room(name.removeprefix("seedream_nb.")) for name in loaded() if "seedream_nb." in name
+    } & OF_A_REQUEST == set()
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,6 @@ from seedream_nb.needs import Preloader, too_old_notice
 from seedream_nb.notebook.complete import Completer
 from seedream_nb.notebook.displayed import DisplayListener
 from seedream_nb.notebook.help import cell_help, verbs_help
-from seedream_nb.notebook.output import run_below
 from seedream_nb.notebook.scope import in_kernel
 
 if TYPE_CHECKING:
@@ -132,6 +131,8 @@ class Magics:
             return None
         options, problems = read(line)
         session = self._session()
+        from seedream_nb.notebook.output import run_below
+
         request = session.compose(cell, scope=session.scope, typed=True, problems=problems, **options)
         return run_below(self._ip, session, request, options, template=cell.strip())
 
