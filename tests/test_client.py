@@ -235,7 +235,7 @@ import asyncio, sys, threading
 from pathlib import Path
 from seedream_nb.http.client import Client
 from seedream_nb.request import make_request
-from seedream_nb.service import Body
+from seedream_nb.service.body import Body
 
 class Watch:
     def find_spec(self, name, path=None, target=None):

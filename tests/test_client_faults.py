@@ -248,9 +248,9 @@ def test_slow_is_not_silent(fault_server: FaultServer) -> None:
 
 ASK = """
 import sys
-from seedream_nb.http.client import Patience
+from seedream_nb.http.client import Timeouts
 from tests.posting import post
-print(post(sys.argv[1], patience=Patience(silence=1.0)).content.decode())
+print(post(sys.argv[1], patience=Timeouts(silence=1.0)).content.decode())
 """
 
 

@@ -175,7 +175,7 @@ def test_it_goes_on_from_where_it_stopped(procedure: Procedure, fault_server: Fa
 
 KERNEL = """
 import pathlib, sys
-from seedream_nb.http.client import Patience
+from seedream_nb.http.client import Timeouts
 from seedream_nb.errors import DownloadError
 from seedream_nb.session import Session
 from seedream_nb.settings import Settings
@@ -187,7 +187,7 @@ if limit != "0":
 settings = Settings(environ={}, folder=pathlib.Path(folder))
 settings.change(base_url=url, api_key="sk_test")
 try:
-    Session(settings=settings, patience=Patience(download_pauses=(0.01, 0.01, 0.01))).start("a fox").result()
+    Session(settings=settings, patience=Timeouts(download_pauses=(0.01, 0.01, 0.01))).start("a fox").result()
 except DownloadError as error:
     print(error)
 """

@@ -35,6 +35,7 @@ import seedream_nb as sd
 from seedream_nb.storage.history import History
 from seedream_nb.notebook.complete.lines import complete
 from seedream_nb.process import PROCESS
+from seedream_nb.service import DEFAULT
 from tests import docs
 
 shell, told = InteractiveShell.instance(), {"package": sd.__file__}
@@ -46,7 +47,7 @@ def run(cell):
     return SimpleNamespace(value=ran.result, error=str(error or ""), out=out.getvalue())
 
 def offered(line):
-    found = complete(line, 0, len(line), None)
+    found = complete(line, 0, len(line), SimpleNamespace(model=lambda: DEFAULT.model))
     return [[offer.text, offer.told] for offer in found.offers]
 
 def refused(ask):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from seedream_nb.service import SANDBOX
 from seedream_nb.widgets.watcher import watch
 from tests.waiting import until
 
@@ -34,7 +35,7 @@ class Watching:
 class Read:
     """Stands for a session: its history does something while it is read."""
 
-    backend, service_host, jobs = "sandbox", "sandbox", ()
+    service, service_host, jobs = SANDBOX, "sandbox", ()
 
     class budget:  # noqa: N801 - an attribute of sessions
         """Stands for a budget."""
