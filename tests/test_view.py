@@ -307,6 +307,17 @@ def test_captions_are_as_wide_as_their_picture(tmp_path: Path, size: tuple[int, 
     assert f"width:{figure}px;max-width:100%" in (cell["style"] or "")
 
 
+@pytest.mark.parametrize("count", [1, 4, 15])
+def test_each_preview_stands_on_the_page_once(tmp_path: Path, count: int) -> None:
+    """JupyterLab parses a result twice as it opens: it has one preview a picture, and little else for each."""
+    html = bundle(make(tmp_path, pictures=count))["text/html"]
+    found = Page(html)
+    previews = [image["src"] or "" for image in found.all("img")]
+    assert html.count("data:") == len(previews) == count
+    assert len(found.tags) <= 12 + 12 * count
+    assert len(html) - sum(map(len, previews)) <= 2000 + 1500 * count
+
+
 def test_no_colour_of_ours_lies_on_a_strange_background(tmp_path: Path) -> None:
     """Text has the theme's own colour, but for the badge, which brings its background along."""
     html = bundle(make(tmp_path, warnings=["long"]))["text/html"]

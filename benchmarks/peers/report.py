@@ -85,8 +85,8 @@ def note(environments: Mapping[str, Environment], versions: Mapping[str, str], t
     meaning = (
         f"Pictures: from running the cell until its picture was sent to the notebook, beyond the {LATENCY:g} s in "
         "which the server answered. Memory (USS), packages and disk: beyond those of a kernel alone. Reopened: "
-        "trusted, in a JupyterLab already on the screen, until the last picture was painted. The least of each column "
-        "is bold."
+        "trusted, each in a page of its own, whose JupyterLab has shown a little HTML and a picture before, until the "
+        "last picture was painted. The least of each column is bold."
     )
     return "\n\n".join(textwrap.fill(each, 120, break_on_hyphens=False) for each in (conditions, meaning))
 
