@@ -16,7 +16,7 @@ from seedream_nb.frozen import frozen
 from seedream_nb.service import DEFAULT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from seedream_nb.service import Service
@@ -174,47 +174,104 @@ class Login:
         self.path = None if folder is None else folder / "login.json"
 
     def key_for(self, host: str) -> str | None:
-        """Return the key stored for exactly this host."""
-        return self._read().get(host)
+        """Return the key stored for exactly this host; a file that can't be read holds none."""
+        try:
+            found = self._read().get(host)
+        except _UNREADABLE:
+            return None
+        return found if isinstance(found, str) else None
 
     def store(self, host: str, key: Key, service: Service = DEFAULT) -> None:
-        """Store the key of a service for this host, readable by the user alone."""
+        """Store the key of a service for this host, readable by the user alone; what stands there of others stays."""
         if self.path is None:
             told = "The login can't be stored: this user has no home folder, so there is no place that is theirs alone."
             raise SettingsError(told, hint=f"Give the key in the environment as {service.key_variable}, or set HOME.")
-        self._write(self.path, {**self._read(), host: key.reveal()})
+        if trouble := self._change(self.path, lambda stored: {**stored, host: key.reveal()}):
+            raise SettingsError(f"The login could not be stored in {plain(str(self.path.parent))}: {trouble}.")
 
     def forget(self, host: str) -> bool:
-        """Remove the key of this host; return whether there was one."""
-        stored = self._read()
-        if self.path is None or host not in stored:
+        """Remove the key of this host, and what a login that was cut short left; return whether there was any."""
+        if self.path is None:
             return False
-        del stored[host]
-        self._write(self.path, stored)
-        return True
+        there, left = self.key_for(host) is not None, list(_real(self.path).parent.glob(".login-*.json"))
 
-    def _read(self) -> dict[str, str]:
+        def without(stored: dict[str, object]) -> dict[str, object]:
+            return {of: stored[of] for of in stored if of != host} if host in stored else stored
+
+        trouble = _removed(left) or self._change(self.path, without)
+        if trouble:
+            raise SettingsError(f"The key could not be removed from {plain(str(self.path.parent))}: {trouble}.")
+        return there or bool(left)
+
+    def _change(self, path: Path, change: Callable[[dict[str, object]], dict[str, object]]) -> str:
+        """Write what a change makes of the file; return why that was not possible. No frame of an error has a key.
+
+        Raises:
+            SettingsError: what stands there can't be read, so it would be lost.
+        """
+        stored, unread = {}, ""
+        try:
+            stored = self._read()
+        except OSError as error:
+            unread = error.strerror or type(error).__name__
+        except (ValueError, RecursionError):
+            unread = "it is no JSON object"
+        if unread:  # only here: the parser's error has the whole text
+            told = f"The stored login {plain(str(path))} can't be read: {unread}. It was left as it is."
+            raise SettingsError(
+                told, hint="It may hold the keys of other hosts: mend it, or delete it and log in again."
+            )
+        fresh = change(stored)
+        return "" if fresh is stored else _put(_real(path), fresh)
+
+    def _read(self) -> dict[str, object]:
         if self.path is None:
             return {}
         try:
-            stored = json.loads(read_regular(self.path, MAX_BYTES).decode())
-        except (OSError, ValueError, RecursionError):
+            content = read_regular(self.path, MAX_BYTES)
+        except (FileNotFoundError, NotADirectoryError):
             return {}
-        return (
-            {str(host): key for host, key in stored.items() if isinstance(key, str)} if isinstance(stored, dict) else {}
-        )
+        stored = json.loads(content) if content.strip() else {}  # in any UTF, and with a BOM
+        if not isinstance(stored, dict):
+            raise ValueError("no JSON object")  # noqa: TRY004 - as other contents that are none
+        return stored
 
-    def _write(self, path: Path, stored: Mapping[str, str]) -> None:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            fresh = path.with_name(f".login-{os.getpid()}.json")
-            fresh.unlink(missing_ok=True)
-            with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-                json.dump(stored, file)
-            fresh.replace(path)
-        except OSError as error:
-            reason = error.strerror or type(error).__name__
-            raise SettingsError(f"The login could not be stored in {path.parent}: {reason}.") from error
+
+_UNREADABLE = (OSError, ValueError, RecursionError)
+
+
+def _real(path: Path) -> Path:
+    """Return the file itself: some have a link to it in its place, which stays."""
+    return path.parent / os.path.realpath(path)
+
+
+def _put(path: Path, stored: Mapping[str, object]) -> str:
+    """Put this in the place of a file, which goes if nothing is left of it; return why that was not possible."""
+    fresh = path.with_name(f".login-{os.getpid()}.json")
+    try:
+        if not stored:
+            path.unlink(missing_ok=True)
+            return ""
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        fresh.unlink(missing_ok=True)
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+            json.dump(stored, file)
+        fresh.replace(path)
+    except OSError as error:
+        return error.strerror or type(error).__name__
+    finally:
+        _removed([fresh])
+    return ""
+
+
+def _removed(paths: Iterable[Path]) -> str:
+    """Remove files; return why that was not possible."""
+    try:
+        for path in paths:
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        return error.strerror or type(error).__name__
+    return ""
 
 
 def find_key(  # noqa: PLR0913 - the places

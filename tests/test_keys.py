@@ -6,16 +6,19 @@ import json
 import os
 import pickle
 import stat
+import subprocess
 import sys
 import time
+import traceback
 from typing import TYPE_CHECKING
 
 import pytest
 
 from seedream_nb.errors import SettingsError
-from seedream_nb.keys import FoundKey, Key, Login, find_key, may_hold_key
+from seedream_nb.keys import MAX_BYTES, FoundKey, Key, Login, find_key, may_hold_key
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 SECRET = "sk_abcdef0123456789"
@@ -26,6 +29,19 @@ HOST = "api.novita.ai"
 def login(tmp_path: Path) -> Login:
     """Give a login store in an empty folder."""
     return Login(tmp_path / "config")
+
+
+def log_in(login: Login, host: str) -> None:
+    """Store a key."""
+    login.store(host, Key(SECRET, source="a test"))
+
+
+def in_place(login: Login, content: bytes) -> Path:
+    """Put this where a login is stored."""
+    assert login.path is not None
+    login.path.parent.mkdir(parents=True)
+    login.path.write_bytes(content)
+    return login.path
 
 
 def _find(
@@ -198,6 +214,15 @@ def test_a_login_is_readable_by_the_user_alone(login: Login) -> None:
     assert stat.S_IMODE(login.path.stat().st_mode) == 0o600
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no modes")
+def test_a_login_that_others_could_read_is_made_private(login: Login) -> None:
+    """A file that an editor stored is for the user alone again with the next login, of the same key too."""
+    path = in_place(login, b'{"api.novita.ai": "sk_a"}')
+    path.chmod(0o644)
+    login.store(HOST, Key("sk_a", source="a test"))
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
 def test_logout_forgets_one_host_only(login: Login) -> None:
     """Removing one host's key leaves the others."""
     login.store(HOST, Key("sk_a", source="a test"))
@@ -214,6 +239,130 @@ def test_a_damaged_login_file_is_as_none(login: Login) -> None:
     login.path.parent.mkdir(parents=True)
     login.path.write_text("{not json")
     assert login.key_for(HOST) is None
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_login_file_is_read_as_editors_store_it(login: Login, encoding: str) -> None:
+    """With a BOM and in UTF-16 too: its keys are found, and stay when one of another host is stored."""
+    in_place(login, '{"other.example": "sk_b"}'.encode(encoding))
+    assert login.key_for("other.example") == "sk_b"
+    login.store(HOST, Key("sk_a", source="a test"))
+    assert (login.key_for(HOST), login.key_for("other.example")) == ("sk_a", "sk_b")
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b'{"other.example": "sk_b",}', "it is no JSON object"),
+        (b'["sk_b"]', "it is no JSON object"),
+        (b'{"other.example": "sk_b"}\xff', "it is no JSON object"),
+        (b'{"other.example": "sk_b"}' + b" " * MAX_BYTES, "it has more than 64,000 bytes"),
+        (b"[" * 50_000, "it is no JSON object"),
+    ],
+    ids=["a comma too many", "a list", "another encoding", "too large", "nested"],
+)
+@pytest.mark.parametrize("change", [log_in, Login.forget])
+def test_a_login_file_that_can_not_be_read_is_not_written_over(
+    login: Login, content: bytes, why: str, change: Callable[[Login, str], object]
+) -> None:
+    """Neither login nor logout takes the other hosts' keys away: both say what is wrong, and what to do."""
+    path = in_place(login, content)
+    with pytest.raises(SettingsError) as caught:
+        change(login, HOST)
+    assert caught.value.message == f"The stored login {path} can't be read: {why}. It was left as it is."
+    assert caught.value.hint == "It may hold the keys of other hosts: mend it, or delete it and log in again."
+    assert path.read_bytes() == content
+    assert caught.tb.tb_next is not None
+    shown = traceback.TracebackException(SettingsError, caught.value, caught.tb.tb_next, capture_locals=True).format()
+    assert "sk_b" not in "".join(shown)
+    assert caught.value.__context__ is None  # a parser's error has the whole text
+
+
+def test_what_is_no_file_is_not_taken_for_an_empty_login(login: Login) -> None:
+    """A folder in its place is told and stays."""
+    assert login.path is not None
+    login.path.mkdir(parents=True)
+    with pytest.raises(SettingsError, match="can't be read: Is a directory"):
+        login.store(HOST, Key(SECRET, source="a test"))
+    assert list(login.path.parent.iterdir()) == [login.path]
+
+
+def test_an_empty_login_file_is_as_none(login: Login) -> None:
+    """There is nothing in it that could be lost."""
+    in_place(login, b"")
+    login.store(HOST, Key("sk_a", source="a test"))
+    assert login.key_for(HOST) == "sk_a"
+
+
+def test_what_a_login_file_has_besides_stays(login: Login) -> None:
+    """What is no key, of a later version say, is kept with a login, and no key."""
+    path = in_place(login, b'{"other.example": {"key": "sk_b"}}')
+    login.store(HOST, Key("sk_a", source="a test"))
+    assert json.loads(path.read_text()) == {"other.example": {"key": "sk_b"}, HOST: "sk_a"}
+    assert login.key_for("other.example") is None
+
+
+ON_A_FULL_DISK = """
+import resource, signal, sys
+from pathlib import Path
+from seedream_nb.errors import SettingsError
+from seedream_nb.keys import Key, Login
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (20, resource.RLIM_INFINITY))
+try:
+    Login(Path(sys.argv[1])).store("other.example", Key("sk_b", source="a test"))
+except SettingsError as error:
+    sys.exit(error.message)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on a file's size")
+def test_a_login_that_finds_no_room_leaves_no_key(login: Login) -> None:
+    """It is told in a sentence; the stored login is as before, and the half-written one goes."""
+    path = in_place(login, b'{"api.novita.ai": "sk_a"}')
+    script = [sys.executable, "-c", ON_A_FULL_DISK, str(path.parent)]
+    ran = subprocess.run(script, capture_output=True, text=True, check=False, timeout=60)
+    assert ran.stderr.strip() == f"The login could not be stored in {path.parent}: File too large."
+    assert list(path.parent.iterdir()) == [path]
+    assert path.read_bytes() == b'{"api.novita.ai": "sk_a"}'
+
+
+@pytest.mark.parametrize("stored", [True, False])
+def test_logout_removes_what_a_login_left_that_was_killed(login: Login, stored: bool) -> None:  # noqa: FBT001 - a row
+    """The file that it was writing has all keys: it goes, of whatever process it was, and counts as a key."""
+    path = in_place(login, b'{"api.novita.ai": "sk_a"}')
+    path.with_name(".login-1.json").write_text('{"api.novita.ai": "sk_a", "other')
+    if not stored:
+        path.unlink()
+    assert login.forget(HOST)
+    assert list(path.parent.iterdir()) == []
+    assert not login.forget(HOST)
+
+
+def test_logout_removes_such_leftovers_though_the_login_can_not_be_read(login: Login) -> None:
+    """What it can do it does, and then says what it can't."""
+    path = in_place(login, b"{not json")
+    path.with_name(".login-1.json").write_text('{"api.novita.ai": "sk_a"}')
+    with pytest.raises(SettingsError, match="can't be read"):
+        login.forget(HOST)
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows lets few users make links")
+def test_a_link_in_the_place_of_the_login_stays(login: Login, tmp_path: Path) -> None:
+    """Some keep their settings elsewhere: the file itself is written, so that a logout leaves no key in it."""
+    (tmp_path / "elsewhere").mkdir()
+    path = in_place(login, b"")
+    path.unlink()
+    path.symlink_to(tmp_path / "elsewhere" / "login.json")
+    for host in (HOST, "other.example"):
+        login.store(host, Key("sk_a", source="a test"))
+    assert path.is_symlink()
+    assert login.forget(HOST)
+    assert json.loads((tmp_path / "elsewhere" / "login.json").read_text()) == {"other.example": "sk_a"}
+    assert login.forget("other.example")
+    assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
 def test_colab_is_not_asked_elsewhere(tmp_path: Path, login: Login) -> None:

@@ -141,7 +141,7 @@ def test_ctrl_c_frees_the_terminal(terminal: Terminal, fault_server: FaultServer
     told = shown.partition("StoppedError: ")[2].split("In [")[0].strip().splitlines()
     assert 2 <= len(told) <= 4
     assert "Traceback" not in shown
-    until((tmp_path / "seedream" / "0001-1-a-fox.jpg").is_file)
+    until((tmp_path / "seedream" / "0001-1-a-fox.jpg").is_file, seconds=60)
 
 
 def test_tab_completes_an_option(tmp_path: Path) -> None:
