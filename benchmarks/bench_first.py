@@ -92,7 +92,7 @@ def _by_hand(url: str, rest_seconds: float) -> list[float]:
     with _kernel(url) as kernel:
         kernel.execute(f"URL = {url!r}")
         time.sleep(rest_seconds)
-        return [_seconds(kernel, HAND) for _ in range(PICTURES)]
+        return [_settled(kernel, HAND) for _ in range(PICTURES)]
 
 
 def _by_us(url: str, rest_seconds: float) -> dict[str, Any]:
@@ -104,9 +104,8 @@ def _by_us(url: str, rest_seconds: float) -> dict[str, Any]:
         steps: dict[str, float] = {}
         seconds = []
         for number in range(PICTURES):
-            seconds.append(_seconds(kernel, OURS))
+            seconds.append(_settled(kernel, OURS))
             steps = steps or json.loads(kernel.execute("print(json.dumps(steps))").printed)
-            time.sleep(SETTLED_SECONDS)
             memory.append(_number(kernel, "unique_bytes()") if number in {0, PICTURES - 1} else 0)
         return {"ours": seconds, "memory": memory, "steps": steps}
 
@@ -123,6 +122,12 @@ def _kernel(url: str) -> Iterator[Kernel]:
     env["PYTHONDONTWRITEBYTECODE"] = None
     with tempfile.TemporaryDirectory() as folder, Kernel(Path(folder), env=env) as kernel:
         yield kernel
+
+
+def _settled(kernel: Kernel, code: str) -> float:
+    seconds = _seconds(kernel, code)
+    time.sleep(SETTLED_SECONDS)
+    return seconds
 
 
 def _number(kernel: Kernel, code: str) -> int:
