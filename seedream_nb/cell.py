@@ -267,7 +267,7 @@ class _Reader:
             raise Problem(_KEY)
         told = plain(" ".join(texts), _SHOWN)
         remedy = self._remedy(texts, told)
-        raise Problem(f"{told} belongs to no option. The prompt goes on the lines below.{remedy}")
+        raise Problem(f"{told} doesn't belong to any option. The prompt goes on the lines below.{remedy}")
 
     def _remedy(self, texts: list[str], told: str) -> str:
         """Return what to do with words after a value: another reference, or more of the same value."""
@@ -340,13 +340,15 @@ def _seconds(option: Option, flag: str, text: str) -> float:
 
 def _name(_option: Option, flag: str, text: str) -> str:
     if text in _IPYTHONS:
-        raise Problem(f"{flag}: {text} is a name that IPython itself needs. Write another, such as {flag} result.")
+        raise Problem(f"{flag}: {text} is a name that IPython itself uses. Choose another, such as {flag} result.")
     if hasattr(builtins, text) and not text.startswith("_"):
-        raise Problem(f"{flag}: {text} is a name of Python's own, which would be lost. Write another: {flag} result.")
+        raise Problem(
+            f"{flag}: {text} is a Python built-in, which it would hide. Choose another, such as {flag} result."
+        )
     if not text.isidentifier() or keyword.iskeyword(text):
         nearest = re.sub(r"\W", "_", text).lstrip("0123456789") or "_"
         nearest += "_" if keyword.iskeyword(nearest) else ""
-        raise Problem(f"{flag}: {plain(text, _SHOWN)} can't be a variable's name. Write {flag} {nearest}.")
+        raise Problem(f"{flag}: {plain(text, _SHOWN)} is not a valid variable name. Write {flag} {nearest}.")
     return text
 
 
@@ -376,7 +378,7 @@ def cell_of(generation: Generation, session: CellContext) -> str:
     """Return a `%%seedream` cell that asks for exactly the same, under the settings in force now.
 
     Raises:
-        SeedreamError: a reference image that was sent is not there any more.
+        SeedreamError: a reference image that was sent no longer exists.
     """
     request = generation.request
     words = [
@@ -420,8 +422,8 @@ def _written(reference: Reference, session: CellContext) -> str:
         return reference.name
     if not isinstance(reference.source, Path) or not is_regular_file(reference.source):
         raise SeedreamError(
-            f"The reference image {reference.name} that was sent is not there any more.",
-            hint="It is kept in the folder inputs of your pictures, unless somebody removed it.",
+            f"The reference image {reference.name} that was sent no longer exists.",
+            hint="It was kept in the folder inputs beside your pictures: somebody must have removed it.",
         )
     return _path_in_a_cell(reference.source)
 

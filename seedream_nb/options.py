@@ -75,7 +75,7 @@ class Option:
         if self.kind == "switch" and not isinstance(value, bool):
             yield Problem(f"{told}; write True or False.")
         elif self.kind == "text" and not isinstance(value, str):
-            yield Problem(f"{told}; write a text.")
+            yield Problem(f"{told}; write text.")
         elif self.kind == "choice" and not (isinstance(value, str) and value in self.choices):
             guess = did_you_mean(value, self.choices) if isinstance(value, str) else ""
             yield Problem(f"{told}; write {' or '.join(self.choices)}.{guess}")
@@ -106,24 +106,24 @@ class RequestOptions(TypedDict, total=False):
     )]
     aspect: Annotated[str | None, Option(
         flags=("-a", "--aspect"), metavar="W:H", kind="aspect", choices=tuple(_MODEL.ratios), suggestions=("16:9",),
-        has_setting=True, help=f"ratio of the result, with {_TIERS} (alone: {_MODEL.usual_tier})",
+        has_setting=True, help=f"aspect ratio of the result, with {_TIERS} ({_MODEL.usual_tier} if no size is given)",
     )]
     images: Annotated[object, Option(
         flags=("-i", "--image"), metavar="REFERENCE", kind="reference", high=_REFERENCES,
-        help="a reference image: a variable, a path or glob, a URL, a history mark such as @3, or @out for what was "
-        f"shown last; repeat it for up to {_REFERENCES}",
+        help="a reference image: a variable, a path or glob, a URL, a history mark such as @3, or @out for the "
+        f"picture shown last; repeat it for up to {_REFERENCES}",
         call=f"up to {_REFERENCES} reference images: paths, globs, URLs, `bytes`, PIL images, pictures and "
         "generations",
     )]
-    image: Annotated[object, Option(kind="reference", help="another spelling of `images`")]
+    image: Annotated[object, Option(kind="reference", help="the same as `images`")]
     sequential: Annotated[str | None, Option(
         flags=("--sequential",), metavar="MODE", kind="choice", default="disabled", choices=SEQUENTIAL, is_sent=True,
         after="max_images",
-        help="auto lets the model decide how many pictures it makes, disabled makes one",
+        help="auto lets the model decide how many pictures to make; disabled makes one",
     )]
     max_images: Annotated[int | None, Option(
         flags=("-n", "--max-images"), metavar="N", kind="whole", low=1, high=_MAX, is_sent=True,
-        help="a series of up to so many pictures",
+        help="a series of up to N pictures",
         call=f"1 to {_MAX} pictures in a series; references and pictures together at most {_MAX}",
     )]
     watermark: Annotated[bool | None, Option(
@@ -132,7 +132,7 @@ class RequestOptions(TypedDict, total=False):
     )]
     once: Annotated[bool | None, Option(
         flags=("--once", "--no-once"), kind="switch", default=False,
-        help="if the history holds a complete result of exactly this request, shows that, at no cost; or asks anew",
+        help="reuses a complete result of exactly this request from the history, at no cost; or always makes a new one",
     )]
     save: Annotated[str | os.PathLike[str] | None, Option(
         flags=("--save",), metavar="FOLDER", kind="folder", help="also copies the full-size files to this folder",
@@ -280,7 +280,7 @@ def read_flag(name: str, value: object) -> bool:
 
 def many_digits(number: int) -> str:
     """Return a number for a message; Python itself does not write out one of thousands of digits."""
-    return str(number) if abs(number) < _FIGURES else "a number of many digits"
+    return str(number) if abs(number) < _FIGURES else "a number with many digits"
 
 
 def _guess(written: str, known: Collection[str]) -> str:

@@ -129,7 +129,7 @@ def _damage_told(name: str) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, SyntaxError, IndexError, TypeError, struct.error, DecompressionBombError) as error:
-        raise ValueError(f"{name} is damaged, or no picture: {plain(str(error))}") from error
+        raise ValueError(f"{name} is damaged, or not a picture: {plain(str(error))}") from error
 
 
 @frozen

@@ -371,7 +371,7 @@ def _meant(
     if isinstance(part, Expression):
         return _value_of(part, scope, names, pictures)
     if pictures is None:
-        raise Problem(f"{plain(part.written, _SHOWN)}: hand the picture over with --image.", reference=True)
+        raise Problem(f"{plain(part.written, _SHOWN)}: pass the picture with --image.", reference=True)
     return tuple(pictures.of_link(part.target))
 
 
@@ -448,7 +448,7 @@ def _refuse_unmeant(part: Expression, value: object) -> None:
 
 
 def _as_text(part: Expression) -> str:
-    return f"For its text write {{{part.code}!s}}."
+    return f"To use its text, write {{{part.code}!s}}."
 
 
 def _text_of(parts: Iterable[str | Expression], scope: Scope, names: Collection[str]) -> str:

@@ -45,8 +45,10 @@ if TYPE_CHECKING:
     from seedream_nb.storage.history import History, Usage
     from seedream_nb.storage.picture import Picture
 
-OWN_THREAD = "This was asked on the thread that works on requests, perhaps by a finalizer: it would wait for itself."
-BUSY = f"The thread that works on requests did not answer within {PATIENT_SECONDS:.0f} s: something keeps Python busy."
+OWN_THREAD = (
+    "This was called on the background thread of seedream_nb, perhaps by a finalizer: it would wait for itself."
+)
+BUSY = f"The background thread did not respond within {PATIENT_SECONDS:.0f} s: something keeps Python busy."
 NOTHING_SENT = "Nothing was sent, nothing was billed."
 
 Result = TypeVar("Result")
@@ -362,7 +364,7 @@ class Session(NotPicklable):
     def _on_the_loop(self) -> Iterator[None]:
         """Say in a sentence that the thread which works on requests can't be had, in place of waiting for ever."""
         if threading.current_thread() is self.background.thread:
-            raise SeedreamError(OWN_THREAD, hint="Nothing was sent, nothing was billed. Ask from another thread.")
+            raise SeedreamError(OWN_THREAD, hint="Nothing was sent, nothing was billed. Call it from another thread.")
         try:
             yield
         except TimeoutError:
@@ -377,7 +379,7 @@ class Session(NotPicklable):
         limit, told, self._is_told = self.budget.limit, self._is_told, True
         if told or limit is None or self._budget.tally.is_shared or not is_worker():
             return ()
-        return (f"This worker process counts its budget of {money(limit)} for itself, apart from all others.",)
+        return (f"This worker process counts its budget of {money(limit)} separately from all others.",)
 
     def _option(self, name: str, given: object) -> Any:  # noqa: ANN401 - each has its own type
         """Return an option of a request, or what the settings say where it is not given; raises WrongOptionError."""
@@ -405,7 +407,7 @@ class Session(NotPicklable):
                 concurrent.futures.wait([doing], timeout=POLL_SECONDS)
         except KeyboardInterrupt:
             doing.cancel()
-            raise StoppedError("Stopped. What was fetched is kept; the rest can still be fetched.") from None
+            raise StoppedError("Stopped. What was downloaded is kept; the rest can still be downloaded.") from None
         return doing.result()
 
     def _learn(self, endpoint: Endpoint) -> None:

@@ -169,7 +169,7 @@ class Settings(NotPicklable):
         try:
             spell_size(size, aspect, self.model)
         except Problem:
-            told = f"an aspect goes with {either(self.model.tiers)} only."
+            told = f"an aspect can only be combined with {either(self.model.tiers)}."
             return [f"size={size} and aspect={aspect} don't go together: {told}"]
         return []
 
@@ -211,10 +211,10 @@ def read_setting(name: str, value: object) -> Any:  # noqa: ANN401 - each settin
     except SettingsError as error:
         trouble = error.with_traceback(None)
     except ValueError as error:
-        why = "it can't be that." if may_hold_key(str(error)) else error
+        why = "this is not a valid value." if may_hold_key(str(error)) else error
         trouble = SettingsError(f"{name}={_shown(value)}: {why}")
     except Exception:  # noqa: BLE001 - it is somebody's own class, which can't even be written as text
-        trouble = SettingsError(f"{name}={_shown(value)}: it can't be that.")
+        trouble = SettingsError(f"{name}={_shown(value)}: this is not a valid value.")
     del value  # it may be a key, and a verbose traceback would show it
     raise trouble
 
@@ -244,15 +244,17 @@ def _path(value: object) -> str:
         os.fsencode(path)
         return str(Path(path.strip()).expanduser())
     except UnicodeError:
-        told = f"has letters that file names can't have in this locale ({sys.getfilesystemencoding()}): choose another."
+        told = (
+            f"has characters that file names can't have in this locale ({sys.getfilesystemencoding()}): choose another."
+        )
         raise ValueError(told) from None
     except RuntimeError:
-        raise ValueError("there is no such user, or none with a home folder.") from None
+        raise ValueError("there is no such user, or that user has no home folder.") from None
 
 
 def _key(value: object) -> Key:
     if not isinstance(value, str):
-        raise SettingsError(f"api_key: must be a text, but this is of type {type(value).__name__}.")
+        raise SettingsError(f"api_key: must be a text, not a value of type {type(value).__name__}.")
     return Key(str(value), source=CONFIGURED)
 
 
@@ -304,7 +306,7 @@ def _base_url(value: object) -> str:
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ValueError("must be a plain address, without user, password or parameters.")
     if parts.scheme == "http" and not is_loopback(parts.hostname):
-        raise ValueError(f"must be https (the key travels with it): https://{parts.netloc}{parts.path}")
+        raise ValueError(f"must be https (the key is sent with it): https://{parts.netloc}{parts.path}")
     paths = {model.path for service in SERVICES.values() for model in service.models}
     for path in filter(url.endswith, paths):
         raise ValueError(f"must be written without the path: {url.removesuffix(path)}")
@@ -335,11 +337,11 @@ SETTINGS: dict[str, Setting] = {setting.name: setting for setting in (
             f"{SANDBOX.name}"),
     Setting(name="api_key", environment=DEFAULT.key_variable, default=None,
             read=_key,
-            help="the key; better given with %seedream login, which asks for it unseen"),
+            help="the key; better stored with %seedream login, which hides what you type"),
     Setting(name="base_url", environment="SEEDREAM_BASE_URL", default=DEFAULT.base_url, read=_base_url,
             help="the service's address; must be https unless it is this machine"),
     Setting(name="home", environment="SEEDREAM_HOME", default="./seedream", read=_path,
-            help="the folder where pictures and history live"),
+            help="the folder for pictures and history"),
     Setting(name="price", environment="SEEDREAM_PRICE", default=DEFAULT.model.price, read=_number(least=0),
             help="USD per picture, for estimates (the list price of November 2026)"),
     Setting(name="budget", environment="SEEDREAM_BUDGET", default=None, read=_number(least=0),

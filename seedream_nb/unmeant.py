@@ -110,17 +110,17 @@ def _bytes(value: Any, code: str) -> Unmeant | None:  # noqa: ANN401 - anything
     if not isinstance(value, bytes | bytearray | memoryview):
         return None
     decoded = f"bytes({code}).decode()" if isinstance(value, memoryview) else f"{code}.decode()"
-    return Unmeant(told="is bytes", remedy=f"For text in them write {{{decoded}}}.", reads=False)
+    return Unmeant(told="is bytes", remedy=f"To use them as text, write {{{decoded}}}.", reads=False)
 
 
 def _path(value: Any, _code: str) -> Unmeant | None:  # noqa: ANN401 - anything
-    return Unmeant(told="is a path", remedy="For a picture write it by itself.") if is_path(value) else None
+    return Unmeant(told="is a path", remedy="To attach the picture, write it by itself.") if is_path(value) else None
 
 
 def _file(value: Any, code: str) -> Unmeant | None:  # noqa: ANN401 - anything
     if not is_file(value):
         return None
-    return Unmeant(told="is an open file", remedy=f"For what is in it write {{{code}.read()}}.", reads=False)
+    return Unmeant(told="is an open file", remedy=f"For its contents, write {{{code}.read()}}.", reads=False)
 
 
 def _widget(value: Any, code: str) -> Unmeant | None:  # noqa: ANN401 - anything
@@ -128,7 +128,7 @@ def _widget(value: Any, code: str) -> Unmeant | None:  # noqa: ANN401 - anything
     if not hasattr(kind, "_model_name") and "widgets" not in kind.__module__.split("."):
         return None
     holds = hasattr(value, "value")
-    remedy = f"For its value write {{{code}.value}}." if holds else "Write a text, or a variable that holds one."
+    remedy = f"For its value, write {{{code}.value}}." if holds else "Write text, or a variable that holds text."
     return Unmeant(told=f"is a widget ({kind.__name__})", remedy=remedy, reads=False)
 
 
@@ -143,18 +143,18 @@ def _array(value: Any, _code: str) -> Unmeant | None:  # noqa: ANN401 - anything
         return None
     size = f" of shape {tuple(shape)}" if isinstance(shape, tuple) else ""
     called = "an array" if kind.__name__ in {"ndarray", "array", "Array"} else f"an array ({kind.__name__})"
-    return Unmeant(told=f"is {called}{size}", remedy="Write one of its values, or make a text of it.")
+    return Unmeant(told=f"is {called}{size}", remedy="Write one of its values, or convert it to text.")
 
 
 def _function(value: Any, code: str) -> Unmeant | None:  # noqa: ANN401 - anything
     if isinstance(value, type):
-        return Unmeant(told=f"is a class, {value.__qualname__}", remedy="Write an object of it.", reads=False)
+        return Unmeant(told=f"is a class, {value.__qualname__}", remedy="Write an instance of it.", reads=False)
     if not inspect.isroutine(value) and not isinstance(value, functools.partial | functools.partialmethod):
         return None
     owner = getattr(value, "__self__", None)  # of a builtin function it is its module
     return Unmeant(
         told=f"is a {'function' if owner is None or inspect.ismodule(owner) else 'method'} that was not called",
-        remedy=f"Write {{{code}()}}, with what it needs between the parentheses.",
+        remedy=f"Write {{{code}()}}, with its arguments in the parentheses.",
         reads=False,
     )
 
@@ -165,9 +165,9 @@ def _generator(value: Any, code: str) -> Unmeant | None:  # noqa: ANN401 - anyth
     if not isinstance(value, Iterator | MappingView) or (isinstance(value, Iterator) and _has_own_text(value)):
         return None
     kind = type(value).__name__
-    remedy = f"Make a text of its items first: text = ', '.join({code})."
+    remedy = f"Join its items into a text first: text = ', '.join({code})."
     article = "an" if kind[0] in "aeiou" else "a"
-    return Unmeant(told=f"is {article} {kind}, which gives its items one by one", remedy=remedy, reads=False)
+    return Unmeant(told=f"is {article} {kind}, which yields its items one by one", remedy=remedy, reads=False)
 
 
 _KINDS: tuple[Callable[[Any, str], Unmeant | None], ...] = (

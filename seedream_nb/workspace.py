@@ -107,7 +107,7 @@ class Workspaces:
                 lines = len(unwritten(folder / "journal"))
                 return (
                     f"The journal in {folder} can't be written: {trouble.strerror or trouble}. {lines} of its lines "
-                    f"{'is' if lines == 1 else 'are'} known to this process alone: make room before it ends, "
+                    f"{'is' if lines == 1 else 'are'} known only to this process: make room before it ends, "
                     f"then %seedream recover."
                 )
         return None
@@ -148,9 +148,9 @@ def trouble_with(folder: Path) -> str | None:
     """Return why files can't be kept in a folder, or None; it is really tried, and nothing stays of the trial."""
     # Not even what may be done is told by the modes alone: in some file systems nobody makes a folder.
     nearest = next(each for each in (folder, *folder.parents) if os.path.exists(each))  # noqa: PTH110
-    verb = "written" if nearest == folder else "made"
+    verb = "written" if nearest == folder else "created"
     if not nearest.is_dir():
-        return f"The folder {folder} can't be {verb}: {nearest} is no folder."
+        return f"The folder {folder} can't be {verb}: {nearest} is not a folder."
     try:
         with tempfile.TemporaryFile(dir=nearest):
             return None

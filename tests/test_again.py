@@ -79,7 +79,11 @@ def test_rerun_without_sending(shared: Kernel) -> None:
 
 @pytest.mark.parametrize(
     ("line", "told"),
-    [("rerun @1 --sise 4K", "Did you mean --size?"), ("rerun @1 4K", "belongs to no option"), ("rerun @99", "@99")],
+    [
+        ("rerun @1 --sise 4K", "Did you mean --size?"),
+        ("rerun @1 4K", "doesn't belong to any option"),
+        ("rerun @99", "@99"),
+    ],
 )
 def test_a_wrong_rerun_sends_nothing(shared: Kernel, line: str, told: str) -> None:
     """A mistake is told in a few lines, and nothing is added to the history."""
@@ -116,7 +120,7 @@ def test_usage_counts_what_once_saved(tmp_path: Path, *, restarted: bool, reques
         ok(kernel.execute("%%seedream -s 1K --once\na fox"))
         told = ok(kernel.execute("%seedream usage")).printed
     assert told.startswith(f"This session     {requests}, ")
-    assert "\nAll of them      1 request, 1 picture, 0.00 USD\n" in told
+    assert "\nIn total         1 request, 1 picture, 0.00 USD\n" in told
     assert told.count("1 answered from the history by --once, which saved 0.00 USD") == 2
 
 

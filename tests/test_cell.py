@@ -147,7 +147,7 @@ WRONG = [
     ("--once --no-once", ["--once and --no-once"]),
     ("--no-dry-run", ["There is no option --no-dry-run", "Leave --dry-run out"]),
     ("--no-background", ["Leave --background out"]),
-    ("a fox", ["a fox belongs to no option", "lines below"]),
+    ("a fox", ["a fox doesn't belong to any option", "lines below"]),
     ("--once a fox", ["a fox", "lines below"]),
     ("api_key=sk_x", ["%seedream login"]),
     ("--once sk_x", ["%seedream login"]),

@@ -51,7 +51,7 @@ def test_the_service_is_asked_without_key_or_request(
     assert [seen.method for seen in fault_server.seen] == ["GET"]
     assert "authorization" not in {name.lower() for name in fault_server.seen[0].headers}
     assert KEY[3:9] not in said
-    assert said.endswith("Nothing to mend.")
+    assert said.endswith("Nothing to fix.")
 
 
 def test_a_service_that_does_not_answer_is_told(
@@ -62,7 +62,7 @@ def test_a_service_that_does_not_answer_is_told(
     session.settings.change(base_url=fault_server.url, api_key=KEY)
     said = told(session, capsys)
     assert "wrong No connection to 127.0.0.1: it refused the connection. → Check the network" in said
-    assert said.endswith("1 to mend.")
+    assert said.endswith("1 to fix.")
 
 
 def test_the_sandbox_needs_no_network(session: Session, capsys: pytest.CaptureFixture[str]) -> None:
@@ -87,13 +87,13 @@ def test_a_folder_that_cannot_be_is_told(session: Session, tmp_path: Path, capsy
     session.settings.change(backend="sandbox", home=tmp_path / "file")
     said = told(session, capsys)
     assert "→ Choose another: %seedream config home=FOLDER" in said
-    assert said.endswith("1 to mend.")
+    assert said.endswith("1 to fix.")
 
 
 def test_the_doctor_makes_no_folder(session: Session, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Looking changes nothing."""
     session.settings.change(backend="sandbox")
-    assert f"Pictures go to {tmp_path / 'seedream'}, which is made with the first request" in told(session, capsys)
+    assert f"Pictures go to {tmp_path / 'seedream'}, which is created with the first request" in told(session, capsys)
     assert not (tmp_path / "seedream").exists()
 
 
@@ -125,7 +125,7 @@ def test_a_wrong_setting_ends_no_look(tmp_path: Path, capsys: pytest.CaptureFixt
     said = told(Session(settings=Settings(environ=environ, folder=tmp_path), lingers=False), capsys)
     assert said.count(f"wrong {name}=") == 1
     assert "ok This is " in said
-    assert said.endswith("1 to mend.")
+    assert said.endswith("1 to fix.")
 
 
 @pytest.mark.parametrize(
@@ -151,8 +151,8 @@ def test_a_folder_is_really_tried(session: Session, capsys: pytest.CaptureFixtur
     """Nobody can make a folder there, not even who may do all: what the modes say is not enough."""
     session.settings.change(backend="sandbox", home="/proc/x")
     said = told(session, capsys)
-    assert "wrong The folder /proc/x can't be made" in said
-    assert said.endswith("1 to mend.")
+    assert "wrong The folder /proc/x can't be created" in said
+    assert said.endswith("1 to fix.")
 
 
 def test_the_folder_in_place_of_the_default_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -162,7 +162,7 @@ def test_the_folder_in_place_of_the_default_is_told(tmp_path: Path, capsys: pyte
     said = told(Session(settings=settings, lingers=False), capsys)
     assert f"note The folder {tmp_path / 'seedream'} can't be" in said
     assert "so pictures go to" in said
-    assert said.endswith("Nothing to mend.")
+    assert said.endswith("Nothing to fix.")
 
 
 def test_what_is_refused_is_not_ok_below(
@@ -201,7 +201,7 @@ def test_one_line_is_no_lines(session: Session, tmp_path: Path, capsys: pytest.C
     session.settings.change(backend="sandbox")
     (tmp_path / "seedream" / "journal").mkdir(parents=True)
     (tmp_path / "seedream" / "journal" / "1.jsonl").write_text("nonsense\n")
-    assert "note 1 line of the journal can't be read; it is left as it is and left out." in told(session, capsys)
+    assert "note 1 line of the journal can't be read; it is left out." in told(session, capsys)
 
 
 @pytest.mark.parametrize("name", ["PIL.Image", "PIL.JpegImagePlugin", "httpx"])
@@ -215,8 +215,8 @@ def test_a_broken_library_is_told(
         said = told(session, capsys)
         assert "can't be used: " in said
         assert "→ Restart the kernel" in said
-        assert said.endswith("1 to mend.")
-    assert told(session, capsys).endswith("Nothing to mend.")
+        assert said.endswith("1 to fix.")
+    assert told(session, capsys).endswith("Nothing to fix.")
 
 
 def test_a_library_that_was_exchanged_is_told(

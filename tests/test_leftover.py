@@ -69,7 +69,7 @@ def test_recover_brings_it_and_the_line_goes(kernel: Kernel, fault_server: Fault
     fault_server.on(POST, Reply(body=json.dumps({"images": [link]}).encode()))
     crash(kernel, fault_server, when="downloading")
     assert kernel.execute("%seedream history").printed == PARTIAL
-    assert kernel.execute("%seedream recover").printed == "All of it is here now.\n"
+    assert kernel.execute("%seedream recover").printed == "Everything is here now.\n"
     assert len(fault_server.posts) == 1
     kernel.restart()
     kernel.execute("%load_ext seedream_nb")
@@ -131,5 +131,5 @@ def test_the_sandbox_bills_nothing(kernel: Kernel, tmp_path: Path) -> None:
     dead.ask(1, backend="sandbox", price=0.0)
     dead.journal.close()
     assert kernel.execute("%seedream history").printed == UNKNOWN.replace("unknown", "not billed")
-    assert kernel.execute("%seedream recover").printed.startswith("@1 was not billed, for it was the sandbox's; no ")
-    assert "1 of unknown outcome, in the sandbox: not billed" in kernel.execute("%seedream usage").printed
+    assert kernel.execute("%seedream recover").printed.startswith("@1 was not billed, as it went to the sandbox; no ")
+    assert "1 with unknown outcome, in the sandbox: not billed" in kernel.execute("%seedream usage").printed

@@ -121,4 +121,6 @@ def test_a_key_that_goes_before_the_stored_one_is_told(tmp_path: Path, fault_ser
         kernel.client.input(KEY)
         told = ran.wait().printed
     assert told.startswith("Stored for ")
-    assert re.search(rf"\nBut the key from the .*{re.escape(place)}.* goes first: correct or unset it there\.", told)
+    assert re.search(
+        rf"\nBut the key from the .*{re.escape(place)}.* takes precedence: correct or unset it there\.", told
+    )

@@ -70,7 +70,7 @@ print(PROCESS.the_session().background.start(ask_there).result(10))
 """
     said = run(fault_server, tmp_path, code)
     assert said.startswith("SeedreamError: This was asked on the thread that works on requests")
-    assert "Nothing was sent, nothing was billed. Ask from another thread." in said
+    assert "Nothing was sent, nothing was billed. Call it from another thread." in said
     assert len(fault_server.posts) == 1
 
 

@@ -62,7 +62,7 @@ def test_a_setting_is_refused_in_words_or_of_its_own_type(tmp_path: Path, name: 
 @pytest.mark.parametrize("key", [b"sk-of-mine-123", True, ["sk-of-mine-123"], 123, Path("sk-of-mine")])
 def test_a_key_is_a_text_and_never_shown(tmp_path: Path, key: object) -> None:
     """What is none is refused by its type, and not repeated."""
-    with pytest.raises(SettingsError, match="api_key: must be a text, but this is of type") as caught:
+    with pytest.raises(SettingsError, match="api_key: must be a text, not a value of type") as caught:
         Settings(environ={}, folder=tmp_path).change(api_key=key)
     assert "mine" not in str(caught.value)
 
@@ -162,7 +162,7 @@ def test_a_wrong_option_names_itself(new_session: NewSession, name: str, value: 
 def test_a_number_of_thousands_of_digits_is_refused() -> None:
     """Python itself does not write it out."""
     for number in (10**5000, -(10**5000)):
-        with pytest.raises(RequestError, match="max_images: found a number of many digits; the range is 1 to 15"):
+        with pytest.raises(RequestError, match="max_images: found a number with many digits; the range is 1 to 15"):
             make_request("a fox", max_images=number)
 
 

@@ -377,11 +377,11 @@ def test_an_attachment_is_read_from_the_saved_notebook(tmp_path: Path) -> None:
 
 
 NOTEBOOKS: list[tuple[str | None, str]] = [
-    (None, "does not tell which file the notebook is, or it was never saved"),
+    (None, "the notebook's file is not known here, or it was never saved"),
     ("{", "can't be read"),
     ("[]", "can't be read"),
     (json.dumps(notebook_with({"b.png": b"x"})), "Save it, and try again. Did you mean b.png?"),
-    (json.dumps(notebook_with({"a.png": b"x"}, {"a.png": b"y"})), "2 different pictures of this name"),
+    (json.dumps(notebook_with({"a.png": b"x"}, {"a.png": b"y"})), "2 different pictures with this name"),
 ]
 
 

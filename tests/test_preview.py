@@ -113,7 +113,7 @@ def test_damaged_files(tmp_path: Path, name: str, kept: int) -> None:
 def test_other_formats_are_refused(tmp_path: Path) -> None:
     """Only JPEG, PNG and WebP are opened, whatever a file is called."""
     painted(tmp_path / "a.gif").rename(tmp_path / "a.jpg")
-    with pytest.raises(ValueError, match=r"a\.jpg is damaged, or no picture"):
+    with pytest.raises(ValueError, match=r"a\.jpg is damaged, or not a picture"):
         preview(tmp_path / "a.jpg", 512)
 
 
@@ -228,8 +228,8 @@ def test_what_takes_long_has_no_cheap_preview(form: str, cheap: bool) -> None:  
 
 @pytest.mark.parametrize("content", [b"", b"text", b"\xff\xd8\xff", encoded(gradient(), "PNG")[:200]])
 def test_no_cheap_preview_of_damage(content: bytes) -> None:
-    """What is damaged, or no picture, raises ValueError."""
-    with pytest.raises(ValueError, match="damaged, or no picture"):
+    """What is damaged, or not a picture, raises ValueError."""
+    with pytest.raises(ValueError, match="damaged, or not a picture"):
         cheap_preview(content, 168)
 
 
@@ -267,7 +267,7 @@ def test_grainy_thumbnails_stay_small(tmp_path: Path) -> None:
 
 
 def test_warm_references_are_ready(tmp_path: Path) -> None:
-    """What was made beforehand is there when it is asked for; what is gone, damaged or a URL does no harm."""
+    """Lists what was made beforehand is there when it is asked for; what is gone, damaged or a URL does no harm."""
     path = painted(tmp_path / "a.png")
     (tmp_path / "b.png").write_bytes(b"damaged")
     sources = [path, tmp_path / "b.png", tmp_path / "gone.png", None]

@@ -153,8 +153,8 @@ def test_our_own_words_stay_whatever_the_key_is(key: str) -> None:
 
 def test_a_long_key_leaves_our_own_messages_all_the_same() -> None:
     """Should an echo of it get there by a way that nobody thought of."""
-    assert blotted_message(f"seedream_nb failed in itself: {WORDY} {KEY[1:]}", KEY).endswith(f"{WORDY} …")
-    assert blotted_message(f"seedream_nb failed in itself: {WORDY}", WORDY) == "seedream_nb failed in itself: …"
+    assert blotted_message(f"Internal error in seedream_nb: {WORDY} {KEY[1:]}", KEY).endswith(f"{WORDY} …")
+    assert blotted_message(f"Internal error in seedream_nb: {WORDY}", WORDY) == "Internal error in seedream_nb: …"
 
 
 @pytest.mark.parametrize(

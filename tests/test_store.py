@@ -460,4 +460,4 @@ def test_a_name_that_the_locale_refuses_is_left_at_its_numbers(tmp_path: Path) -
     )  # fmt: skip
     first, refused, last = ran.stdout.splitlines()
     assert (first, last) == ("ascii done 0001-1.jpg True None", "['done'] 0001-1.jpg"), ran.stderr
-    assert "has letters that file names can't have in this locale (ascii)" in refused
+    assert "has characters that file names can't have in this locale (ascii)" in refused

@@ -152,7 +152,7 @@ def test_help_tells_how_a_verb_is_written(session: Session, capsys: pytest.Captu
     """`help VERB` begins with the line to write, says what it does, and ends with examples."""
     tell("help history", session)
     told = capsys.readouterr().out
-    assert told.startswith("%seedream history [WORDS]\n\n  What was made")
+    assert told.startswith("%seedream history [WORDS]\n\n  Lists what was made")
     assert told.endswith("  %seedream history\n  %seedream history fox snow\n")
 
 
@@ -173,7 +173,7 @@ def test_every_verb_has_its_function(verb: str) -> None:
 @pytest.mark.parametrize("verb", ["recover", "usage", "logout", "doctor"])
 def test_words_that_mean_nothing_are_refused(session: Session, verb: str) -> None:
     """A verb that takes no words says so, in place of passing over them."""
-    with pytest.raises(RequestError, match=rf"%seedream {verb} takes nothing more, but found @3"):
+    with pytest.raises(RequestError, match=rf"%seedream {verb} takes no arguments, but found @3"):
         tell(f"{verb} @3", session)
 
 
@@ -218,7 +218,7 @@ def status(folder: Path, capsys: pytest.CaptureFixture[str], **environ: str) -> 
         ("SEEDREAM_BASE_URL", "http://x.test", "Requests go to"),
         ("SEEDREAM_HOME", "~no/x", "Pictures are in"),
         ("SEEDREAM_BUDGET", "ten", "Spent"),
-        ("SEEDREAM_TIMEOUT", "long", "To mend"),
+        ("SEEDREAM_TIMEOUT", "long", "To fix"),
     ],
 )
 def test_the_status_tells_trouble_in_its_place(
@@ -235,7 +235,7 @@ def test_the_status_tells_trouble_in_its_place(
 def test_the_status_tells_variables_that_mean_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A slip in the name of a variable would otherwise never be seen."""
     said = status(tmp_path, capsys, SEEDREAM_BUGDET="1")
-    assert "To mend No setting reads the variable SEEDREAM_BUGDET. Did you mean SEEDREAM_BUDGET?" in said
+    assert "To fix No setting reads the variable SEEDREAM_BUGDET. Did you mean SEEDREAM_BUDGET?" in said
 
 
 @pytest.mark.parametrize("flag", ["-h", "--help"])
@@ -268,7 +268,7 @@ def test_usage_tells_what_is_not_here(session: Session, capsys: pytest.CaptureFi
     told.end(1, status="partial")
     told.journal.close()
     tell("usage", session)
-    assert "2 of them not fetched: %seedream recover" in capsys.readouterr().out
+    assert "2 of them not downloaded: %seedream recover" in capsys.readouterr().out
 
 
 NEWER = '{"event":"intent","id":3,"at":"2030-01-01T00:00:00+00:00","v":2}\n'
@@ -307,6 +307,6 @@ def test_what_no_disk_took_yet_is_told(tmp_path: Path, capsys: pytest.CaptureFix
     full = " ".join(capsys.readouterr().out.split())
     disk.full_after = None
     tell(verb, session)
-    told = "1 of its lines is known to this process alone: make room before it ends"
+    told = "1 of its lines is known only to this process: make room before it ends"
     assert (told in full, "known to this process" in capsys.readouterr().out) == (True, False)
     session.close()

@@ -347,9 +347,7 @@ def test_the_badge_can_be_read(tmp_path: Path) -> None:
     assert contrast(*(int(style[name].lstrip("#"), 16) for name in ("background", "color"))) >= 4.5
 
 
-@pytest.mark.parametrize(
-    ("damage", "told"), [("gone", "the file is not there any more"), ("cut", "the file can’t be read")]
-)
+@pytest.mark.parametrize(("damage", "told"), [("gone", "the file no longer exists"), ("cut", "the file can’t be read")])
 def test_lost_files(tmp_path: Path, damage: str, told: str) -> None:
     """A picture whose file is gone or damaged is told in words, in its place."""
     generation = make(tmp_path, pictures=2)

@@ -267,7 +267,7 @@ def test_an_entry_whose_record_is_gone_is_told(filled: State, what: str) -> None
     piece = Gallery(state=filled)
     shutil.rmtree(filled.session.history.home / "journal")
     told = ask(piece, what, generation=1, on=True)["error"]["told"]
-    assert told == ["@1 is not in the history any more: its record was removed."]
+    assert told == ["@1 is no longer in the history: its journal was removed."]
     assert ask(piece, "changes", oldest=1, words="", stars=False)["ok"]["ids"] == []
 
 

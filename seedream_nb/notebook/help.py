@@ -61,7 +61,7 @@ Make pictures with Seedream 4.0.
   %%seedream [options]
   The prompt, over as many lines as you like, with {expressions}.
 
-The cell's value is the result: its pictures are files, its previews stand below the cell.
+The cell's value is the result: its pictures are files, their previews appear below the cell.
 {name} is replaced by a variable's value; {{name}} stays {name}, and so do all other braces.
 {picture} and ![alt](path or URL) become reference images, and the prompt says "image 1".
 
@@ -81,9 +81,9 @@ Examples:
 """
 
 _VERBS = """\
-Look after what %%seedream makes: %seedream VERB
+Manage what %%seedream makes: %seedream VERB
 
 Verbs:"""
 
 _MORE = """
-%seedream help VERB tells more about one, %%seedream? about the cell."""
+%seedream help VERB explains a verb, %%seedream? the cell."""

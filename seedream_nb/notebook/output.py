@@ -77,7 +77,7 @@ LOOK_SECONDS = 0.1
 TICK_SECONDS = 1.0
 TOGETHER_SECONDS = 0.06
 """Pictures that land within this time are shown together: each showing sends all of them to the page."""
-GOES_ON = "It goes on while the kernel runs. If this line stays, the kernel ended first: %seedream recover"
+GOES_ON = "It continues while the kernel runs. If this line stays, the kernel ended first: %seedream recover"
 """Below what outlives its cell: in a saved notebook nobody could tell otherwise whether it still runs."""
 
 

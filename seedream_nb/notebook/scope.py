@@ -37,15 +37,15 @@ def attached(name: str, notebook: Path | None) -> bytes:
         Problem: the file is not known or can't be read, or it holds no such attachment, or several.
     """
     if notebook is None:
-        raise _wrong(name, f"this program does not tell which file the notebook is, or it was never saved. {_REMEDY}")
+        raise _wrong(name, f"the notebook's file is not known here, or it was never saved. {_REMEDY}")
     known = _attachments(name, notebook)
     where = shorten(notebook.name, _SHOWN)
     found = {content for key, content in known if key == name}
     if not found:
         guess = did_you_mean(name, {key for key, _ in known})
-        raise _wrong(name, f"{where}, as last saved, has no attachment of this name. Save it, and try again.{guess}")
+        raise _wrong(name, f"{where}, as last saved, has no attachment with this name. Save it, and try again.{guess}")
     if len(found) > 1:
-        raise _wrong(name, f"{where} has {len(found)} different pictures of this name. {_REMEDY}")
+        raise _wrong(name, f"{where} has {len(found)} different pictures with this name. {_REMEDY}")
     try:
         return base64.b64decode(found.pop())
     except (binascii.Error, ValueError) as error:
@@ -57,7 +57,7 @@ def _attachments(name: str, notebook: Path) -> list[tuple[str, str]]:
     where = shorten(notebook.name, _SHOWN)
     try:
         if notebook.stat().st_size > MAX_BYTES:
-            raise _wrong(name, f"{where} is too large to look for it ({MAX_BYTES // 1_000_000} MB). {_REMEDY}")
+            raise _wrong(name, f"{where} is too large to search ({MAX_BYTES // 1_000_000} MB). {_REMEDY}")
         cells = json.loads(notebook.read_bytes())["cells"]
         return [
             (key, "".join(data))
@@ -99,7 +99,7 @@ class NotebookScope:
     def evaluate(self, expression: str) -> object:
         """Return the value of an expression, as a cell would have it."""
         if expression == "Out" and self._is_ipythons("Out", self._ip.user_ns.get("Out")):
-            raise LookupError("it is all results: write one of them, such as Out[3]")
+            raise LookupError("it holds all results: write one of them, such as Out[3]")
         return eval(expression, self._ip.user_ns)  # noqa: S307 - the user's own expression, in the user's own cell
 
     def offers(self, word: str) -> Sequence[str]:
@@ -120,7 +120,7 @@ class NotebookScope:
 
         listener = shown_by(self._ip)
         if listener is None:
-            told = "what cells showed is known only after %load_ext seedream_nb; then show it again."
+            told = "what cells show is only known after %load_ext seedream_nb; then show it again."
             raise Problem(f"{mark}: {told}", reference=True)
         return listener.pictures(mark)
 
@@ -216,8 +216,10 @@ def refuse_in_browser(platform: str) -> None:
         SettingsError: this Python runs in a browser: https://pyodide.org/en/stable/usage/wasm-constraints.html.
     """
     if platform == "emscripten":
-        told = "Python in the browser (JupyterLite) has no threads and no connections, and this needs both."
-        raise SettingsError(told, hint="Use a Jupyter with a kernel: on your machine, on Binder, or Colab.")
+        told = (
+            "Python in the browser (JupyterLite) has no threads and no network connections, and seedream_nb needs both."
+        )
+        raise SettingsError(told, hint="Use Jupyter with a kernel: on your machine, on Binder or on Colab.")
 
 
 def refuse_in_terminal() -> None:

@@ -200,7 +200,7 @@ def progress(job: Job) -> str:
         return f"Downloading {len(job.pictures)} of {job.expected}"
     words = {
         "preparing": "Preparing…",
-        "waiting": "Waiting for a free place…",
+        "waiting": "Waiting for a free slot…",
         "uploading": "Uploading…",
         "stopped": "Stopped, not sent.",
     }

@@ -47,7 +47,7 @@ _BADGE = (
     '<strong><span style="background:#b45309;color:#ffffff;border:1px solid #b45309;border-radius:3px;padding:0 6px;'
     "font-size:11px;font-weight:normal;letter-spacing:.04em;white-space:nowrap;"
     "-webkit-print-color-adjust:exact;print-color-adjust:exact"
-    '" title="made by the imitation of the service; not by Seedream">sandbox</span></strong>'
+    '" title="made by an imitation of the service, not by Seedream">sandbox</span></strong>'
 )
 
 
@@ -197,11 +197,11 @@ def image(picture: Picture, side: int, alternative: str) -> str:
         whole = f'data-seedream="{text(f"{picture.mark} {picture.path.name}")}" '
         return jpeg(preview(picture.path, side), alternative, shown_width(picture, side), whole)
     except FileNotFoundError:
-        return f"<em>{isolated(alternative)}: the file is not there any more</em>"
+        return f"<em>{isolated(alternative)}: the file no longer exists</em>"
     except (OSError, ValueError):
         return f"<em>{isolated(alternative)}: the file can’t be read</em>"
     except Exception:  # noqa: BLE001 - a library is broken, and the picture was paid for: it is linked below
-        return f"<em>{isolated(alternative)}: it can’t be shown small here; the file is as it came</em>"
+        return f"<em>{isolated(alternative)}: no preview can be made here; the file itself is intact</em>"
 
 
 def jpeg(data: bytes, alternative: str, width: int, attributes: str = "") -> str:

@@ -142,7 +142,7 @@ class Gallery(Piece):
         try:
             self._state.session.star(generation.id, on=asked.truth("on"))
         except OSError as error:
-            raise SeedreamError(f"The star can't be kept: {plain(error.strerror or str(error))}.") from None
+            raise SeedreamError(f"The star can't be saved: {plain(error.strerror or str(error))}.") from None
         self._state.look()
 
     def _code(self, asked: Message) -> Response:
@@ -154,7 +154,7 @@ class Gallery(Piece):
         try:
             return self.history[number]
         except IndexError:
-            raise SeedreamError(f"@{number} is not in the history any more: its record was removed.") from None
+            raise SeedreamError(f"@{number} is no longer in the history: its journal was removed.") from None
 
     def _marked(self, mark: str) -> Picture:
         return self.history.marked(mark)[0]

@@ -170,7 +170,7 @@ class ReferenceTray(Piece):
 
     def _receive(self, asked: Message) -> Response:
         if len(asked.buffers) != 1:
-            raise BadMessageError("A piece of a file came without its bytes. Add it once more.")
+            raise BadMessageError("A part of a file arrived without its bytes. Add it again.")
         whole = self._tray.receive(
             asked.text("key", 64), asked.text("name", 1000), asked.number("size_bytes"), asked.number("offset"),
             asked.buffers[0],

@@ -78,14 +78,14 @@ class Message:
         """Return a text; raises BadMessageError."""
         value = self._content.get(name)
         if not isinstance(value, str) or len(value) > most:
-            raise BadMessageError(f"The page sent no usable {name}. Reload it.")
+            raise BadMessageError(f"The page sent an invalid {name}. Reload it.")
         return value
 
     def number(self, name: str, least: int = 0, most: int = 2**53) -> int:
         """Return a whole number; raises BadMessageError."""
         value = self._content.get(name)
         if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-            raise BadMessageError(f"The page sent no usable {name}. Reload it.")
+            raise BadMessageError(f"The page sent an invalid {name}. Reload it.")
         return value
 
     def maybe(self, name: str) -> int | None:
@@ -96,23 +96,23 @@ class Message:
         """Return true or false; raises BadMessageError."""
         value = self._content.get(name)
         if not isinstance(value, bool):
-            raise BadMessageError(f"The page sent no usable {name}. Reload it.")
+            raise BadMessageError(f"The page sent an invalid {name}. Reload it.")
         return value
 
     def texts(self, name: str, most: int = 100) -> list[str]:
         """Return a short list of short texts; raises BadMessageError."""
         value = self._content.get(name)
         if not isinstance(value, list) or len(value) > most:
-            raise BadMessageError(f"The page sent no usable {name}. Reload it.")
+            raise BadMessageError(f"The page sent an invalid {name}. Reload it.")
         if not all(isinstance(each, str) and len(each) <= MAX_SHORT for each in value):
-            raise BadMessageError(f"The page sent no usable {name}. Reload it.")
+            raise BadMessageError(f"The page sent an invalid {name}. Reload it.")
         return value
 
     def inner(self, name: str) -> Message:
         """Return the fields of a field; raises BadMessageError."""
         value = self._content.get(name)
         if not isinstance(value, dict):
-            raise BadMessageError(f"The page sent no usable {name}. Reload it.")
+            raise BadMessageError(f"The page sent an invalid {name}. Reload it.")
         return Message(value)
 
 
@@ -171,9 +171,9 @@ class Dispatcher:
             return {}
         if not was_refused:
             return {"id": number, "ok": {}}
-        told = "The page can't ask for that any more. Nothing was sent: run this cell again."
+        told = "The page can't make this request any more. Nothing was sent: run this cell again."
         if number in self._spent:
-            told = "This was asked before and refused. Nothing was sent now: look at the queue."
+            told = "This request was refused before. Nothing was sent now: see the queue."
         return {"id": number, "error": {"told": [told], "fields": {}}}
 
     def _act(self, fields: Mapping[str, Any], buffers: Sequence[bytes | memoryview]) -> tuple[dict[str, Any], Response]:
@@ -186,10 +186,10 @@ class Dispatcher:
         except Problem as problem:
             return {"error": {"told": list(problem.texts), "fields": {}}}, Response()
         except KeyboardInterrupt:
-            line = "Interrupted. What was sent all the same stands in the queue."
+            line = "Interrupted. Whatever was sent already is in the queue."
             return {"error": {"told": [line], "fields": {}}}, Response()
         except Exception as error:  # noqa: BLE001 - the page waits for an answer, whatever our fault
-            line = f"seedream_nb failed in itself: {type(error).__name__}: {plain(str(error))}"
+            line = f"Internal error in seedream_nb: {type(error).__name__}: {plain(str(error))}"
             return {"error": {"told": [line, "Please report this."], "fields": {}}}, Response()
         return {"ok": dict(answer.values)}, answer
 

@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 MAX_OVER = 20
 """Rows of what is over: of more failures than a person reads, the oldest go."""
 _PROMPT_CHARACTERS = 300
-GOING_ON = "It was sent already and can't be taken back, so it may be billed."
-FETCHING = "The service has answered already, so it is paid for."
-IN_THE_SANDBOX = "It was sent already and can't be taken back. The sandbox bills nothing."
-COMES = "It goes on, and its pictures come into the history here."
+GOING_ON = "It was already sent and can't be taken back, so it may be billed."
+FETCHING = "The service has already answered, so it is paid for."
+IN_THE_SANDBOX = "It was already sent and can't be taken back. The sandbox bills nothing."
+COMES = "It continues, and its pictures will appear in the history here."
 
 
 class QueueRows:
@@ -70,7 +70,7 @@ class QueueRows:
         """Return a job by its number; raises SeedreamError."""
         found = dict(self.jobs()).get(number)
         if found is None:
-            raise SeedreamError("That request is over; its pictures are in the history.")
+            raise SeedreamError("That request has finished; its pictures are in the history.")
         return found
 
     def take(self, number: int) -> Job:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 THUMBNAIL = 160
 _NAME = 60
-_FULL = "{most} references are the most. Remove one first."
+_FULL = "at most {most} references fit. Remove one first."
 
 
 @frozen
@@ -72,7 +72,7 @@ class Tray:
         with self._lock:
             new = _others(new, self.held())  # another view may have been faster
             if not new:
-                raise SeedreamError(f"{called}: this picture is there already.")
+                raise SeedreamError(f"{called}: this picture is already there.")
             if len(self._held) + len(new) > self._max:
                 raise ReferenceImageError(f"{called}: {_FULL.format(most=self._max)}")
             self._take(new)
@@ -90,7 +90,7 @@ class Tray:
         except Problem as problem:
             raise request_error([problem]) from None
         if here != file:
-            told = f"{mark}: in this history that is another picture, {here}."
+            told = f"{mark}: in this history that is a different picture, {here}."
             raise SeedreamError(told, hint=f"Add {shorten(file, _NAME)} by its path.")
         self.add(mark)
 
@@ -184,7 +184,7 @@ def _check(reference: Reference) -> None:
         _small(reference)
     except ValueError as error:
         why = str(error).partition(": ")[2]
-        told = f"{reference.name}: is damaged ({why}). Save it once more, or take another."
+        told = f"{reference.name}: is damaged ({why}). Save it again, or use another."
         raise ReferenceImageError(told) from error
 
 

@@ -65,7 +65,7 @@ class Uploads:
         file = self._begin(key, size_bytes) if offset == 0 else self._known(key)
         if file is None or not _fits(file, size_bytes, offset, piece):
             self.forget(key)
-            raise BadMessageError(f"{name}: it broke off on its way here. Add it once more.")
+            raise BadMessageError(f"{name}: the upload was interrupted. Add it again.")
         with file.path.open("ab") as opened:
             opened.write(piece)
         file.received += len(piece)
@@ -74,7 +74,7 @@ class Uploads:
             return None
         with self._lock:
             if self._files.pop(key, None) is None:  # given up meanwhile, on another thread
-                raise BadMessageError(f"{name}: it broke off on its way here. Add it once more.")
+                raise BadMessageError(f"{name}: the upload was interrupted. Add it again.")
         return file.path
 
     def forget(self, key: str) -> None:

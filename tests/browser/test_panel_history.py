@@ -187,8 +187,8 @@ def test_what_a_card_says_makes_it_no_taller(show: Open) -> None:
     expect(card.get_by_role("button", name="View @1")).to_be_enabled()
     before = card.bounding_box()
     card.get_by_role("button", name="Use as reference").click()
-    expect(card.get_by_text("@1.1 is a reference now.")).to_be_visible()
-    expect(panel.region.get_by_role("status").filter(has_text="@1.1 is a reference now.")).to_have_count(1)
+    expect(card.get_by_text("@1.1 is now a reference.")).to_be_visible()
+    expect(panel.region.get_by_role("status").filter(has_text="@1.1 is now a reference.")).to_have_count(1)
     after = card.bounding_box()
     assert before is not None
     assert after is not None
@@ -455,7 +455,7 @@ def test_an_entry_whose_record_is_gone_leaves_the_wall(show: Open) -> None:
     expect(panel.history).to_have_count(1)
     panel.notebook.run(2)
     expect(panel.history).to_have_count(0)
-    expect(panel.region.get_by_text("Your pictures will be here.")).to_be_visible()
+    expect(panel.region.get_by_text("Your pictures will appear here.")).to_be_visible()
 
 
 # -- what it was made from -----------------------------------------------------------------------------

@@ -63,7 +63,7 @@ def test_a_copied_cell_runs(first: Panel) -> None:
     expect(first.generate).to_contain_text("free")
     first.make("a fox", 1)
     first.button("Copy as cell").first.click()
-    expect(first.history.first).to_contain_text("The cell is below.")
+    expect(first.history.first).to_contain_text("The cell was inserted below.")
     assert "1 picture" in first.notebook.run(1)[0]["data"]["text/plain"]
 
 
@@ -157,7 +157,7 @@ def test_a_click_between_the_controls_leaves_the_cells_alone(page: Notebook, tmp
     """`dd` typed then would delete the cell, and the panel with it."""
     panel = fill(page, tmp_path)
     before = panel.sources()
-    panel.region.get_by_text("Your pictures will be here.").click()
+    panel.region.get_by_text("Your pictures will appear here.").click()
     for key in COMMANDS:
         panel.page.keyboard.press(key)
     panel.page.wait_for_timeout(300)
@@ -167,7 +167,7 @@ def test_a_click_between_the_controls_leaves_the_cells_alone(page: Notebook, tmp
 def test_a_click_between_the_controls_of_a_piece_alone_leaves_the_cells_alone(page: Notebook, tmp_path: Path) -> None:
     """A tray or a gallery that is shown without the panel takes the focus like the panel."""
     panel = fill(page, tmp_path, "sd.ReferenceTray()", "sd.Gallery(sd.history)")
-    for number, between in enumerate(["drop, paste or drag pictures here", "Your pictures will be here."], start=2):
+    for number, between in enumerate(["drop, paste or drag pictures here", "Your pictures will appear here."], start=2):
         panel.notebook.run(number)
         before = panel.sources()
         panel.notebook.output(number).get_by_text(between).click()

@@ -181,7 +181,7 @@ def test_generate_sends_nothing_when_a_reference_can_not_come(show: Open, tmp_pa
     panel.prompt.fill("image 1 at night")
     photo_on_its_way(panel, photo)
     panel.generate.click()
-    panel.said("A reference image did not come")
+    panel.said("A reference image did not arrive")
     panel.said("photo.png")
     assert panel.notebook.run(2)[0]["data"]["text/plain"] == "0"
 
@@ -223,7 +223,7 @@ def test_our_picture_of_another_folder_is_not_taken_for_one_of_this(show: Open, 
     value(panel, f"sd.configure(home={str(tmp_path / 'other')!r}); sd.generate('a hen', size='1K').mark")
     drag(panel.notebook.output(2).get_by_role("img", name="a fox"), panel.zone)
     panel.page.mouse.up()
-    panel.said("@1.1: in this history that is another picture")
+    panel.said("@1.1: in this history that is a different picture")
     expect(panel.references).to_have_count(0)
 
 
@@ -300,7 +300,7 @@ def test_text_that_is_pasted_into_the_prompt_stays_text(show: Open) -> None:
     panel.prompt.focus()
     panel.page.keyboard.press("Control+v")
     expect(panel.prompt).to_have_value("a fox")
-    expect(panel.region.get_by_text("holds no picture")).to_have_count(0)
+    expect(panel.region.get_by_text("contains no picture")).to_have_count(0)
 
 
 # -- what is refused -----------------------------------------------------------------------------------
@@ -340,15 +340,15 @@ def test_a_paste_without_a_picture_is_told(show: Open) -> None:
     )
     panel.button("Add images").focus()
     panel.page.evaluate(PASTE, carried)
-    panel.said("What was pasted holds no picture.")
+    panel.said("What was pasted contains no picture.")
 
 
 def test_an_eleventh_reference_is_told(show: Open) -> None:
     """Of many that are dropped together ten come, in their order; each other one is told."""
     panel = show()
     drop(panel, [(f"{number}.png", encoded(300 + number)) for number in range(12)])
-    panel.said("10.png: 10 references are the most")
-    panel.said("11.png: 10 references are the most")
+    panel.said("10.png: at most 10 references fit")
+    panel.said("11.png: at most 10 references fit")
     order(panel, *(f"{number}.png" for number in range(10)))
 
 
@@ -500,7 +500,7 @@ def test_the_focus_goes_to_the_next_when_one_is_removed(show: Open) -> None:
     fill_tray(panel, "teal", "navy", "gold")
     panel.button("Remove navy.png").press("Enter")
     expect(panel.button("Remove gold.png")).to_be_focused()
-    status(panel, "navy.png is removed.")
+    status(panel, "navy.png was removed.")
     panel.page.keyboard.press("Enter")
     expect(panel.button("Remove teal.png")).to_be_focused()
     panel.page.keyboard.press("Enter")

@@ -135,7 +135,7 @@ def test_a_cell_is_copied_to_the_clipboard(light: Page) -> None:
     light.context.clear_permissions()
     light.context.grant_permissions(["clipboard-read"])  # and nothing else
     card.get_by_role("button", name="Copy as cell").click()
-    expect(card).to_contain_text("The cell is above the history, to be copied.")
+    expect(card).to_contain_text("The cell is above the history: copy it from there.")
     expect(panel.get_by_role("textbox", name="The cell")).to_have_value(cell)
 
 

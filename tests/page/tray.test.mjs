@@ -38,7 +38,7 @@ test("a paste of text stays text, also where a text editor has put a picture of 
 test("what came and what went is said, with its number", () => {
   const [a, b, c] = named("a.png", "b.png", "c.png")
   assert.equal(changes([a], [a, b], ""), "b.png is image 2.")
-  assert.equal(changes([a, b], [b, c], "画一只狐狸"), "a.png is removed. c.png is 图2.")
+  assert.equal(changes([a, b], [b, c], "画一只狐狸"), "a.png was removed. c.png is 图2.")
   assert.equal(changes([a, b], [b, a], ""), "")
 })
 

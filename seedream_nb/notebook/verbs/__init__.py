@@ -48,46 +48,47 @@ VERBS: dict[str, Verb] = {
     "": Verb(room="general", help="where requests go, what was spent, what is running, what is unfinished"),
     "panel": Verb(
         room="general", help="a panel for making pictures without writing code: form, reference images, history",
-        more="In Python: sd.panel(). It is live: what a cell makes appears in it, and the other way round."),
+        more="In Python: sd.panel(). It is live: what a cell makes appears in it too."),
     "history": Verb(
         room="history", words="[WORDS]", takes=("words",),
-        help="what was made, the newest first; with words, only what has them in its prompt",
+        help="lists what was made, newest first; with words, only what has them in its prompt",
         more='In Python: sd.history, sd.history.search("fox"), sd.history[3].',
         examples=("history", "history fox snow")),
     "show": Verb(
-        room="history", words="REF", takes=("mark",), help="a generation again, or one of its pictures",
+        room="history", words="REF", takes=("mark",), help="shows a generation again, or one of its pictures",
         more="REF is @3 for a generation, @3.2 for its second picture, @last for the newest one with pictures.",
         examples=("show @3", "show @3.2")),
     "rerun": Verb(
         room="history", words="REF [OPTIONS]", takes=("mark", "options"),
-        help="asks the same again, with other options where some are given; it costs again",
-        more="The prompt goes as it was sent, plain text, and so do the reference images. The service takes no seed: "
-             "it makes new pictures. %seedream show REF shows the old ones, at no cost.",
+        help="makes the same request again, with any options you change; it costs again",
+        more="The prompt is sent as it was, as plain text, and so are the reference images. The service takes no seed: "
+             "you get new pictures. %seedream show REF shows the old ones, at no cost.",
         examples=("rerun @3", "rerun @last --size 4K --no-watermark --out big")),
     "code": Verb(
-        room="history", words="REF", takes=("mark",), help="puts the cell that makes it below this one",
-        more="The prompt stands there as it was sent: with the values, not with the variables.",
+        room="history", words="REF", takes=("mark",), help="inserts the cell that makes it below this one",
+        more="Its prompt is the one that was sent: with the values, not with the variables.",
         examples=("code @3",)),
     "recover": Verb(
         room="history",
-        help="fetches what is paid for and not here; lists what is still missing or may have been billed",
-        more="It tries every link that is kept, whatever it answered before. Links expire after about a day."),
+        help="downloads pictures that are paid for but missing; lists what is still missing or may have been billed",
+        more="It tries every saved link, even one that failed before. Links expire after about a day."),
     "usage": Verb(
-        room="general", help="pictures, spending, failures and unknown outcomes, of this session and of all",
-        more="Spending is counted at the price in force when it was asked (%seedream config price=…); your account at "
-             "the service has the last word."),
+        room="general", help="pictures, spending, failures and unknown outcomes, for this session and in total",
+        more="Spending is counted at the price set at the time of the request (%seedream config price=…); your account "
+             "at the service has the last word."),
     "config": Verb(
         room="general", words="[NAME=VALUE …]", takes=("setting",),
-        help="the settings in force; with words, sets them for this session, and NAME= sets one back",
-        more="NAME alone tells about one. The key is no such setting, since a cell would keep it: %seedream login asks "
-             "for it unseen.",
+        help="shows the settings; NAME=VALUE sets one for this session, and NAME= resets it",
+        more="NAME alone shows one. The key is not set here, since the notebook would keep it: %seedream login asks "
+             "for it and hides what you type.",
         examples=("config", "config base_url", "config size=2K budget=1", "config budget=")),
     "login": Verb(
-        room="general", help="asks for your key, unseen, and stores it for the service's host, readable by you alone"),
+        room="general",
+        help="asks for your key, hidden as you type, and stores it for the service's host, readable only by you"),
     "logout": Verb(room="general", help="removes the stored key"),
     "doctor": Verb(
-        room="doctor", help="looks whether everything works, from versions to the network, and says what to do",
-        more="It asks the service whether it is there, without your key and without asking for a picture: that costs "
+        room="doctor", help="checks that everything works, from versions to the network, and says what to do",
+        more="It checks that the service answers, without your key and without requesting a picture: that costs "
              "nothing."),
     "help": Verb(
         room="general", words="[VERB]", takes=("verb",), help="all options and verbs, or more about one verb",
@@ -105,8 +106,8 @@ def run(line: str, session: Session, ip: InteractiveShell) -> object:
         verb, rest = "help", verb
     if may_hold_key(line) or (verb == "login" and rest):
         raise SettingsError(
-            "A key in a cell would stay in the notebook, so it is refused: take it out of there.",
-            hint="Give it, unseen, with: %seedream login",
+            "A key in a cell would stay in the notebook, so it is refused: remove it from the cell.",
+            hint="Enter it, hidden as you type, with: %seedream login",
         )
     verb = "help" if verb in _HELP else verb
     try:
@@ -133,7 +134,7 @@ def known(verb: str) -> Verb:
 def no_words(verb: str, rest: str) -> None:
     """Refuse words after a verb that takes none."""
     if rest:
-        raise RequestError(f"%seedream {verb} takes nothing more, but found {plain(rest, _SHOWN)}.")
+        raise RequestError(f"%seedream {verb} takes no arguments, but found {plain(rest, _SHOWN)}.")
 
 
 def _function_of(verb: str) -> Callable[[str, Any, Any], object]:

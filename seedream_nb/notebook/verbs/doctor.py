@@ -59,18 +59,18 @@ def doctor(rest: str, session: Session, ip: InteractiveShell) -> None:
                 _tell(finding)
             told.setdefault(finding.told, finding)
     wrong = sum(finding.state == "wrong" for finding in told.values())
-    print(f"\n{wrong} to mend." if wrong else "\nNothing to mend.")
+    print(f"\n{wrong} to fix." if wrong else "\nNothing to fix.")
 
 
 def _found(look: Look, session: Session, ip: InteractiveShell) -> Iterator[Finding]:
-    """Give what a look finds; one that comes to no end, since a setting is wrong say, ends no other."""
+    """Give what a look finds; one that fails, since a setting is wrong say, ends no other."""
     try:
         yield from look(session, ip)
     except SeedreamError as error:
         yield _trouble(error)
     except OSError as error:
         name = look.__name__.strip("_")
-        yield Finding(state="wrong", told=f"The look at {name} failed: {error.strerror or type(error).__name__}.")
+        yield Finding(state="wrong", told=f"The check of {name} failed: {error.strerror or type(error).__name__}.")
 
 
 def _trouble(error: SeedreamError) -> Finding:
@@ -125,22 +125,24 @@ def _settings(session: Session, _ip: InteractiveShell) -> Iterator[Finding]:
 def _key(session: Session, _ip: InteractiveShell) -> Iterator[Finding]:
     endpoint = session.endpoint()
     if is_free(session.settings.get("backend")):
-        yield Finding(told="Requests go to the sandbox, an imitation of the service: no key needed, nothing is paid.")
+        yield Finding(
+            told="Requests go to the sandbox, an imitation of the service: no key needed, nothing is charged."
+        )
     elif endpoint.found is None:
         told = "No key was found, so requests go to the sandbox, an imitation of the service (backend=auto)."
         remedy = ELSEWHERE if session.settings.on_binder else "For real pictures: %seedream login"
         yield Finding(state="note", told=told, remedy="" if endpoint.notices else remedy)
     else:
-        told = f"The key comes from {endpoint.found.source}. The first request shows whether the service takes it."
+        told = f"The key comes from {endpoint.found.source}. The first request shows whether the service accepts it."
         yield Finding(told=told)
     for notice in endpoint.notices:
         yield Finding(state="note", told=notice)
     if session.login.path is None:
-        told = "This user has no home folder, so %seedream login can store no key."
+        told = "This user has no home folder, so %seedream login can't store a key."
         yield Finding(
             state="note",
             told=told,
-            remedy=f"Give the key in the environment as {session.settings.service.key_variable}, or set HOME.",
+            remedy=f"Set the key in the environment as {session.settings.service.key_variable}, or set HOME.",
         )
 
 
@@ -158,7 +160,7 @@ def _home(session: Session, _ip: InteractiveShell) -> Iterator[Finding]:
         yield Finding(state="wrong", told=trouble, remedy=another)
         return
     free = shutil.disk_usage(next(each for each in (home, *home.parents) if each.exists())).free
-    made = "" if home.exists() else ", which is made with the first request"
+    made = "" if home.exists() else ", which is created with the first request"
     told = f"Pictures go to {home}{made}; {free / 1e9:.1f} GB are free there."
     if free < LITTLE_ROOM_BYTES:
         yield Finding(
@@ -177,13 +179,13 @@ def _history(session: Session, _ip: InteractiveShell) -> Iterator[Finding]:
         marks = ", ".join(each.mark for each in unfinished)
         of = f"{len(unfinished)} of {len(history)} generations {'is' if len(unfinished) == 1 else 'are'}"
         told = f"{of} unfinished: {plain(marks)}"
-        yield Finding(state="note", told=told, remedy="%seedream recover fetches what can be had, and tells the rest.")
+        yield Finding(state="note", told=told, remedy="%seedream recover downloads what it can, and lists the rest.")
     if history.damaged:
-        left = "it is left as it is" if history.damaged == 1 else "they are left as they are"
-        told = f"{_lines(history.damaged)} of the journal can't be read; {left} and left out."
+        left = "it is" if history.damaged == 1 else "they are"
+        told = f"{_lines(history.damaged)} of the journal can't be read; {left} left out."
         yield Finding(state="note", told=told, remedy=f"See {history.home / 'journal'}.")
     for name, why in history.unreadable.items():
-        told = f"The journal file {plain(name)} can't be read ({plain(why)}); what it tells is left out."
+        told = f"The journal file {plain(name)} can't be read ({plain(why)}); its entries are left out."
         yield Finding(state="wrong", told=told, remedy=f"It is in {history.home / 'journal'}.")
     if history.newer:
         was, are = ("was", "is") if history.newer == 1 else ("were", "are")
@@ -204,10 +206,12 @@ def _service(session: Session, _ip: InteractiveShell) -> Iterator[Finding]:
     took = f"{time.monotonic() - begun:.1f} s"
     if status >= SERVER_ERRORS:
         yield Finding(
-            state="note", told=f"{url} answers, but with HTTP {status}: it has trouble.", remedy="Wait a bit."
+            state="note",
+            told=f"{url} answers, but with HTTP {status}: the service has a problem.",
+            remedy="Wait a bit and try again.",
         )
     else:
-        yield Finding(told=f"{url} answers, in {took}. It was not asked for a picture: that cost nothing.")
+        yield Finding(told=f"{url} answers, in {took}. No picture was requested, so that cost nothing.")
     yield Finding(told=_way(url))
 
 
@@ -227,8 +231,8 @@ def _host(_session: Session, ip: InteractiveShell) -> Iterator[Finding]:
     if not _completes():
         yield Finding(
             state="note",
-            told=f"Tab completes no options here: IPython {_version('ipython')} can't.",
-            remedy="It can from 8.6 on. %%seedream? lists the options.",
+            told=f"Tab does not complete options here: IPython {_version('ipython')} can't.",
+            remedy="IPython 8.6 or later can. %%seedream? lists the options.",
         )
 
 

@@ -68,7 +68,7 @@ def status(_rest: str, session: Session, _ip: InteractiveShell) -> None:
             row(name, text)
     for trouble in troubles:
         if trouble not in told:
-            row("To mend", trouble)
+            row("To fix", trouble)
 
 
 def where(session: Session) -> str:
@@ -109,7 +109,7 @@ def _running(session: Session) -> str:
 
 def _unfinished(session: Session) -> str:
     found = [f"@{each.id} ({each.status})" for each in session.history.unfinished()]
-    return f"{', '.join(found)}; %seedream recover tells more" if found else ""
+    return f"{', '.join(found)}; see %seedream recover" if found else ""
 
 
 def _troubles(session: Session) -> list[str]:
@@ -144,7 +144,7 @@ _ROWS = {
     "Running": _running,
     "Unfinished": _unfinished,
     "Left out": _left_out,
-    "Not kept yet": _unwritten,
+    "Not saved yet": _unwritten,
 }
 
 
@@ -194,7 +194,7 @@ def usage(rest: str, session: Session, _ip: InteractiveShell) -> None:
     _tell("This session", session.usage())
     if budget.limit is not None:
         row("", f"budget: {money(budget.limit)}, of which {money(budget.left)} is left")
-    _tell("All of them", session.history.usage())
+    _tell("In total", session.history.usage())
     row("", f"in {session.settings.get('home')}")
 
 
@@ -210,7 +210,7 @@ def _sentences(used: Usage) -> list[str]:
     if used.imitated:
         told.append(f"{used.imitated} of the pictures made by the sandbox, at no cost")
     if used.missing:
-        told.append(f"{used.missing} of them not fetched: %seedream recover")
+        told.append(f"{used.missing} of them not downloaded: %seedream recover")
     if used.running:
         told.append(f"{used.running} running")
     if used.failed:
@@ -218,7 +218,7 @@ def _sentences(used: Usage) -> list[str]:
     if used.unknown:
         most = _count(used.unknown_pictures, "picture")
         billed = f": up to {most} may have been billed" if used.unknown_pictures else ", in the sandbox: not billed"
-        told.append(f"{used.unknown} of unknown outcome{billed}")
+        told.append(f"{used.unknown} with unknown outcome{billed}")
     if used.reused:
         told.append(f"{used.reused} answered from the history by --once, which saved {money(used.saved)}")
     return told
@@ -260,7 +260,7 @@ def _tell_what_goes_first(session: Session) -> None:
     if found is None or found.source == stored_login(session.service_host):
         return
     remedy = "set it back with: configure(api_key=None)" if found.source == CONFIGURED else "correct or unset it there"
-    print(f"But the key from {found.source} goes first: {remedy}.")
+    print(f"But the key from {found.source} takes precedence: {remedy}.")
 
 
 def logout(rest: str, session: Session, _ip: InteractiveShell) -> None:

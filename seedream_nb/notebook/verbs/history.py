@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from seedream_nb.session import Session
     from seedream_nb.storage.generation import Generation
 
-MAYBE, FREE = "may have been billed", "was not billed, for it was the sandbox's"
+MAYBE, FREE = "may have been billed", "was not billed, as it went to the sandbox"
 
 
 def history(rest: str, session: Session, _ip: InteractiveShell) -> None:
-    """List what was made, the newest first; with words, only what has them in its prompt."""
+    """List lists what was made, newest first; with words, only what has them in its prompt."""
     from IPython.display import display
 
     from seedream_nb.view import history_bundle
@@ -28,7 +28,7 @@ def history(rest: str, session: Session, _ip: InteractiveShell) -> None:
     if left_out := session.history.left_out:
         print(f"Left out: {left_out}")
     if rest and not found:
-        print(f"No prompt has: {plain(rest, 60)}. {_in_all(len(session.history))}")
+        print(f"No prompt contains: {plain(rest, 60)}. {_in_all(len(session.history))}")
         return
     display(history_bundle(found), raw=True)
 
@@ -74,7 +74,7 @@ def recover(rest: str, session: Session, _ip: InteractiveShell) -> None:
     ]
     lines += [f"{each.mark} is still being worked on by another kernel." for each in session.history.elsewhere()]
     lines += filter(None, [plain(session.catch_up() or "")])
-    print("\n".join(lines) or ("All of it is here now." if tried else "Nothing is missing."))
+    print("\n".join(lines) or ("Everything is here now." if tried else "Nothing is missing."))
 
 
 PROMPT_BELOW = "The prompt goes on the lines below."

@@ -89,7 +89,7 @@ export class Card {
     if (!this.isFilled) return
     const { chosen: now, entry, image } = this
     const small = now && this.known.get(now.mark)
-    this.#instead(!now ? entry.error || entry.status : small === null ? "its file is gone, or damaged" : "")
+    this.#instead(!now ? entry.error || entry.status : small === null ? "its file is missing or damaged" : "")
     image.toggleAttribute("hidden", !now || small === null)
     if (small) this.#show(now.mark, small)
   }
@@ -158,7 +158,7 @@ export class Card {
       case "view": return wall.view(entry, this.place)
       case "previous": return this.go(-1)
       case "next": return this.go(1)
-      case "use": return this.#act(wall.ask("use", { mark: chosen.mark }), () => `${chosen.mark} is a reference now.`)
+      case "use": return this.#act(wall.ask("use", { mark: chosen.mark }), () => `${chosen.mark} is now a reference.`)
       case "again":
         this.isMeant ??= deliberate()
         return this.isMeant(event) && this.#act(wall.ask("rerun", { generation }), () => "It is in the queue.")

@@ -260,7 +260,7 @@ function options({ kernel, store, leave }) {
     late.textContent = waits = "Waiting for the reference images."
     const came = await Promise.all(coming)
     late.textContent = waits = ""
-    if (!came.every(Boolean)) throw { told: ["A reference image did not come: see there. Nothing was sent, nothing was billed."], fields: {} }
+    if (!came.every(Boolean)) throw { told: ["A reference image did not arrive: see below the references. Nothing was sent, nothing was billed."], fields: {} }
   }
   /** What was said of a press holds no longer than what was pressed for. */
   function changed() {

@@ -228,8 +228,8 @@ export default {
       stars.dataset.count = String(starred)
       stars.hidden = !starred && !onlyStars
       const words = search.value.trim()
-      empty.replaceChildren(...(entries.length ? [] : onlyStars ? [h("p", {}, "Nothing has a star here.")] : words
-        ? [h("p", {}, `Nothing has all of these words: ${words}`)]
+      empty.replaceChildren(...(entries.length ? [] : onlyStars ? [h("p", {}, "Nothing here has a star.")] : words
+        ? [h("p", {}, `No prompt contains all of these words: ${words}`)]
         : invitation(shared(panel))))
     }
     /** @param {any} error */
@@ -245,7 +245,7 @@ export default {
       const notebook = model.widget_manager?.context?.model?.sharedModel
       if (notebook?.insertCell) {
         notebook.insertCell(below(notebook), { cell_type: "code", source: found.cell, metadata: {} })
-        return "The cell is below."
+        return "The cell was inserted below."
       }
       try {
         await navigator.clipboard.writeText(found.cell)
@@ -254,7 +254,7 @@ export default {
         text.value = found.cell
         said.replaceChildren(h("div", { class: "sd-hint" }, "Copy this into a cell:"), text)
         text.select()
-        return "The cell is above the history, to be copied."
+        return "The cell is above the history: copy it from there."
       }
       return `The cell that makes ${entry.mark} is on the clipboard.`
     }

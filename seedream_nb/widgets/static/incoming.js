@@ -9,7 +9,7 @@
 const MOST_BYTES = 100_000_000
 const MOST_LINES = 6
 const PATHS = "application/x-jupyter-icontents"
-const NO_PICTURE = "holds no picture. Copy a picture, or add it by name, path or URL."
+const NO_PICTURE = "contains no picture. Copy a picture, or add it by name, path or URL."
 
 /** Whether a paste is of pictures; a text editor that copies text puts a picture of it beside.
  * @param {readonly string[]} types @param {boolean} inText whether it goes into a field for text */
@@ -104,7 +104,7 @@ export function arrivals(kernel, told, resolver) {
   async function send(file) {
     if (!file.size) throw refused(`${file.name}: the file is empty.`)
     if (file.size > MOST_BYTES) throw tooLarge(file.name, file.size)
-    if (self.room <= 0) throw refused(`${file.name}: ${MOST_REFERENCES} references are the most. Remove one first.`)
+    if (self.room <= 0) throw refused(`${file.name}: at most ${MOST_REFERENCES} references fit. Remove one first.`)
     const key = (sending = Math.random().toString(36).slice(2))
     try {
       for (const [start, end] of pieces(file.size)) {
@@ -123,7 +123,7 @@ export function arrivals(kernel, told, resolver) {
   /** Hand over what lies at an address that this page can read. @param {string} address @param {string} name */
   async function sendFrom(address, name) {
     const response = await fetch(address)
-    if (!response.ok) throw refused(`${name}: the server doesn't give this file (${response.status}).`)
+    if (!response.ok) throw refused(`${name}: the server didn't return this file (${response.status}).`)
     const size = Number(response.headers.get("content-length"))
     if (size > MOST_BYTES) {
       response.body?.cancel()
@@ -161,7 +161,7 @@ export function arrivals(kernel, told, resolver) {
     /** The kernel is gone: say so where nobody else does. @param {boolean} isAlone */
     breakOff(isAlone) {
       told.progress()
-      if (waiting) told.problems(["The kernel was restarted before all was there. Run this cell again, and add it once more."])
+      if (waiting) told.problems(["The kernel was restarted before everything had arrived. Run this cell again, and add it again."])
       else if (isAlone) told.problems(["The kernel was restarted. Run this cell again."])
     },
     /** What is only half there must not stay in the kernel. */

@@ -15,7 +15,7 @@ export function invitation(store) {
     store.change("insert", text)
   }
   const chips = EXAMPLES.map(text => h("button", { type: "button", class: "sd-chip", onclick: () => begin(text) }, text))
-  return [icon("picture"), h("p", { class: "sd-lead" }, "Your pictures will be here."),
-    h("p", {}, "Write what the picture should show, and press Generate."),
-    store.draft && h("div", { class: "sd-examples", role: "group", "aria-label": "Examples" }, h("span", {}, "Or begin with one of these:"), chips)].filter(Boolean)
+  return [icon("picture"), h("p", { class: "sd-lead" }, "Your pictures will appear here."),
+    h("p", {}, "Describe the picture, and press Generate."),
+    store.draft && h("div", { class: "sd-examples", role: "group", "aria-label": "Examples" }, h("span", {}, "Or start with one of these:"), chips)].filter(Boolean)
 }

@@ -7,9 +7,9 @@ const WORDS = {
   preparing: "Preparing", waiting: "Waiting", uploading: "Uploading", generating: "Generating", downloading: "Downloading",
   stopped: "Stopped", unknown: "Outcome unknown", partial: "Pictures are missing",
 }
-const SENT = "It was sent: it can't be taken back, and goes on"
-const BILLED = "It was sent: it can't be taken back, may be billed, and goes on"
-const UNSENT = "It was not sent yet: nothing is billed"
+const SENT = "Already sent: it can't be taken back and will continue"
+const BILLED = "Already sent: it can't be taken back, may be billed and will continue"
+const UNSENT = "Not sent yet: nothing will be billed"
 const LATE = "Queued until the running cell ends."
 
 /** What a row calls the state of its request. @param {any} job */

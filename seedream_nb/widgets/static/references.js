@@ -30,7 +30,7 @@ export function moved(list, from, to) {
 export function changes(before, after, prompt) {
   const isIn = (/** @type {Held[]} */ list, /** @type {Held} */ one) => list.some(each => each.number === one.number)
   const came = after.filter(each => !isIn(before, each)).map(each => `${each.name} is ${spoken(prompt, after.indexOf(each) + 1)}.`)
-  const went = before.filter(each => !isIn(after, each)).map(each => `${each.name} is removed.`)
+  const went = before.filter(each => !isIn(after, each)).map(each => `${each.name} was removed.`)
   return [...went, ...came].join(" ")
 }
 
