@@ -47,22 +47,23 @@ class SeedreamError(Exception):
         self.hint = hint
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Be whole in another process, notes and all, but for what a server wrote: that may echo the key.
+        """Pickle all fields and notes, except for what a server wrote: that may echo the key.
 
-        A class that can be pickled and not be made again hangs a `multiprocessing.Pool` for ever; so none is called.
+        An error that can be pickled but not unpickled hangs a `multiprocessing.Pool` for ever, so no constructor is
+        called.
         """
         return _unpickle, (type(self), self.args), {**self.__dict__, **self._elsewhere}
 
     _elsewhere: ClassVar[Mapping[str, Any]] = {}
-    """What takes the place of fields that stay in their process."""
+    """Replaces the fields that must not leave their process."""
 
     def lines(self) -> list[str]:
         """Return the error as a person reads it: at most five lines."""
-        told = self.message.splitlines() or [""]
+        lines = self.message.splitlines() or [""]
         room = MAX_LINES - (1 if self.hint else 0)
-        if len(told) > room:
-            told = [*told[: room - 1], " · ".join(told[room - 1 :])]
-        return [without_surrogates(each) for each in [*told, *([self.hint] if self.hint else [])]]
+        if len(lines) > room:
+            lines = [*lines[: room - 1], " · ".join(lines[room - 1 :])]
+        return [without_surrogates(line) for line in [*lines, *([self.hint] if self.hint else [])]]
 
     def __str__(self) -> str:
         """Read as the lines that a notebook shows."""
@@ -75,7 +76,7 @@ class SeedreamError(Exception):
 
 
 def _unpickle(kind: type[SeedreamError], args: tuple[Any, ...]) -> SeedreamError:
-    """Return an error from its pickle, before it gets its fields."""
+    """Return the error without its fields, which pickle sets next."""
     return kind.__new__(kind, *args)
 
 
@@ -97,11 +98,11 @@ class ReferenceImageError(RequestError):
 
 
 class UnknownOptionError(RequestError, TypeError):
-    """A call was given options that it does not have: a TypeError as in any call, told in a few lines."""
+    """A call was given options that it does not have; like any such call, a TypeError."""
 
 
 class WrongOptionError(RequestError, SettingsError):
-    """An option that is a setting as well, or a folder, can't be that; nothing was sent."""
+    """An option that is also a setting, or a folder, has a value it can't have; nothing was sent."""
 
 
 class BudgetError(SeedreamError):
@@ -150,24 +151,24 @@ class ServiceError(ApiError):
 
 
 class Unread(bytes):
-    """What a server wrote, as it came: it may echo the key, so that, printed, it only tells its length."""
+    """What a server wrote, byte for byte: it may echo the key, so it prints as its length only."""
 
     __slots__ = ()
 
     def __repr__(self) -> str:
-        """Tell how long it is."""
+        """Show only the length."""
         return f"<{len(self):,} bytes>"
 
     __str__ = __repr__
 
 
 class ReplyError(SeedreamError):
-    """The service's reply makes no sense; it is kept in the journal."""
+    """The service's reply can't be understood; it is kept in the journal."""
 
     _elsewhere: ClassVar[Mapping[str, Any]] = {"content": Unread()}
 
     def __init__(self, message: str, *, hint: str | None = None, content: bytes = b"") -> None:
-        """Keep what arrived of the reply (`content`, at most 8 MB): where a job ends with this, without the key."""
+        """Keep what arrived of the reply (`content`, at most 8 MB); in a job's error the key is removed from it."""
         super().__init__(message, hint=hint)
         self.content = Unread(content)
 
@@ -182,7 +183,7 @@ class OutcomeUnknownError(SeedreamError):
     _elsewhere: ClassVar[Mapping[str, Any]] = {"content": Unread()}
 
     def __init__(self, message: str, *, hint: str | None = None, content: bytes = b"") -> None:
-        """Keep what arrived of a reply before it broke off (`content`): where a job ends with this, without the key."""
+        """Keep what arrived of a reply before it broke off (`content`); in a job's error the key is removed from it."""
         super().__init__(message, hint=hint)
         self.content = Unread(content)
 
@@ -200,7 +201,7 @@ class DownloadError(SeedreamError):
 
 
 class Problem(ValueError):
-    """What is wrong with one part of a request, found by a small check and reported together with the others."""
+    """What is wrong with one part of a request; all problems are reported together."""
 
     def __init__(self, *texts: str, reference: bool = False) -> None:
         """Keep one or more sentences; `reference` says that they concern a reference image."""
@@ -217,29 +218,29 @@ def request_error(problems: Iterable[Problem]) -> RequestError:
 
 
 def nearest(word: str, choices: Iterable[str]) -> str | None:
-    """Return the choice that `word` was most likely meant to be, or None."""
+    """Return the choice that `word` is most likely meant to be, or None."""
     by_folded = {choice.casefold(): choice for choice in choices}
-    found = difflib.get_close_matches(word.casefold(), by_folded, n=1, cutoff=0.6)
-    return by_folded[found[0]] if found else None
+    matches = difflib.get_close_matches(word.casefold(), by_folded, n=1, cutoff=0.6)
+    return by_folded[matches[0]] if matches else None
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
     """Return ` Did you mean …?` with the nearest choice, or nothing."""
-    found = nearest(word, choices)
-    return f" Did you mean {found}?" if found else ""
+    choice = nearest(word, choices)
+    return f" Did you mean {choice}?" if choice else ""
 
 
 LONGEST_LINK = 16_384
-"""Characters of a link; what reads links takes its time over longer ones."""
+"""In characters; parsing longer ones is slow."""
 
 _LINK = re.compile(rf"(https?://\S{{1,{LONGEST_LINK}}})")
 _HALF = re.compile("[\ud800-\udfff]")
 
 
 def without_surrogates(text: str) -> str:
-    """Return a text without half characters (lone surrogates): no page, message or terminal can be told one.
+    """Return a text without lone surrogates, which no page, message or terminal can show.
 
-    Names of files that are no UTF-8 have them, and JSON may.
+    File names that are not UTF-8 have them, and JSON may.
     """
     return _HALF.sub("\ufffd", text)
 
@@ -250,18 +251,18 @@ _JOINERS = "\u200c\u200d"
 
 def plain(text: str, limit: int = MAX_CHARACTERS) -> str:
     """Return what somebody else wrote as one line of harmless text, at most `limit` characters."""
-    looked_at = " ".join(without_surrogates(text[: 100 * limit]).split())
-    start = looked_at[: 4 * limit]
-    # Categories C*: control, format (bidi overrides too): none may move the cursor or reorder a line. But
-    # emoji and several scripts are put together by joiners.
-    kept = "".join(" " if unicodedata.category(each)[0] == "C" and each not in _JOINERS else each for each in start)
+    spaced = " ".join(without_surrogates(text[: 100 * limit]).split())
+    start = spaced[: 4 * limit]
+    # Categories C*, control and format (bidi overrides too), could move the cursor or reorder a line. But emoji and
+    # several scripts need joiners.
+    kept = "".join(" " if unicodedata.category(char)[0] == "C" and char not in _JOINERS else char for char in start)
     line = " ".join(kept.split())
-    whole = len(text) <= 100 * limit and start == looked_at
-    return line if whole and len(line) <= limit else line[: limit - 1].rstrip() + "…"
+    is_complete = len(text) <= 100 * limit and start == spaced
+    return line if is_complete and len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
 
 def describe_value(value: object, limit: int = 40) -> str:
-    """Return what somebody handed over, and its type, for a message; whatever it says of itself, or can't say."""
+    """Return any value and its type, for a message; its own `__repr__` may fail."""
     kind = type(value).__name__
     try:
         return f"{plain(repr(value), limit)} ({kind})"
@@ -270,24 +271,24 @@ def describe_value(value: object, limit: int = 40) -> str:
 
 
 def plain_but_links(text: str, limit: int = MAX_CHARACTERS) -> str:
-    """Return a line as `plain` does, with every link in it whole: it may be the only copy of what is paid for."""
+    """Return a line as `plain` does, but never shorten a link: it may be the only copy of what is paid for."""
     line = plain(text, limit)
     if not line.endswith("…"):
         return line
-    told, room = [], limit
+    pieces, room = [], limit
     for number, piece in enumerate(_LINK.split(text)):
         if number % 2:
-            told.append(plain(piece, LONGEST_LINK))
+            pieces.append(plain(piece, LONGEST_LINK))
         elif room > 1 and (words := plain(piece, room)):
-            told.append(words)
+            pieces.append(words)
             room -= len(words)
-    return " ".join(told)
+    return " ".join(pieces)
 
 
 def shorten(name: str, limit: int) -> str:
-    """Return a path, an address or a name as `plain` does, at most `limit` characters, without losing its end.
+    """Return a path, an address or a name as `plain` does, at most `limit` characters, keeping its end.
 
-    What tells most is the name of the file, with its extension: folders are left out, and then the middle of the name.
+    The file's name and extension say most: folders are left out first, then the middle of the name.
     """
     line = plain(name[-_LONGEST_NAME:], _LONGEST_NAME)
     if len(line) <= limit and len(name) <= _LONGEST_NAME:
@@ -310,8 +311,8 @@ def _shortened_address(line: str, limit: int) -> str:
     scheme, _, rest = whole.partition("://")
     host, _, path = rest.partition("/")
     last = path.rstrip("/").rpartition("/")[2]
-    ways = (f"{whole}{query}", f"{scheme}://{host}/…/{last}{query}", f"…/{last}{query}" if last else "")
-    return next((each for each in ways if each and len(each) <= limit), _without_middle(last or host, limit))
+    forms = (f"{whole}{query}", f"{scheme}://{host}/…/{last}{query}", f"…/{last}{query}" if last else "")
+    return next((form for form in forms if form and len(form) <= limit), _without_middle(last or host, limit))
 
 
 def _without_middle(name: str, limit: int) -> str:

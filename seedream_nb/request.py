@@ -1,4 +1,4 @@
-"""What may be asked: a request, which is valid once it exists."""
+"""Requests, which are valid by construction."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from seedream_nb.service import ReferenceLimits
 
 HAN = "[\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
-"""A pattern that is made when it is first needed, for that takes a while."""
+"""A pattern, compiled when it is first needed, because that is slow."""
 _WORD_CHARACTER = re.compile(r"\w")
 _KEPT_FILE = re.compile(r"inputs/([0-9a-f]{64})\.(?:png|jpg)")
 _HALF = re.compile("[\ud800-\udfff]")
@@ -37,7 +37,7 @@ _ADDRESS = re.compile(r"https?://[^\s\x00-\x1f\x7f]+", re.IGNORECASE)
 
 @frozen
 class Reference:
-    """One reference image: a URL for the service to fetch, or a picture of this machine by its content."""
+    """One reference image: a URL for the service to fetch, or a picture on this machine, known by its content."""
 
     name: str
     """What the person wrote, for messages."""
@@ -45,7 +45,7 @@ class Reference:
     sha256: str | None = None
     """Of the content of `source`."""
     original: str | None = None
-    """Of the content it was first made from, when `source` is the copy that was kept with the history."""
+    """Of the original content, when `source` is the copy kept with the history."""
     media_type: str | None = None
     width: int | None = None
     height: int | None = None
@@ -57,7 +57,7 @@ class Reference:
 
     @property
     def identity(self) -> str:
-        """What makes two references the same picture: equal URL or equal content, wherever it came from."""
+        """Two references are the same picture when this is equal: the URL, or the content wherever it came from."""
         return self.url or f"sha256:{self.original or self.sha256}"
 
     def to_record(self, kept: str | None = None) -> dict[str, Any]:
@@ -77,11 +77,11 @@ class Reference:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any], home: Path) -> Reference:
-        """Return the reference that the journal tells of; only files under `inputs/` are believed."""
+        """Return the reference in a journal record; only files under `inputs/` are trusted."""
         if (url := record.get("url")) is not None:
-            # Else a journal from elsewhere could put code, or a path of this machine, into the cell of `code`.
+            # Otherwise a foreign journal could put code, or a path on this machine, into the cell that `code` writes.
             if not _ADDRESS.fullmatch(str(url)) or _HALF.search(str(url)):
-                raise TypeError("a reference's address is none")
+                raise TypeError("a reference's URL is not valid")
             return cls(name=_text(record.get("name")) or "", url=str(url))
         kept = _KEPT_FILE.fullmatch(str(record.get("file") or ""))
         original = _text(record.get("sha256"))
@@ -99,7 +99,7 @@ class Reference:
 
 @frozen
 class _Words:
-    """What a request has beside its options."""
+    """What a request has besides its options."""
 
     prompt: str
     images: tuple[Reference, ...] = ()
@@ -107,37 +107,37 @@ class _Words:
 
 @frozen
 class ImageRequest(SentOptions, _Words):
-    """What is asked of the service, field by field. One that exists is valid; `make_request` makes them.
+    """A valid request, field by field; `make_request` makes them.
 
-    Its options, and which of them a record of an earlier version lacks, stand in the table of options.
+    The table of options declares its options, and which of them older records lack.
     """
 
     model: Model = field(default=DEFAULT.model, repr=False)
     warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse what breaks a rule.
+        """Validate.
 
         Raises:
-            RequestError: with every rule that is broken.
+            RequestError: lists every rule that is broken.
         """
         if problems := [*_problems_of(vars(self)), *_in_size(self.size, self.model)]:
             raise request_error(problems)
 
     @property
     def max_pictures(self) -> int:
-        """How many pictures may come at most."""
+        """The most pictures that can come."""
         return self.max_images or 1
 
     @property
     def fingerprint(self) -> str:
-        """What requests share exactly when they ask for the same: same fields, same reference pictures."""
-        told = {**self._recorded_fields(), "images": [reference.identity for reference in self.images]}
-        text = json.dumps(told, sort_keys=True, separators=(",", ":"))
+        """Equal for two requests exactly when their fields and reference pictures are the same."""
+        content = {**self._recorded_fields(), "images": [reference.identity for reference in self.images]}
+        text = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
     def to_record(self, kept: Sequence[str | None] = ()) -> dict[str, Any]:
-        """Return the journal's form: never bytes.
+        """Return the journal's form, without any bytes.
 
         Args:
             kept: for each reference the file that was sent, relative to `home`, or None for a URL.
@@ -148,29 +148,31 @@ class ImageRequest(SentOptions, _Words):
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any], home: Path) -> Self:
-        """Return the request that the journal tells of.
+        """Return the request in a journal record.
 
         Raises:
             RequestError: the record was damaged or tampered with.
         """
         try:
-            images = tuple(Reference.from_record(each, home) for each in record["images"])
-            names = [each.name for each in _recorded(cls) if each.name in record or not each.metadata.get("since")]
+            images = tuple(Reference.from_record(image, home) for image in record["images"])
+            names = [known.name for known in _recorded(cls) if known.name in record or not known.metadata.get("since")]
             model = model_named(record.get("model"))
             return cls(images=images, model=model, **{name: record[name] for name in names})
         except (AttributeError, LookupError, TypeError) as error:
             raise RequestError(f"The journal's record of this request is damaged ({error!r}).") from error
 
     def _recorded_fields(self) -> dict[str, Any]:
-        """Return the fields that are told: those of the first release, and later ones that are not at their default."""
-        values = [(each, getattr(self, each.name)) for each in _recorded(type(self))]
-        told = {each.name: value for each, value in values if value != each.default or not each.metadata.get("since")}
-        return told if self.model is SEEDREAM_4_0 else {**told, "model": self.model.name}
+        """Return what is recorded: the fields of the first release, and later ones that are not at their default."""
+        values = [(known, getattr(self, known.name)) for known in _recorded(type(self))]
+        record = {
+            known.name: value for known, value in values if value != known.default or not known.metadata.get("since")
+        }
+        return record if self.model is SEEDREAM_4_0 else {**record, "model": self.model.name}
 
 
 def _recorded(kind: type[ImageRequest]) -> list[Field[Any]]:
-    """Return the fields that a record holds by their names: references are spelled in their own way."""
-    return [each for each in fields(kind) if each.metadata or each.name == "prompt"]
+    """Return the fields that a record holds under their own names; references are recorded differently."""
+    return [known for known in fields(kind) if known.metadata or known.name == "prompt"]
 
 
 def make_request(
@@ -183,14 +185,14 @@ def make_request(
     """Return the valid request that these options mean.
 
     Args:
-        prompt: plain text; white space around it goes.
-        model: whose limits hold.
-        problems: what was found wrong on the way here, to be reported with the rest.
-        options: those that make a request, the others are passed over. `images` are references, and the same picture
-            twice counts once.
+        prompt: plain text; surrounding white space is removed.
+        model: whose limits apply.
+        problems: what was already found wrong, to be reported with the rest.
+        options: those that make a request; others are ignored. `images` are references, and the same picture twice
+            counts once.
 
     Raises:
-        RequestError: with all problems, each with the value found, the limit and the nearest value.
+        RequestError: lists all problems, each with the value found, the limit and the nearest value.
         ReferenceImageError: the same, when all of them concern reference images.
     """
     found = list(problems)
@@ -216,30 +218,30 @@ def make_request(
     return ImageRequest(**{**fields, "size": spelt}, warnings=tuple(_warnings(fields["prompt"], model)))
 
 
-def _stripped(prompt: Any) -> Any:  # noqa: ANN401 - checked by the rules
+def _stripped(prompt: Any) -> Any:  # noqa: ANN401 - validated later
     return str(prompt.strip()) if isinstance(prompt, str) else prompt
 
 
 def _distinct(images: Sequence[Reference]) -> tuple[Reference, ...]:
-    """Return the references in order of appearance, the same picture once."""
+    """Return the references in order of appearance, without duplicates."""
     first = {reference.identity: reference for reference in reversed(images)}
     return tuple(first[identity] for identity in dict.fromkeys(reference.identity for reference in images))
 
 
 def _max(sequential: object, max_images: object, references: int, model: Model) -> Any:  # noqa: ANN401 - see there
-    """Return the `max_images` to send; whole numbers of other libraries become Python's."""
+    """Return the `max_images` to send; integers of other libraries become Python's."""
     if max_images is None:
         return max(model.max_images - references, 1) if _is_word(sequential, "auto") else None
     if isinstance(max_images, bool):
         return max_images
     try:
-        return operator.index(max_images)  # type: ignore[arg-type]  # that is what is tried
-    except Exception:  # noqa: BLE001 - arrays have it too, and refuse it
+        return operator.index(max_images)  # type: ignore[arg-type]  # it may be anything
+    except Exception:  # noqa: BLE001 - arrays have `__index__` too, and raise
         return max_images
 
 
-def _mode(sequential: Any, max_images: object) -> Any:  # noqa: ANN401 - checked by the rules
-    """Return the `sequential` that is meant: `max_images` alone asks for a series."""
+def _mode(sequential: Any, max_images: object) -> Any:  # noqa: ANN401 - validated later
+    """Return the effective `sequential`: `max_images` alone asks for a series."""
     return sequential if sequential is not None else "disabled" if max_images is None else "auto"
 
 
@@ -249,7 +251,7 @@ def is_series(options: CellOptions) -> bool:
 
 
 def _is_word(value: object, word: str) -> bool:
-    """Return whether a value is this word; arrays, asked for equality, answer with an array."""
+    """Return whether a value is this word; comparing an array would give an array."""
     return isinstance(value, str) and value == word
 
 
@@ -274,14 +276,14 @@ def _in_prompt(prompt: object) -> Iterator[Problem]:
     elif not prompt.strip():
         yield Problem("The prompt is empty: write what the picture should show.")
     elif _HALF.search(prompt):
-        yield Problem("The prompt has half a character (a lone surrogate), which can't be sent: leave it out.")
+        yield Problem("The prompt contains half a character (a lone surrogate), which can't be sent: remove it.")
 
 
 def _in_images(images: Sequence[Reference], limits: ReferenceLimits) -> Iterator[Problem]:
     over = len(images) - limits.max_count
     if over > 0:
-        told = f"images: found {len(images)} references; the most is {limits.max_count}. Leave out {over}."
-        yield Problem(told, reference=True)
+        message = f"images: found {len(images)} references; the most is {limits.max_count}. Leave out {over}."
+        yield Problem(message, reference=True)
 
 
 def _in_size(size: object, model: Model) -> Iterator[Problem]:
@@ -299,7 +301,7 @@ def _in_size(size: object, model: Model) -> Iterator[Problem]:
 def _in_series(sequential: object, max_images: object, references: int, model: Model) -> Iterator[Problem]:
     if max_images is None:
         if _is_word(sequential, "auto"):
-            yield Problem(f"max_images: goes with sequential auto; the range is 1 to {model.max_images}.")
+            yield Problem(f"max_images: is needed with sequential auto; the range is 1 to {model.max_images}.")
     elif not isinstance(max_images, int) or isinstance(max_images, bool):
         yield Problem(
             f"max_images: found {describe_value(max_images)}; write a whole number from 1 to {model.max_images}."
@@ -326,21 +328,21 @@ def _in_count(count: int, references: int, most: int, *, disabled: bool) -> Iter
 
 
 def _text(value: object) -> str | None:
-    """Return a text of the journal, which may hold anything: without half characters, which no page can be told."""
+    """Return a text from the journal, which may hold anything."""
     return without_surrogates(value) if isinstance(value, str) else None
 
 
 def _positive_int(value: object) -> int | None:
-    """Return a number of pixels or bytes of the journal."""
+    """Return a number of pixels or bytes from the journal."""
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**53 else None
 
 
 def _warnings(prompt: str, model: Model) -> Iterator[str]:
-    """Yield what the reference page advises against in a prompt."""
+    """Warn about what the service's reference page advises against."""
     if len(prompt) <= min(model.advised_words, model.advised_han):
         return
     han = len(re.findall(HAN, prompt))
-    words = sum(_WORD_CHARACTER.search(each) is not None for each in re.sub(HAN, " ", prompt).split())
+    words = sum(_WORD_CHARACTER.search(word) is not None for word in re.sub(HAN, " ", prompt).split())
     if words > model.advised_words:
         yield f"The prompt has {words} words; over {model.advised_words} the model may miss details."
     if han > model.advised_han:

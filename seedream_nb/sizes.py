@@ -1,4 +1,4 @@
-"""Which size is meant, and whether a model makes it: tiers, ratios, limits, and the nearest size that fits."""
+"""Parsing and validating sizes: tiers, ratios, limits, and the nearest size that fits."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TRUE_TO = 0.01
 _SAME_RATIO = 0.0001
 _ROUNDING = 1e-9
 _SHOWN = 40
-# Patterns are compiled when they are first used: the extension must load at once.
+# Patterns are compiled when they are first used, to keep loading fast.
 _SHAPE = r"([0-9]{1,9})\s*[x*×]\s*([0-9]{1,9})"
 _NUMBER = r"([0-9]{1,6}(?:\.[0-9]{1,6})?)"
 _RATIO = rf"{_NUMBER}\s*[:：]\s*{_NUMBER}"
@@ -32,10 +32,10 @@ def spell_size(size: str | None, aspect: str | None, model: Model = DEFAULT.mode
     Args:
         size: a tier, a width and height in pixels (`2560x1440`), a ratio of the table, or None.
         aspect: any ratio such as `5:4`, to go with a tier (alone: with the usual one), or None.
-        model: whose tiers, ratios and limits hold.
+        model: whose tiers, ratios and limits apply.
 
     Raises:
-        Problem: the value found, the limit, and the nearest value that would do.
+        Problem: names the value found, the limit, and the nearest valid value.
     """
     _expect_text("size", size, "2048x1024")
     _expect_text("aspect", aspect, "16:9")
@@ -43,11 +43,11 @@ def spell_size(size: str | None, aspect: str | None, model: Model = DEFAULT.mode
         return _with_aspect(size, _ratio(aspect, model), model)
     if size is None:
         return model.default_size
-    return model.tier(size) or _of_table(size, model) or _checked(size, model)
+    return model.tier(size) or _from_ratio(size, model) or _from_pixels(size, model)
 
 
 def shape_of(size: str) -> tuple[int, int] | None:
-    """Return width and height in pixels of a spelt size, or None for a tier: the service chooses then."""
+    """Return width and height in pixels, or None for a tier, where the service chooses."""
     found = re.fullmatch(_SHAPE, size, re.IGNORECASE)
     return (int(found[1]), int(found[2])) if found else None
 
@@ -55,15 +55,15 @@ def shape_of(size: str) -> tuple[int, int] | None:
 def nearest_shape(width: int, height: int, model: Model = DEFAULT.model) -> tuple[int, int]:
     """Return the nearest width and height that a model makes, of the same ratio where that fits."""
     width, height = max(width, 1), max(height, 1)
-    # The ratio first, for a stretched picture is another picture; then the area.
+    # The ratio first, because stretching changes the picture; then the area.
     wide, high = max(width, height / model.max_ratio), max(height, width / model.max_ratio)
     scale = math.sqrt(min(max(wide * high, model.min_pixels), model.max_pixels) / (wide * high))
-    aim, asked = (wide * scale, high * scale), (width, height)
-    return min(_around(*aim, model), key=lambda shape: math.dist(shape, aim) + math.dist(shape, asked))
+    target, requested = (wide * scale, high * scale), (width, height)
+    return min(_around(*target, model), key=lambda shape: math.dist(shape, target) + math.dist(shape, requested))
 
 
 def _around(width: float, height: float, model: Model) -> Iterator[tuple[int, int]]:
-    """Yield the shapes that fit within a few pixels of one that fits but for rounding."""
+    """Yield the shapes that fit within a few pixels of an unrounded one."""
     reach = range(-model.max_ratio, model.max_ratio + 1)
     shapes = ((round(width) + across, round(height) + down) for across in reach for down in reach)
     return (shape for shape in shapes if _fits(*shape, model))
@@ -75,7 +75,7 @@ def _fits(width: int, height: int, model: Model) -> bool:
 
 
 def either(words: Sequence[str]) -> str:
-    """Return what may be chosen, in words: `1K, 2K or 4K`."""
+    """Return the choices in words: `1K, 2K or 4K`."""
     *first, last = words
     return f"{', '.join(first)} or {last}" if first else last
 
@@ -95,8 +95,8 @@ def _expect_text(name: str, value: object, example: str) -> None:
         raise Problem(f'{name}: found {describe_value(value)}; write a text such as "{example}".')
 
 
-def _of_table(size: str, model: Model) -> str | None:
-    """Return the table's size for a ratio, or None if this is no ratio at all."""
+def _from_ratio(size: str, model: Model) -> str | None:
+    """Return the table's size for a ratio, or None if this is not a ratio."""
     if not re.fullmatch(_RATIO, size.strip()):
         return None
     ratio = _ratio(size, model)
@@ -104,26 +104,27 @@ def _of_table(size: str, model: Model) -> str | None:
         return spelt
     other = min(model.ratios, key=lambda name: abs(math.log(_parts(name) / ratio)))
     raise Problem(
-        f"size: {size.strip()} is none of the ratios {', '.join(model.ratios)}; the nearest is {other}. "
+        f"size: {size.strip()} is not one of the ratios {', '.join(model.ratios)}; the nearest is {other}. "
         f"For other ratios write --aspect {size.strip()}."
     )
 
 
 def _recommended(ratio: float, model: Model) -> str | None:
-    """Return the table's size for a ratio however it is written: 32:18 is 16:9."""
+    """Return the table's size for a ratio; 32:18 is 16:9 too."""
     for name, spelt in model.ratios.items():
         if abs(_parts(name) / ratio - 1) <= _SAME_RATIO:
             return spelt
     return None
 
 
-def _checked(size: str, model: Model) -> str:
+def _from_pixels(size: str, model: Model) -> str:
     """Return a width and height within the limits, as the model spells it."""
     shape = shape_of(size.strip())
     if shape is None:
         forms = f"Write {either(model.tiers)}, a width and height such as {_example(model)}, or one of the ratios"
-        told = f'size: "{plain(size, _SHOWN)}" is not a size. {forms} {", ".join(model.ratios)}.{_guess(size, model)}'
-        raise Problem(told)
+        raise Problem(
+            f'size: "{plain(size, _SHOWN)}" is not a size. {forms} {", ".join(model.ratios)}.{_guess(size, model)}'
+        )
     if _fits(*shape, model):
         return "{}x{}".format(*shape)
     width, height = shape
@@ -132,14 +133,14 @@ def _checked(size: str, model: Model) -> str:
 
 
 def _excess(width: int, height: int, model: Model) -> str:
-    """Say what is out of range, with the range."""
-    found, low, high, ratio = [], model.min_pixels, model.max_pixels, model.max_ratio
+    """Describe what is out of range, with the range."""
+    excess, low, high, ratio = [], model.min_pixels, model.max_pixels, model.max_ratio
     if not low <= width * height <= high:
         limits = f"the range is {pixel_range(model)} pixels in all, {_spaced(low)} to {_spaced(high)}"
-        found.append(f"has {_spaced(width * height)} pixels ({limits})")
+        excess.append(f"has {_spaced(width * height)} pixels ({limits})")
     if max(width, height) > ratio * min(width, height):
-        found.append(f"has sides beyond the ratios 1/{ratio} to {ratio}")
-    return " and ".join(found)
+        excess.append(f"has sides beyond the ratios 1/{ratio} to {ratio}")
+    return " and ".join(excess)
 
 
 def _spaced(number: int) -> str:
@@ -147,7 +148,7 @@ def _spaced(number: int) -> str:
 
 
 def _guess(size: str, model: Model) -> str:
-    """Return what was perhaps meant: the nearest tier for `3K`, else the nearest spelling."""
+    """Suggest the nearest tier for `3K`, else the nearest spelling."""
     number = re.fullmatch(r"\s*+([0-9]{1,4})\s*+k?\s*", size, re.IGNORECASE)
     if number is None:
         return did_you_mean(size.strip(), (*model.tiers, *model.ratios))
@@ -161,7 +162,7 @@ def _parts(text: str) -> float:
 
 
 def _ratio(text: str, model: Model) -> float:
-    """Return the ratio width / height that a text such as `16:9` means, within the model's range."""
+    """Parse a ratio such as `16:9` as width / height, within the model's range."""
     written = text.strip()
     found = re.fullmatch(_RATIO, written)
     if found is None or not float(found[1]) or not float(found[2]):
@@ -195,21 +196,21 @@ def _with_aspect(size: str | None, ratio: float, model: Model) -> str:
 
 
 def _shape_in(tier: str, ratio: float, model: Model) -> tuple[int, int]:
-    """Return the largest shape of a ratio within a tier's square; where that is too small, the smallest that isn't."""
+    """Return the largest shape of a ratio within a tier's square, or the smallest allowed if that is too small."""
     side = 1024 * int(tier[0])
-    is_least = side * side <= model.min_pixels
-    high = model.max_pixels if is_least else min(side * side, model.max_pixels)
+    is_smallest = side * side <= model.min_pixels
+    high = model.max_pixels if is_smallest else min(side * side, model.max_pixels)
     shapes = [shape for shape in _shapes(ratio, high, model.max_ratio) if shape[0] * shape[1] >= model.min_pixels]
-    sign = 1 if is_least else -1
+    sign = 1 if is_smallest else -1
     return min(shapes, key=lambda shape: (sign * shape[0] * shape[1], abs(shape[0] / shape[1] / ratio - 1)))
 
 
-def _shapes(ratio: float, most: int, max_ratio: int) -> Iterator[tuple[int, int]]:
-    """Yield the shapes with sides in steps of 8, true to the ratio, of at most so many pixels."""
-    highest = math.isqrt(int(most / ratio * 2))
+def _shapes(ratio: float, max_pixels: int, max_ratio: int) -> Iterator[tuple[int, int]]:
+    """Yield the shapes of this ratio with sides in steps of 8."""
+    highest = math.isqrt(int(max_pixels / ratio * 2))
     for height in range(_STEP, highest + 1, _STEP):
         below = int(height * ratio) // _STEP * _STEP
         for width in (below, below + _STEP):
-            fits = width * height <= most and max(width, height) <= max_ratio * min(width, height)
+            fits = width * height <= max_pixels and max(width, height) <= max_ratio * min(width, height)
             if fits and abs(width / height / ratio - 1) <= _TRUE_TO:
                 yield width, height

@@ -389,7 +389,7 @@ READ = {
     "sandbox.rules:_size": "sandbox's size",
     "sizes:_guess": "size in the middle",
     "sizes:_meant": "ratio",
-    "sizes:_of_table": "size",
+    "sizes:_from_ratio": "size",
     "sizes:_ratio": "ratio",
     "sizes:shape_of": "width and height",
     "storage.store:_TOLD_ID": "line of a journal",
