@@ -259,8 +259,8 @@ def _problems_of(fields: Mapping[str, Any]) -> Iterator[Problem]:
     """Yield what breaks a rule of the service's reference page, field by field."""
     yield from _in_prompt(fields["prompt"])
     images, model = fields["images"], fields["model"]
-    if not isinstance(images, tuple | list) or not all(isinstance(each, Reference) for each in images):
-        yield Problem(f"images: found {describe_value(images)}; a request has a tuple of references.", reference=True)
+    if not isinstance(images, tuple | list) or not all(isinstance(image, Reference) for image in images):
+        yield Problem(f"images: found {describe_value(images)}; expected a tuple of references.", reference=True)
         images = ()
     yield from _in_images(images, model.references)
     yield from _in_series(fields["sequential"], fields["max_images"], len(images), model)
