@@ -1,7 +1,7 @@
-"""One event loop on one thread of its own, where requests go on while the notebook does something else.
+"""An event loop on its own thread, where requests run while the notebook does something else.
 
-The kernel's own loop stands still while a cell runs, and ipykernel 7 stops a cell's tasks when the cell ends
-(https://github.com/ipython/ipykernel/issues/1510); so nothing of ours runs there.
+The kernel's own loop is blocked while a cell runs, and ipykernel 7 stops a cell's tasks when the cell ends
+(https://github.com/ipython/ipykernel/issues/1510).
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 ANSWER_SECONDS = 1.0
-"""The longest that a stop waits for the loop's thread to answer: nothing on it may block for that long."""
+"""The longest that a stop waits for the loop's thread, on which nothing may block for that long."""
 PATIENT_SECONDS = 60.0
 """The longest that a request waits for it: another thread may hold the interpreter for seconds."""
 STAND_SECONDS = 1.0
-"""The longest that a fork waits for the loop to stand still, or that it stands."""
+"""The longest that a fork waits for the loop to pause, and that it pauses."""
 
 _RETURN_SECONDS = 0.1
 """After a job's end, when its result was shown."""
@@ -34,17 +34,17 @@ _TRIM_SECONDS = 0.02
 """The longest that returning memory may take: where a notebook's data make it slower, it is not done again."""
 
 _inherited_loops: list[object] = []
-"""The loops that a forked child has inherited, with all that goes on there."""
+"""The loops that a forked child inherits; kept, because deleting them would run their tasks' cleanup here too."""
 
 
 class LookupExecutor(concurrent.futures.ThreadPoolExecutor):
-    """Looks up the names of hosts for asyncio, each on a daemon thread: the process's end waits for no resolver.
+    """Resolves host names for asyncio on daemon threads, so that a hanging resolver doesn't delay the process's end.
 
-    The threads of the usual one are waited for. Files are written on anyio's threads, not here.
+    The default executor's threads would be waited for. Files are written on anyio's threads, not here.
     """
 
-    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> concurrent.futures.Future[Any]:  # noqa: ANN401 - as the other
-        """Call a function on a thread of its own."""
+    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> concurrent.futures.Future[Any]:  # noqa: ANN401 - as in the base class
+        """Call a function on its own thread."""
         answer: concurrent.futures.Future[Any] = concurrent.futures.Future()
 
         def call() -> None:
@@ -63,7 +63,7 @@ class Background:
         self._begin()
 
     def _begin(self) -> None:
-        # Taken again by a thread that has it: a signal handler or a finalizer may ask in the middle of this.
+        # Reentrant: a signal handler or a finalizer may run while this thread holds it.
         self._lock = threading.RLock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -71,13 +71,13 @@ class Background:
 
     @property
     def thread(self) -> threading.Thread | None:
-        """The thread that runs what is started now, or None where there is none."""
+        """The loop's thread, or None."""
         return self._thread
 
     def start(self, work: Callable[[], Coroutine[Any, Any, Result]]) -> concurrent.futures.Future[Result]:
         """Run the coroutine that `work` makes on the loop; return at once with the future of its result.
 
-        It is made there, where no interrupt strikes: none is left behind that nobody took over.
+        It is made on the loop's thread, where no interrupt can leave it unawaited.
 
         Raises:
             RuntimeError: no thread can be started here.
@@ -91,7 +91,7 @@ class Background:
         """Run a quick function on the loop's thread and return its result.
 
         Raises:
-            TimeoutError: the thread did not answer within so many seconds.
+            TimeoutError: the thread did not answer in time.
             RuntimeError: no thread can be started here.
         """
         if threading.current_thread() is self._thread:
@@ -102,7 +102,7 @@ class Background:
         return answer.result(seconds)
 
     def stop(self) -> None:
-        """End the thread; what still runs on it is cancelled. The next `start` begins a new one."""
+        """End the thread and cancel what runs on it. The next `start` begins a new one."""
         with self._lock:
             thread, loop, self._thread, self._loop = self._thread, self._loop, None, None
         if loop is not None and thread is not None and thread.is_alive():
@@ -111,7 +111,7 @@ class Background:
 
     @contextlib.contextmanager
     def _running_loop(self) -> Iterator[asyncio.AbstractEventLoop]:
-        """Give the loop; it does not begin to end within the block, so that what it is handed there is heard of."""
+        """Give the loop, which doesn't end within the block, so that nothing scheduled there is lost."""
         with self._lock:
             if self._loop is None:
                 loop = asyncio.new_event_loop()
@@ -122,9 +122,9 @@ class Background:
             yield self._loop
 
     def before_fork(self) -> None:
-        """Let the loop stand still between two steps while this process forks: a child inherits no lock that it holds.
+        """Pause the loop between two steps while this process forks, so that the child inherits no lock that it holds.
 
-        Importing, say, takes such locks, and in the child nobody would release them.
+        Imports take such locks, for example, and in the child nobody would release them.
         """
         loop, thread = self._loop, self._thread
         if loop is None or thread is None or thread is threading.current_thread() or not thread.is_alive():
@@ -141,8 +141,7 @@ class Background:
             self._standing = None
 
     def reset_after_fork(self) -> None:
-        """Begin anew in the child, which has inherited the loop but not its thread."""
-        # Taken apart, what goes on there would run its endings here too.
+        """Reset in the child, which has inherited the loop but not its thread."""
         _inherited_loops.append((self._loop, self._thread))
         self._begin()
 
@@ -185,9 +184,9 @@ def _trims() -> list[Callable[[int], object]]:
 
 
 def at_exit(function: Callable[[], None]) -> None:
-    """Call `function` at the end of the process, while threads can still be started and names looked up."""
-    # `atexit` comes too late: by then `concurrent.futures`, which looks names up for asyncio, has shut down. So this
-    # runs before it, by the hook that it uses itself; the import makes sure that its own is registered first.
+    """Call `function` at the end of the process, while threads can still be started and host names resolved."""
+    # `atexit` is too late: by then `concurrent.futures`, which asyncio needs to resolve names, has shut down. So this
+    # uses the same hook, and imports it first to be called before it.
     importlib.import_module("concurrent.futures.thread")
     register = getattr(threading, "_register_atexit", atexit.register)
     register(function)
@@ -199,8 +198,8 @@ def _hold_loop(stands: threading.Event, go_on: threading.Event) -> None:
 
 
 def _close_loop(loop: asyncio.AbstractEventLoop) -> None:
-    """Cancel what still runs, whatever ended the loop: who waits for it, or for a place that it holds, must hear."""
-    loop.run_until_complete(asyncio.sleep(0))  # what was handed over last becomes a task
+    """Cancel what still runs, whatever ended the loop, so that nobody waits for it for ever."""
+    loop.run_until_complete(asyncio.sleep(0))  # what was scheduled last becomes a task
     while tasks := asyncio.all_tasks(loop):
         loop.run_until_complete(_cancelled(tasks))
     loop.close()
@@ -217,7 +216,7 @@ def _start_task(
     work: Callable[[], Coroutine[Any, Any, Result]],
     answer: concurrent.futures.Future[Result],
 ) -> None:
-    """Begin what another thread handed over, and let its future end with it; that it is cancelled ends both."""
+    """Start the coroutine that another thread scheduled, and link it with its future: cancelling either ends both."""
 
     async def run() -> Result:
         return await work()

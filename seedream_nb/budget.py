@@ -1,4 +1,4 @@
-"""What requests may cost and have cost: the estimate, a place kept before sending, the session's tally."""
+"""What requests may cost and have cost: estimates, reservations made before sending, and the session's tally."""
 
 from __future__ import annotations
 
@@ -21,11 +21,10 @@ if TYPE_CHECKING:
     from typing import Self
 
 _UNITS_PER_DOLLAR = 10**9
-"""Money is added up in whole billionths of a dollar: with floats, 0.1 + 0.2 would pass a budget of 0.3."""
-
+"""Money is counted in whole billionths of a dollar: as floats, 0.1 + 0.2 would exceed a budget of 0.3."""
 
 _LOCK_SECONDS = 2.0
-"""The longest that is waited for a process that has the tally; it takes some microseconds, unless it was halted."""
+"""The longest wait for a process that holds the lock; it does so for microseconds, unless it was suspended."""
 
 
 class Priced(Protocol):
@@ -33,7 +32,7 @@ class Priced(Protocol):
 
     @property
     def max_pictures(self) -> int:
-        """The most pictures that it can bring."""
+        """The most pictures that can come."""
 
 
 def estimate(request: Priced, price: float) -> float:
@@ -42,7 +41,7 @@ def estimate(request: Priced, price: float) -> float:
 
 
 def describe(request: Priced, price: float) -> str:
-    """Return what a request can bring and cost, in words: `up to 4 pictures, at most 0.12 USD`."""
+    """Describe what a request can bring and cost: `up to 4 pictures, at most 0.12 USD`."""
     if request.max_pictures == 1:
         return f"1 picture, {money(price)}"
     return f"up to {request.max_pictures} pictures, at most {money(estimate(request, price))}"
@@ -55,7 +54,7 @@ def money(dollars: float) -> str:
 
 
 class _Counts(NamedTuple):
-    """What was counted, in billionths of a dollar."""
+    """In billionths of a dollar."""
 
     spent: int = 0
     reserved: int = 0
@@ -63,14 +62,14 @@ class _Counts(NamedTuple):
 
 
 class Tally:
-    """What requests have cost and can cost, counted by any number of threads, and of processes forked from this one.
+    """What requests have cost and can cost, shared by all threads, and by processes forked from this one.
 
-    From the first fork on it stands in a file without a name, which the children inherit. Its lock ends with the
-    process that holds it, however that ends.
+    From the first fork on it is kept in an unnamed file, which the children inherit. Its lock is released when the
+    process that holds it ends, however it ends.
     """
 
     def __init__(self) -> None:
-        """Count nothing yet."""
+        """Begin at zero."""
         self.is_cut_off = False
         """Whether this is a forked child that could not be given its parent's tally."""
         self._counts = _Counts()
@@ -79,23 +78,23 @@ class Tally:
 
     @property
     def is_shared(self) -> bool:
-        """Whether other processes count in it too, or may."""
+        """Whether other processes use it too, or may."""
         return self._sheet() is not None
 
     def counts(self) -> _Counts:
-        """Return what is counted now."""
+        """Return the current counts."""
         sheet = self._sheet()
         return self._counts if sheet is None else sheet.read()
 
     def _sheet(self) -> _SharedFile | None:
-        """Return the file that is counted in, if any; a daemon closes all files that it did not open itself."""
+        """Return the shared file, if any; a daemon closes all files that it did not open itself."""
         if self._shared is not None and not self._shared.is_there():
             self._shared, self.is_cut_off = None, True
         return self._shared
 
     @contextlib.contextmanager
     def changing(self) -> Iterator[bool]:
-        """Let nobody else count meanwhile; False where another process does not let go of it."""
+        """Lock it for a block; gives False if another process does not release it in time."""
         with self._lock:
             sheet = self._sheet()
             if sheet is None:
@@ -109,7 +108,7 @@ class Tally:
                     _unlock(sheet.descriptor)
 
     def add(self, *, spent: int = 0, reserved: int = 0, unknown: int = 0) -> None:
-        """Count some more, or less; by who is `changing` it."""
+        """Add to the counts, or subtract; call it within `changing`."""
         now = self.counts()
         counts = _Counts(now.spent + spent, now.reserved + reserved, now.unknown + unknown)
         sheet = self._sheet()
@@ -119,10 +118,10 @@ class Tally:
             sheet.write(counts)
 
     def before_fork(self) -> None:
-        """Put it where a child can count too; it holds still until `resume`."""
+        """Move it to a shared file, and lock it until `resume`."""
         self._lock.acquire()
         if self._sheet() is None and not self.is_cut_off:
-            with contextlib.suppress(OSError):  # no room for it: the child is told so
+            with contextlib.suppress(OSError):  # no room for it: the child's budget then refuses
                 sheet = _SharedFile(self._counts)
                 if _lock(sheet.descriptor):
                     _unlock(sheet.descriptor)
@@ -133,16 +132,16 @@ class Tally:
         self._lock.release()
 
     def reset_after_fork(self) -> None:
-        """Go on in the child, with the parent's tally if it could be shared."""
+        """Continue in the child, with the parent's tally if it could be shared."""
         self._lock = threading.RLock()
         self.is_cut_off = self._sheet() is None
 
 
 class _SharedFile:
-    """A file without a name, which forked processes count in; known by more than its number, which others may get."""
+    """The counts in an unnamed file, shared by forked processes."""
 
     def __init__(self, counts: _Counts) -> None:
-        """Make it, with what was counted so far; OSError where there is no room for it."""
+        """Create it with these counts; raises OSError when the disk is full."""
         with tempfile.TemporaryFile(prefix="seedream-", buffering=0) as file:
             os.pwrite(file.fileno(), _COUNTED.pack(*counts), 0)
             self.descriptor = os.dup(file.fileno())
@@ -150,15 +149,15 @@ class _SharedFile:
         weakref.finalize(self, _close, self.descriptor, self._born)
 
     def is_there(self) -> bool:
-        """Whether nobody closed it; its number may be another file's by now, which must not be touched."""
+        """Whether it is still open; its descriptor may have been reused for another file, which must not be touched."""
         return _is_that(self.descriptor, self._born)
 
     def read(self) -> _Counts:
-        """Return what is counted."""
+        """Return the counts."""
         return _Counts(*_COUNTED.unpack(os.pread(self.descriptor, _COUNTED.size, 0)))
 
     def write(self, counts: _Counts) -> None:
-        """Replace what is counted."""
+        """Replace the counts."""
         os.pwrite(self.descriptor, _COUNTED.pack(*counts), 0)
 
 
@@ -175,7 +174,7 @@ def _close(descriptor: int, born: os.stat_result) -> None:
 
 
 def is_worker() -> bool:
-    """Return whether this process was started by `multiprocessing`, as those of a pool are."""
+    """Return whether `multiprocessing` started this process, as in a pool."""
     known = sys.modules.get("multiprocessing.process")
     return known is not None and known.parent_process() is not None
 
@@ -184,7 +183,7 @@ _COUNTED = struct.Struct("=3q")
 
 
 def _lock(descriptor: int) -> bool:
-    """Lock a file against other processes; False where it can't be had in time."""
+    """Lock a file against other processes; return False if that takes too long."""
     import fcntl
 
     until = time.monotonic() + _LOCK_SECONDS
@@ -208,82 +207,79 @@ def _unlock(descriptor: int) -> None:
 
 
 class Budget:
-    """What this session may spend, has spent, and has in flight; any number of threads may use it at once.
+    """What this session may spend, has spent, and has in flight. Thread-safe.
 
-    A request's upper estimate is kept before it is sent, so that requests side by side can't pass the limit
+    A request's upper estimate is reserved before it is sent, so that concurrent requests can't exceed the limit
     together.
     """
 
     def __init__(self, *, limit: float | None, price: float, tally: Tally | None = None) -> None:
-        """Allow `limit` USD in all (None: any amount), at `price` USD a picture; both may be changed.
-
-        Children that are forked from this process count in the same `tally`.
-        """
+        """Allow `limit` USD in all (None: any amount), at `price` USD a picture; both may be changed."""
         self.limit = limit
         self.price = price
         self.tally = tally or Tally()
 
     @property
     def spent(self) -> float:
-        """USD for pictures that came."""
+        """USD for the pictures received."""
         return _dollars(self.tally.counts().spent)
 
     @property
     def reserved(self) -> float:
-        """USD that the requests in flight can cost at most."""
+        """The most that the requests in flight can cost, in USD."""
         return _dollars(self.tally.counts().reserved)
 
     @property
     def may_have_been_billed(self) -> float:
-        """USD that requests of unknown outcome can have cost at most."""
+        """The most that requests of unknown outcome can have cost, in USD."""
         return _dollars(self.tally.counts().unknown)
 
     @property
     def left(self) -> float:
-        """USD that may still be spent under the limit; endless without one."""
+        """USD that may still be spent; infinite without a limit."""
         return math.inf if self.limit is None else _dollars(max(0, self._left(self.limit)))
 
     def _left(self, limit: float) -> int:
         return _units(limit) - sum(self.tally.counts())
 
     def reserve(self, request: Priced, price: float | None = None) -> Reservation:
-        """Keep the upper estimate of a request, at its own price if it has one, until it is known what it cost.
+        """Reserve the upper estimate of a request, at its own price if it has one, until its cost is known.
 
         Raises:
-            BudgetError: it could pass the limit, together with what was spent, is in flight, or may have been
+            BudgetError: it could exceed the limit, together with what was spent, is in flight, or may have been
                 billed.
         """
         price = self.price if price is None else price
-        most = request.max_pictures * _units(price)
-        with self.tally.changing() as is_ours:
-            if trouble := self._refusal_of(request, most, price, is_counted=is_ours):
-                raise trouble
-            self.tally.add(reserved=most)
-        return Reservation(self, most)
+        units = request.max_pictures * _units(price)
+        with self.tally.changing() as is_locked:
+            if error := self._refusal_of(request, units, price, is_locked=is_locked):
+                raise error
+            self.tally.add(reserved=units)
+        return Reservation(self, units)
 
     def refusal_of(self, request: Priced, price: float | None = None) -> BudgetError | None:
-        """Return the error with which a request would be refused now, or None; nothing is counted."""
+        """Return the error with which a request would be refused now, or None; nothing is reserved."""
         price = self.price if price is None else price
         return self._refusal_of(request, request.max_pictures * _units(price), price)
 
-    def _refusal_of(self, request: Priced, most: int, price: float, *, is_counted: bool = True) -> BudgetError | None:
-        if self.limit is None or not most:
+    def _refusal_of(self, request: Priced, units: int, price: float, *, is_locked: bool = True) -> BudgetError | None:
+        if self.limit is None or not units:
             return None
         if self.tally.is_cut_off:
             return BudgetError(_CUT_OFF, hint=_USE_THREADS)
-        if not is_counted:
+        if not is_locked:
             return BudgetError(_HALTED, hint=_END_IT)
         left = self._left(self.limit)
-        if most <= left:
+        if units <= left:
             return None
-        return BudgetError(self._refusal(request, left, price), hint=self._remedy(most - left, left, price))
+        return BudgetError(self._refusal(request, left, price), hint=self._remedy(units - left, left, price))
 
     def _refusal(self, request: Priced, left: int, price: float) -> str:
         kinds = zip(self.tally.counts(), ("spent", "in flight", "that may have been billed"), strict=True)
         taken = [f"{money(_dollars(units))} {what}" for units, what in kinds if units]
         why = f" ({', '.join(taken)})" if taken else ""
         return (
-            f"This could pass the budget: {describe(request, price)}, "
+            f"This could exceed the budget: {describe(request, price)}, "
             f"and {money(_dollars(max(left, 0)))} is left of {money(self.limit or 0)}{why}."
         )
 
@@ -296,59 +292,59 @@ class Budget:
         return f"Nothing was sent, nothing was billed. Allow more: {more}{fewer}"
 
 
-_TOLD = ("released", "unknown", "settled")
-_CUT_OFF = "This process was forked from another, and could not be given a share in that one's budget."
+_CLOSED = ("released", "unknown", "settled")
+_CUT_OFF = "This process was forked from another, and could not share that one's budget."
 _USE_THREADS = (
-    "Nothing was sent, nothing was billed. Use threads in place of processes, or take the limit off here: "
+    "Nothing was sent, nothing was billed. Use threads instead of processes, or remove the limit here: "
     "%seedream config budget="
 )
-_HALTED = "Another process of this budget was stopped while it counted, so nobody knows how much is left."
-_END_IT = "Nothing was sent, nothing was billed. Let that process go on, or end it; then run this again."
+_HALTED = "Another process that shares this budget was suspended while using it, so it is unknown how much is left."
+_END_IT = "Nothing was sent, nothing was billed. Resume or end that process, then run this again."
 
 
 class Reservation:
-    """The place of one request in the budget, until it is known what it cost.
+    """What one request can cost, set aside in the budget until its cost is known.
 
-    As a context manager it is given back at the end of the block if nothing was said; but if the block ends
-    with an error that isn't one of ours, nobody knows what was billed, and it stays counted.
+    As a context manager it is released at the end of the block if its outcome is still open; but after an error that
+    isn't one of ours, nobody knows what was billed, and it stays counted.
     """
 
-    def __init__(self, budget: Budget, most: int) -> None:
-        """Made by `Budget.reserve`, which has counted `most` units already."""
+    def __init__(self, budget: Budget, units: int) -> None:
+        """Made by `Budget.reserve`, which has added these `units` already."""
         self._tally = budget.tally
-        self._max = most
+        self._max = units
         self._state = "open"
         self._process = os.getpid()
 
     def settle(self, cost: float) -> None:
-        """Count what the request did cost, in USD, in place of its estimate; it replaces `unknown`."""
+        """Replace the estimate with what the request did cost, in USD; also after `unknown`."""
         self._leave("settled", unless={"settled"}, spent=_units(cost))
 
     def release(self) -> None:
-        """Give the place back: certainly not billed. Without effect once another outcome was told."""
+        """Release it: certainly not billed. Without effect once there is another outcome."""
         self._leave("released")
 
     def unknown(self) -> None:
-        """Keep the upper estimate counted, apart, as what may have been billed."""
+        """Count the upper estimate as what may have been billed."""
         self._leave("unknown", unknown=self._max)
 
     def __enter__(self) -> Self:
-        """Hold the place for the length of a block."""
+        """Hold it for a block."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Give the place back, unless another outcome was told or can't be known."""
+        """Release it, unless there is another outcome or none can be known."""
         if _is_known_outcome(error):
             self.release()
         else:
             self.unknown()
 
-    def _leave(self, state: str, *, unless: Collection[str] = _TOLD, spent: int = 0, unknown: int = 0) -> None:
-        if self._process != os.getpid():  # a fork of the one that has sent it, which counts it
+    def _leave(self, state: str, *, unless: Collection[str] = _CLOSED, spent: int = 0, unknown: int = 0) -> None:
+        if self._process != os.getpid():  # a fork; the process that sent it counts it
             return
-        with self._tally.changing():  # even where another process was halted: what was paid must be counted
+        with self._tally.changing():  # even where another process was suspended: what was paid must be counted
             if self._state in unless:
                 return
             was_open, was_unknown = self._state == "open", self._state == "unknown"

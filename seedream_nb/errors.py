@@ -7,14 +7,14 @@ SeedreamError (hint)
     ReferenceImageError           the same, about a reference image
     UnknownOptionError            the same, about an option that a call does not have; a TypeError too
     WrongOptionError              the same, about an option that is a setting as well; a SettingsError too
-  BudgetError                     refused here: it could pass the session's budget
+  BudgetError                     refused here: it could exceed the session's budget
   ApiError (status, code, reason, request_id)    the service answered with a refusal
     AuthenticationError           401
     PermissionDeniedError         403
     RateLimitError                429
     ContentRefusedError           the safety check refused a text or a picture
     ServiceError                  500, 503 and other 5xx but 502 and 504
-  ReplyError                      a reply that makes no sense; it is kept
+  ReplyError                      a reply that can't be understood; it is kept
   ConnectionFailedError           never reached the service: not billed
   OutcomeUnknownError             sent, and no answer can come any more: may have been billed
   StillGeneratingError            the timeout passed; the work goes on
@@ -106,7 +106,7 @@ class WrongOptionError(RequestError, SettingsError):
 
 
 class BudgetError(SeedreamError):
-    """The request could pass this session's budget; nothing was sent."""
+    """The request could exceed this session's budget; nothing was sent."""
 
 
 class ApiError(SeedreamError):

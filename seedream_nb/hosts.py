@@ -1,4 +1,4 @@
-"""What hosts force upon us: Binder lends a machine for an hour, Colab keeps the key; which addresses are private."""
+"""Binder and Colab, where they need special treatment; and which network addresses are private."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from seedream_nb.service import Service
 
 _INSIDE = ("localhost", "local", "internal", "home.arpa", "localdomain")
-"""Names, and what is below them, that mean something on this machine or network only."""
+"""Domains that exist only on this machine or network."""
 _NUMERIC = re.compile(r"[0-9a-fx.]+", re.IGNORECASE)
 
 
@@ -36,7 +36,7 @@ def is_loopback(host: str) -> bool:
 
 
 def is_private(host: str) -> bool:
-    """Return whether a host is loopback, private or link-local, in any spelling that network programs understand."""
+    """Return whether a host is loopback, private or link-local, in any spelling that network libraries accept."""
     bare = _bare(host)
     if any(bare == name or bare.endswith(f".{name}") for name in _INSIDE):
         return True
@@ -45,7 +45,7 @@ def is_private(host: str) -> bool:
 
 
 def is_link_local(host: str) -> bool:
-    """Return whether a host is a link-local address, where clouds keep secrets: no picture is ever there."""
+    """Return whether a host is a link-local address, where clouds serve secrets and nobody serves pictures."""
     address = _address(_bare(host))
     return address is not None and address.is_link_local
 
@@ -68,14 +68,14 @@ def _address(bare: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 
 VARIABLES = ("BINDER_LAUNCH_HOST", "BINDER_REPO_URL", "BINDER_SERVICE_HOST")
-"""BinderHub gives the first two to what it starts, and Kubernetes the third, on mybinder.org."""
+"""On mybinder.org, BinderHub sets the first two, and Kubernetes the third."""
 
 KEY_USED_ON_BINDER = (
-    "This is a Binder, whose rules forbid keys, for nothing is private there; yet a key was sent from here. "
+    "This runs on Binder, where nothing is private and keys are not allowed; but a key was sent from here. "
     "Delete it in your account, and make a new one."
 )
 KEY_FOUND_ON_BINDER = (
-    "This is a Binder, whose rules forbid keys, for nothing is private there; yet there is one. It is not used. "
+    "This runs on Binder, where nothing is private and keys are not allowed; but there is one. It is not used. "
     "Delete it in your account, and make a new one."
 )
 
@@ -83,27 +83,27 @@ ELSEWHERE = "For real pictures, run the notebook on your own machine or in Colab
 
 
 def on_binder(environ: Mapping[str, str]) -> bool:
-    """Return whether this environment is one that a BinderHub has started."""
+    """Return whether BinderHub started this environment."""
     return any(environ.get(name) for name in VARIABLES)
 
 
 def login_refusal() -> SettingsError:
-    """Return the refusal to take a key there: why, and what to do instead."""
+    """Return the error for a login on Binder."""
     return SettingsError(
-        "This is a Binder, whose rules forbid keys, for nothing is private there. So none is asked for.\n"
-        "Go on in the sandbox, which needs none: %seedream config backend=sandbox",
+        "This runs on Binder, where nothing is private and keys are not allowed, so you can't log in here.\n"
+        "Continue in the sandbox, which needs no key: %seedream config backend=sandbox",
         hint=ELSEWHERE,
     )
 
 
 CONTENT = Path("/content")
-"""Where a kernel of Colab begins; it is gone with the runtime, but for what is mounted below it."""
+"""Where Colab's kernels start; deleted with the runtime, except for what is mounted below it."""
 _KEY_SYMBOL = "Click the key symbol at the left edge of the page"
-_WITHOUT = "Or try without one, with:  %seedream config backend=sandbox"
+_WITHOUT = "Or try without a key:  %seedream config backend=sandbox"
 
 
 class Colab:
-    """Colab around this kernel, or its absence: then there is no secret, and files stay where they are."""
+    """Colab, if this kernel runs there: its secrets, and its files that don't last."""
 
     def __init__(
         self,
@@ -115,9 +115,9 @@ class Colab:
         """Look at nothing yet.
 
         Args:
-            here: tells whether this kernel is Colab's.
-            content: the folder that is gone with the runtime.
-            ask: gives a secret by its name, or raises the errors of Colab's `userdata`.
+            here: returns whether this kernel is Colab's.
+            content: the folder that is deleted with the runtime.
+            ask: returns a secret by its name, or raises the errors of Colab's `userdata`.
         """
         self._here, self._content, self._ask = here, content, ask or _ask
         self._lock = threading.Lock()
@@ -127,7 +127,7 @@ class Colab:
 
     @classmethod
     def around(cls) -> Colab:
-        """Return the Colab around this process: its kernel has imported it before any cell runs."""
+        """Return the Colab of this process, whose kernel imports `google.colab` before any cell runs."""
         return cls(here=lambda: "google.colab" in sys.modules)
 
     # -- the key -----------------------------------------------------------------------------------
@@ -135,17 +135,17 @@ class Colab:
     def key(self, changes: int, service: Service = DEFAULT) -> Key | None:
         """Return the key from Colab's secrets, asked for once.
 
-        Where there was none, the page is asked again when that was told (`no_key`) or a setting was changed: both
-        are followed by a person who has done something about it.
+        Where there was none, the page is asked again after `no_key` or a change of settings: the user may have added
+        the key by then.
 
         Args:
             changes: how often settings were changed.
-            service: what the key is for: the secret is called as its variable.
+            service: what the key is for; the secret has the name of its environment variable.
 
         Raises:
-            SettingsError: the secret is white space, or what can't be a key.
+            SettingsError: the secret is white space, or can't be a key.
         """
-        # The page answers the main thread only; another one makes do with what is known.
+        # The page answers the main thread only; other threads use what is known.
         if self._here() and threading.current_thread() is threading.main_thread():
             with self._lock:
                 if self._name != service.key_variable:
@@ -159,16 +159,16 @@ class Colab:
         """Return the error for a missing key, with what to click; None where the page was not asked."""
         with self._lock:
             trouble, self._trouble, self._changes = self._trouble, None, -1
-        told = _TOLD.get(trouble or "", _NO_PAGE).format(trouble=trouble, service=service)
-        return None if trouble is None else SettingsError(told)
+        message = _NO_KEY.get(trouble or "", _NO_PAGE).format(trouble=trouble, service=service)
+        return None if trouble is None else SettingsError(message)
 
     def why_not(self, service: Service = DEFAULT) -> tuple[str, ...]:
-        """Return in a line why a secret could not be had, and what to click; nothing where there is none."""
+        """Return a line that says why a secret could not be read, and what to click; nothing if there is no secret."""
         with self._lock:
             if self._key is not None or self._trouble in {None, "SecretNotFoundError"}:
                 return ()
-            told = _REFUSED if self._trouble == "NotebookAccessError" else _UNANSWERED
-            return (told.format(trouble=self._trouble, service=service),)
+            reason = _REFUSED if self._trouble == "NotebookAccessError" else _UNANSWERED
+            return (reason.format(trouble=self._trouble, service=service),)
 
     def _look(self, name: str) -> None:
         self._trouble = "SecretNotFoundError"
@@ -176,7 +176,7 @@ class Colab:
             self._key = key_of(_text(self._ask(name)), f"{IN_COLAB} {name}")
         except SettingsError:
             raise
-        except Exception as error:  # noqa: BLE001 - not found, no access or no page: each is told in words
+        except Exception as error:  # noqa: BLE001 - not found, no access or no page: each has its message
             self._trouble = type(error).__name__
 
     # -- the files ---------------------------------------------------------------------------------
@@ -187,13 +187,13 @@ class Colab:
         return str(self._kept) if self._here() and self._drive.is_dir() else "seedream"
 
     def warning(self, home: Path) -> str | None:
-        """Return in a line that what is in `home` will be gone, and how to keep it; None where it stays."""
+        """Warn that Colab will delete `home`, and how to keep it; None if it won't."""
         if not self._here() or self._content not in home.parents or self._drive in home.parents:
             return None
         mount = f'from google.colab import drive; drive.mount("{self._drive.parent}"), then: '
         first = "" if self._drive.is_dir() else mount
-        told = "Colab deletes these files with its runtime. To keep them on Drive:"
-        return f"{told} {first}%seedream config home={self._kept}"
+        remedy = f"{first}%seedream config home={self._kept}"
+        return f"Colab deletes these files with its runtime. To keep them on Drive: {remedy}"
 
     @property
     def _drive(self) -> Path:
@@ -204,7 +204,7 @@ class Colab:
         return self._drive / "seedream"
 
 
-_TOLD = {
+_NO_KEY = {
     "SecretNotFoundError": (
         f"There is no key. Get one at {{service.keys_page}}\n"
         f"{_KEY_SYMBOL}, then Add new secret: name {{service.key_variable}}, value your key.\n"
@@ -218,9 +218,9 @@ _TOLD = {
     ),
 }
 _NO_PAGE = (
-    "There is no key: Colab's secrets are told in Colab's own page only, and it did not answer ({trouble}).\n"
+    "There is no key: Colab's secrets can be read only in Colab's own page, and it did not answer ({trouble}).\n"
     "Open this notebook there, at https://colab.research.google.com, and run this cell again.\n"
-    "Or give the key, unseen, with:  %seedream login\n"
+    "Or enter the key, hidden, with:  %seedream login\n"
     f"{_WITHOUT}"
 )
 _REFUSED = (
@@ -228,8 +228,8 @@ _REFUSED = (
     f'"Notebook access" beside {{service.key_variable}}, and run: %seedream config backend=auto'
 )
 _UNANSWERED = (
-    "Why the sandbox: Colab's secrets are told in Colab's own page only, and it did not answer ({trouble}). Give the "
-    "key, unseen, with %seedream login; or open this notebook at https://colab.research.google.com and run: "
+    "Why the sandbox: Colab's secrets can be read only in Colab's own page, and it did not answer ({trouble}). Enter "
+    "the key, hidden, with %seedream login; or open this notebook at https://colab.research.google.com and run: "
     "%seedream config backend=auto"
 )
 

@@ -1,8 +1,8 @@
-"""What this package needs, said in a sentence where it is too old, broken or in disguise; older Pythons can read this.
+"""Libraries: those that are too old, broken or shadowed by a user's file, and importing them early.
 
-All that a request needs once it was sent is imported before: what is paid for must not fail because a library was
-exchanged meanwhile, or a file of the notebook's folder has a library's name. And a forked child finds it imported: the
-lock of an import that a thread of its parent had begun would never be released there.
+Older Pythons can run this module. Everything that a request needs after sending is imported before: what is paid for
+must not fail because a library was updated meanwhile, or because a file beside the notebook has a library's name. Also,
+a forked child could wait for ever for the lock of an import that another thread had begun.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ SPLIT_MODULES = (
     "seedream_nb.references.adapters", "seedream_nb.references.resolve", "seedream_nb.compose",
     "seedream_nb.service", "seedream_nb.storage.history", "seedream_nb.jobs.job",
 )  # fmt: skip
-"""Parts of what follows that would take long in one piece, where they are, each before what imports it."""
+"""Parts of the following that are imported by themselves, before what imports them, to keep each step short."""
 REQUEST_MODULES = (
-    # A host's name is spelled by these two when it is first looked up.
+    # Looking up a host name needs these two.
     "encodings.idna",
     "stringprep",
     "concurrent.futures.thread",
@@ -60,18 +60,18 @@ REQUEST_MODULES = (
     "seedream_nb.jobs.pipeline",
     "seedream_nb.view",
 )
-"""What a request needs from its beginning to its end, and what its pictures are shown with."""
+"""What a request needs from beginning to end, display included."""
 OPTIONAL_MODULES = ("ctypes", "PIL.ImageCms", "PIL.ImageDraw", "PIL.ImageFont", "sniffio")
-"""What it uses and could do without."""
+"""What it uses where installed."""
 KERNEL_MODULES = ("seedream_nb.session", "seedream_nb.notebook.output")
-"""What a cell needs beside these."""
+"""What a cell needs besides."""
 SANDBOX_MODULES = ("PIL.ImageDraw", "PIL.ImageFont", "seedream_nb.sandbox.app", "seedream_nb.sandbox.painter")
 
 LIBRARIES = {
     "PIL": "pillow", "anyio": "anyio", "certifi": "certifi", "h11": "h11", "httpcore": "httpcore", "httpx": "httpx",
     "idna": "idna", "sniffio": "sniffio", "starlette": "starlette", "seedream_nb": "seedream-nb",
 }  # fmt: skip
-"""By its name for Python, what an installer calls a library that we stand on."""
+"""The libraries that we need: module names and distribution names."""
 _PYTHONS_OWN = (
     "abc ast asyncio atexit base64 bisect codecs collections concurrent contextlib contextvars copy dataclasses "
     "datetime decimal difflib email encodings enum errno fnmatch fractions functools getpass glob hashlib heapq html "
@@ -80,29 +80,29 @@ _PYTHONS_OWN = (
     "subprocess sys tempfile textwrap threading time tokenize traceback types typing unicodedata urllib uuid warnings "
     "weakref zipfile zlib"
 )
-"""The modules of Python's own that we and those libraries use: a file of such a name is easily written."""
+"""Standard modules that we and those libraries use, and whose names users easily give to their own files."""
 _WELCOME = "brotli brotlicffi click h2 pygments rich socksio trio zstandard"
-"""What those libraries use where it is there."""
+"""What those libraries use where installed."""
 RESTART = "Restart the kernel"
 
 _FORK_SECONDS = 5.0
-"""The longest that a fork waits for what is being imported."""
+"""The longest that a fork waits for an import."""
 _IDLE_SECONDS, _PAUSE_SECONDS = 0.2, 0.005
-"""After a cell, and after each module, so that a cell which stands in line comes first."""
+"""After a cell, and after each module, so that queued cells come first."""
 
 
 class _Imports:
-    """Lets a fork wait until nothing is being imported, for in the child nobody would come to the end of it."""
+    """Makes forks wait for running imports, which the child could never finish."""
 
     def __init__(self) -> None:
         self.begin: Callable[[], None] = lambda: None
-        """Called before the first of them: sees to it that forks wait."""
+        """Called before the first import; makes forks wait."""
         self._has_begun = False
         self.reset_after_fork()
 
     @contextlib.contextmanager
     def going_on(self) -> Iterator[None]:
-        """Let a fork wait for the end of the block."""
+        """Make forks wait for the end of the block."""
         if not self._has_begun:
             self._has_begun = True
             self.begin()
@@ -110,7 +110,7 @@ class _Imports:
             yield
 
     def before_fork(self) -> None:
-        """Wait until nothing is being imported, and let nothing be until `resume`."""
+        """Wait for running imports, and allow none until `resume`."""
         self._held.append(self._lock.acquire(timeout=_FORK_SECONDS))
 
     def resume(self) -> None:
@@ -128,73 +128,72 @@ imports = _Imports()
 
 
 class TooOldError(ImportError):
-    """Something is older than this package can use; a notebook shows the sentence and no traceback."""
+    """A library is too old; a notebook shows the message without a traceback."""
 
     def _render_traceback_(self) -> list[str]:
         return [str(self)]
 
 
 def need(name: str, version: str | None = None) -> None:
-    """Make sure that a library is new enough; `version` is the installed one's if not given.
+    """Make sure that a library is new enough; `version` is by default the installed one.
 
     Raises:
-        TooOldError: it is not; says which it is, which is needed, and what to do.
+        TooOldError: names the version found, the one needed, and what to do.
     """
     found = str(importlib.import_module(name).__version__) if version is None else version
     if _numbers(found) < MIN[name]:
-        raise TooOldError(f"seedream_nb needs {_told(name, found)}")
+        raise TooOldError(f"seedream_nb needs {_requirement(name, found)}")
 
 
 def too_old_notice(name: str) -> str:
-    """Return the sentence if a library that is here is too old for the panel; cells do without. Imports nothing.
+    """Return a message if an installed library is too old for the panel; cells work without. Imports nothing.
 
-    The version is read from the name of the folder that an installer writes beside a library. Where there is none, the
-    panel finds out.
+    The version is in the name of the `dist-info` folder beside the library. If there is none, the panel finds out.
     """
     try:
         newest = max(_installed_versions(name), key=_numbers, default="")
     except Exception:  # noqa: BLE001 - whatever is odd about how it was installed, loading goes on
         return ""
-    return f"The Seedream panel needs {_told(name, newest)}" if () < _numbers(newest) < MIN[name] else ""
+    return f"The Seedream panel needs {_requirement(name, newest)}" if () < _numbers(newest) < MIN[name] else ""
 
 
 def load(*, sandbox: bool) -> None:
-    """Import all that a request needs, before there is one; `sandbox` says that it goes there.
+    """Import all that a request needs; `sandbox` says whether it goes there.
 
     Raises:
-        Exception: something is broken, or in disguise: whatever its import raises. See `broken`.
+        Exception: a library is broken or shadowed: whatever its import raises. See `explain_broken`.
     """
     with imports.going_on():
         for name in (*REQUEST_MODULES, *(SANDBOX_MODULES if sandbox else ())):
             importlib.import_module(name)
         for name in OPTIONAL_MODULES:
-            with contextlib.suppress(Exception):  # those who use it do without, or say so
+            with contextlib.suppress(Exception):
                 importlib.import_module(name)
-        found = shadowing_files()
-        if found:
-            raise ImportError(name=found[0][0])
+        shadowed = shadowing_files()
+        if shadowed:
+            raise ImportError(name=shadowed[0][0])
 
 
 class Preloader:
     """Imports between cells what the first request will need, one module at a time and none while a cell runs.
 
-    What can't be imported is left for the request, which says so.
+    What can't be imported is left for the request to report.
     """
 
     def __init__(self) -> None:
-        """Begin with the end of a cell."""
+        """Begin after the current cell."""
         self._left = [*SPLIT_MODULES, *REQUEST_MODULES, *OPTIONAL_MODULES, *KERNEL_MODULES]
         self._running = 0
         self._next: asyncio.TimerHandle | None = None
 
     def stop(self) -> None:
-        """Import nothing until the end of the cell that begins."""
+        """Pause, as a cell begins."""
         self._running += 1
         if self._next is not None:
             self._next.cancel()
 
     def resume(self) -> None:
-        """Go on as soon as the kernel is idle: now that a cell has ended."""
+        """Continue when the kernel is idle, now that a cell has ended."""
         self._running = max(0, self._running - 1)
         self._in(_IDLE_SECONDS, self._begin)
 
@@ -205,13 +204,13 @@ class Preloader:
 
     def _in(self, seconds: float, function: Callable[[], None]) -> None:
         self._left = [name for name in self._left if name not in sys.modules]
-        # A cell may also run in a thread beside that one; and where no loop runs, nothing could tell when it is idle.
+        # Cells may also run in other threads; and without a running loop nothing knows when the kernel is idle.
         if self._left and not self._running and threading.current_thread() is threading.main_thread():
             with contextlib.suppress(RuntimeError):
                 self._next = sys.modules["asyncio"].get_running_loop().call_later(seconds, function)
 
     def _begin(self) -> None:
-        """Go on unless a file of the notebook's folder would be run: that is told by the first request."""
+        """Continue unless that would run a file from the notebook's folder, which the first request reports."""
         if not self._running and not shadowing_files(to_come=True, among=_WELCOME.split()):
             self._import()
 
@@ -225,15 +224,15 @@ class Preloader:
 
 
 def shadowing_files(*, to_come: bool = False, among: Iterable[str] = ()) -> list[tuple[str, str]]:
-    """Return the files in folders where people write that Python takes for a library, or for a part of its own.
+    """Return the user's files that Python takes for a library or a standard module, each with its name.
 
     Args:
-        to_come: also those that the next import would take.
-        among: names that are looked for beside those of `LIBRARIES` and Python's own.
+        to_come: include those that a later import would take.
+        among: further names, besides those of `LIBRARIES` and the standard library.
     """
     places = set()
     for folder in (os.curdir, sys.path[0] if sys.path else ""):
-        with contextlib.suppress(OSError):  # the current folder was removed: nothing lies in it
+        with contextlib.suppress(OSError):  # the current folder was removed
             places.add(os.path.realpath(folder))
     places.discard(str(Path(os.path.realpath(os.__file__)).parent))
     found = []
@@ -246,7 +245,7 @@ def shadowing_files(*, to_come: bool = False, among: Iterable[str] = ()) -> list
 
 
 def _import_path(name: str) -> str | None:
-    """Return the file that an import of this name would take."""
+    """Return the file that an import of this name would load."""
     try:
         found = importlib.util.find_spec(name)
     except (ImportError, ValueError, AttributeError):
@@ -255,7 +254,7 @@ def _import_path(name: str) -> str | None:
 
 
 def _is_shadowing(path: Path, name: str, places: set[str]) -> bool:
-    """Return whether a module lies in one of the folders, and was not put there by an installer."""
+    """Return whether a module is in one of these folders and was not installed there."""
     if path.stem != "__init__":
         return str(path.parent) in places
     folder = path.parent.parent
@@ -268,34 +267,36 @@ def is_pillow_broken(error: BaseException) -> bool:
 
 
 def explain_broken(error: BaseException) -> tuple[str, str]:
-    """Return in a sentence why something that a request needs can't be used, and in another what to do about it."""
-    in_the_way = shadowing_files(to_come=True)
-    if in_the_way:
-        name, path = in_the_way[0]
+    """Return why something that a request needs can't be used, and what to do about it, a sentence each."""
+    shadowed = shadowing_files(to_come=True)
+    if shadowed:
+        name, path = shadowed[0]
         whose = f"the library {name}" if name in LIBRARIES else f"Python's own {name}"
-        return f"{path} is taken for {whose}, which requests need.", f"Rename that file. {RESTART} then."
+        return f"{path} is imported instead of {whose}, which requests need.", f"Rename that file. {RESTART} then."
     name = _library(error)
-    text = " ".join(str(error).split())[:_TOLD_CHARACTERS]
-    what = text if isinstance(error, ImportError) and text else f"{type(error).__name__}: {text}"
-    told = f"The library {LIBRARIES[name]} can't be used: {what.rstrip('.')}."
-    remedy = f"{RESTART}: it may have been exchanged while this one ran"
-    return told, f"{remedy}. If that does not help: %pip install --force-reinstall {LIBRARIES[name]}"
+    text = " ".join(str(error).split())[:_REASON_CHARACTERS]
+    reason = text if isinstance(error, ImportError) and text else f"{type(error).__name__}: {text}"
+    remedy = f"{RESTART}: it may have been updated while this one ran"
+    return (
+        f"The library {LIBRARIES[name]} can't be used: {reason.rstrip('.')}.",
+        f"{remedy}. If that does not help: %pip install --force-reinstall {LIBRARIES[name]}",
+    )
 
 
-_TOLD_CHARACTERS = 200
+_REASON_CHARACTERS = 200
 
 
 def _library(error: BaseException) -> str:
-    """Return the library in which an error arose, as far as can be told; at last our own."""
-    named = (getattr(error, "name", None) or "").partition(".")[0]
+    """Return the library in which an error arose, as far as is known, else our own."""
+    missing = (getattr(error, "name", None) or "").partition(".")[0]
     modules = [str(frame.f_globals.get("__name__")) for frame, _ in traceback.walk_tb(error.__traceback__)]
-    passed = [named, *(name.partition(".")[0] for name in reversed(modules))]
-    others = [name for name in passed if name in LIBRARIES and name != "seedream_nb"]
+    candidates = [missing, *(name.partition(".")[0] for name in reversed(modules))]
+    others = [name for name in candidates if name in LIBRARIES and name != "seedream_nb"]
     return others[0] if others else "seedream_nb"
 
 
 def changed_versions() -> list[tuple[str, str, str]]:
-    """Return the libraries of which another version is installed now than was loaded: name, loaded, installed."""
+    """Return the libraries that were updated since they were loaded: name, loaded version, installed version."""
     from importlib import metadata
 
     found = []
@@ -321,9 +322,9 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(number) for number in re.findall(r"\d+", version)[:3])
 
 
-def _told(name: str, found: str) -> str:
-    least = ".".join(str(number) for number in MIN[name])
-    return f"{name} {least} or later, and this is {name} {found}. {_REMEDY[name]}"
+def _requirement(name: str, found: str) -> str:
+    minimum = ".".join(str(number) for number in MIN[name])
+    return f"{name} {minimum} or later, and this is {name} {found}. {_REMEDY[name]}"
 
 
 need("Python", ".".join(str(number) for number in sys.version_info[:3]))

@@ -1,4 +1,4 @@
-"""What leaves a process as a pickle: results by record and path, never with the session or the key."""
+"""Pickling of results: by record and path, never with the session or the key."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ def _nobody() -> Any:  # noqa: ANN401 - nothing
 
 
 class CurrentSession:
-    """The session of the process where a result is that came as a pickle, asked for when it is needed."""
+    """The session of the current process, which an unpickled result uses for its verbs."""
 
     session: Callable[[], Any] = staticmethod(_nobody)
-    """What the package hands down: gives the one of this process."""
+    """Returns this process's session; the package sets it."""
 
     def edit(self, generation: Any, prompt: str, options: Mapping[str, Any]) -> Any:  # noqa: ANN401 - generation.Verbs
         """Generate with the generation's pictures as references."""
         return self.session().edit(generation, prompt, options)
 
     def rerun(self, request: Any, changes: Mapping[str, Any]) -> Any:  # noqa: ANN401 - generation.Verbs
-        """Ask the same again, but for the changes."""
+        """Run the request again, with some changes."""
         return self.session().rerun(request, changes)
 
     def bundle(self, value: Any) -> dict[str, Any]:  # noqa: ANN401 - generation.Verbs
@@ -32,7 +32,7 @@ class CurrentSession:
         return bundle
 
     def __reduce__(self) -> str:
-        """Be the same one in every process: each has its own session."""
+        """Pickle as this module's `HERE`."""
         return "HERE"
 
 
@@ -40,18 +40,18 @@ HERE = CurrentSession()
 
 
 def picklable_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of a result as they go into a pickle: where it comes to, it asks the session there."""
+    """Return a result's fields for its pickle: where it is unpickled, it uses that process's session."""
     return {**fields, "verbs": HERE}
 
 
 class NotPicklable:
-    """Something that can't leave its process; each says what to send in its place."""
+    """Something that can't leave its process; `instead` says what to send."""
 
     __slots__ = ()
     instead = ""
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
-        """Refuse to be pickled or copied, before anything goes wrong far from here."""
+        """Refuse to be pickled or copied."""
         from seedream_nb.errors import SeedreamError
 
         raise SeedreamError(f"A {type(self).__name__} can't be pickled or copied.", hint=self.instead)

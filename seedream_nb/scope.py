@@ -1,4 +1,4 @@
-"""What the notebook offers to a request: the values of its names, what it showed. A script has none of it."""
+"""What a notebook offers to a request: the values of its variables, and what it displayed. A script has neither."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Scope(Protocol):
         """Return the value of a Python expression; whatever it raises comes out."""
 
     def offers(self, word: str) -> Sequence[str]:
-        """Return what a reference that begins with this word can be: names, marks, files."""
+        """Return completions of a reference that begins with this word: names, marks, files."""
 
     def shown(self, mark: str) -> Sequence[object]:
         """Return the pictures that `@out` (shown last) or `@[5]` (by cell 5) stand for; raises Problem."""
@@ -43,7 +43,7 @@ class NamesScope:
         """Offer these values by their names.
 
         Raises:
-            RequestError: they are none, or have names that are no texts.
+            RequestError: they are not a mapping, or a name is not a string.
         """
         self._values = _named(values)
 
@@ -60,13 +60,13 @@ class NamesScope:
         return [name for name in self._values if name.startswith(word)]
 
     def shown(self, mark: str) -> Sequence[object]:
-        """Raise Problem: only a notebook has cells that show something."""
-        raise Problem(f"{mark} is what a cell of a notebook showed, and this is no notebook.", reference=True)
+        """Raise Problem: only a notebook has cells."""
+        raise Problem(f"{mark} is what a notebook's cell showed, and this is not a notebook.", reference=True)
 
     def attached(self, name: str) -> bytes:
         """Raise Problem: only a notebook has attachments."""
-        told = f"attachment:{shorten(name, 60)} is an attachment of a notebook, and this is no notebook; write a path."
-        raise Problem(told, reference=True)
+        message = f"attachment:{shorten(name, 60)} needs a notebook, and this is not one; write a path."
+        raise Problem(message, reference=True)
 
 
 class EmptyScope(NamesScope):
@@ -78,18 +78,18 @@ class EmptyScope(NamesScope):
 
 
 def scalar(value: Any) -> Any:  # noqa: ANN401 - anything
-    """Return a single value of numpy, or of a library like it, as Python's own; any other value as it is."""
+    """Return a scalar of numpy or a similar library as Python's own; any other value as it is."""
     if type(value) in _OWN:
         return value
     try:
         shape, item = getattr(value, "shape", None), getattr(value, "item", None)
         return item() if isinstance(shape, tuple) and not shape and callable(item) else value
-    except Exception:  # noqa: BLE001 - what can't say that it is one is none
+    except Exception:  # noqa: BLE001 - it may be any object
         return value
 
 
 def _named(values: Any) -> dict[str, object]:  # noqa: ANN401 - whatever a person hands over
-    """Return values by their names: of a dictionary, the row of a table, whatever has keys."""
+    """Return a dict of anything that has keys, such as a row of a table."""
     try:
         named = dict(values) if hasattr(values, "keys") else None
     except Exception:  # noqa: BLE001 - it is somebody's own class
@@ -101,6 +101,6 @@ def _named(values: Any) -> dict[str, object]:  # noqa: ANN401 - whatever a perso
     for name in named:
         if not isinstance(name, str):
             raise RequestError(
-                f"values: found the name {describe_value(name)}; a name is a text, as it stands in the prompt."
+                f"values: found the name {describe_value(name)}; a name must be a string, as in the prompt."
             )
     return named

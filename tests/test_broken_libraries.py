@@ -104,7 +104,7 @@ def test_a_picture_is_not_blamed_for_a_broken_pillow(fault_server: FaultServer, 
     (tmp_path / "PIL.py").write_text("")
     (tmp_path / "photo.png").write_bytes(encoded(gradient(64, 64), "PNG"))
     said = run(fault_server, tmp_path, "print(ask(images=['photo.png']))\nprint(ask(images=[open('photo.png', 'rb')]))")
-    assert said.count("PIL.py is taken for the library PIL, which requests need.") == 2
+    assert said.count("PIL.py is imported instead of the library PIL, which requests need.") == 2
     assert "Save it" not in said
 
 

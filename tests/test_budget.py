@@ -71,7 +71,7 @@ def test_beyond_the_limit_is_refused() -> None:
         budget.reserve(FOUR)
     assert str(refused.value).splitlines() == [
         (
-            "This could pass the budget: up to 4 pictures, at most 0.12 USD, and 0.04 USD is left of 0.10 USD "
+            "This could exceed the budget: up to 4 pictures, at most 0.12 USD, and 0.04 USD is left of 0.10 USD "
             "(0.03 USD spent, 0.03 USD in flight)."
         ),
         "Nothing was sent, nothing was billed. Allow more: %seedream config budget=0.18, or ask for at most 1 (-n 1)",
@@ -230,5 +230,5 @@ def test_a_dry_run_tells_that_the_budget_would_be_passed(
         show_request(session.rehearsed(session.compose("a fox", max_images=most)), session)
     within, beyond = capsys.readouterr().out.split("Not sent. Estimate:")[1:]
     assert "refused" not in within
-    assert "It would be refused. This could pass the budget" in beyond
+    assert "It would be refused. This could exceed the budget" in beyond
     assert "%seedream config budget=0.12, or ask for at most 1 (-n 1)" in beyond

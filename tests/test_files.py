@@ -100,7 +100,7 @@ def test_what_is_no_picture_is_not_waited_for(tmp_path: Path, trap: Callable[[Pa
     with pytest.raises((OSError, ValueError)):
         preview(picture.path, 100)
     if not is_file:
-        with pytest.raises(OSError, match=r"ordinary file|directory"):
+        with pytest.raises(OSError, match=r"regular file|directory"):
             picture.to_bytes()
 
 

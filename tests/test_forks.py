@@ -73,8 +73,8 @@ print(PROCESS.the_session().budget.spent, ask("one more"))
     said = run(fault_server, tmp_path, code)
     assert len(fault_server.posts) == 2
     assert said.count("done") == 2
-    assert sum(line.startswith("BudgetError: This could pass the budget") for line in said) == 8
-    assert any(line.startswith("0.06 BudgetError: This could pass the budget") for line in said)
+    assert sum(line.startswith("BudgetError: This could exceed the budget") for line in said) == 8
+    assert any(line.startswith("0.06 BudgetError: This could exceed the budget") for line in said)
 
 
 @forks
@@ -139,7 +139,7 @@ print(ask("a fox"))
 """
     *told, parents = run(fault_server, tmp_path, code)
     assert told[0].startswith("BudgetError: This process was forked from another")
-    assert "Use threads in place of processes" in told[1]
+    assert "Use threads instead of processes" in told[1]
     assert parents == "done"
     assert len(fault_server.posts) == 1
 
@@ -158,7 +158,7 @@ if __name__ == "__main__":
 """
     environ = {"SEEDREAM_BUDGET": "0.06", "SEEDREAM_BASE_URL": fault_server.url, "NOVITA_API_KEY": "sk_test"}
     (said,) = run(fault_server, tmp_path, code, **environ)
-    assert said.count("This worker process counts its budget of 0.06 USD for itself") == 1
+    assert said.count("This worker process counts its budget of 0.06 USD separately from all others") == 1
 
 
 @forks

@@ -256,9 +256,9 @@ def test_what_is_no_ordinary_file_is_refused(tmp_path: Path) -> None:
         born("x", tmp_path)
     if hasattr(os, "mkfifo"):
         os.mkfifo(tmp_path / "pipe")
-        with pytest.raises(Problem, match="no ordinary file"):
+        with pytest.raises(Problem, match="not a regular file"):
             born("x", tmp_path / "pipe")
-        with pytest.raises(Problem, match="no ordinary file"):
+        with pytest.raises(Problem, match="not a regular file"):
             born("x", Path("/dev/zero"))
 
 

@@ -109,7 +109,7 @@ def content_of_file(name: str, file: Any) -> bytes:  # noqa: ANN401 - anything w
     """Return what an open file holds, from its start; it is left where it stood.
 
     Raises:
-        Problem: it is closed, open as text, no ordinary file, or too large to be held.
+        Problem: it is closed, open as text, not a regular file, or too large to be held.
     """
     with from_its_start(name, file):
         return b"".join(_pieces(name, file))
@@ -120,7 +120,7 @@ def from_its_start(name: str, file: Any) -> Iterator[None]:  # noqa: ANN401 - an
     """Let an open file be read from its start, and put it back to where it stood.
 
     Raises:
-        Problem: it is closed, open as text, or no ordinary file.
+        Problem: it is closed, open as text, or not a regular file.
     """
     if getattr(file, "closed", False) is True:
         raise wrong(name, "is a closed file; open it again, or hand over its path.")

@@ -302,7 +302,7 @@ def _born_of_file(name: str, path: Path) -> Reference:
 def _no_file(path: Path) -> str:
     if path.is_dir():
         return "is a folder; for all its pictures of one kind write FOLDER/*.png."
-    return "is no ordinary file; save its content as a picture first."
+    return "is not a regular file; save its content as a picture first."
 
 
 def _described(name: str, stream: BinaryIO, source: Path | bytes) -> Reference:
