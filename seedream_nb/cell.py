@@ -360,6 +360,9 @@ _READERS: dict[str, Callable[[Option, str, str], object]] = {
 }
 
 
+_PASTED = ("...", "In [", "[ins] In [", "[nav] In [")
+"""What a terminal's prompts begin with: on the second line of a cell they make IPython strip all lines of them."""
+_PIECE = 100
 _TOLD = frozenset({"size", "sequential", "max_images"})
 """Options that say together what they mean."""
 
@@ -387,9 +390,33 @@ def cell_of(generation: Generation, session: CellContext) -> str:
         *_other_words(request, session),
         *(word for reference in request.images for word in ("-i", quoted(_written(reference, session)))),
     ]
-    from seedream_nb.prompt import literal
+    return f"{' '.join(['%%seedream', *words])}\n{_body(request.prompt)}"
 
-    return f"{' '.join(['%%seedream', *words])}\n{literal(request.prompt)}"
+
+def _body(prompt: str) -> str:
+    """Return the text of a cell that means a prompt, whatever IPython strips of what looks like pasted code."""
+    from seedream_nb.prompt import expand, literal
+    from seedream_nb.scope import NamesScope
+
+    plain_body = literal(prompt)
+    body = "\n".join(map(_kept_line, plain_body.split("\n")))
+    if body != plain_body and expand(body, NamesScope({"chr": chr})) != prompt:  # it stands within an expression
+        body = "".join(f"{{str({prompt[at : at + _PIECE]!r})}}" for at in range(0, len(prompt), _PIECE))
+    return f"\n{body}" if body.lstrip().startswith(_PASTED) else body
+
+
+def _kept_line(line: str) -> str:
+    """Return a line of a template with the character written as an expression that IPython would strip it of."""
+    if line.isspace():
+        return _as_expression(line)
+    return "".join(
+        each[: len(each) - len(text)] + _as_expression(text) if (text := each.lstrip()).startswith(">>>") else each
+        for each in line.splitlines(keepends=True)
+    )
+
+
+def _as_expression(text: str) -> str:
+    return f"{{chr({ord(text[0])})}}{text[1:]}"
 
 
 def _shape_words(request: ImageRequest, session: CellContext) -> Iterator[str]:

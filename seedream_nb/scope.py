@@ -83,9 +83,15 @@ def scalar(value: Any) -> Any:  # noqa: ANN401 - anything
         return value
     try:
         shape, item = getattr(value, "shape", None), getattr(value, "item", None)
-        return item() if isinstance(shape, tuple) and not shape and callable(item) else value
+        single = isinstance(shape, tuple) and not shape and callable(item) and not is_masked(value)
+        return item() if single else value
     except Exception:  # noqa: BLE001 - it may be any object
         return value
+
+
+def is_masked(value: Any) -> bool:  # noqa: ANN401 - anything
+    """Return whether a value is one that an array has masked, be there a number behind the mask."""
+    return getattr(value, "shape", None) == () and getattr(value, "mask", None) is not None and bool(value.mask)
 
 
 def _named(values: Any) -> dict[str, object]:  # noqa: ANN401 - whatever a person hands over

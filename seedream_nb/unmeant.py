@@ -9,15 +9,16 @@ import functools
 import inspect
 import numbers
 import re
-from collections import deque
-from collections.abc import Coroutine, Iterator, MappingView
+from collections import UserList, deque
+from collections.abc import Coroutine, Iterator, Mapping, MappingView
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from seedream_nb.errors import plain
 from seedream_nb.frozen import frozen
 from seedream_nb.references.arrays import is_array
 from seedream_nb.references.foreign import is_file
-from seedream_nb.scope import scalar
+from seedream_nb.scope import is_masked, scalar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,12 +26,13 @@ if TYPE_CHECKING:
 _DEEPEST = 5
 _SHOWN = 60
 _ADDRESS = re.compile(r" at 0x[0-9A-Fa-f]{4,}>")
-_GAPS = frozenset({"NAType", "NaTType", "MaskedConstant"})
-"""What pandas and numpy call the values that stand for none."""
+_GAPS = frozenset({"NAType", "NaTType"})
+"""What pandas calls the values that stand for none."""
 OF_A_GAP = "Give it one; in a table, fillna fills such gaps."
-_NUMBERS = frozenset({int, bool})
+_OWN = frozenset({str, int, bool})
 _SETS = (set, frozenset)
-_LISTS = (list, tuple, deque)
+_LISTS = (list, tuple, deque, UserList)
+_WITH_ITEMS = (*_LISTS, *_SETS, Mapping)
 
 
 @frozen
@@ -48,7 +50,8 @@ class Unmeant:
 def gap(value: object) -> str | None:
     """Return what a value that stands for none is called (None, ..., nan, <NA>, NaT); None for any other."""
     own = scalar(value)
-    if own is None or own is Ellipsis or own is NotImplemented or type(value).__name__ in _GAPS:
+    is_none = own is None or own is Ellipsis or own is NotImplemented
+    if is_none or type(value).__name__ in _GAPS or (own is value and is_masked(value)):
         return plain(str(value), _SHOWN)
     if not isinstance(own, numbers.Number):
         return None
@@ -61,7 +64,7 @@ def unmeant(value: Any, code: str) -> tuple[str, Unmeant] | None:  # noqa: ANN40
     """Return what is nobody's text in a value, and where; None where its text may be meant.
 
     A `str` is text, and so is what has a `__str__` or `__format__` of its own and is none of the kinds below. A list
-    is text if all in it is; so is a dictionary, which may hold None.
+    is text if all in it is, as Python writes it there; so is a dictionary, which may hold None.
 
     Args:
         value: of an expression.
@@ -80,13 +83,26 @@ def reads_as_object(value: object, text: str) -> bool:
 
 
 def _within(value: Any, code: str, depth: int) -> tuple[str, Unmeant] | None:  # noqa: ANN401 - anything
-    if isinstance(value, str) or type(value) in _NUMBERS:
+    if type(value) in _OWN or (isinstance(value, str) and not depth):
         return None
     if found := _kind_of(value, code):
         return code, found
-    if depth == _DEEPEST or _has_own_text(value):
+    if (own := scalar(value)) is not value:  # an array without a dimension is what is in it
+        inner = _within(own, f"{code}.item()", depth)
+        return inner and (code, inner[1])
+    if depth and not isinstance(value, _WITH_ITEMS) and (found := _in_a_list(value)):
+        return code, found
+    if depth == _DEEPEST or (_has_own_text(value) and not isinstance(value, MappingProxyType)):
         return None
     return next(filter(None, (_within(each, where, depth + 1) for where, each in _items(value, code))), None)
+
+
+def _in_a_list(value: object) -> Unmeant | None:
+    """Return why a value that is written as its programmer sees it, as within a list, is nobody's text."""
+    text = repr(value)
+    if not (text.startswith("<") and text.endswith(">")):
+        return None
+    return Unmeant(told=f"would read {plain(text, _SHOWN)}", remedy="Write the part of it that you mean.")
 
 
 def _items(value: object, code: str) -> Iterator[tuple[str, object]]:
@@ -95,8 +111,10 @@ def _items(value: object, code: str) -> Iterator[tuple[str, object]]:
         yield from ((f"{code}[{index}]", each) for index, each in enumerate(value))
     elif isinstance(value, _SETS):
         yield from ((f"an item of {code}", each) for each in value)
-    elif isinstance(value, dict):
-        yield from ((f"{code}[{key!r}]", each) for key, each in value.items() if each is not None)
+    elif isinstance(value, Mapping):
+        for key, each in value.items():
+            both = ((f"a key of {code}", key), (f"{code}[{key!r}]", each))
+            yield from (pair for pair in both if pair[1] is not None)
 
 
 def _kind_of(value: Any, code: str) -> Unmeant | None:  # noqa: ANN401 - anything

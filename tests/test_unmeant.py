@@ -12,6 +12,8 @@ import functools
 import io
 import json
 import os
+import re
+import types
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -72,6 +74,20 @@ class Ink(enum.Enum):
     """A choice."""
 
     BLACK = 1
+
+
+class Colour(str, enum.Enum):
+    """A choice that is a text."""
+
+    RED = "red"
+
+
+class Tags(list[object]):
+    """A list that says how it is written."""
+
+    def __str__(self) -> str:
+        """Return its items."""
+        return " ".join(map(str, self))
 
 
 class Stream:
@@ -149,11 +165,29 @@ REFUSED: list[tuple[object, list[str]]] = [
     ({"a": float("nan")}, ["it['a'] is nan"]),
     ({"a": [Path("a.png")]}, ["it['a'][0] is a path"]),
     ({"a": len}, ["it['a'] is a function that was not called"]),
-    ({"a": Bare()}, ["would read {'a': <"]),
-    ([Bare()], ["would read [<"]),
+    ({"a": Bare()}, ["it['a'] would read <"]),
+    ([Bare()], ["it[0] would read <"]),
     ([np.zeros(3)], ["it[0] is an array"]),
     (Pair(a="ink", b=None), ["it[1] is None"]),
     (collections.deque([None]), ["it[0] is None"]),
+    (collections.UserList(["ink", b"x"]), ["it[1] is bytes"]),
+    (collections.UserDict(a=float("nan")), ["it['a'] is nan"]),
+    (collections.ChainMap({"a": b"x"}), ["it['a'] is bytes"]),
+    (types.MappingProxyType({"a": [None]}), ["it['a'][0] is None"]),
+    ({b"a": 1}, ["a key of it is bytes"]),
+    ([Ink.BLACK], ["it[0] would read <Ink.BLACK: 1>", "the part of it that you mean", "{it!s}"]),
+    ({"a": Ink.BLACK}, ["it['a'] would read <Ink.BLACK: 1>"]),
+    ([Colour.RED], ["it[0] would read <Colour.RED: 'red'>"]),
+    ([HTML("a")], ["it[0] would read <IPython"]),
+    ([re], ["it[0] would read <module 're'"]),
+    ([re.match("a", "a")], ["it[0] would read <re.Match"]),
+    (np.array(b"x"), ["{it} is bytes", "{it.item().decode()}"]),
+    (np.void(b"abc"), ["{it} is bytes"]),
+    (np.array(Path("a.png"), dtype=object), ["{it} is a path"]),
+    (np.array(len, dtype=object), ["{it} is a function"]),
+    ([np.array(b"x")], ["it[0] is bytes"]),
+    (np.ma.array(1, mask=True), ["{it} is --"]),
+    ([np.ma.array(1, mask=True)], ["it[0] is --"]),
 ]  # fmt: skip
 
 
@@ -203,6 +237,14 @@ TEXTS: list[tuple[object, str]] = [
     (("ink", 3), "('ink', 3)"),
     ({"a": 1, "b": None}, "{'a': 1, 'b': None}"),
     ({"ink"}, "{'ink'}"),
+    ({None: 1}, "{None: 1}"),
+    (np.ma.array(1, mask=False), "1"),
+    (np.array(Ink.BLACK, dtype=object), "Ink.BLACK"),
+    (Colour.RED, str(Colour.RED)),
+    (["<b>"], "['<b>']"),
+    (Tags([b"x"]), "b'x'"),
+    (collections.UserDict(a=None), "{'a': None}"),
+    (types.MappingProxyType({"a": 1}), "{'a': 1}"),
     (range(3), "range(0, 3)"),
     ([Style()], "[Style(name='ink')]"),
 ]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from IPython.core.inputtransformer2 import TransformerManager
 
 from seedream_nb.cell import cell_of, quoted, read, split
 from seedream_nb.errors import SeedreamError
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n"), max_size=40)
+PASTED = [">>>", ">>> a fox", "... ", "...: ", "In [1]: ", "[ins] In [2]: ", "  ", "\t", "\n", "a", "{x", "[", "]}", "{", "\"\"\"", "\r",
+          "\x0b", "\x85", "\u2028"]  # fmt: skip
+SESSIONS = st.lists(st.sampled_from(PASTED), max_size=8).map("".join)
+"""What people paste from a terminal: IPython takes the marks of its own prompts out of a cell, and blanks of lines."""
 BRACES = st.text(st.sampled_from("{}x.[]()'\": !r\\"), max_size=20)
 
 
@@ -46,10 +52,29 @@ def generation_of(request: ImageRequest) -> Generation:
 
 
 def read_back(cell: str, session: Session) -> ImageRequest:
-    """Return the request that a cell makes, as if a person had run it."""
-    line, _, body = cell.partition("\n")
-    options, _ = read(line.removeprefix("%%seedream"))
-    return session.compose(body, scope=NamesScope({"x": "wrong"}), typed=True, **options)
+    """Return the request that a cell makes, as if a person had run it in IPython."""
+    line, body = as_ipython_runs(cell)
+    options, _ = read(line)
+    return session.compose(body, scope=Notebook({"x": "wrong"}), typed=True, **options)
+
+
+class Notebook(NamesScope):
+    """The names of a notebook, where Python's builtins can be called."""
+
+    has_builtins = True
+
+    def evaluate(self, expression: str) -> object:
+        """Return the value of an expression."""
+        return eval(expression, dict(self._values))  # noqa: S307 - as a notebook does
+
+
+def as_ipython_runs(cell: str) -> tuple[str, str]:
+    """Return the option line and the body that a magic is given for this cell."""
+    (statement,) = ast.parse(TransformerManager().transform_cell(cell)).body
+    assert isinstance(statement, ast.Expr)
+    assert isinstance(statement.value, ast.Call)
+    _, line, body = map(ast.literal_eval, statement.value.args)
+    return line, body
 
 
 @given(TEXTS | BRACES)
@@ -69,7 +94,7 @@ def test_a_quoted_word_is_read_back(text: str) -> None:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    prompt=(TEXTS | BRACES).filter(str.strip),
+    prompt=(TEXTS | BRACES | SESSIONS).filter(str.strip),
     size=st.sampled_from(["1K", "2K", "4K", "2048x2048", "3024x1296"]),
     most=st.none() | st.integers(1, 15),
     watermark=st.booleans(),
@@ -95,6 +120,27 @@ def test_the_cell_asks_for_the_same(  # noqa: PLR0913 - what a request and the s
 def test_usual_fields_are_left_out(session: Session) -> None:
     """The cell is as short as a person would write it."""
     assert cell_of(generation_of(make_request("a fox")), session) == "%%seedream\na fox"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "body"),
+    [
+        (">>> a fox", "{chr(62)}>> a fox"),
+        ("In [1]: a fox", "\nIn [1]: a fox"),
+        ("   ...: a fox", "\n...: a fox"),
+        ("... a fox", "\n... a fox"),
+        ("a\n>>> b\n... c", "a\n{chr(62)}>> b\n... c"),
+        ("a\n  \nb", "a\n{chr(32)} \nb"),
+        ("a\n\nb", "a\n\nb"),
+        ("a >>> b", "a >>> b"),
+        ("{x[\n>>> 1]}", "{str('{x[\\n>>> 1]}')}"),
+    ],
+)
+def test_what_ipython_would_strip_is_kept(session: Session, prompt: str, body: str) -> None:
+    """The marks of a terminal's prompts, and lines of blanks: as people can read it, where that goes."""
+    request = make_request(prompt)
+    cell = cell_of(generation_of(request), session)
+    assert (cell, read_back(cell, session)) == (f"%%seedream\n{body}", request)
 
 
 def test_references_come_along(session: Session, tmp_path: Path) -> None:
