@@ -83,10 +83,11 @@ def scalar(value: Any) -> Any:  # noqa: ANN401 - anything
         return value
     try:
         shape, item = getattr(value, "shape", None), getattr(value, "item", None)
-        single = isinstance(shape, tuple) and not shape and callable(item) and not is_masked(value)
-        return item() if single else value
+        if isinstance(shape, tuple) and not shape and callable(item) and not is_masked(value):
+            return item()
     except Exception:  # noqa: BLE001 - it may be any object
         return value
+    return value
 
 
 def is_masked(value: Any) -> bool:  # noqa: ANN401 - anything

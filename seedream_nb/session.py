@@ -16,14 +16,14 @@ from seedream_nb import needs
 from seedream_nb.background import PATIENT_SECONDS, Background
 from seedream_nb.budget import Budget, Tally, is_worker, money
 from seedream_nb.compose import Composer, as_list, options_again
-from seedream_nb.errors import SeedreamError, SettingsError, StoppedError, WrongOptionError, plain
+from seedream_nb.errors import RequestError, SeedreamError, SettingsError, StoppedError, WrongOptionError, plain
 from seedream_nb.http.client import Clients
 from seedream_nb.jobs.job import POLL_SECONDS, Job
 from seedream_nb.jobs.queue import JobQueue
 from seedream_nb.keys import Login, Secrets, Unseen
 from seedream_nb.pickling import NotPicklable
 from seedream_nb.scope import EmptyScope
-from seedream_nb.service.endpoint import Endpoint, Notices, find_endpoint, for_links, host_of
+from seedream_nb.service.endpoint import Endpoint, Notices, find_endpoint, for_links, host_of, stray_key
 from seedream_nb.settings import read_setting, user_folder
 from seedream_nb.storage.journal import Journal
 from seedream_nb.workspace import Workspace, Workspaces, need_room, writable_folder
@@ -119,6 +119,7 @@ class Session(NotPicklable):
 
         Raises:
             WrongOptionError: `once`, `save` or `timeout` can't be that.
+            RequestError: a key stands in it.
             SettingsError: no key, a folder that can't be written, no room on the disk.
         """
         self.jobs.open()
@@ -127,6 +128,7 @@ class Session(NotPicklable):
 
     def _submit(self, request: ImageRequest, template: str | None, options: CellOptions) -> Job:
         endpoint = self.endpoint()
+        self._refuse_keys(request, endpoint, str(options.get("save")))
         self.make_ready(endpoint.service)
         from seedream_nb.jobs.pipeline import fulfil
 
@@ -228,7 +230,13 @@ class Session(NotPicklable):
         self._ready.add(service.is_free)
 
     def rehearsed(self, request: ImageRequest) -> ImageRequest:
-        """Return a request that will only be shown: what would keep it from being sent is among its warnings."""
+        """Return a request that will only be shown: what would keep it from being sent is among its warnings.
+
+        Raises:
+            RequestError: a key stands in it.
+        """
+        with contextlib.suppress(SettingsError):  # without a key it can be shown all the same
+            self._refuse_keys(request, self.endpoint())
         trouble = self.budget.refusal_of(request, self.price(self.service))
         told = [f"It would be refused. {trouble.message}", *trouble.lines()[1:]] if trouble else []
         return replace(request, warnings=(*request.warnings, *told))
@@ -414,6 +422,15 @@ class Session(NotPicklable):
         """Remember the key, to be blotted out of all that is kept."""
         self._secrets.learn(endpoint.found.key if endpoint.found else None)
 
+    def _refuse_keys(self, request: ImageRequest, endpoint: Endpoint, save: str = "") -> None:
+        """Raise RequestError, which shows nothing of it, for a key in what would be sent and written down."""
+        self._learn(endpoint)
+        if endpoint.found is None:  # the sandbox writes too
+            self._secrets.learn(stray_key(self.settings, login=self.login, environ=self._environ))
+        if place := _place_of_key(request, save, self._secrets):
+            told = f"Your key stands in {place}, and would be sent or written down with the pictures: leave it out."
+            raise RequestError(told, hint=NOTHING_SENT)
+
     def _tools(self, endpoint: Endpoint, home: Workspace | None = None) -> PipelineContext:
         from seedream_nb.jobs.pipeline import PipelineContext
 
@@ -445,6 +462,20 @@ def unless(is_here: Callable[[], object], unready: list[SettingsError]) -> Itera
         if not is_here():
             raise
         unready.append(error)
+
+
+def _place_of_key(request: ImageRequest, save: str, secrets: Secrets) -> str | None:
+    """Return in words where a key stands, however it is written; None where none does."""
+    from seedream_nb.service.echoes import blotted_link, blotted_message
+
+    def shows(text: str, blot: Callable[[str, list[str]], str] = blotted_message) -> bool:
+        return blot(text, secrets.keys()) != text
+
+    if shows(request.prompt):
+        return "the prompt"
+    if any(shows(each.name) or shows(each.url or "", blotted_link) for each in request.images):
+        return "what names a reference image"
+    return "the folder of `save`" if shows(save) else None
 
 
 def no_thread(error: RuntimeError) -> SeedreamError:

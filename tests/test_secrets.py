@@ -11,7 +11,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from seedream_nb.errors import SettingsError
+from seedream_nb.errors import RequestError, SettingsError
 from seedream_nb.keys import Key, Login
 from seedream_nb.service.endpoint import find_endpoint
 from seedream_nb.settings import Settings
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from tests.conftest import NewSession
     from tests.faults.script import Script, Seen
     from tests.kernel import Ran
 
@@ -475,3 +476,50 @@ def test_a_login_is_found_for_its_own_host_only(tmp_path: Path, url: str) -> Non
     except SettingsError:
         return
     assert httpx.URL(endpoint.base_url).netloc == b"api.novita.ai"
+
+
+IN_A_REQUEST: list[tuple[str, dict[str, Any], str]] = [
+    (f"a fox {KEY}", {}, "in the prompt"),
+    (f"a fox {KEY[:-2]}", {}, "in the prompt"),
+    ("a fox {it}", {"values": {"it": KEY}}, "in the prompt"),
+    ("a fox {it}", {"values": {"it": {"NOVITA_API_KEY": KEY}}}, "in the prompt"),
+    ("a fox", {"images": [f"https://pictures.example/a.png?key={KEY}"]}, "a reference image"),
+    ("a fox", {"images": [f"https://pictures.example/a.png?key={KEY.replace('_', '%5F')}"]}, "a reference image"),
+    ("a fox", {"save": f"out-{KEY}"}, "the folder of `save`"),
+    (f"a fox {KEY}", {"once": True}, "in the prompt"),
+]
+
+
+@pytest.mark.parametrize(("prompt", "options", "place"), IN_A_REQUEST)
+@pytest.mark.parametrize("backend", ["novita", "sandbox"])
+def test_a_request_with_the_key_in_it_is_refused(  # noqa: PLR0913 - fixtures
+    *,
+    new_session: NewSession,
+    fault_server: FaultServer,
+    tmp_path: Path,
+    prompt: str,
+    options: dict[str, Any],
+    place: str,
+    backend: str,
+) -> None:
+    """Pasted or as a value, in the prompt, a URL or a folder: nothing is sent or written, and no message shows it."""
+    session = new_session(KEY)
+    session.settings.change(backend=backend)
+    with pytest.raises(RequestError, match=f"Your key stands .*{place}.*leave it out") as caught:
+        session.start(prompt, **options)
+    assert leaks_in(str(caught.value)) == []
+    assert fault_server.posts == []
+    assert leaking_files(tmp_path) == {}
+
+
+def test_a_rehearsal_with_the_key_in_it_is_refused(new_session: NewSession) -> None:
+    """What is only shown would be kept with the notebook."""
+    session = new_session(KEY)
+    with pytest.raises(RequestError, match="Your key stands in the prompt"):
+        session.rehearsed(session.compose(f"a fox {KEY}"))
+
+
+def test_words_of_the_key_are_no_key(new_session: NewSession) -> None:
+    """A prompt may share a few letters with it."""
+    job = new_session(KEY).start(f"a fox {KEY[3:8]}")
+    assert job.result().status == "done"

@@ -76,7 +76,7 @@ class Ink(enum.Enum):
     BLACK = 1
 
 
-class Colour(str, enum.Enum):
+class Colour(str, enum.Enum):  # noqa: UP042 - a StrEnum has another text
     """A choice that is a text."""
 
     RED = "red"

@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n"), max_size=40)
-PASTED = [">>>", ">>> a fox", "... ", "...: ", "In [1]: ", "[ins] In [2]: ", "  ", "\t", "\n", "a", "{x", "[", "]}", "{", "\"\"\"", "\r",
-          "\x0b", "\x85", "\u2028"]  # fmt: skip
+PASTED = [
+    ">>>", ">>> a fox", "... ", "...: ", "In [1]: ", "[ins] In [2]: ", "  ", "\t", "\n",
+    "a", "{x", "[", "]}", "{", '"""', "\r", "\x0b", "\x85", "\u2028",
+]  # fmt: skip
 SESSIONS = st.lists(st.sampled_from(PASTED), max_size=8).map("".join)
 """What people paste from a terminal: IPython takes the marks of its own prompts out of a cell, and blanks of lines."""
 BRACES = st.text(st.sampled_from("{}x.[]()'\": !r\\"), max_size=20)

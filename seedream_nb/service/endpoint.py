@@ -45,7 +45,7 @@ def find_endpoint(settings: Settings, *, login: Login, environ: Mapping[str, str
     environ = Unseen(environ)
     meant, service = SERVICES.get(settings.get("backend")), settings.service
     if meant is not None and meant.is_free:
-        left = settings.on_binder and _has_key(settings, login, environ)
+        left = settings.on_binder and stray_key(settings, login=login, environ=environ) is not None
         return replace(IN_THE_SANDBOX, notices=(KEY_FOUND_ON_BINDER,)) if left else IN_THE_SANDBOX
     found = _key(settings, login, environ, colab=lambda: settings.colab.key(settings.changes, service))
     if found is not None:
@@ -70,12 +70,13 @@ def _key(
     )
 
 
-def _has_key(settings: Settings, login: Login, environ: Mapping[str, str]) -> bool:
-    """Return whether a key lies about, in a place where none is needed."""
+def stray_key(settings: Settings, *, login: Login, environ: Mapping[str, str]) -> Key | None:
+    """Return the key that lies about, in a place where none is needed."""
     try:
-        return _key(settings, login, environ) is not None
+        found = _key(settings, login, Unseen(environ))
     except SettingsError:  # what is no key betrays none
-        return False
+        return None
+    return found.key if found else None
 
 
 def for_links(backend: str) -> Endpoint:
