@@ -140,15 +140,17 @@ def test_taken_up_where_it_broke_off(fault_server: FaultServer, tmp_path: Path, 
 
 def test_a_server_that_knows_no_ranges(fault_server: FaultServer, tmp_path: Path) -> None:
     """Where the server answers with the whole file, it is written anew."""
-    link = fault_server.on("/a.jpg", Reply(body=CONTENT, send=200_000, then="close"), Reply(body=CONTENT))
+    broken = Reply(body=CONTENT, headers=ETAG, send=200_000, then="close")
+    link = fault_server.on("/a.jpg", broken, Reply(body=CONTENT, headers=ETAG))
     assert fetch(link, tmp_path) == CONTENT
 
 
 @pytest.mark.parametrize("part", ["bytes 5-599999/600000", "bytes 200000-699999/700000", "nonsense", ""])
 def test_the_wrong_part(fault_server: FaultServer, tmp_path: Path, part: str) -> None:
     """Another part than asked for, or one of another file, is not joined: it begins anew."""
+    broken = Reply(body=CONTENT, headers=ETAG, send=200_000, then="close")
     wrong = Reply(status=206, body=CONTENT[200_000:], headers={"Content-Range": part})
-    link = fault_server.on("/a.jpg", Reply(body=CONTENT, send=200_000, then="close"), wrong, Reply(body=CONTENT))
+    link = fault_server.on("/a.jpg", broken, wrong, Reply(body=CONTENT))
     assert fetch(link, tmp_path) == CONTENT
     assert ranges(fault_server) == [None, "bytes=200000-", None]
 

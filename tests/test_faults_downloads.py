@@ -209,10 +209,11 @@ def test_recover_goes_on_from_where_it_stopped(
     fault_server: FaultServer, tmp_path: Path, new_session: NewSession, first: bytes
 ) -> None:
     """In a later kernel too, what had arrived is not fetched again, unless the rest does not fit to it."""
-    link = fault_server.on("/a.jpg", Reply(body=first, send=100_000, then="close"), Reply(status=503))
+    etag = {"ETag": '"a"'}
+    link = fault_server.on("/a.jpg", Reply(body=first, headers=etag, send=100_000, then="close"), Reply(status=503))
     fault_server.on(POST, Reply(body=json.dumps({"images": [link]}).encode()))
     assert "answered 503" in in_another_kernel(fault_server, tmp_path)
-    fault_server.on("/a.jpg", Reply(body=PICTURE, ranges=True))
+    fault_server.on("/a.jpg", Reply(body=PICTURE, headers=etag, ranges=True))
     (recovered,) = new_session(KEY).recover()
     assert recovered[0].to_bytes() == PICTURE
     asked = [seen.headers.get("range") for seen in fault_server.gets]
@@ -225,7 +226,7 @@ def test_a_picture_that_drips(fault_server: FaultServer, tmp_path: Path) -> None
 
     def drip(seen: Seen) -> Reply:
         start = int(seen.headers.get("range", "bytes=0-")[6:-1])
-        headers = {"Content-Range": f"bytes {start}-{len(PICTURE) - 1}/{len(PICTURE)}"}
+        headers = {"Content-Range": f"bytes {start}-{len(PICTURE) - 1}/{len(PICTURE)}", "ETag": '"a"'}
         return Reply(status=206 if start else 200, headers=headers, body=PICTURE[start:], pace=0.02)
 
     patience = Timeouts(stall=5.0, crawl=0.4, connect_pauses=(), download_pauses=(0.01, 0.01, 0.01))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from seedream_nb.http.download import rest_of
+from seedream_nb.http.partial import beside, rest_of
 from seedream_nb.jobs.downloads import LEFT_SECONDS, keep_aside, keep_old_aside, part_of
 from seedream_nb.storage.journal import Journal
 from seedream_nb.storage.store import Store
@@ -78,6 +78,31 @@ def test_what_nobody_goes_on_with_is_kept_aside(
     keep_old_aside(store)
     assert (left.exists(), rest_of(left).exists(), store.kept(1, 2).exists()) == (not kept, not kept, kept)
     assert keep_aside(store, 1, 2) == ("journal/kept/0001-2.bin" if kept else None)
+
+
+def test_most_of_what_the_dead_left_is_gone_on_with(store: Store) -> None:
+    """Where several processes left a part of one picture, the largest is taken over."""
+    for process, content in ((2**22 + 1, b"much of it"), (2**22 + 2, b"less")):
+        left_by(process, store, content=content)
+    assert part_of(store, 1, 2).read_bytes() == b"much of it"
+
+
+def test_a_folder_in_the_place_of_a_part(store: Store) -> None:
+    """It goes aside, with all in it, and there is room for the picture."""
+    part = store.partial(1, 2)
+    part.mkdir()
+    (part / "mine").write_bytes(b"mine")
+    assert not part_of(store, 1, 2).exists()
+    assert [path.read_bytes() for path in part.parent.rglob("mine")] == [b"mine"]
+
+
+def test_a_new_beginning_goes_with_its_part(store: Store) -> None:
+    """What stands beside a part, and is less, does not outlive it."""
+    for process in (2**22 + 1, 2**22 + 2):
+        beside(left_by(process, store, age=2 * LEFT_SECONDS)).write_bytes(b"less")
+    part_of(store, 1, 2)
+    keep_old_aside(store)
+    assert list(store.journal.glob("partial/*.new")) == []
 
 
 def test_nothing_is_kept_of_nothing(store: Store) -> None:

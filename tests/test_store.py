@@ -341,6 +341,47 @@ def test_settle_gives_a_download_its_name(tmp_path: Path) -> None:
     assert (path, path.read_bytes(), partial.exists()) == (tmp_path / "0001-1.jpg", b"picture", False)
 
 
+def in_the_way(store: Store, *, content: bytes, name: str = "0001-1-a-fox.jpg") -> Path:
+    """Finish a download whose name something has already; return where it went."""
+    part = store.partial(1, 1)
+    part.write_bytes(content)
+    return store.settle(part, name)
+
+
+def test_a_picture_of_another_machine_stays(tmp_path: Path) -> None:
+    """A file that came under a picture's name, as a folder's sync brings it, is not replaced: another name is taken."""
+    store = opened(tmp_path)
+    for number, content in enumerate((b"theirs", b"ours", b"a third"), start=1):
+        path = in_the_way(store, content=content)
+        assert path.name == f"0001-1-a-fox{f'-{number}' if number > 1 else ''}.jpg"
+    assert [path.read_bytes() for path in sorted(tmp_path.glob("*.jpg"))] == [b"ours", b"a third", b"theirs"]
+
+
+def test_the_same_picture_again_has_its_name(tmp_path: Path) -> None:
+    """Two kernels that recover a picture have one file of it; so has who comes after one that only took the name."""
+    store = opened(tmp_path)
+    (tmp_path / "0001-1-a-fox.jpg").touch()
+    paths = {in_the_way(store, content=b"fox") for _ in range(2)}
+    assert [(path.name, path.read_bytes()) for path in paths] == [("0001-1-a-fox.jpg", b"fox")]
+    assert list(store.journal.glob("partial/*")) == []
+
+
+def test_a_folder_has_the_name_of_a_picture(tmp_path: Path) -> None:
+    """It stays, and the picture has the next name."""
+    store = opened(tmp_path)
+    (tmp_path / "0001-1-a-fox.jpg").mkdir()
+    assert in_the_way(store, content=b"fox").name == "0001-1-a-fox-2.jpg"
+
+
+@posix
+def test_another_picture_has_the_numbers_alone(tmp_path: Path) -> None:
+    """Where the disk refuses the whole name, and another file has the plain one, the picture has the next of that."""
+    store = opened(tmp_path)
+    (tmp_path / "0001-1.jpg").write_bytes(b"theirs")
+    path = in_the_way(store, content=b"fox", name=f"0001-1-{'fox-' * 80}.jpg")
+    assert (path.name, (tmp_path / "0001-1.jpg").read_bytes()) == ("0001-1-2.jpg", b"theirs")
+
+
 def test_kernels_download_to_different_names(tmp_path: Path) -> None:
     """Two kernels that recover the same picture don't write into one file."""
     assert Store(tmp_path).partial(1, 1) != Store(tmp_path).partial(1, 1)

@@ -20,8 +20,9 @@ from seedream_nb.http.connection import (
     no_connection,
     without_frames,
 )
-from seedream_nb.http.download import PartialDownload, PictureSource, download
+from seedream_nb.http.download import PictureSource, download
 from seedream_nb.http.logs import keep_out_of_logs, login_words, without_secrets
+from seedream_nb.http.partial import PartialDownload
 from seedream_nb.http.proxy import proxy_for
 from seedream_nb.http.upload import Post, Reply
 from seedream_nb.service import DEFAULT

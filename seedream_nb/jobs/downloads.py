@@ -14,7 +14,7 @@ import anyio
 from seedream_nb.errors import DownloadError, SeedreamError
 from seedream_nb.files import is_regular_file, read_regular
 from seedream_nb.frozen import frozen
-from seedream_nb.http.download import MAX_BYTES, MAX_REST_BYTES, rest_of
+from seedream_nb.http.partial import MAX_BYTES, MAX_REST_BYTES, beside, rest_of
 from seedream_nb.jobs.entries import JournalEntry, in_thread
 from seedream_nb.preview import preview, sheet, side_for
 from seedream_nb.service.reply import is_inline
@@ -39,10 +39,11 @@ def part_of(store: Store, number: int, index: int) -> Path:
     """Return where a picture is downloaded to; there stands already what a dead process left of it."""
     path = store.partial(number, index)
     if not path.exists():
-        for left in store.parts():
+        for left in sorted(store.parts(), key=lambda left: left.size_bytes):  # there is most of the last one
             if (left.number, left.index) == (number, index) and not _is_at_work(store, left):
-                with contextlib.suppress(FileNotFoundError):  # another kernel was quicker
+                with contextlib.suppress(OSError):  # another kernel was quicker
                     left.path.replace(path)
+                    beside(left.path).unlink(missing_ok=True)
                     rest_of(left.path).replace(rest_of(path))
     return path
 
@@ -80,7 +81,8 @@ def _blotted(part: Path, blot: Callable[[bytes], bytes]) -> bool:
 
 
 def _keep(store: Store, part: Path, number: int, index: int) -> Path | None:
-    rest_of(part).unlink(missing_ok=True)
+    for other in (rest_of(part), beside(part)):
+        other.unlink(missing_ok=True)
     if part.stat().st_size:
         return store.keep(part, number, index)
     part.unlink()
@@ -182,7 +184,7 @@ async def fetch(tools: PipelineContext, place: PictureTarget, part: Path, check:
 def unpack(tools: PipelineContext, place: PictureTarget, part: Path, check: Callable[[Path], None]) -> None:
     """Check a picture that came in the reply; write it, unless that was done when it came."""
     content = tools.secrets.raw(place.link)
-    if isinstance(content, bytes) and not (part.exists() and part.stat().st_size == len(content)):
+    if isinstance(content, bytes) and not _holds(part, content):
         write_private(part, content)
     if not part.exists():
         raise DownloadError(INSIDE_AND_LOST)
@@ -190,6 +192,12 @@ def unpack(tools: PipelineContext, place: PictureTarget, part: Path, check: Call
         check(part)
     except ValueError as error:
         raise DownloadError(f"In place of a picture the reply has {tools.blotted(str(error))}.") from error
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    with contextlib.suppress(OSError):
+        return read_regular(path, len(content)) == content
+    return False
 
 
 def write_inline(tools: PipelineContext, number: int, links: list[str]) -> None:

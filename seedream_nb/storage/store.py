@@ -11,12 +11,13 @@ import os
 import re
 import secrets
 import shutil
+import stat
 import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self
 
 from seedream_nb.errors import SettingsError
-from seedream_nb.files import is_refused_name, is_regular_file, name_without_words, read_regular, refuse_symlink
+from seedream_nb.files import is_refused_name, make_way, name_without_words, read_regular, refuse_symlink
 from seedream_nb.frozen import frozen
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ class UnfinishedDownload:
     number: int
     index: int
     process: int
+    size_bytes: int
 
 
 class Store:
@@ -136,7 +138,9 @@ class Store:
     def partial(self, number: int, index: int) -> Path:
         """Return where picture `index` of generation `number` stands while it is being downloaded."""
         self._remake()
-        return self._partials / f"{number:04d}-{index}.{self._token}-{os.getpid()}.part"
+        path = self._partials / f"{number:04d}-{index}.{self._token}-{os.getpid()}.part"
+        make_way(path)
+        return path
 
     def parts(self) -> list[UnfinishedDownload]:
         """Return what stands of unfinished downloads, of all kernels."""
@@ -145,11 +149,7 @@ class Store:
         except OSError:
             return []
         found = [(self._partials / name, match) for name in names if (match := _PART_NAME.fullmatch(name))]
-        return [
-            UnfinishedDownload(path=path, number=int(match[1]), index=int(match[2]), process=int(match[3]))
-            for path, match in found
-            if is_regular_file(path) and not path.is_symlink()
-        ]
+        return [part for path, match in found if (part := _unfinished(path, *map(int, match.groups())))]
 
     def keep(self, part: Path, number: int, index: int) -> Path:
         """Put aside for good what came in place of a picture; it may be all that came of it. Nothing is replaced."""
@@ -179,16 +179,29 @@ class Store:
         """
         with partial.open("rb+") as file:
             os.fsync(file.fileno())
-        path = self.home / name
         try:
-            partial.replace(path)
+            path = self._take_name(partial, name)
         except (OSError, UnicodeError) as error:
             if not is_refused_name(error):
                 raise
-            path = self.home / name_without_words(name)
-            partial.replace(path)
+            path = self._take_name(partial, name_without_words(name))
+        partial.replace(path)
         sync_folder(self.home)
         return path
+
+    def _take_name(self, partial: Path, name: str) -> Path:
+        """Return where a finished download may go: no other picture stands there, as in a folder that is synced."""
+        stem, _, extension = name.rpartition(".")
+        for count in itertools.count(2):
+            path = self.home / name
+            try:
+                _create(path)
+            except FileExistsError:
+                if not (path.is_symlink() or _is_same(partial, path)):
+                    name = f"{stem}-{count}.{extension}"
+                    continue
+            return path
+        raise AssertionError  # there are numbers enough
 
     def room(self) -> int | None:
         """Return how many bytes are free where the pictures will be written; None where the disk can't tell."""
@@ -253,6 +266,23 @@ class Store:
         for path in self.journal.glob("*.jsonl"):
             with contextlib.suppress(OSError):
                 yield from map(int, _TOLD_ID.findall(read_regular(path, _MAX_JOURNAL_BYTES)))
+
+
+def _unfinished(path: Path, number: int, index: int, process: int) -> UnfinishedDownload | None:
+    with contextlib.suppress(OSError):
+        found = path.lstat()
+        if stat.S_ISREG(found.st_mode):
+            size_bytes = found.st_size
+            return UnfinishedDownload(path=path, number=number, index=index, process=process, size_bytes=size_bytes)
+    return None
+
+
+def _is_same(partial: Path, path: Path) -> bool:
+    """Return whether a picture is there already, or a process that died has only taken its name."""
+    with contextlib.suppress(OSError):
+        there = read_regular(path, partial.stat().st_size)
+        return not there or there == partial.read_bytes()
+    return False
 
 
 def slug(prompt: str) -> str:
