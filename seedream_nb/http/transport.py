@@ -19,7 +19,7 @@ READ_BYTES = 64 * 1024
 MAX_IDLE, IDLE_SECONDS = 20, 5.0
 SOCKS = frozenset({"socks5", "socks5h"})
 
-_TELLING = ("location", "retry-after", "content-encoding", "content-range", "etag")
+_TELLING = ("location", "retry-after", "content-encoding", "content-range", "etag", "last-modified", "date")
 
 _NAMES = (
     "TimeoutException", "ConnectTimeout", "ReadTimeout", "WriteTimeout", "PoolTimeout", "NetworkError", "ConnectError",
