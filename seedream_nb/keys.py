@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NoReturn
 
-from seedream_nb.errors import SettingsError, plain
+from seedream_nb.errors import RequestError, SettingsError, plain
 from seedream_nb.files import read_regular
 from seedream_nb.frozen import frozen
 from seedream_nb.service import DEFAULT
@@ -329,6 +329,12 @@ def key_of(text: str | None, source: str) -> Key | None:
 def may_hold_key(text: str) -> bool:
     """Return whether a text mentions a key or holds what looks like one: then it is not repeated to anybody."""
     return _KEY_IN_TEXT.search(text) is not None
+
+
+def key_in(place: str) -> RequestError:
+    """Return the error for a key that stands in what would be sent and written down."""
+    told = f"Your key stands in {place}, and would be sent or written down with the pictures: leave it out."
+    return RequestError(told, hint="Nothing was sent, nothing was billed.")
 
 
 def no_key(service: Service = DEFAULT) -> SettingsError:

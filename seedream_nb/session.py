@@ -20,10 +20,11 @@ from seedream_nb.errors import RequestError, SeedreamError, SettingsError, Stopp
 from seedream_nb.http.client import Clients
 from seedream_nb.jobs.job import POLL_SECONDS, Job
 from seedream_nb.jobs.queue import JobQueue
-from seedream_nb.keys import Login, Secrets, Unseen
+from seedream_nb.keys import Login, Secrets, Unseen, key_in
 from seedream_nb.pickling import NotPicklable
 from seedream_nb.scope import EmptyScope
-from seedream_nb.service.endpoint import Endpoint, Notices, find_endpoint, for_links, host_of, stray_key
+from seedream_nb.service.echoes import shows_key
+from seedream_nb.service.endpoint import Endpoint, Notices, find_endpoint, for_links, host_of, stray_keys
 from seedream_nb.settings import read_setting, user_folder
 from seedream_nb.storage.journal import Journal
 from seedream_nb.workspace import Workspace, Workspaces, need_room, writable_folder
@@ -89,10 +90,10 @@ class Session(NotPicklable):
         self.background = Background()
         self.login = Login(user_folder("config", os.environ))
         self.jobs = JobQueue(lingers=lingers)
-        self.compose = Composer(
+        self._composer = Composer(
             settings=settings, scope=self.scope, marked=self._marked,
             fetch=lambda url: self._clients.fetch(url, self.background),
-        ).compose  # fmt: skip
+        )  # fmt: skip
         self._bundle, self._notebook, self._told = bundle, notebook, Notices()
         self._homes = Workspaces(settings=settings, journal=journal, verbs=self, running=self.jobs.ids)
         self._clients = Clients(patience=patience)
@@ -105,6 +106,20 @@ class Session(NotPicklable):
         sessions.add(self)
 
     # -- asking ------------------------------------------------------------------------------------
+
+    def compose(self, prompt: str, **options: Any) -> ImageRequest:  # noqa: ANN401 - those of `Composer.compose`
+        """Make a valid request, or report all that is wrong with it: what `Composer.compose` does.
+
+        Raises:
+            RequestError: with every problem found, but not where one of them would show a key; nothing was sent.
+        """
+        try:
+            return self._composer.compose(prompt, **options)
+        except RequestError as error:
+            self._learn_stray_keys()
+            if not shows_key("\n".join([str(error), *error.problems]), self._secrets.keys()):
+                raise
+        raise key_in("the request")  # outside, for the error has the key in it
 
     def submit(
         self,
@@ -128,7 +143,7 @@ class Session(NotPicklable):
 
     def _submit(self, request: ImageRequest, template: str | None, options: CellOptions) -> Job:
         endpoint = self.endpoint()
-        self._refuse_keys(request, endpoint, str(options.get("save")))
+        self._refuse_keys(request, endpoint, template=template or "", save=str(options.get("save")))
         self.make_ready(endpoint.service)
         from seedream_nb.jobs.pipeline import fulfil
 
@@ -422,14 +437,23 @@ class Session(NotPicklable):
         """Remember the key, to be blotted out of all that is kept."""
         self._secrets.learn(endpoint.found.key if endpoint.found else None)
 
-    def _refuse_keys(self, request: ImageRequest, endpoint: Endpoint, save: str = "") -> None:
+    def _learn_stray_keys(self) -> None:
+        """Remember the keys that a request may have in it, whether they are used or not: the sandbox writes too."""
+        for key in stray_keys(self.settings, login=self.login, environ=self._environ):
+            self._secrets.learn(key)
+
+    def _refuse_keys(self, request: ImageRequest, endpoint: Endpoint, *, template: str = "", save: str = "") -> None:
         """Raise RequestError, which shows nothing of it, for a key in what would be sent and written down."""
         self._learn(endpoint)
-        if endpoint.found is None:  # the sandbox writes too
-            self._secrets.learn(stray_key(self.settings, login=self.login, environ=self._environ))
-        if place := _place_of_key(request, save, self._secrets):
-            told = f"Your key stands in {place}, and would be sent or written down with the pictures: leave it out."
-            raise RequestError(told, hint=NOTHING_SENT)
+        self._learn_stray_keys()
+        places = {
+            "the prompt": [request.prompt, template],
+            "what names a reference image": [text for each in request.images for text in (each.name, each.url or "")],
+            "the folder of `save`": [save],
+        }
+        for place, texts in places.items():
+            if any(shows_key(text, self._secrets.keys()) for text in texts):
+                raise key_in(place)
 
     def _tools(self, endpoint: Endpoint, home: Workspace | None = None) -> PipelineContext:
         from seedream_nb.jobs.pipeline import PipelineContext
@@ -462,20 +486,6 @@ def unless(is_here: Callable[[], object], unready: list[SettingsError]) -> Itera
         if not is_here():
             raise
         unready.append(error)
-
-
-def _place_of_key(request: ImageRequest, save: str, secrets: Secrets) -> str | None:
-    """Return in words where a key stands, however it is written; None where none does."""
-    from seedream_nb.service.echoes import blotted_link, blotted_message
-
-    def shows(text: str, blot: Callable[[str, list[str]], str] = blotted_message) -> bool:
-        return blot(text, secrets.keys()) != text
-
-    if shows(request.prompt):
-        return "the prompt"
-    if any(shows(each.name) or shows(each.url or "", blotted_link) for each in request.images):
-        return "what names a reference image"
-    return "the folder of `save`" if shows(save) else None
 
 
 def no_thread(error: RuntimeError) -> SeedreamError:

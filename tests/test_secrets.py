@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 from seedream_nb.errors import RequestError, SettingsError
 from seedream_nb.keys import Key, Login
+from seedream_nb.scope import NamesScope
 from seedream_nb.service.endpoint import find_endpoint
 from seedream_nb.settings import Settings
 from tests.faults.script import POST, Cut, Links, Reply
@@ -517,6 +519,30 @@ def test_a_rehearsal_with_the_key_in_it_is_refused(new_session: NewSession) -> N
     session = new_session(KEY)
     with pytest.raises(RequestError, match="Your key stands in the prompt"):
         session.rehearsed(session.compose(f"a fox {KEY}"))
+
+
+@pytest.mark.parametrize("options", [{"prompt": f"a {{{KEY}}} fox"}, {"prompt": "a fox", "images": [KEY]}])
+def test_no_problem_of_a_request_shows_the_key(new_session: NewSession, options: dict[str, Any]) -> None:
+    """In braces, or as the name of a file that does not exist: nor do errors behind it."""
+    session = new_session(KEY)
+    with pytest.raises(RequestError, match="Your key stands in the request") as caught:
+        session.compose(**options, scope=NamesScope({}))
+    assert leaks_in(f"{caught.value} {caught.value.__context__!r} {caught.value.__cause__!r}") == []
+
+
+def test_a_key_that_is_not_used_is_refused_too(new_session: NewSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment's, where another was configured."""
+    monkeypatch.setenv("NOVITA_API_KEY", KEY)
+    session = new_session("sk_another-one-of-some-length")
+    with pytest.raises(RequestError, match="Your key stands in the prompt"):
+        session.start("a {it} fox", values={"it": dict(os.environ)})
+
+
+def test_a_template_with_the_key_in_it_is_refused(new_session: NewSession) -> None:
+    """It is kept with the history, whatever came of its expressions."""
+    session = new_session(KEY)
+    with pytest.raises(RequestError, match="Your key stands in the prompt"):
+        session.submit(session.compose("a fox"), template=f"a {{{{'{KEY}': 'fox'}}['{KEY}']}}")
 
 
 def test_words_of_the_key_are_no_key(new_session: NewSession) -> None:

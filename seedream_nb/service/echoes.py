@@ -95,6 +95,11 @@ def blotted_message(text: str, secret: Secrets) -> str:
     return _of_text(text, secret, _in_message)
 
 
+def shows_key(text: str, keys: Sequence[str]) -> bool:
+    """Return whether (nearly) the whole of a long key stands in a text, however it is written."""
+    return blotted_message(text, keys) != text
+
+
 def blotted_content(content: bytes, secrets: Iterable[str]) -> bytes:
     """Return what a server sent as it may be kept: without the key, as in a text, and as in a link within its links.
 

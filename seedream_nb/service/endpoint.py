@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -45,9 +46,11 @@ def find_endpoint(settings: Settings, *, login: Login, environ: Mapping[str, str
     environ = Unseen(environ)
     meant, service = SERVICES.get(settings.get("backend")), settings.service
     if meant is not None and meant.is_free:
-        left = settings.on_binder and stray_key(settings, login=login, environ=environ) is not None
+        left = settings.on_binder and bool(stray_keys(settings, login=login, environ=environ))
         return replace(IN_THE_SANDBOX, notices=(KEY_FOUND_ON_BINDER,)) if left else IN_THE_SANDBOX
-    found = _key(settings, login, environ, colab=lambda: settings.colab.key(settings.changes, service))
+    found = _key(
+        settings.get("api_key"), settings, login, environ, colab=lambda: settings.colab.key(settings.changes, service)
+    )
     if found is not None:
         notices = (KEY_USED_ON_BINDER,) if settings.on_binder else ()
         return Endpoint(service=service, base_url=settings.get("base_url"), found=found, notices=notices)
@@ -57,10 +60,14 @@ def find_endpoint(settings: Settings, *, login: Login, environ: Mapping[str, str
 
 
 def _key(
-    settings: Settings, login: Login, environ: Mapping[str, str], colab: Callable[[], Key | None] = lambda: None
+    configured: Key | None,
+    settings: Settings,
+    login: Login,
+    environ: Mapping[str, str],
+    colab: Callable[[], Key | None] = lambda: None,
 ) -> FoundKey | None:
     return find_key(
-        configured=settings.get("api_key"),
+        configured=configured,
         environ=environ,
         folder=settings.folder,
         login=login,
@@ -70,13 +77,14 @@ def _key(
     )
 
 
-def stray_key(settings: Settings, *, login: Login, environ: Mapping[str, str]) -> Key | None:
-    """Return the key that lies about, in a place where none is needed."""
-    try:
-        found = _key(settings, login, Unseen(environ))
-    except SettingsError:  # what is no key betrays none
-        return None
-    return found.key if found else None
+def stray_keys(settings: Settings, *, login: Login, environ: Mapping[str, str]) -> list[Key]:
+    """Return the keys that lie about, be it where none is needed: what was set, and what would be found without it."""
+    keys = []
+    for configured in (settings.get("api_key"), None):
+        with contextlib.suppress(SettingsError):  # what is no key betrays none
+            found = _key(configured, settings, login, Unseen(environ))
+            keys += [] if found is None else [found.key]
+    return keys
 
 
 def for_links(backend: str) -> Endpoint:
