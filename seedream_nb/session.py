@@ -27,7 +27,7 @@ from seedream_nb.service.echoes import shows_key
 from seedream_nb.service.endpoint import Endpoint, Notices, find_endpoint, for_links, host_of, stray_keys
 from seedream_nb.settings import read_setting, user_folder
 from seedream_nb.storage.journal import Journal
-from seedream_nb.workspace import Workspace, Workspaces, need_room, writable_folder
+from seedream_nb.workspace import Workspace, Workspaces, need_room, path_as_written, writable_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
@@ -143,7 +143,7 @@ class Session(NotPicklable):
 
     def _submit(self, request: ImageRequest, template: str | None, options: CellOptions) -> Job:
         endpoint = self.endpoint()
-        self._refuse_keys(request, endpoint, template=template or "", save=str(options.get("save")))
+        self._refuse_keys(request, endpoint, template=template or "", save=path_as_written(options.get("save")) or "")
         self.make_ready(endpoint.service)
         from seedream_nb.jobs.pipeline import fulfil
 

@@ -158,6 +158,15 @@ def trouble_with(folder: Path) -> str | None:
         return f"The folder {folder} can't be {verb}: {error.strerror or type(error).__name__}."
 
 
+def path_as_written(written: object) -> str | None:
+    """Return a path as text; None for what is no path, whatever it raises when it is asked."""
+    try:
+        path = os.fspath(written)  # type: ignore[call-overload]  # that is what is tried
+    except Exception:  # noqa: BLE001 - it may be any object
+        return None
+    return path if isinstance(path, str) else None
+
+
 def writable_folder(written: str | os.PathLike[str]) -> Path:
     """Return a folder for copies, made if need be.
 
@@ -165,11 +174,8 @@ def writable_folder(written: str | os.PathLike[str]) -> Path:
         WrongOptionError: it is no path.
         SettingsError: it can't be written; found out before anything is paid.
     """
-    try:
-        path = os.fspath(written)
-    except Exception:  # noqa: BLE001 - it is somebody's own class
-        path = None
-    if not isinstance(path, str):
+    path = path_as_written(written)
+    if path is None:
         raise WrongOptionError(f"save: found {describe_value(written)}; write the path of a folder.")
     try:
         folder = Path(path).expanduser().absolute()
