@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import stat
 from pathlib import Path
 from typing import BinaryIO
@@ -88,7 +87,7 @@ def refuse_symlink(path: Path) -> None:
 def make_way(path: Path) -> None:
     """Move a folder aside that stands where a file is to be written; what is in it stays in it."""
     if path.is_dir() and not path.is_symlink():
-        path.rename(path.with_name(f"{path.name}.{secrets.token_hex(4)}"))
+        path.rename(path.with_name(f"{path.name}.{os.urandom(4).hex()}"))
 
 
 def _require_regular(found: os.stat_result) -> None:

@@ -126,5 +126,5 @@ def test_python_in_a_browser_is_refused_in_a_sentence(tmp_path: Path) -> None:
     told = subprocess.run([sys.executable, "-c", BROWSER], cwd=tmp_path, capture_output=True, text=True, check=True)
 
     assert told.stdout.startswith("Python in the browser (JupyterLite) has no threads")
-    assert "Binder, or Colab" in told.stdout
+    assert "on Binder or on Colab" in told.stdout
     assert not list(tmp_path.iterdir())

@@ -69,7 +69,7 @@ async def ask_there():
 print(PROCESS.the_session().background.start(ask_there).result(10))
 """
     said = run(fault_server, tmp_path, code)
-    assert said.startswith("SeedreamError: This was asked on the thread that works on requests")
+    assert said.startswith("SeedreamError: This was called on the background thread of seedream_nb")
     assert "Nothing was sent, nothing was billed. Call it from another thread." in said
     assert len(fault_server.posts) == 1
 

@@ -120,7 +120,7 @@ class NotebookScope:
 
         listener = shown_by(self._ip)
         if listener is None:
-            told = "what cells show is only known after %load_ext seedream_nb; then show it again."
+            told = "what cells show is known only after %load_ext seedream_nb; then show it again."
             raise Problem(f"{mark}: {told}", reference=True)
         return listener.pictures(mark)
 

@@ -437,7 +437,7 @@ def test_a_picture_whose_file_is_gone_says_so(show: Open) -> None:
     """On its card and in full size; the request can still be made again."""
     panel = show(before=f"sd.generate('a fox', size='1K')\n{GONE}")
     card = panel.history.first
-    expect(card.get_by_text("its file is gone")).to_be_visible()
+    expect(card.get_by_text("its file is missing")).to_be_visible()
     card.get_by_role("button", name="Download").click()
     expect(card.get_by_role("alert")).to_contain_text("can't be read")
     card.get_by_role("button", name="View @1").click()
