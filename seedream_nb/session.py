@@ -69,7 +69,7 @@ class Session(NotPicklable):
         notebook: Callable[[], str | None] = lambda: None,
         journal: Callable[[Path], Journal] = Journal,
         lingers: bool = True,
-        patience: Timeouts | None = None,
+        timeouts: Timeouts | None = None,
         tally: Tally | None = None,
     ) -> None:
         """Wire a session.
@@ -82,7 +82,7 @@ class Session(NotPicklable):
             journal: makes the journal of a folder.
             lingers: whether the process, at its end, waits for all that was sent: a script does, a kernel can wait
                 two seconds at most.
-            patience: how long to wait before giving up a connection or a download; tests are less patient.
+            timeouts: how long to wait for connections and downloads; tests wait less.
             tally: what was counted in this process, and those that it was forked from, before there was a session.
         """
         self.settings, self._environ = settings, Unseen(os.environ)
@@ -96,7 +96,7 @@ class Session(NotPicklable):
         )  # fmt: skip
         self._bundle, self._notebook, self._told = bundle, notebook, Notices()
         self._homes = Workspaces(settings=settings, journal=journal, verbs=self, running=self.jobs.ids)
-        self._clients = Clients(patience=patience)
+        self._clients = Clients(timeouts=timeouts)
         self._secrets = Secrets()
         self._budget = Budget(limit=None, price=0.0, tally=tally)
         self.tally = self._budget.tally

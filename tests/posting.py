@@ -24,7 +24,7 @@ QUICK = Timeouts(connect=5.0, silence=5.0, stall=1.0, connect_pauses=(0.01, 0.02
 class Options(TypedDict, total=False):
     """How a request is sent, where it is not as usual."""
 
-    patience: Timeouts
+    timeouts: Timeouts
     key: str | None
     app: object
     on_upload: Callable[[int], None]
@@ -48,7 +48,7 @@ def post(url: str, body: Body | None = None, **options: Unpack[Options]) -> Repl
             base_url=url,
             key=Key(text, source="a test") if text else None,
             app=options.get("app"),
-            patience=options.get("patience", QUICK),
+            timeouts=options.get("timeouts", QUICK),
         )
         try:
             on_upload, on_pause = options.get("on_upload"), options.get("on_pause")

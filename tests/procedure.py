@@ -1,4 +1,4 @@
-"""Fulfils requests as a session does, but with a patience of the test's own: long waits become short ones."""
+"""Runs requests through the pipeline as a session does, with timeouts of the test's own, so that waits are short."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Procedure:
         folder: Path,
         url: str,
         *,
-        patience: Timeouts,
+        timeouts: Timeouts,
         concurrency: int = 4,
         journal: Callable[[Path], Journal] = Journal,
     ) -> None:
@@ -46,7 +46,7 @@ class Procedure:
         self.background = Background()
         self.budget = Budget(limit=None, price=PRICE)
         self.host = url.partition("://")[2]
-        self._client = Client(base_url=url, key=Key(KEY, source="a test"), patience=patience)
+        self._client = Client(base_url=url, key=Key(KEY, source="a test"), timeouts=timeouts)
         self._homes = Workspaces(settings=settings, journal=journal, verbs=nobody, running=lambda _: [])
         self._homes.open()
         self.home = self._homes.current

@@ -17,7 +17,7 @@ import pytest
 from seedream_nb.errors import ReplyError
 from seedream_nb.http.client import Client, Reply
 from seedream_nb.http.connection import options
-from seedream_nb.http.logs import keep_out_of_logs
+from seedream_nb.http.logs import redact_key_in_logs
 from seedream_nb.keys import Key
 from seedream_nb.service.body import Body
 from seedream_nb.service.reply import is_reply
@@ -87,7 +87,7 @@ def test_a_fresh_connection_for_each(fault_server: FaultServer) -> None:
     """Each POST has a connection of its own, which is closed after the reply."""
 
     async def send() -> None:
-        client = Client(base_url=fault_server.url, key=None, patience=QUICK)
+        client = Client(base_url=fault_server.url, key=None, timeouts=QUICK)
         for _ in range(3):
             await client.post(Body(FOX, []))
 
@@ -271,7 +271,7 @@ def test_first_use_does_not_hold_the_loop(fault_server: FaultServer, tmp_path: P
 
 def test_what_asyncio_logs_has_no_key(caplog: pytest.LogCaptureFixture) -> None:
     """In its debug mode it writes down what a slow task returned, or raised, whatever that is."""
-    keep_out_of_logs(Key(KEY, source="a test"))
+    redact_key_in_logs(Key(KEY, source="a test"))
 
     async def slow(raised: bool) -> bytes:  # noqa: FBT001
         if raised:

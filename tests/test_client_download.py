@@ -46,7 +46,7 @@ async def fetch_all(
     service: str | None = None,
 ) -> list[int]:
     """Download the links one after the other, by one client, into `0`, `1` …; return their sizes."""
-    client = Client(base_url="http://127.0.0.1", key=Key("sk_secret-of-mine", source="a test"), patience=QUICK)
+    client = Client(base_url="http://127.0.0.1", key=Key("sk_secret-of-mine", source="a test"), timeouts=QUICK)
     told = [] if told is None else told
     try:
         return [
@@ -408,7 +408,7 @@ def test_given_up(fault_server: FaultServer, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("status", "words"),
-    [(403, "expired"), (404, "gone"), (410, "gone"), (401, "not to be had"), (204, "not to be had")],
+    [(403, "expired"), (404, "gone"), (410, "gone"), (401, "not available"), (204, "not available")],
 )
 def test_not_tried_again(fault_server: FaultServer, tmp_path: Path, status: int, words: str) -> None:
     """A link that has expired, or gives no picture, is asked once."""
@@ -443,7 +443,7 @@ def test_a_link_that_is_too_long(fault_server: FaultServer, tmp_path: Path, redi
     link = f"{fault_server.url}/{'a' * 20_000}.jpg"
     if redirected:
         link = fault_server.on("/there.jpg", Reply(status=302, headers={"Location": link}))
-    with pytest.raises(DownloadError, match=r"^The link is too long: 20,0\d\d characters, where at most 16,384 are"):
+    with pytest.raises(DownloadError, match=r"^The link is too long: 20,0\d\d characters \(at most 16,384\)"):
         fetch(link, tmp_path)
 
 
@@ -553,7 +553,7 @@ def test_side_by_side(fault_server: FaultServer, tmp_path: Path) -> None:
     link = fault_server.on("/a.jpg", wait_for_all)
 
     async def fetch_together() -> list[int]:
-        client = Client(base_url="http://127.0.0.1", key=None, patience=Timeouts())
+        client = Client(base_url="http://127.0.0.1", key=None, timeouts=Timeouts())
         try:
             return await asyncio.gather(*(client.download(link, tmp_path / str(number)) for number in range(15)))
         finally:

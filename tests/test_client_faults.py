@@ -19,7 +19,7 @@ import pytest
 
 from seedream_nb.errors import ConnectionFailedError, OutcomeUnknownError, ReferenceImageError, ReplyError
 from seedream_nb.http.client import Client, RetryDelay, Timeouts
-from seedream_nb.http.connection import PendingConnection, no_connection
+from seedream_nb.http.connection import PendingConnection, connection_error
 from seedream_nb.service.body import Body
 from seedream_nb.service.retry import pause_to_connect
 from tests import faults
@@ -51,15 +51,15 @@ def test_refused_connection() -> None:
 @pytest.mark.parametrize(
     ("cause", "words"),
     [
-        (socket.gaierror(-2, "Name or service not known"), "its name can't be found; is this machine online?"),
+        (socket.gaierror(-2, "Name or service not known"), "its name can't be resolved; is this machine online?"),
         (TimeoutError(), "no answer within 15 s"),
-        (ssl.SSLError(1, "wrong version number"), "no secure connection (TLS) came about"),
+        (ssl.SSLError(1, "wrong version number"), "no secure connection (TLS) could be made"),
         (OSError(101, "Network is unreachable"), "the network failed (OSError)"),
     ],
 )
 def test_why_there_is_no_connection(cause: Exception, words: str) -> None:
     """What stood in the way is said in words, and that nothing was billed."""
-    error = no_connection(cause, PendingConnection(), host="api.example", proxy=None, seconds=15, tries=3)
+    error = connection_error(cause, PendingConnection(), host="api.example", proxy=None, seconds=15, tries=3)
     assert error.message == f"No connection to api.example, tried 3 times: {words}{'' if words.endswith('?') else '.'}"
     assert error.hint == "Nothing was sent, nothing was billed. Check the network, then run it again."
 
@@ -85,14 +85,14 @@ def test_a_connection_that_never_stands() -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:
         began = time.monotonic()
         with pytest.raises(ConnectionFailedError, match="no answer within 0 s"):
-            post(f"https://127.0.0.1:{mute.getsockname()[1]}", patience=Timeouts(connect=0.1, connect_pauses=()))
+            post(f"https://127.0.0.1:{mute.getsockname()[1]}", timeouts=Timeouts(connect=0.1, connect_pauses=()))
         assert time.monotonic() - began < 2
 
 
 def test_a_name_that_can_not_be_found() -> None:
     """What the system's own resolver does not know is said in words, after three tries."""
     # A zone that no interface has: the one name that fails without a question to the network.
-    with pytest.raises(ConnectionFailedError, match=r"tried 3 times: its name can't be found;"):
+    with pytest.raises(ConnectionFailedError, match=r"tried 3 times: its name can't be resolved;"):
         post("http://[::1%25nowhere]:9")
 
 
@@ -105,10 +105,10 @@ def test_a_connection_that_is_never_taken() -> None:
             other = others.enter_context(socket.socket())
             other.setblocking(False)  # noqa: FBT003 - the standard library's
             other.connect_ex(full.getsockname())
-        patience = Timeouts(connect=0.2, connect_pauses=(0.01, 0.01))
+        timeouts = Timeouts(connect=0.2, connect_pauses=(0.01, 0.01))
         began = time.monotonic()
         with pytest.raises(ConnectionFailedError, match=r"tried 3 times: no answer within 0 s\.\nNothing was sent"):
-            post(f"http://127.0.0.1:{full.getsockname()[1]}", patience=patience)
+            post(f"http://127.0.0.1:{full.getsockname()[1]}", timeouts=timeouts)
         assert time.monotonic() - began >= 0.6
 
 
@@ -122,7 +122,7 @@ def test_each_pause_before_another_try_is_told_and_kept(
     server, told = tls_fault_server.server, list[RetryDelay | None]()
     server.cut_connections(cut)
     with pytest.raises(ConnectionFailedError) if cut == 3 else contextlib.nullcontext():
-        post(server.url, patience=Timeouts(connect_pauses=(0.2, 0.6)), on_pause=told.append)
+        post(server.url, timeouts=Timeouts(connect_pauses=(0.2, 0.6)), on_pause=told.append)
     pauses = [each for each in told if each is not None]
     assert told == [each for pause in pauses for each in (pause, None)]
     tries = [each.opened for each in server.connections]
@@ -157,7 +157,7 @@ def test_an_upload_that_stalls(fault_server: FaultServer, tmp_path: Path) -> Non
     """A service that stops reading is given up after the deadline for silence: not billed."""
     fault_server.on(POST, Stall(when="headers", seconds=30, read=False))
     with pytest.raises(ConnectionFailedError, match="during the upload: it did not answer in time"):
-        post(fault_server.url, large(tmp_path, 100_000_000), patience=Timeouts(silence=0.3))
+        post(fault_server.url, large(tmp_path, 100_000_000), timeouts=Timeouts(silence=0.3))
 
 
 def test_a_file_that_changes_breaks_the_upload_off(fault_server: FaultServer, tmp_path: Path) -> None:
@@ -234,7 +234,7 @@ def test_unknown_outcomes(fault_server: FaultServer, step: Cut | Stall | faults.
     """Whatever breaks after the last piece went out may have been billed, and is never sent again."""
     fault_server.on(POST, step)
     with pytest.raises(OutcomeUnknownError, match="may have been billed"):
-        post(fault_server.url, patience=Timeouts(silence=0.2, connect_pauses=(0.01, 0.01)))
+        post(fault_server.url, timeouts=Timeouts(silence=0.2, connect_pauses=(0.01, 0.01)))
     time.sleep(0.05)
     assert len(fault_server.posts) == len(fault_server.connections) == 1
 
@@ -243,14 +243,14 @@ def test_unknown_outcomes(fault_server: FaultServer, step: Cut | Stall | faults.
 def test_slow_is_not_silent(fault_server: FaultServer) -> None:
     """A reply that drips in goes on for longer than the deadline for silence."""
     fault_server.on(POST, faults.Reply(body=bytes(6 * 1024), pace=0.1))
-    assert len(post(fault_server.url, patience=Timeouts(silence=0.3)).content) == 6 * 1024
+    assert len(post(fault_server.url, timeouts=Timeouts(silence=0.3)).content) == 6 * 1024
 
 
 ASK = """
 import sys
 from seedream_nb.http.client import Timeouts
 from tests.posting import post
-print(post(sys.argv[1], patience=Timeouts(silence=1.0)).content.decode())
+print(post(sys.argv[1], timeouts=Timeouts(silence=1.0)).content.decode())
 """
 
 
@@ -274,7 +274,7 @@ def test_cancelling_closes_the_connection(fault_server: FaultServer) -> None:
     fault_server.on(POST, Stall(when="body", seconds=30))
 
     async def cancel() -> None:
-        client = Client(base_url=fault_server.url, key=None, patience=QUICK)
+        client = Client(base_url=fault_server.url, key=None, timeouts=QUICK)
         task = asyncio.create_task(client.post(Body(FOX, [])))
         await asyncio.to_thread(fault_server.wait_for, lambda server: server.posts and server.posts[0].read)
         task.cancel()

@@ -13,7 +13,7 @@ import pytest
 
 from seedream_nb.errors import DownloadError
 from seedream_nb.http.client import Client, Timeouts
-from seedream_nb.http.partial import beside, rest_of
+from seedream_nb.http.partial import restart_path, state_path
 from seedream_nb.storage.picture import inspect
 from tests.faults import Cut, FaultServer, Reply, jpeg
 
@@ -50,7 +50,7 @@ def fetch(link: str, folder: Path, *, look: bool = True) -> bytes:
         inspect(path)
 
     async def download() -> None:
-        client = Client(base_url="http://127.0.0.1", key=None, patience=QUICK)
+        client = Client(base_url="http://127.0.0.1", key=None, timeouts=QUICK)
         try:
             await client.download(link, folder / "a.part", check=check if look else None)
         finally:
@@ -124,7 +124,7 @@ def test_what_is_here_is_not_given_up_for_less(fault_server: FaultServer, tmp_pa
     assert part.read_bytes() == CONTENT[:kept]
     assert fetch(fault_server.on("/a.jpg", WHOLE), tmp_path) == CONTENT
     assert asked(fault_server)[-1] == f"bytes={kept}-"
-    assert not beside(part).exists()
+    assert not restart_path(part).exists()
 
 
 def test_a_link_that_has_expired_costs_nothing_that_is_here(fault_server: FaultServer, tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_a_link_that_has_expired_costs_nothing_that_is_here(fault_server: FaultS
     with pytest.raises(DownloadError, match="403: the link has expired"):
         fetch(fault_server.on("/a.jpg", Reply(status=403)), tmp_path)
     assert asked(fault_server)[4:] == ["bytes=200000-", None]
-    assert (part.read_bytes(), rest_of(part).exists()) == (CONTENT[:200_000], True)
+    assert (part.read_bytes(), state_path(part).exists()) == (CONTENT[:200_000], True)
 
 
 def test_a_rest_that_comes_bit_by_bit_is_gone_on_with(fault_server: FaultServer, tmp_path: Path) -> None:
@@ -243,8 +243,8 @@ ODD_NOTES: list[object] = [
 def test_a_note_that_was_changed(fault_server: FaultServer, tmp_path: Path, odd: dict[str, object]) -> None:
     """Whatever stands in the note beside a part, the picture is had, and nothing of that is sent."""
     part = put_down(fault_server, tmp_path)
-    note = json.loads(rest_of(part).read_text())
-    rest_of(part).write_text(json.dumps(note | odd))
+    note = json.loads(state_path(part).read_text())
+    state_path(part).write_text(json.dumps(note | odd))
     assert fetch(fault_server.on("/a.jpg", WHOLE), tmp_path) == CONTENT
     assert not any("x-evil" in seen.headers for seen in fault_server.gets)
 
@@ -266,7 +266,7 @@ def test_a_folder_in_the_way(fault_server: FaultServer, tmp_path: Path, name: st
 
 
 async def _download(link: str, path: Path) -> None:
-    client = Client(base_url="http://127.0.0.1", key=None, patience=QUICK)
+    client = Client(base_url="http://127.0.0.1", key=None, timeouts=QUICK)
     try:
         await client.download(link, path)
     finally:

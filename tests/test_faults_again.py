@@ -44,7 +44,7 @@ def procedure(fault_server: FaultServer, tmp_path: Path) -> Iterator[Procedure]:
 @contextmanager
 def procedure_in(folder: Path, server: FaultServer, *, concurrency: int = 4) -> Iterator[Procedure]:
     """Give a procedure for a block."""
-    begun = Procedure(folder, server.url, patience=SHORT, concurrency=concurrency)
+    begun = Procedure(folder, server.url, timeouts=SHORT, concurrency=concurrency)
     try:
         yield begun
     finally:
@@ -163,7 +163,7 @@ def test_the_tries_to_connect_are_shown(tls_fault_server: Tls, tmp_path: Path, m
     monkeypatch.setenv("SSL_CERT_FILE", str(tls_fault_server.authority))
     server = tls_fault_server.server
     server.cut_connections(9)
-    slow = Procedure(tmp_path, server.url, patience=Timeouts(connect_pauses=(0.01, 60.0)))
+    slow = Procedure(tmp_path, server.url, timeouts=Timeouts(connect_pauses=(0.01, 60.0)))
     try:
         job = slow.start("a fox")
         until(lambda: (job.wait or "").endswith("try 3 of 3"))

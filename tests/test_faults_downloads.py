@@ -35,7 +35,7 @@ PICTURE = jpeg(64, 64, number=3, size_bytes=300_000)
 @pytest.fixture
 def procedure(fault_server: FaultServer, tmp_path: Path) -> Iterator[Procedure]:
     """Give the procedure with short waits."""
-    begun = Procedure(tmp_path, fault_server.url, patience=SHORT)
+    begun = Procedure(tmp_path, fault_server.url, timeouts=SHORT)
     yield begun
     begun.close()
 
@@ -187,7 +187,7 @@ if limit != "0":
 settings = Settings(environ={}, folder=pathlib.Path(folder))
 settings.change(base_url=url, api_key="sk_test")
 try:
-    Session(settings=settings, patience=Timeouts(download_pauses=(0.01, 0.01, 0.01))).start("a fox").result()
+    Session(settings=settings, timeouts=Timeouts(download_pauses=(0.01, 0.01, 0.01))).start("a fox").result()
 except DownloadError as error:
     print(error)
 """
@@ -229,8 +229,8 @@ def test_a_picture_that_drips(fault_server: FaultServer, tmp_path: Path) -> None
         headers = {"Content-Range": f"bytes {start}-{len(PICTURE) - 1}/{len(PICTURE)}", "ETag": '"a"'}
         return Reply(status=206 if start else 200, headers=headers, body=PICTURE[start:], pace=0.02)
 
-    patience = Timeouts(stall=5.0, crawl=0.4, connect_pauses=(), download_pauses=(0.01, 0.01, 0.01))
-    procedure = Procedure(tmp_path, fault_server.url, patience=patience)
+    timeouts = Timeouts(stall=5.0, crawl=0.4, connect_pauses=(), download_pauses=(0.01, 0.01, 0.01))
+    procedure = Procedure(tmp_path, fault_server.url, timeouts=timeouts)
     link = fault_server.on("/a.jpg", drip)
     fault_server.on(POST, Reply(body=json.dumps({"images": [link]}).encode()))
     with pytest.raises(DownloadError, match=r"sent less than 1 MB in 0\.4 s \(tried 4 times\)"):
@@ -305,7 +305,7 @@ def test_a_link_into_a_private_network(
     monkeypatch.setenv("HTTP_PROXY", fault_server.url)  # which stands for the public service
     link = fault_server.picture(64, 64)
     fault_server.on(f"http://service.example{POST}", Reply(body=json.dumps({"images": [link]}).encode()))
-    procedure = Procedure(tmp_path, "http://service.example", patience=SHORT)
+    procedure = Procedure(tmp_path, "http://service.example", timeouts=SHORT)
     with pytest.raises(DownloadError, match="leads into a private network"):
         procedure.start("a fox").result()
     assert procedure.home.history[-1].links == [link]

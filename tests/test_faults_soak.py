@@ -297,8 +297,8 @@ class Users:
         self.begun = list(self.ways.values())
 
     def _begin(self, way: str, folder: Path, url: str) -> Procedure:
-        patience = HASTY if way == "hasty" else replace(SHORT, connect=0.2) if way == "full" else SHORT
-        return Procedure(folder, url, patience=patience, concurrency=AT_ONCE)
+        timeouts = HASTY if way == "hasty" else replace(SHORT, connect=0.2) if way == "full" else SHORT
+        return Procedure(folder, url, timeouts=timeouts, concurrency=AT_ONCE)
 
     def send(self, name: str, number: int) -> Ran:
         """Send a request, do with it what its fault says, and wait until it is over."""

@@ -86,7 +86,7 @@ def here() -> Iterator[Here]:
 @pytest.fixture
 def session(tmp_path: Path) -> Iterator[Session]:
     """Begin a session that has a key, in the sandbox."""
-    session = Session(settings=Settings(environ={}, folder=tmp_path), lingers=False, patience=HASTY)
+    session = Session(settings=Settings(environ={}, folder=tmp_path), lingers=False, timeouts=HASTY)
     session.settings.change(backend="sandbox", api_key="sk_secret")
     yield session
     session.close()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from seedream_nb.http.partial import beside, rest_of
+from seedream_nb.http.partial import restart_path, state_path
 from seedream_nb.jobs.downloads import LEFT_SECONDS, keep_aside, keep_old_aside, part_of
 from seedream_nb.storage.journal import Journal
 from seedream_nb.storage.store import Store
@@ -38,10 +38,10 @@ def test_what_a_dead_process_left_is_gone_on_with(store: Store) -> None:
     """The part, and how to go on from it, are taken over; other pictures' parts are not."""
     with OtherKernel(store.home) as other:
         left, process = left_by(other.number, store), other.number
-    rest_of(left).write_bytes(b"{}")
+    state_path(left).write_bytes(b"{}")
     assert not part_of(store, 1, 3).exists()
     part = part_of(store, 1, 2)
-    assert (part.read_bytes(), rest_of(part).read_bytes(), left.exists()) == (b"half", b"{}", False)
+    assert (part.read_bytes(), state_path(part).read_bytes(), left.exists()) == (b"half", b"{}", False)
     assert str(process) not in part.name
 
 
@@ -74,9 +74,9 @@ def test_what_nobody_goes_on_with_is_kept_aside(
 ) -> None:
     """A day after its process died, what came of a picture goes to where nothing is deleted."""
     left = left_by(2**22 + 1, store, age=age)  # beyond the numbers that processes have
-    rest_of(left).write_bytes(b"{}")
+    state_path(left).write_bytes(b"{}")
     keep_old_aside(store)
-    assert (left.exists(), rest_of(left).exists(), store.kept(1, 2).exists()) == (not kept, not kept, kept)
+    assert (left.exists(), state_path(left).exists(), store.kept(1, 2).exists()) == (not kept, not kept, kept)
     assert keep_aside(store, 1, 2) == ("journal/kept/0001-2.bin" if kept else None)
 
 
@@ -99,7 +99,7 @@ def test_a_folder_in_the_place_of_a_part(store: Store) -> None:
 def test_a_new_beginning_goes_with_its_part(store: Store) -> None:
     """What stands beside a part, and is less, does not outlive it."""
     for process in (2**22 + 1, 2**22 + 2):
-        beside(left_by(process, store, age=2 * LEFT_SECONDS)).write_bytes(b"less")
+        restart_path(left_by(process, store, age=2 * LEFT_SECONDS)).write_bytes(b"less")
     part_of(store, 1, 2)
     keep_old_aside(store)
     assert list(store.journal.glob("partial/*.new")) == []
@@ -116,7 +116,7 @@ def test_what_can_be_gone_on_with_is_not_kept_aside(store: Store) -> None:
     """As long as the next try goes on from a part, it stays where it is."""
     part = store.partial(1, 2)
     part.write_bytes(b"half")
-    rest_of(part).write_bytes(b"{}")
+    state_path(part).write_bytes(b"{}")
     before = keep_aside(store, 1, 2)
-    rest_of(part).unlink()
+    state_path(part).unlink()
     assert (before, keep_aside(store, 1, 2), part.exists()) == (None, "journal/kept/0001-2.bin", False)

@@ -154,7 +154,7 @@ def test_without_a_line_for_the_intent_nothing_is_sent(new_session: NewSession, 
 def test_without_a_line_for_it_nothing_is_sent_again(new_session: NewSession, fault_server: FaultServer) -> None:
     """What was refused for now and can't be journaled as sent again is not: a kill would be told as not billed."""
     fault_server.on(POST, Reply(status=429), Links())
-    session = new_session(journal=refusing("again"), patience=Timeouts(refused_pauses=(0.01,)))
+    session = new_session(journal=refusing("again"), timeouts=Timeouts(refused_pauses=(0.01,)))
     with pytest.raises(SettingsError, match="can't be written"):
         session.start("a fox").result()
     assert len(fault_server.posts) == 1
@@ -312,7 +312,7 @@ def test_a_reply_of_any_bytes_is_kept_as_it_came(
 def full(new_session: NewSession, fault_server: FaultServer) -> Iterator[tuple[Session, list[Job]]]:
     """Give a session with two places, and the two jobs that have them for as long as the test takes."""
     fault_server.on(POST, Stall(when="body", seconds=60))
-    session = new_session(patience=Timeouts(silence=60))
+    session = new_session(timeouts=Timeouts(silence=60))
     session.settings.change(concurrency=2)
     jobs = [session.start(f"slow {number}") for number in range(2)]
     assert fault_server.wait_for(lambda server: len([seen for seen in server.posts if seen.read]) == 2)

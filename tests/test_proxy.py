@@ -30,7 +30,7 @@ from seedream_nb.errors import (
     SettingsError,
 )
 from seedream_nb.http.client import Client, Timeouts
-from seedream_nb.http.connection import PendingConnection, authorities, no_connection
+from seedream_nb.http.connection import PendingConnection, authorities, connection_error
 from seedream_nb.http.proxy import proxy_for
 from seedream_nb.service.body import Body
 from seedream_nb.session import Session
@@ -293,9 +293,9 @@ def test_the_sandbox_needs_no_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize(
     ("status", "said", "remedy", "tries"),
     [
-        (407, "the proxy asks for a user and password, or doesn't know those given (407)", "user:password@host", 1),
+        (407, "the proxy asks for a user and password, or rejects the given ones (407)", "user:password@host", 1),
         (403, "the proxy doesn't allow it (403)", "allow service.example", 1),
-        (502, "the proxy found no way there (502)", "Check the network", 3),
+        (502, "the proxy could not reach it (502)", "Check the network", 3),
         (503, "the proxy refused (503)", "Check the network", 3),
     ],
 )
@@ -322,7 +322,7 @@ def test_a_proxy_that_makes_trouble(trusted: Company, monkeypatch: pytest.Monkey
     with trusted.proxy(trouble=trouble) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.address)
         with pytest.raises(ConnectionFailedError, match=f"through the proxy {proxy.address}, tried 2 times"):
-            post(SERVICE, patience=Timeouts(connect=0.3 if trouble == "mute" else 5.0, connect_pauses=(0.01,)))
+            post(SERVICE, timeouts=Timeouts(connect=0.3 if trouble == "mute" else 5.0, connect_pauses=(0.01,)))
 
 
 def test_a_proxy_that_is_down(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -440,7 +440,7 @@ def test_what_a_proxy_echoes_of_its_login_is_never_shown(
     caplog.set_level(logging.DEBUG)
     with trusted.proxy(trouble=trouble) as proxy:
         monkeypatch.setenv(f"{scheme.upper()}_PROXY", f"http://{LONG_LOGIN}:{ESCAPED}@{proxy.address}")
-        client = Client(base_url=f"{scheme}://service.example", key=None, patience=QUICK)
+        client = Client(base_url=f"{scheme}://service.example", key=None, timeouts=QUICK)
         reply = error = None
         try:
             reply = asyncio.run(client.post(Body(FOX, [])))
@@ -656,7 +656,7 @@ def test_mending_the_environment_needs_no_new_kernel(company: Company, monkeypat
     """Who names the authority after a refusal is believed by the same client."""
 
     async def twice() -> int:
-        client = Client(base_url=SERVICE, key=None, patience=QUICK)
+        client = Client(base_url=SERVICE, key=None, timeouts=QUICK)
         with pytest.raises(ConnectionFailedError):
             await client.post(Body(FOX, []))
         monkeypatch.setenv("SSL_CERT_FILE", str(company.pem))
@@ -671,7 +671,7 @@ def fetch(link: str, folder: Path, *, times: int = 1) -> int:
     """Download a link, with one client; return the size."""
 
     async def download() -> int:
-        client = Client(base_url=SERVICE, key=None, patience=QUICK)
+        client = Client(base_url=SERVICE, key=None, timeouts=QUICK)
         try:
             return [await client.download(link, folder / f"{number}") for number in range(times)][-1]
         finally:
@@ -683,5 +683,5 @@ def fetch(link: str, folder: Path, *, times: int = 1) -> int:
 def test_a_question_is_not_ended_twice() -> None:
     """Why there is no connection may be a question: no full stop goes after it."""
     error = socket.gaierror(socket.EAI_NONAME, "unknown")
-    told = no_connection(error, PendingConnection(), host="x.test", proxy=None, seconds=1, tries=1)
+    told = connection_error(error, PendingConnection(), host="x.test", proxy=None, seconds=1, tries=1)
     assert told.message.endswith("online?")

@@ -16,7 +16,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from seedream_nb.errors import ApiError, ContentRefusedError, RateLimitError, ReplyError, ServiceError
-from seedream_nb.http.salvage import understood
+from seedream_nb.http.salvage import parse_reply
 from seedream_nb.service.echoes import blotted, blotted_content, blotted_link, blotted_message
 from seedream_nb.service.refusals import READ_BYTES, none_made, refusal, retry_after
 from seedream_nb.service.reply import _closing, arrived_results, is_inline, results_of
@@ -512,7 +512,7 @@ def test_the_largest_reply_is_read_soon(unit: bytes) -> None:
     """8 MB of the worst are looked through for links, however they may be framed, within seconds."""
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     began = time.thread_time()
-    assert not understood(head + b'{"images":["' + unit * (LARGEST // len(unit))).is_whole
+    assert not parse_reply(head + b'{"images":["' + unit * (LARGEST // len(unit))).is_whole
     assert time.thread_time() - began < 8
 
 

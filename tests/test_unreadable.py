@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from seedream_nb.errors import ApiError, OutcomeUnknownError, PermissionDeniedError, ReplyError
 from seedream_nb.http.client import Timeouts
-from seedream_nb.http.salvage import MAX_REPLY_BYTES, Decompressor, RawReply, understood
+from seedream_nb.http.salvage import MAX_REPLY_BYTES, Decompressor, RawReply, parse_reply
 from seedream_nb.http.upload import Post
 from seedream_nb.service.body import Body
 from seedream_nb.service.reply import arrived_results
@@ -140,7 +140,7 @@ QUICKLY = {("plain, labelled gzip", "close"), ("two lengths", "close"), ("NUL in
 def test_a_whole_reply_is_recognised_however_it_is_framed(odd: str) -> None:
     """All of a reply's links are found in whatever came over the line."""
     links = [f"https://images.example/{number}.jpg" for number in range(3)]
-    answer = understood(ODD[odd](json.dumps({"images": links}, separators=(",", ":")).encode()))
+    answer = parse_reply(ODD[odd](json.dumps({"images": links}, separators=(",", ":")).encode()))
     results, is_whole = arrived_results(answer.content, 3)
     assert (answer.is_whole, is_whole, results.links) == (True, True, links)
 
@@ -159,7 +159,7 @@ def test_a_whole_reply_is_fulfilled_however_it_is_framed(
     links = [fault_server.picture(64, 64), fault_server.picture(72, 64)]
     answer = ODD[odd](json.dumps({"images": links}, separators=(",", ":")).encode())
     fault_server.on(POST, Reply(raw=answer, then=then))
-    generation = new_session(patience=QUICK).start("a fox", max_images=2).result()
+    generation = new_session(timeouts=QUICK).start("a fox", max_images=2).result()
     assert (generation.status, generation.cost, generation.links) == ("done", 0.06, links)
     assert len(generation) == 2
     assert len(fault_server.posts) == 1
@@ -174,7 +174,7 @@ def test_a_refusal_is_one_however_odd_its_headers(
     raw = b"HTTP/1.1 %d Odd\r\n%s\r\n\r\n" % (status, line) + b'{"message": "not today"}'
     fault_server.on(POST, Reply(raw=raw, then="stall"))
     began = time.monotonic()
-    job = new_session(patience=QUICK).start("a fox")
+    job = new_session(timeouts=QUICK).start("a fox")
     with pytest.raises(kind, match="not today"):
         job.result(30)
     assert time.monotonic() - began < 20
@@ -187,7 +187,7 @@ def test_an_early_refusal_with_odd_headers(fault_server: FaultServer, tmp_path: 
 
     raw = b'HTTP/1.1 413 No\r\nX-Via : a\r\n\r\n{"message": "too large"}'
     fault_server.on(POST, Reply(raw=raw, early=True))
-    assert post(fault_server.url, large(tmp_path), patience=QUICK).status == 413
+    assert post(fault_server.url, large(tmp_path), timeouts=QUICK).status == 413
 
 
 @pytest.mark.parametrize("line", [b"X-Via : a", b"Content-Encoding: gzip", b"Transfer-Encoding: chunked"])
@@ -196,7 +196,7 @@ def test_the_links_of_half_a_reply_are_kept(new_session: NewSession, fault_serve
     links = [fault_server.picture(64, 64) for _ in range(2)]
     half = json.dumps({"images": [*links, "https://images.example/3.jpg"]}).encode()[:-20]
     fault_server.on(POST, Reply(raw=OK + line + b"\r\n\r\n" + half, then="close"))
-    session = new_session(patience=QUICK)
+    session = new_session(timeouts=QUICK)
     with pytest.raises((OutcomeUnknownError, ReplyError), match=r"2 links had arrived: %seedream recover"):
         session.start("a fox", max_images=3).result()
     (generation,) = session.recover()
@@ -207,7 +207,7 @@ def test_what_makes_no_sense_is_kept_as_it_came(new_session: NewSession, fault_s
     """An answer in which nothing can be told apart is kept whole, without the key that it may echo."""
     answer = b"220 mail.example ESMTP \xff\0 " + KEY.encode() + b" and more\r\n"
     fault_server.on(POST, Reply(raw=answer, then="close"))
-    session = new_session(KEY, patience=QUICK)
+    session = new_session(KEY, timeouts=QUICK)
     with pytest.raises(OutcomeUnknownError, match="garbled"):
         session.start("a fox").result()
     (line,) = [
@@ -242,7 +242,7 @@ def test_a_garbled_reply_is_waited_for(new_session: NewSession, fault_server: Fa
     else:
         body = b" " * 1024 + body.removeprefix(begun if b"{" in begun else b"")
     fault_server.on(POST, Reply(raw=raw, body=body, pace=2.0, then="stall"))
-    generation = new_session(patience=LATE).start("a fox").result(30)
+    generation = new_session(timeouts=LATE).start("a fox").result(30)
     assert (generation.status, generation.links) == ("done", [link])
 
 
@@ -253,7 +253,7 @@ def test_what_is_no_reply_is_not_waited_for(fault_server: FaultServer, raw: byte
     fault_server.on(POST, Reply(raw=raw, then="stall"))
     began = time.monotonic()
     with pytest.raises(OutcomeUnknownError):
-        post(fault_server.url, patience=LATE)
+        post(fault_server.url, timeouts=LATE)
     assert time.monotonic() - began < 10
 
 
@@ -262,7 +262,7 @@ def test_an_odd_head_alone_is_silence(fault_server: FaultServer) -> None:
     """A head after which nothing comes may be followed by silence as long as any, and no longer."""
     fault_server.on(POST, Reply(raw=OK + b"X-Via : a\r\n\r\n", then="stall"))
     with pytest.raises(OutcomeUnknownError, match="was silent"):
-        post(fault_server.url, patience=Timeouts(silence=1.0, reply=60.0))
+        post(fault_server.url, timeouts=Timeouts(silence=1.0, reply=60.0))
 
 
 @pytest.mark.slow
@@ -276,7 +276,7 @@ def test_a_whole_reply_on_a_line_that_stays_open(
     body = gzip.compress(body) if b"gzip" in head else body
     raw = b"HTTP/1.1 200 OK\r\n" + head + b"Content-Length: 999999\r\n\r\n" + body
     fault_server.on(POST, Reply(raw=raw, body=b" " * 200_000, pace=0.1))
-    generation = new_session(patience=LATE).start("a fox").result(10)
+    generation = new_session(timeouts=LATE).start("a fox").result(10)
     assert (generation.status, generation.links) == ("done", [link])
 
 
@@ -286,7 +286,7 @@ def test_half_a_reply_on_a_line_that_stays_open(new_session: NewSession, fault_s
     links = [fault_server.picture(64, 64), fault_server.picture(72, 64)]
     first, second = (json.dumps(link).encode() for link in links)
     fault_server.on(POST, Reply(body=b'{"images": [' + first + b"," + b" " * 1024 + second + b"]}", pace=1.5))
-    generation = new_session(patience=LATE).start("a fox", max_images=2).result(10)
+    generation = new_session(timeouts=LATE).start("a fox", max_images=2).result(10)
     assert generation.links == links
 
 
@@ -296,8 +296,8 @@ def test_a_reply_that_drips_comes_to_an_end(fault_server: FaultServer) -> None:
     body = json.dumps({"images": ["https://images.example/1.jpg"]}).encode()[:-1] + b" " * 100_000
     fault_server.on(POST, Reply(body=body, pace=0.05))
     began = time.monotonic()
-    with pytest.raises(OutcomeUnknownError, match="had not finished") as failed:
-        post(fault_server.url, patience=Timeouts(silence=20.0, reply=0.5))
+    with pytest.raises(OutcomeUnknownError, match="did not finish") as failed:
+        post(fault_server.url, timeouts=Timeouts(silence=20.0, reply=0.5))
     assert time.monotonic() - began < 4
     assert failed.value.content.startswith(b'{"images": ["https://images.example/1.jpg"')
 
@@ -308,7 +308,7 @@ def test_white_space_is_no_sign_of_life(fault_server: FaultServer) -> None:
     fault_server.on(POST, Reply(body=b" " * 200_000, pace=0.05))
     began = time.monotonic()
     with pytest.raises(OutcomeUnknownError):
-        post(fault_server.url, patience=Timeouts(silence=0.5, reply=0.1))
+        post(fault_server.url, timeouts=Timeouts(silence=0.5, reply=0.1))
     assert time.monotonic() - began < 4
 
 
@@ -317,14 +317,14 @@ def test_a_head_that_drips_comes_to_an_end(fault_server: FaultServer) -> None:
     """Header lines without an end are no reply: they may take as long as silence may."""
     fault_server.on(POST, Reply(raw=OK, body=b"X-More: 1\r\n" * 20_000, pace=0.02))
     with pytest.raises(OutcomeUnknownError):
-        post(fault_server.url, patience=Timeouts(silence=0.5))
+        post(fault_server.url, timeouts=Timeouts(silence=0.5))
 
 
 def test_a_drip_after_an_odd_head_comes_to_an_end(fault_server: FaultServer) -> None:
     """What drips on after HTTP's parser has given up is heard no longer than any reply."""
     fault_server.on(POST, Reply(raw=OK + b"X-Via : a\r\n\r\n{", body=b" " * 200_000, pace=0.02))
     with pytest.raises(OutcomeUnknownError):
-        post(fault_server.url, patience=Timeouts(silence=20, reply=0.3, stall=20))
+        post(fault_server.url, timeouts=Timeouts(silence=20, reply=0.3, stall=20))
 
 
 @pytest.mark.slow
@@ -346,23 +346,23 @@ def test_an_upload_at_a_snails_pace_is_broken_off(tmp_path: Path) -> None:
         threading.Thread(target=sip, args=(listener,), daemon=True).start()
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         with pytest.raises(ConnectionFailedError, match=r"took less than 1 MB in 0\.2 s of the request"):
-            post(url, large(tmp_path, 300_000_000), patience=Timeouts(silence=20, crawl=0.2))
+            post(url, large(tmp_path, 300_000_000), timeouts=Timeouts(silence=20, crawl=0.2))
 
 
 def test_a_garbled_reply_without_an_end_is_not_held_in_memory(fault_server: FaultServer) -> None:
     """Of a reply that HTTP's parser refuses no more than 8 MB are kept."""
     fault_server.on(POST, Reply(raw=OK + b"X-Via : a\r\n\r\n", body=b"x" * 20_000_000))
     with pytest.raises(OutcomeUnknownError) as failed:
-        post(fault_server.url, patience=QUICK)
+        post(fault_server.url, timeouts=QUICK)
     assert len(failed.value.content) == MAX_REPLY_BYTES
 
 
 class Dripping:
     """A line on which a garbled head comes in tiny pieces, and then the reply."""
 
-    def __init__(self, heard: RawReply) -> None:
+    def __init__(self, received: RawReply) -> None:
         """Say nothing yet."""
-        self._heard = heard
+        self._heard = received
         self._pieces = iter([OK, *[b"1\r\n"] * 12_000, b"\r\n", b"{"])
 
     async def read_on(self) -> bytes:
@@ -378,13 +378,13 @@ def test_a_head_in_tiny_pieces_is_not_read_again_for_each() -> None:
 
     async def listen() -> float:
         sent = Post(
-            url="http://a.example", host="a.example", headers={}, key=None, body=Body(FOX, []), patience=QUICK,
+            url="http://a.example", host="a.example", headers={}, key=None, body=Body(FOX, []), timeouts=QUICK,
             on_upload=None, on_pause=None,
         )  # fmt: skip
-        line: Any = Dripping(sent.heard)
+        line: Any = Dripping(sent.received)
         began = time.thread_time()
-        await sent._listen(line)  # noqa: SLF001 - what a line says after the parser gave up
-        assert sent.heard.has_content
+        await sent._drain(line)  # noqa: SLF001 - what a line says after the parser gave up
+        assert sent.received.has_content
         return time.thread_time() - began
 
     assert asyncio.run(listen()) < 5
@@ -397,7 +397,7 @@ PIECES = [OK, b"HTTP/1.1 100\r\n", b"\r\n", b"\n", b"{", b"9\r\n", b"\x1f\x8b", 
 def test_any_bytes_are_understood_in_some_way(pieces: list[bytes]) -> None:
     """Whatever comes, reading it leniently does not fail, and what can't be told apart is kept whole."""
     data = b"".join(pieces)
-    answer = understood(data)
+    answer = parse_reply(data)
     assert answer.status is not None or answer.is_whole or answer.content in data or answer.headers
 
 
@@ -413,13 +413,13 @@ WORST = [
 def test_understanding_takes_a_time_that_grows_with_the_answer(head: bytes, piece: bytes) -> None:
     """A megabyte of the worst is looked through within seconds."""
     began = time.monotonic()
-    understood(head + piece * (1_000_000 // len(piece)))
+    parse_reply(head + piece * (1_000_000 // len(piece)))
     assert time.monotonic() - began < 10
 
 
 def test_what_was_understood_shows_nothing_of_it() -> None:
     """Neither headers nor content, which may echo the key, show themselves where a debugger looks into an answer."""
-    answer = understood(OK + b"X-Echo: Bearer sk_1234567\r\n\r\nsk_1234567")
+    answer = parse_reply(OK + b"X-Echo: Bearer sk_1234567\r\n\r\nsk_1234567")
     assert answer.headers["x-echo"] == "Bearer sk_1234567"
     assert "sk_1234567" not in repr([answer, answer.headers, answer.content, vars(answer)])
 
@@ -437,9 +437,9 @@ def test_what_was_understood_shows_nothing_of_it() -> None:
 )
 def test_white_space_begins_no_reply(came: bytes, begun: bool) -> None:  # noqa: FBT001
     """A reply begins with what it has to say: neither heads nor white space, in chunks or not, are that."""
-    heard = RawReply()
-    heard.add(OK + came)
-    assert heard.has_content is begun
+    received = RawReply()
+    received.add(OK + came)
+    assert received.has_content is begun
 
 
 @given(st.binary(max_size=300), st.sampled_from(["gzip", "deflate", "br", ""]), st.integers(1, 99))

@@ -1,4 +1,4 @@
-"""The clients of a session: one for each address and key; the sandbox's calls an app in this process."""
+"""The clients of a session, one for each address and key; the sandbox's client calls an app in this process."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from seedream_nb.http.connection import (
     ConnectionFactory,
     PendingConnection,
     authorities,
-    no_connection,
+    connection_error,
     without_frames,
 )
 from seedream_nb.http.download import PictureSource, download
-from seedream_nb.http.logs import keep_out_of_logs, login_words, without_secrets
+from seedream_nb.http.logs import login_secrets, redact_key_in_logs, without_secrets
 from seedream_nb.http.partial import PartialDownload
 from seedream_nb.http.proxy import proxy_for
 from seedream_nb.http.upload import Post, Reply
@@ -42,43 +42,43 @@ if TYPE_CHECKING:
 __all__ = ["Client", "Reply", "RetryDelay", "Timeouts", "authorities", "proxy_for"]
 
 
-async def reach(lines: ConnectionFactory, url: str, host: str, *, patience: Timeouts) -> int:
-    """Return the HTTP status that a GET of this address answers; any answer shows that it can be reached.
+async def reach(connections: ConnectionFactory, url: str, host: str, *, timeouts: Timeouts) -> int:
+    """Return the status of a GET of this address; any status shows that the address can be reached.
 
     Raises:
-        ConnectionFailedError: there is no answer, and why.
+        ConnectionFailedError: there was no answer; the message says why.
         SettingsError: the proxy, or the certificates, that the environment names can't be used.
     """
     connecting = PendingConnection()
     try:
-        async with asyncio.timeout(patience.connect):
-            return await _status(lines, url, connecting)
+        async with asyncio.timeout(timeouts.connect):
+            return await _status(connections, url, connecting)
     except SeedreamError as error:
         raise without_frames(error) from error.__cause__
-    except Exception as error:  # noqa: BLE001 - whatever the network or the TLS makes of it
-        proxy = lines.proxy(url)
-        told = no_connection(error, connecting, host=host, proxy=proxy, seconds=patience.connect, tries=1)
-        told.hint = (told.hint or "").removeprefix(f"{NOT_SENT} ")  # nothing was to be sent
-        raise told from without_frames(error)
+    except Exception as error:  # noqa: BLE001 - httpx, the network or TLS may raise anything
+        proxy = connections.proxy(url)
+        failure = connection_error(error, connecting, host=host, proxy=proxy, seconds=timeouts.connect, tries=1)
+        failure.hint = (failure.hint or "").removeprefix(f"{NOT_SENT} ")  # there was nothing to send
+        raise failure from without_frames(error)
 
 
-async def _status(lines: ConnectionFactory, url: str, connecting: PendingConnection) -> int:
+async def _status(connections: ConnectionFactory, url: str, connecting: PendingConnection) -> int:
     import httpx
 
-    agent = await lines.agent()
-    async with await lines.fresh(url) as transport, connecting as extensions:
+    agent = await connections.agent()
+    async with await connections.fresh(url) as transport, connecting as extensions:
         request = httpx.Request("GET", url, headers={"User-Agent": agent}, extensions=extensions)
         response = await transport.handle_async_request(request)
         await response.aclose()
     return response.status_code
 
 
-MAX_SAID_BYTES = 64 * 1024
-"""How much of a refusal is looked at: enough for any message."""
+MAX_REFUSAL_BYTES = 64 * 1024
+"""How much of a refusal is read: enough for any message."""
 
 
 class Client:
-    """Speaks to one service, or to an app in this process, on one event loop."""
+    """Sends requests to one service, or to an app in this process, on one event loop."""
 
     def __init__(
         self,
@@ -87,49 +87,49 @@ class Client:
         key: Key | None,
         service: Service = DEFAULT,
         app: object | None = None,
-        patience: Timeouts | None = None,
+        timeouts: Timeouts | None = None,
     ) -> None:
-        """Connect to nothing yet.
+        """Connect lazily.
 
         Args:
             base_url: of the service, without the path.
-            service: whose pages a refusal names.
-            key: shown to the service alone; None if it asks for none.
-            app: an ASGI app that is called in place of every connection (the sandbox in the kernel).
-            patience: how long to wait before giving up.
+            service: names the pages that a refusal refers to.
+            key: sent to the service only; None if it needs none.
+            app: an ASGI app that is called instead of the network (the sandbox in the kernel).
+            timeouts: how long to wait for what.
         """
         self._url, self.service = base_url.rstrip("/"), service
         self._host = urlsplit(base_url).hostname or base_url
         self._key = key
-        self._patience = patience or Timeouts()
-        self._lines = ConnectionFactory(app)
+        self._timeouts = timeouts or Timeouts()
+        self._connections = ConnectionFactory(app)
         if key is not None:
-            keep_out_of_logs(key)
+            redact_key_in_logs(key)
 
     def secret(self) -> str | None:
-        """Return the key itself, to be blotted out of what a server echoes.
+        """Return the key itself, to redact what a server echoes.
 
-        No property: tools that show a line's variables (cgitb) look its attributes up.
+        Not a property: tools that show a line's variables (cgitb) read attributes.
         """
         return None if self._key is None else self._key.reveal()
 
     def refusal(self, reply: Reply) -> SeedreamError:
-        """Return the error for an answer that is no reply (see `refusal`); of the key it shows the source only."""
+        """Return the error for an answer that is not a reply (see `refusal`); it names the key's source only."""
         source = None if self._key is None else self._key.source
-        headers = {name: without_secrets(value) for name, value in reply.headers.items()}  # a proxy echoes its own
-        content = blotted_content(reply.content[:MAX_SAID_BYTES], login_words())
+        headers = {name: without_secrets(value) for name, value in reply.headers.items()}  # a proxy may echo its login
+        content = blotted_content(reply.content[:MAX_REFUSAL_BYTES], login_secrets())
         return refusal(
             reply.status, headers, content, secret=self.secret(), source=source, tries=reply.tries,
             service=self.service,
         )  # fmt: skip
 
     def proxy_secrets(self) -> list[str]:
-        """Return the logins of proxies that were used, to be blotted out of what they echo."""
-        return login_words()
+        """Return the logins of the proxies used so far, to redact what they echo."""
+        return login_secrets()
 
     async def warm_up(self) -> None:
-        """Import in a thread what is needed later: else the loop would be held for it, some 50 ms."""
-        await self._lines.agent()
+        """Import in a thread what is needed later; on the loop it would block for some 50 ms."""
+        await self._connections.agent()
 
     async def post(
         self,
@@ -142,24 +142,24 @@ class Client:
 
         Args:
             body: what to send.
-            on_upload: told how many bytes have been handed over, after each piece.
-            on_pause: told of each pause before another try to connect, and by None when it has passed.
+            on_upload: called after each piece with the number of bytes sent so far.
+            on_pause: called before each pause between two attempts to connect, and with None after it.
 
         Raises:
-            ConnectionFailedError: no connection, in three tries, or it broke during the upload: not billed.
-            OutcomeUnknownError: it broke, or was silent for 30 minutes, after the upload: maybe billed.
-            ReplyError: the reply is larger than 8 MB; its `content` is what was read of it.
-            ReferenceImageError: a reference can't be read any more: the upload was broken off, not billed.
+            ConnectionFailedError: no connection in three attempts, or it broke during the upload: not billed.
+            OutcomeUnknownError: after the upload it broke, or was silent for 30 minutes: may have been billed.
+            ReplyError: the reply is larger than 8 MB; `content` is the part that was read.
+            ReferenceImageError: a reference could no longer be read, so the upload was stopped: not billed.
         """
         post = Post(
-            url=self._url + body.path, host=self._host, headers=self._headers(body, await self._lines.agent()),
-            key=self._key, body=body, patience=self._patience, on_upload=on_upload, on_pause=on_pause,
+            url=self._url + body.path, host=self._host, headers=self._headers(body, await self._connections.agent()),
+            key=self._key, body=body, timeouts=self._timeouts, on_upload=on_upload, on_pause=on_pause,
         )  # fmt: skip
-        return await post.send(self._lines)
+        return await post.send(self._connections)
 
     def pause_after(self, reply: Reply, tries: int) -> RetryDelay | None:
-        """Return how long to wait before what was refused `tries` times is sent again; None: it must not be."""
-        return pause_after(reply, tries, self._patience)
+        """Return how long to wait before sending again what was refused `tries` times; None: don't send it again."""
+        return pause_after(reply, tries, self._timeouts)
 
     async def download(
         self,
@@ -170,39 +170,41 @@ class Client:
         on_bytes: Callable[[int], None] | None = None,
         check: Callable[[Path], None] | None = None,
     ) -> int:
-        """Fetch a picture into `path`, readable by the user alone, without the key; return its size in bytes.
+        """Download a picture to `path`, readable by the user alone, without the key; return its size in bytes.
 
         Args:
-            link: http or https, redirects included.
-            path: written anew; not flushed to the disk itself.
-            service: the host that gave the link, by default this client's own; only one inside a private network
-                may lead there.
-            on_bytes: told how many bytes have arrived, now and then; begins anew where a try does.
-            check: called in a thread with `path` after each complete try; if it raises ValueError, that says
-                what the file is instead of a picture ("a JPEG that is cut off"). It is fetched anew if the server
-                did not tell where the file ends.
+            link: http or https; redirects are followed.
+            path: overwritten; not flushed to disk.
+            service: the host that gave the link, by default this client's own; only a host inside a private network
+                may link to one.
+            on_bytes: called now and then with the number of bytes received; starts again at 0 with a new attempt.
+            check: called in a thread with `path` after each complete attempt; it raises ValueError with what the
+                file is instead of a picture ("a JPEG that is cut off"). The file is then downloaded again if the server
+                did not say how long it is.
 
         Raises:
-            DownloadError: it can't be had, and why; what arrived stays in `path`.
+            DownloadError: the download failed; the message says why, and what arrived stays in `path`.
         """
         host = self._host if service is None else _host(service)
-        way = PictureSource(lines=self._lines, link=link, inside=self._lines.lead_nowhere or is_private(host))
-        return await download(way, PartialDownload(path, check=check), patience=self._patience, on_bytes=on_bytes)
+        source = PictureSource(
+            connections=self._connections, link=link, inside=self._connections.is_in_process or is_private(host)
+        )
+        return await download(source, PartialDownload(path, check=check), timeouts=self._timeouts, on_bytes=on_bytes)
 
     async def reach(self) -> int:
-        """Ask whether anything answers at the service's address, without the key; return the HTTP status.
+        """Check without the key whether anything answers at the service's address; return the HTTP status.
 
         Raises:
-            ConnectionFailedError: nothing answers, and why.
+            ConnectionFailedError: nothing answered; the message says why.
         """
-        return await reach(self._lines, self._url + self.service.model.path, self._host, patience=self._patience)
+        return await reach(self._connections, self._url + self.service.model.path, self._host, timeouts=self._timeouts)
 
     async def aclose(self) -> None:
-        """Close what connections are left."""
-        await self._lines.aclose()
+        """Close the open connections."""
+        await self._connections.aclose()
 
     def __repr__(self) -> str:
-        """Show where it leads, and nothing of the key."""
+        """Show the host, and nothing of the key."""
         return f"Client({self._host})"
 
     def _headers(self, body: Body, agent: str) -> dict[str, str]:
@@ -216,85 +218,85 @@ class Client:
         return headers if self._key is None else {**headers, "Authorization": f"Bearer {self._key.reveal()}"}
 
 
-def _host(place: str) -> str:
-    """Return the host of a host with a port, as the journal may have it; nothing if it is none."""
+def _host(netloc: str) -> str:
+    """Return the host without its port; empty if the journal holds something that is not a host."""
     try:
-        return urlsplit(f"//{place}").hostname or ""
+        return urlsplit(f"//{netloc}").hostname or ""
     except ValueError:
         return ""
 
 
 FETCH_SECONDS = 30.0
-"""The longest that a picture of this network may take: the cell waits for it before anything is sent."""
+"""The longest that downloading a reference from this network may take; the cell waits for it before sending."""
 
 _POLL_SECONDS = 0.1
 _SHOWN = 60
 
 
 class Clients:
-    """Makes clients when they are first needed. Thread-safe."""
+    """Creates clients on demand. Thread-safe."""
 
-    def __init__(self, *, patience: Timeouts | None = None) -> None:
-        """Make none yet; `patience` is how long each waits before it gives up."""
-        self._patience = patience
+    def __init__(self, *, timeouts: Timeouts | None = None) -> None:
+        """Have none yet; `timeouts` is used for each client."""
+        self._timeouts = timeouts
         self.reset_after_fork()
 
     def reset_after_fork(self) -> None:
-        """Have none, as at first: in a forked child, for the connections are the parent's."""
+        """Forget all clients: in a forked child the connections are the parent's."""
         self._known: dict[tuple[str, str, Key | None], Client] = {}
         self._lock = threading.RLock()
 
     def of(self, endpoint: Endpoint) -> Client:
-        """Return the client that speaks to an endpoint."""
+        """Return the client for an endpoint."""
         key = endpoint.found.key if endpoint.found else None
         service = endpoint.service
-        known = (service.name, endpoint.base_url, key)
+        identity = (service.name, endpoint.base_url, key)
         with self._lock:
-            if known not in self._known:
+            if identity not in self._known:
                 app = sandbox_app() if service.is_free else None
-                self._known[known] = Client(
-                    base_url=endpoint.base_url, key=key, service=service, app=app, patience=self._patience
+                self._known[identity] = Client(
+                    base_url=endpoint.base_url, key=key, service=service, app=app, timeouts=self._timeouts
                 )
-            return self._known[known]
+            return self._known[identity]
 
     def fetch(self, url: str, background: Background) -> bytes:
-        """Return the picture under a URL of this machine or its network, where the service can't reach it.
+        """Return the picture at a URL of this machine or its network, which the service can't reach.
 
-        At most five redirects are followed, to anywhere but a link-local address, at most 64 MB are taken, and no
-        key is shown. An interrupt ends it at once.
+        Follows at most five redirects (never to a link-local address), takes at most 64 MB, and never sends the key.
+        An interrupt stops it at once.
 
         Raises:
-            Problem: it can't be had, and why.
+            Problem: the download failed; the message says why.
         """
         client = self.of(Endpoint(service=DEFAULT, base_url="http://localhost", found=None))
         with tempfile.TemporaryDirectory(prefix="seedream-", ignore_cleanup_errors=True) as folder:
             path = Path(folder) / "picture"
-            doing = background.start(lambda: _download(client, url, path))
+            future = background.start(lambda: _download(client, url, path))
             try:
-                while not doing.done():
-                    concurrent.futures.wait([doing], timeout=_POLL_SECONDS)
-                doing.result()
+                while not future.done():
+                    concurrent.futures.wait([future], timeout=_POLL_SECONDS)
+                future.result()
             except KeyboardInterrupt:
-                doing.cancel()
+                future.cancel()
                 raise
             except TimeoutError:
-                told = f"it did not arrive within {FETCH_SECONDS:.0f} s"
+                reason = f"it did not arrive within {FETCH_SECONDS:.0f} s"
             except SeedreamError as error:
-                told = error.message.rstrip(".")
+                reason = error.message.rstrip(".")
             else:
                 return path.read_bytes()
         remedy = "Save the picture, and write its path."
-        raise Problem(f"{shorten(url, _SHOWN)} can't be fetched: {told}. {remedy}", reference=True)
+        raise Problem(f"{shorten(url, _SHOWN)} can't be fetched: {reason}. {remedy}", reference=True)
 
     def forget(self) -> list[Client]:
-        """Return all clients, to be closed; the next one is made anew."""
+        """Return all clients, for closing, and forget them."""
         with self._lock:
-            known, self._known = list(self._known.values()), {}
-            return known
+            clients, self._known = list(self._known.values()), {}
+            return clients
 
 
 def sandbox_app() -> object:
-    """Return the imitation of the service that runs in this process."""
+    """Return the sandbox's app, which runs in this process."""
     from seedream_nb.sandbox.app import create_app
 
     return create_app()
@@ -302,5 +304,5 @@ def sandbox_app() -> object:
 
 async def _download(client: Client, url: str, path: Path) -> None:
     async with asyncio.timeout(FETCH_SECONDS):
-        # The address itself is the one inside; that allows redirects inside too.
+        # This private address is where the link comes from, so redirects within the network are allowed too.
         await client.download(url, path, service=urlsplit(url).netloc)

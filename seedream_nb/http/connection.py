@@ -1,4 +1,4 @@
-"""How a connection is made: with TLS, through a proxy, kept alive; or none, but an app in this process."""
+"""Makes connections: with TLS, through a proxy, kept alive; or calls an app in this process instead."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ import anyio.to_thread
 
 from seedream_nb.errors import ConnectionFailedError, SettingsError, plain
 from seedream_nb.frozen import frozen
-from seedream_nb.http.logs import keep_login_out_of_logs, without_secrets
-from seedream_nb.http.proxy import corrected, proxy_for, proxy_words, refused_with, unusable
+from seedream_nb.http.logs import redact_login_in_logs, without_secrets
+from seedream_nb.http.proxy import corrected, describe_proxy_refusal, proxy_for, proxy_status, unusable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -30,28 +30,28 @@ if TYPE_CHECKING:
     from seedream_nb.http.proxy import Proxy
 
 FIRST_PROBE_SECONDS, PROBE_SECONDS, PROBES = 45, 30, 20
-"""Home routers and clouds forget a silent connection after 60 to 350 s. A line may be down for ten minutes (a lid
-closed, a change of network) and come back to a reply that is paid for."""
+"""Home routers and clouds drop an idle connection after 60 to 350 s. A network that is away for ten minutes (a lid
+closed, a change of Wi-Fi) may still come back to a reply that is paid for."""
 
 
-def keep_alive(real: socket.socket | None) -> None:
-    """Make a connection that says nothing give signs of life, where the platform can."""
-    if real is not None:
+def keep_alive(sock: socket.socket | None) -> None:
+    """Turn on keep-alive probes, where the platform supports them."""
+    if sock is not None:
         for option in options():
-            with contextlib.suppress(OSError):  # without it a long wait is only less sure to end well
-                real.setsockopt(*option)
+            with contextlib.suppress(OSError):  # without them only a long wait is less reliable
+                sock.setsockopt(*option)
 
 
 def options() -> list[tuple[int, int, int]]:
-    """Return the socket options for that."""
+    """Return the socket options for keep-alive probes."""
     probes = (
         ("TCP_KEEPIDLE", FIRST_PROBE_SECONDS),
         ("TCP_KEEPALIVE", FIRST_PROBE_SECONDS),  # macOS's name for it
         ("TCP_KEEPINTVL", PROBE_SECONDS),
         ("TCP_KEEPCNT", PROBES),
     )
-    known = [(socket.IPPROTO_TCP, getattr(socket, name), value) for name, value in probes if hasattr(socket, name)]
-    return [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1), *known]
+    supported = [(socket.IPPROTO_TCP, getattr(socket, name), value) for name, value in probes if hasattr(socket, name)]
+    return [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1), *supported]
 
 
 PUBLIC = "the public authorities (certifi)"
@@ -59,19 +59,19 @@ PUBLIC = "the public authorities (certifi)"
 
 @frozen
 class Authorities:
-    """What the environment names: `files` by variable, each a PEM file or a folder of such; none: the public ones."""
+    """Trusted certificate authorities; `files` are pairs of variable and PEM file or folder; empty: the public ones."""
 
     files: tuple[tuple[str, str], ...]
 
     def __str__(self) -> str:
-        """Read as what stands in the environment."""
+        """Return them as they are written in the environment."""
         return " and ".join(f"{name}={path}" for name, path in self.files) or PUBLIC
 
     def context(self) -> ssl.SSLContext:
-        """Read the certificates, which takes 20 ms and belongs into a thread.
+        """Load the certificates; that takes 20 ms, so do it in a thread.
 
         Raises:
-            SettingsError: a file that isn't there, or holds no certificate.
+            SettingsError: a file does not exist, or holds no certificate.
         """
         if not self.files:
             import httpx
@@ -84,21 +84,21 @@ class Authorities:
 
 
 def authorities(environ: Mapping[str, str] = os.environ) -> Authorities:
-    """Return whose certificates are to be believed.
+    """Return which certificate authorities to trust.
 
-    `SSL_CERT_FILE` and `SSL_CERT_DIR` count, both together, as they do for OpenSSL. Where neither is set,
-    `REQUESTS_CA_BUNDLE` or else `CURL_CA_BUNDLE` does, a file or a folder: companies whose proxies look inside set
-    those for requests, pip and curl. With none of them the public authorities are believed. An empty one is not set.
+    `SSL_CERT_FILE` and `SSL_CERT_DIR` are both used, as in OpenSSL. If neither is set, `REQUESTS_CA_BUNDLE` or else
+    `CURL_CA_BUNDLE` is, a file or a folder: companies with intercepting proxies set these for requests, pip and curl.
+    If none is set, the public authorities are trusted. An empty variable counts as not set.
     """
-    found = [name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if environ.get(name)]
-    found = found or [name for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE") if environ.get(name)][:1]
-    return Authorities(files=tuple((name, environ[name]) for name in found))
+    variables = [name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if environ.get(name)]
+    variables = variables or [name for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE") if environ.get(name)][:1]
+    return Authorities(files=tuple((name, environ[name]) for name in variables))
 
 
 def _load_authorities(context: ssl.SSLContext, name: str, path: str) -> None:
-    # OpenSSL takes several folders; it says nothing of one that isn't there.
+    # OpenSSL accepts several folders, and ignores those that don't exist.
     if name == "SSL_CERT_DIR" or Path(path).is_dir():
-        if not any(Path(each).is_dir() for each in path.split(os.pathsep)):
+        if not any(Path(folder).is_dir() for folder in path.split(os.pathsep)):
             raise _unreadable(name, path, "no such folder")
         context.load_verify_locations(capath=path)
         return
@@ -124,11 +124,11 @@ LOG_IN = "Name them in {source}: http://user:password@host:port; a special chara
 EXCEPT = "Ask who runs the proxy of {source} to allow {host}."
 
 
-def no_connection(  # noqa: PLR0913 - what happened, where, and on which way
+def connection_error(  # noqa: PLR0913 - what happened, where, and on which way
     error: BaseException, connecting: PendingConnection, *, host: str, proxy: Proxy | None, seconds: float, tries: int
 ) -> ConnectionFailedError:
-    """Return the error for a connection to `host` that did not come about within `seconds`."""
-    status = barring(error)
+    """Return the error for a connection to `host` that was not made within `seconds`."""
+    status = final_proxy_status(error)
     reason = f"no answer within {seconds:.0f} s" if isinstance(error, TimeoutError) else why(error)
     if proxy is not None and not connecting.reached:
         reason = f"the proxy can't be reached, {reason}"
@@ -143,66 +143,66 @@ def no_connection(  # noqa: PLR0913 - what happened, where, and on which way
         remedy = f"{corrected(proxy.source)}, or wait until the proxy is back."
     elif any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes(error)):
         remedy = TRUST
-    told = f"No connection to {host}{through}{tried}: {reason}{'' if reason.endswith('?') else '.'}"
-    return ConnectionFailedError(told, hint=f"{NOT_SENT} {remedy}")
+    message = f"No connection to {host}{through}{tried}: {reason}{'' if reason.endswith('?') else '.'}"
+    return ConnectionFailedError(message, hint=f"{NOT_SENT} {remedy}")
 
 
-def barring(error: BaseException) -> int | None:
-    """Return the status with which a proxy refused for good: asking again changes nothing, or locks an account."""
+def final_proxy_status(error: BaseException) -> int | None:
+    """Return the status of a proxy's final refusal; trying again would change nothing, or lock an account."""
     import httpx
 
     for cause in causes(error):
         if isinstance(cause, httpx.ProxyError):
-            status = refused_with(cause)
+            status = proxy_status(cause)
             return status if status is not None and 400 <= status < 500 else None  # noqa: PLR2004 - HTTP's refusals
     return None
 
 
 class PendingConnection:
-    """Looks after a connection while it comes about: keeps it alive, and closes it if it is given up before it stands.
+    """Keeps a connection alive while it is being made, and closes it if the attempt is abandoned.
 
-    httpcore leaves one whose TLS handshake is cancelled open until the garbage collector finds it: its
-    `AnyIOStream.start_tls` closes on `Exception`, and a cancellation is none. And it forgets the socket's options
-    where the connection is one to a proxy.
+    httpcore leaves a connection open, until the garbage collector finds it, when its TLS handshake is cancelled:
+    `AnyIOStream.start_tls` closes it on `Exception`, which a cancellation is not. It also ignores the socket options
+    for a connection to a proxy.
 
     Attributes:
-        reached: whether there is a connection, be it to a proxy only.
+        reached: whether a connection was made, at least to a proxy.
     """
 
     def __init__(self) -> None:
-        """Watch nothing yet."""
+        """Have no connection yet."""
         self.reached = False
         self._stream: httpcore.AsyncNetworkStream | None = None
 
     @property
     def extensions(self) -> Mapping[str, Any]:
-        """The extensions of a request that make this work."""
+        """The request extensions that make this work."""
         return {"trace": self.trace}
 
     async def trace(self, event: str, info: Mapping[str, Any]) -> None:
-        """Hear from httpcore what happens: https://www.encode.io/httpcore/extensions/#trace."""
+        """Called by httpcore on each event: https://www.encode.io/httpcore/extensions/#trace."""
         if event.endswith(".connect_tcp.complete"):
             stream: httpcore.AsyncNetworkStream = info["return_value"]
             self.reached, self._stream = True, stream
             keep_alive(stream.get_extra_info("socket"))
 
     async def __aenter__(self) -> Mapping[str, Any]:
-        """Return the extensions of a request that make this work."""
+        """Return the request extensions that make this work."""
         return self.extensions
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Close the connection if the request came to nothing."""
+        """Close the connection if the request failed."""
         if error is not None and self._stream is not None:
             await self._stream.aclose()
 
 
 class ConnectionFactory:
-    """Makes the connections of one client, fresh ones and shared ones; an `app` is called in their place."""
+    """Makes the connections of one client, fresh and shared; or calls `app` instead."""
 
     def __init__(self, app: object | None = None) -> None:
-        """Connect to nothing yet; `app` is an ASGI app in this process."""
+        """Connect lazily; `app` is an ASGI app in this process."""
         self._app = app
         self._loop: asyncio.AbstractEventLoop | None = None
         self._lock = asyncio.Lock()
@@ -211,42 +211,42 @@ class ConnectionFactory:
         self._shared: dict[tuple[str, Proxy | None, Authorities], httpx.AsyncBaseTransport] = {}
 
     async def agent(self) -> str:
-        """Return what this program calls itself. Importing httpx takes 0.15 s: a thread does it first."""
+        """Return our User-Agent, after importing httpx in a thread: that takes 0.15 s."""
         if self._agent is None:
-            # By asyncio's own means: anyio's would first be imported, here.
-            self._agent = await asyncio.to_thread(_load)
+            # With asyncio's own function: anyio's would have to be imported first, on the loop.
+            self._agent = await asyncio.to_thread(_import_httpx)
         return self._agent
 
     @property
-    def lead_nowhere(self) -> bool:
-        """Whether all goes to an app in this process, whatever its address says."""
+    def is_in_process(self) -> bool:
+        """Whether all requests go to an app in this process, whatever the address."""
         return self._app is not None
 
     def proxy(self, url: str) -> Proxy | None:
-        """Return the proxy that leads to a URL; an app in this process needs none.
+        """Return the proxy for a URL; an app in this process needs none.
 
         Raises:
-            SettingsError: what the environment names is no proxy.
+            SettingsError: the environment names something that is not a proxy.
         """
         proxy = None if self._app is not None else proxy_for(url)
         if proxy is not None and proxy.login is not None:
-            keep_login_out_of_logs(proxy.login)
+            redact_login_in_logs(proxy.login)
         return proxy
 
     async def fresh(self, url: str, *, on_read: Callable[[bytes], None] | None = None) -> httpx.AsyncBaseTransport:
-        """Return a transport that has no connection yet and will be used once; `on_read` is told all that arrives.
+        """Return an unconnected transport that will be used once; `on_read` is called with everything that arrives.
 
         Raises:
-            SettingsError: the proxy, or the certificates, that the environment names can't be used.
+            SettingsError: the proxy or the certificates named in the environment can't be used.
         """
         await self.agent()
         return await self._transport(url, self.proxy(url), on_read)
 
     async def shared(self, url: str) -> httpx.AsyncBaseTransport:
-        """Return a transport whose connections are used again, until `aclose`.
+        """Return a transport whose connections are reused until `aclose`.
 
         Raises:
-            SettingsError: the proxy, or the certificates, that the environment names can't be used.
+            SettingsError: the proxy or the certificates named in the environment can't be used.
         """
         await self.agent()
         self._leave_other_loops()
@@ -282,17 +282,17 @@ class ConnectionFactory:
         if url.lower().startswith("https:") or (proxy is not None and proxy.kind == "https"):
             context = await self._tls_context()
         else:
-            # Loading the certificates takes 20 ms, and no TLS will be spoken.
+            # Loading the certificates takes 20 ms, and no TLS is used.
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         try:
             return Transport(tls=context, proxy=None if proxy is None else proxy.for_httpx(context), on_read=on_read)
         except (RuntimeError, ValueError, httpx.InvalidURL) as error:
             socks = isinstance(error, RuntimeError)
-            why = "SOCKS needs a package: pip install httpx[socks]" if socks else "that is no address"
-            raise unusable("" if proxy is None else proxy.source, why) from without_frames(error)
+            reason = "SOCKS needs a package: pip install httpx[socks]" if socks else "that is not an address"
+            raise unusable("" if proxy is None else proxy.source, reason) from without_frames(error)
 
     async def _tls_context(self) -> ssl.SSLContext:
-        # Looked up each time: who mends the environment need not restart the kernel.
+        # Looked up each time, so that correcting the environment needs no restart.
         trusted = authorities()
         if self._tls is None or self._tls[0] != trusted:
             try:
@@ -302,13 +302,13 @@ class ConnectionFactory:
         return self._tls[1]
 
 
-def _load() -> str:
-    # At first use httpx imports httpcore, and anyio its backend: that would be on the loop.
+def _import_httpx() -> str:
+    # On first use httpx imports httpcore, and anyio its backend; that must not happen on the loop.
     try:
         importlib.import_module("seedream_nb.http.transport")
-    except Exception as error:  # noqa: BLE001 - half an upgrade breaks in many ways
+    except Exception as error:  # noqa: BLE001 - a half-finished upgrade fails in many ways
         raise missing(error) from without_frames(error)
-    with contextlib.suppress(ImportError):  # no public name
+    with contextlib.suppress(ImportError):  # a private name
         importlib.import_module("anyio._backends._asyncio")
     try:
         version = metadata.version("seedream-nb")
@@ -318,41 +318,41 @@ def _load() -> str:
 
 
 def missing(error: Exception) -> SettingsError:
-    """Return the error for a library without which nothing can be sent, and that can't be imported."""
+    """Return the error for a required library that can't be imported."""
     name = ((isinstance(error, ImportError) and error.name) or "httpx").partition(".")[0]
-    gone = isinstance(error, ModuleNotFoundError) and error.name == name
-    what = "is missing" if gone else f"can't be imported ({plain(f'{type(error).__name__}: {error}', 150)})"
-    remedy = f"%pip install {'' if gone else '--upgrade --force-reinstall '}{name}"
+    is_missing = isinstance(error, ModuleNotFoundError) and error.name == name
+    problem = "is missing" if is_missing else f"can't be imported ({plain(f'{type(error).__name__}: {error}', 150)})"
+    remedy = f"%pip install {'' if is_missing else '--upgrade --force-reinstall '}{name}"
     return SettingsError(
-        f"The library {name}, which is needed to send a request, {what}.",
+        f"The library {name}, which is needed to send a request, {problem}.",
         hint=f"Nothing was sent, nothing was billed. Run this, and restart the kernel: {remedy}",
     )
 
 
 def why(error: BaseException) -> str:
-    """Return in words why a connection did not come about or broke."""
-    found = list(causes(error))
+    """Return in words why a connection failed or broke."""
+    chain = list(causes(error))
     for kind, words in _REASONS:
-        if any(isinstance(cause, kind) for cause in found):
+        if any(isinstance(cause, kind) for cause in chain):
             return words
     import httpx
 
-    refused = next((cause for cause in found if isinstance(cause, httpx.ProxyError)), None)
+    refused = next((cause for cause in chain if isinstance(cause, httpx.ProxyError)), None)
     if refused is not None:
-        return proxy_words(refused_with(refused))
-    first = next((cause for cause in found if not isinstance(cause, BaseExceptionGroup)), error)
+        return describe_proxy_refusal(proxy_status(refused))
+    first = next((cause for cause in chain if not isinstance(cause, BaseExceptionGroup)), error)
     return f"the network failed ({type(first).__name__})"
 
 
 def without_frames(error: Exception) -> Exception:
-    """Return the error, and what caused it, without the frames they passed: their variables hold the key.
+    """Return the error and its causes without their frames, whose variables hold the key.
 
-    Nor does any text of theirs hold it then, or the login of a proxy: that of a header line that makes no sense
-    repeats it, and that of a proxy's refusal says what the proxy says.
+    Their texts are redacted too: the error for an invalid header line repeats it, and the one for a proxy's refusal
+    quotes the proxy.
     """
     for cause in causes(error):
         cause.__traceback__ = None
-        cause.args = tuple(_silent(each) for each in cause.args)
+        cause.args = tuple(_silent(arg) for arg in cause.args)
     return error
 
 
@@ -363,25 +363,25 @@ def _silent(value: object) -> object:
 
 
 _REASONS: tuple[tuple[type[BaseException], str], ...] = (
-    (socket.gaierror, "its name can't be found; is this machine online?"),
+    (socket.gaierror, "its name can't be resolved; is this machine online?"),
     (ssl.SSLCertVerificationError, "its certificate can't be trusted"),
-    (ssl.SSLError, "no secure connection (TLS) came about"),
+    (ssl.SSLError, "no secure connection (TLS) could be made"),
     (ConnectionRefusedError, "it refused the connection"),
     (ConnectionResetError, "the connection was reset"),
     (BrokenPipeError, "the connection was reset"),
-    (UnicodeError, "no host can have that name"),
+    (UnicodeError, "that is not a valid host name"),
     (OverflowError, "its port is out of range"),
     (TimeoutError, "it did not answer in time"),
-    # The last: before anyio 4.15 its own error is all that is left of a reset.
+    # Last: before anyio 4.15 its own error is all that is left of a reset.
     (anyio.BrokenResourceError, "the connection was reset"),
 )
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an error and all that led to it."""
+    """Yield an error and all its causes."""
     while error is not None:
         yield error
         if isinstance(error, BaseExceptionGroup):
-            for each in error.exceptions:
-                yield from causes(each)
+            for member in error.exceptions:
+                yield from causes(member)
         error = error.__cause__ or error.__context__

@@ -1,4 +1,4 @@
-"""Keeps the key, and the login of a proxy, out of what others log and raise: what they repeat may echo them."""
+"""Keeps the key and a proxy's login out of the logs and errors of libraries, which may echo them."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 LOGGERS = (
     "httpcore.connection", "httpcore.http11", "httpcore.http2", "httpcore.proxy", "httpcore.socks", "httpx",
-    "asyncio",  # in its debug mode it writes down what a task gave or raised
+    "asyncio",  # its debug mode logs what a task returned or raised
 )  # fmt: skip
 
 
 class _ProxyLogin:
-    """A word of a proxy's login, which shows itself as little as a key does."""
+    """A part of a proxy's login, which shows itself as little as a key does."""
 
     __slots__ = ("_text",)
 
@@ -44,47 +44,47 @@ class _RedactingFilter(logging.Filter):
         self.logins: set[_ProxyLogin] = set()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Blot the secrets out of a message; let all messages pass."""
-        told = record.getMessage()
-        silent = without_secrets(told)
-        if silent != told:
-            record.msg, record.args = silent, ()
+        """Redact a message; drop none."""
+        message = record.getMessage()
+        redacted = without_secrets(message)
+        if redacted != message:
+            record.msg, record.args = redacted, ()
         return True
 
 
-_blots = _RedactingFilter()
+_redaction = _RedactingFilter()
 
 
-def keep_out_of_logs(key: Key) -> None:
-    """Blot this key out of all that is logged or raised from now on."""
-    _blots.keys.add(key)
-    _watch()
+def redact_key_in_logs(key: Key) -> None:
+    """Redact this key in everything that is logged or raised from now on."""
+    _redaction.keys.add(key)
+    _install()
 
 
-def keep_login_out_of_logs(login: tuple[str, str]) -> None:
-    """Blot a proxy's user and password out of all that is logged or raised from now on."""
+def redact_login_in_logs(login: tuple[str, str]) -> None:
+    """Redact a proxy's user and password in everything that is logged or raised from now on."""
     user, password = login
-    # Both together too: so they are sent, in base64.
+    # Both together too: that is how they are sent, in base64.
     words = f"{user}:{password}", password, LoginName(user)
-    _blots.logins |= {_ProxyLogin(word) for word in words if word.strip(":")}
-    _watch()
+    _redaction.logins |= {_ProxyLogin(word) for word in words if word.strip(":")}
+    _install()
 
 
-def login_words() -> list[str]:
-    """Return what is secret about the proxies that were used."""
-    return [each.reveal() for each in sorted(_blots.logins, key=lambda each: -len(each.reveal()))]
+def login_secrets() -> list[str]:
+    """Return the secrets of the proxies used so far, the longest first."""
+    return [login.reveal() for login in sorted(_redaction.logins, key=lambda login: -len(login.reveal()))]
 
 
-def without_secrets(text: str, blot: Callable[[str, Iterable[str]], str] = blotted) -> str:
-    """Return a text without any key and login that was ever used here."""
-    return blot(text, [*(each.reveal() for each in list(_blots.keys)), *login_words()])
+def without_secrets(text: str, redactor: Callable[[str, Iterable[str]], str] = blotted) -> str:
+    """Return a text without any key or login used so far."""
+    return redactor(text, [*(key.reveal() for key in list(_redaction.keys)), *login_secrets()])
 
 
-def plain_place(place: str, limit: int) -> str:
-    """Return what stands in somebody's link before its path, to be told in a message: harmless, and without a key."""
-    return plain(without_secrets(place, blotted_link), limit)  # before it is cut: a part of a key would stay
+def plain_host(place: str, limit: int) -> str:
+    """Return the part of somebody's link before its path for a message: printable, and without a key."""
+    return plain(without_secrets(place, blotted_link), limit)  # redacted before it is cut: a part of a key would stay
 
 
-def _watch() -> None:
+def _install() -> None:
     for name in LOGGERS:
-        logging.getLogger(name).addFilter(_blots)  # which adds it once
+        logging.getLogger(name).addFilter(_redaction)  # adds it only once

@@ -1,6 +1,6 @@
-"""What came over the line after a request, read as far as it makes any sense, where strict parsers give it up.
+"""Reads what arrived after a request as leniently as possible, where strict parsers give up.
 
-What HTTP's parser refuses may still be the reply to a request that is paid for.
+An answer that HTTP's parser rejects may still be the reply to a request that is paid for.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ if TYPE_CHECKING:
 
 PIECE_BYTES = 1024 * 1024
 START_BYTES = 64 * 1024
-"""What is looked at before it is decided how something is packed, unless it says so itself."""
+"""How much is buffered before the compression is guessed, unless it is obvious."""
 
 _GZIP = b"\x1f\x8b"
 _LABELS = re.compile(r"gzip|deflate", re.IGNORECASE)
 _PLAIN = re.compile(rb"\s{0,100}[\[{<]|\xff\xd8\xff|\x89PNG|RIFF|GIF8")
-"""How JSON, a page and pictures begin. By accident, raw deflate could make a few bytes out of them."""
+"""How JSON, a page and pictures begin. Raw deflate could by accident decode a few bytes of them."""
 
 
 async def arriving(response: httpx.Response) -> AsyncGenerator[bytes, None]:
-    """Yield what a response holds, in pieces of at most 1 MiB, unpacked where a server packs it without being asked.
+    """Yield a response's content in pieces of at most 1 MiB, decompressed even where no compression was asked for.
 
-    httpx unpacks each piece as a whole: 64 kB may hold 64 MB, and far more if they are packed twice. And it gives up
-    what is not packed as its label says.
+    httpx decompresses each piece at once: 64 kB may hold 64 MB, and far more if they are compressed twice. And it
+    rejects content that is not compressed as its label says.
 
     Raises:
-        httpx.DecodingError: what is packed is damaged or cut off; what could be unpacked of it was yielded.
+            httpx.DecodingError: the compressed data is damaged or cut off; what could be decompressed was yielded.
     """
     import httpx
 
@@ -48,32 +48,32 @@ async def arriving(response: httpx.Response) -> AsyncGenerator[bytes, None]:
         async for piece in response.aiter_raw():
             yield piece
         return
-    unpacking = Decompressor(label)
+    decompressor = Decompressor(label)
     try:
         async for piece in response.aiter_raw():
-            for part in unpacking.feed(piece):
+            for part in decompressor.feed(piece):
                 yield part
-            if unpacking.damaged:
-                raise httpx.DecodingError("packed and damaged")
+            if decompressor.damaged:
+                raise httpx.DecodingError("damaged compressed data")
     except httpx.TransportError:
-        for part in unpacking.end():
+        for part in decompressor.end():
             yield part
         raise
-    for part in unpacking.end():
+    for part in decompressor.end():
         yield part
-    if unpacking.damaged or unpacking.cut_off:
-        raise httpx.DecodingError("packed and damaged" if unpacking.damaged else "packed and cut off")
+    if decompressor.damaged or decompressor.cut_off:
+        raise httpx.DecodingError("damaged compressed data" if decompressor.damaged else "compressed data is cut off")
 
 
 class Decompressor:
-    """Unpacks gzip (of several members too), zlib and raw deflate; bytes that are none of these come out as they are.
+    """Decompresses gzip (several members too), zlib and raw deflate; passes other bytes through.
 
     Attributes:
-        damaged: whether something came that can't be unpacked; nothing comes out any more.
+        damaged: whether some data could not be decompressed; nothing is yielded after it.
     """
 
     def __init__(self, label: str) -> None:
-        """Expect what this `Content-Encoding` says, without believing it."""
+        """Take `label`, the `Content-Encoding`, as a hint only."""
         self.damaged = False
         self._labelled = _LABELS.search(label) is not None
         self._start: bytearray | None = bytearray()
@@ -82,15 +82,15 @@ class Decompressor:
 
     @property
     def cut_off(self) -> bool:
-        """Whether the end is missing of what came so far."""
+        """Whether the end of the compressed data is missing so far."""
         return self._unpacker is not None and not self._unpacker.eof
 
     def feed(self, piece: bytes) -> Iterator[bytes]:
-        """Yield what the next bytes hold, in pieces of at most 1 MiB."""
+        """Yield the content of the next bytes, in pieces of at most 1 MiB."""
         if self._start is None:
-            # In slices: after each of a million small members, zlib hands over a copy of what is left of a piece.
+            # In slices: after each of a million small members, zlib copies the rest of its input.
             for at in range(0, len(piece), START_BYTES):
-                yield from self._unpacked(piece[at : at + START_BYTES])
+                yield from self._decompressed(piece[at : at + START_BYTES])
             return
         self._start += piece
         certain = self._start[:2] == _GZIP or (len(self._start) >= len(_GZIP) and not self._labelled)
@@ -98,7 +98,7 @@ class Decompressor:
             yield from self._begin()
 
     def end(self) -> Iterator[bytes]:
-        """Yield what was held back until it is known how all of it is packed."""
+        """Yield what was buffered for guessing the compression."""
         if self._start is not None:
             yield from self._begin()
 
@@ -110,20 +110,20 @@ class Decompressor:
         yield from self.feed(start)
 
     def _window(self, start: bytes) -> int | None:
-        """Return how what begins so is packed, in zlib's terms; None: it is not."""
+        """Return zlib's window size for data that begins like this; None: it is not compressed."""
         if start[:2] == _GZIP:
             return zlib.MAX_WBITS | 16
         if not self._labelled:
             return None
-        return next((each for each in (zlib.MAX_WBITS, -zlib.MAX_WBITS) if _opens(start, each)), None)
+        return next((window for window in (zlib.MAX_WBITS, -zlib.MAX_WBITS) if _can_decompress(start, window)), None)
 
-    def _unpacked(self, piece: bytes) -> Iterator[bytes]:
+    def _decompressed(self, piece: bytes) -> Iterator[bytes]:
         if self._unpacker is None and piece:
             yield piece
             return
         while piece and self._unpacker is not None and not self.damaged:
             if self._unpacker.eof:
-                # Another member may follow; else what comes after the end means nothing.
+                # Another member may follow; anything else after the end is ignored.
                 piece = piece.lstrip(b"\0")
                 if not piece or not self._members or not piece.startswith(_GZIP[: len(piece)]):
                     return
@@ -133,24 +133,24 @@ class Decompressor:
                 yield self._unpacker.decompress(piece, PIECE_BYTES)
             except zlib.error:
                 self.damaged = True
-                yield b"".join(_one_by_one(before, piece))
+                yield b"".join(_bytewise(before, piece))
                 return
             piece = self._unpacker.unconsumed_tail or self._unpacker.unused_data
 
 
-def _opens(start: bytes, window: int) -> bool:
-    """Return whether what begins so can be unpacked in this way."""
+def _can_decompress(start: bytes, window: int) -> bool:
+    """Return whether data that begins like this can be decompressed with this window size."""
     trial = zlib.decompressobj(window)
     try:
         trial.decompress(start, PIECE_BYTES)
     except zlib.error:
-        # zlib's own header says enough; what has none must make sense from its first byte.
-        return window > 0 and any(_one_by_one(zlib.decompressobj(window), start))
+        # zlib's own header is proof enough; data without one must decompress from its first byte.
+        return window > 0 and any(_bytewise(zlib.decompressobj(window), start))
     return bool(start) and not _PLAIN.match(start)
 
 
-def _one_by_one(unpacker: zlib._Decompress, piece: bytes) -> Iterator[bytes]:
-    """Yield what comes before the damage; zlib itself gives nothing of a piece that is damaged anywhere."""
+def _bytewise(unpacker: zlib._Decompress, piece: bytes) -> Iterator[bytes]:
+    """Yield what comes before the damage; zlib itself yields nothing of a damaged piece."""
     for at in range(len(piece)):
         try:
             yield unpacker.decompress(piece[at : at + 1], PIECE_BYTES)
@@ -159,16 +159,16 @@ def _one_by_one(unpacker: zlib._Decompress, piece: bytes) -> Iterator[bytes]:
 
 
 MAX_REPLY_BYTES = 8_000_000
-"""A reply is a few links; more than this is not read."""
+"""A reply is a few links; no more than this is read."""
 
 MAX_HEAD_BYTES = 200_000
 LONGEST_LINE, LONGEST_NUMBER = 1_000, 16
 OK = 200
 MAX_HEADS = 100
-"""So many interim answers (`100 Continue`, `103 Early Hints`) may come before the one that counts."""
+"""How many interim answers (`100 Continue`, `103 Early Hints`) may precede the real one."""
 
 MAX_PACKED = 4
-"""How often something may be packed over and over: once by the service, and once by what stands before it."""
+"""How often content may be compressed: by the service, and again by the proxies before it."""
 
 _ZLIB = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
 
@@ -188,48 +188,48 @@ _SIZES = re.compile(rb"(?:\A|\r?\n)[ \t]{0,9}(?:0x)?[0-9a-f]{1,16}[ \t]{0,9}(?:;
 
 @frozen
 class LenientReply:
-    """What was understood of an answer: `status` None if it names none; `headers` have lower-case names."""
+    """A leniently parsed answer: `status` is None if there is none; `headers` have lower-case names."""
 
     status: int | None
     headers: Mapping[str, str] = field(repr=False)
     content: bytes = field(repr=False)
     begun: bool = False
-    """Whether anything came but a head."""
+    """Whether anything came after the head."""
     is_whole: bool = False
-    """Whether a whole reply with its links is there."""
+    """Whether this is a complete reply with its links."""
     is_ended: bool = False
-    """Whether nothing more is to come: a whole JSON object is there, or as much as the head tells of."""
+    """Whether nothing more will come: there is a complete JSON object, or as much as the head announced."""
 
     def __post_init__(self) -> None:
-        """Let neither show itself, as in `posting.Reply`: both may echo the key."""
+        """Show neither headers nor content: both may echo the key."""
         object.__setattr__(self, "headers", Unseen(self.headers))
         object.__setattr__(self, "content", Unread(self.content))
 
     @property
     def is_refusal(self) -> bool:
-        """Whether it says that the request was not fulfilled: its status alone is enough for that."""
+        """Whether the service refused; the status alone decides that."""
         return self.status is not None and self.status >= 300  # noqa: PLR2004 - HTTP's redirects and errors
 
 
 class RawReply:
-    """What came over the line, byte for byte: as much as a reply may be long."""
+    """The raw bytes that arrived, up to the largest size of a reply."""
 
     def __init__(self) -> None:
-        """Nothing came yet."""
+        """Have received nothing yet."""
         self._bytes = bytearray()
 
     def add(self, piece: bytes) -> None:
-        """Keep the next bytes, as long as there are not too many."""
+        """Add the next bytes, up to the limit."""
         self._bytes += piece[: MAX_REPLY_BYTES + MAX_HEAD_BYTES - len(self._bytes)]
 
     @property
     def began(self) -> bool:
-        """Whether anything came."""
+        """Whether anything arrived."""
         return bool(self._bytes)
 
     @property
     def has_content(self) -> bool:
-        """Whether anything came but heads and white space; that of chunks is no sign of a reply either."""
+        """Whether anything arrived besides heads and white space; chunk sizes don't count."""
         if len(self._bytes) > MAX_HEAD_BYTES:
             return True
         _, headers, rest = _head(bytes(self._bytes))
@@ -237,32 +237,32 @@ class RawReply:
 
     @property
     def is_full(self) -> bool:
-        """Whether nothing more is kept."""
+        """Whether the limit is reached."""
         return len(self._bytes) >= MAX_REPLY_BYTES + MAX_HEAD_BYTES
 
     def answer(self) -> LenientReply:
-        """Make sense of it, as far as that goes; megabytes take a while, and are for a thread."""
-        return understood(bytes(self._bytes))
+        """Parse what has arrived; that takes a while for megabytes, so do it in a thread."""
+        return parse_reply(bytes(self._bytes))
 
 
-def understood(data: bytes) -> LenientReply:
-    """Return what an answer says, however it is framed and packed; where that is unclear, what has most links."""
+def parse_reply(data: bytes) -> LenientReply:
+    """Return what an answer says, whatever its framing and compression; if in doubt, the reading with most links."""
     status, headers, rest = _head(data)
     best: tuple[bool, int, bytes] | None = None
-    is_ended = _is_all(rest, headers)
-    for content in chain(_contents(rest, headers), _further_on(rest, headers)):
-        within, is_object = _object_in(content)
+    is_ended = _is_complete(rest, headers)
+    for content in chain(_contents(rest, headers), _contents_after_junk(rest, headers)):
+        within, is_object = _json_object(content)
         is_ended = is_ended or is_object
-        for each in dict.fromkeys((content, within)):
-            results, is_whole = arrived_results(each, 0)
+        for candidate in dict.fromkeys((content, within)):
+            results, is_whole = arrived_results(candidate, 0)
             if best is None or (is_whole, len(results.links)) > best[:2]:
-                best = is_whole, len(results.links), each
+                best = is_whole, len(results.links), candidate
         if best is not None and best[0]:
             break
     is_whole, found, content = best or (False, 0, b"")
     begun = bool(content)
     if not found and (status is None or (not begun and status < 300)):  # noqa: PLR2004 - no refusal
-        content = data  # what can't be told apart is kept as it came
+        content = data  # what can't be parsed is kept as it arrived
     return LenientReply(
         status=status, headers=headers, content=content[:MAX_REPLY_BYTES], begun=begun, is_whole=is_whole,
         is_ended=is_ended,
@@ -270,17 +270,17 @@ def understood(data: bytes) -> LenientReply:
 
 
 def _head(data: bytes) -> tuple[int | None, dict[str, str], bytes]:
-    """Return the status, the headers and what comes after them; interim answers count while no other has come."""
+    """Return status, headers and the rest; the status of an interim answer counts until another arrives."""
     interim = None
     for _ in range(MAX_HEADS):
-        found = _STATUS.match(data)
+        status_line = _STATUS.match(data)
         end = _BLANK_LINE.search(data)
-        if found is None:
-            # Before HTTP/1.0 there was no head; or there are headers, but their first line is lost.
+        if status_line is None:
+            # Before HTTP/1.0 there was no head; or the first line of the head is lost.
             if end is None or not _HEADER.match(data):
                 return interim, {}, data
             return interim, _headers(data[: end.start()]), data[end.end() :]
-        status = int(found[1])
+        status = int(status_line[1])
         head, rest = (data, b"") if end is None else (data[: end.start()], data[end.end() :])
         if not 100 <= status < 200:  # noqa: PLR2004 - HTTP's interim answers
             return status, _headers(head), rest or (_after_line(data) if end is None else b"")
@@ -289,44 +289,46 @@ def _head(data: bytes) -> tuple[int | None, dict[str, str], bytes]:
 
 
 def _after_line(data: bytes) -> bytes:
-    """Return what comes after the first line, where no blank line tells headers and content apart."""
+    """Return what follows the first line, if no blank line separates headers and content."""
     start = _CONTENT.search(data)
     return data[start.start() :] if start else b""
 
 
 def _headers(head: bytes) -> dict[str, str]:
-    found: dict[str, str] = {}
+    headers: dict[str, str] = {}
     for line in re.split(r"[\r\n]+", head.decode("latin-1").replace("\0", "")):
         name, colon, value = line.partition(":")
         name = name.strip().lower()
-        before = found.get(name)
+        before = headers.get(name)
         if colon and len(before or "") < 8 * LONGEST_LINE:
-            found[name] = (value.strip() if before is None else f"{before}, {value.strip()}")[: 8 * LONGEST_LINE]
-    return found
+            headers[name] = (value.strip() if before is None else f"{before}, {value.strip()}")[: 8 * LONGEST_LINE]
+    return headers
 
 
 def _is_chunked(headers: Mapping[str, str]) -> bool:
     return "chunked" in headers.get("transfer-encoding", "").lower()
 
 
-def length_of(headers: Mapping[str, str]) -> int | None:
-    """Return how long the content is said to be, if that makes sense: by the longest, where there are several."""
-    told = [each.strip() for each in headers.get("content-length", "").split(",")]
-    known = not _is_chunked(headers) and all(each.isdecimal() and len(each) < LONGEST_NUMBER for each in told)
-    return max(map(int, told)) if known else None
+def content_length(headers: Mapping[str, str]) -> int | None:
+    """Return the announced length of the content, if it is valid: the largest, if there are several."""
+    lengths = [length.strip() for length in headers.get("content-length", "").split(",")]
+    is_valid = not _is_chunked(headers) and all(
+        length.isdecimal() and len(length) < LONGEST_NUMBER for length in lengths
+    )
+    return max(map(int, lengths)) if is_valid else None
 
 
-def _is_all(rest: bytes, headers: Mapping[str, str]) -> bool:
+def _is_complete(rest: bytes, headers: Mapping[str, str]) -> bool:
     if _is_chunked(headers):
         return rest.endswith(b"\n0\r\n\r\n")
-    length = length_of(headers)
+    length = content_length(headers)
     return length is not None and len(rest) >= length
 
 
-def head_of(data: bytes) -> tuple[int, dict[str, str], bytes] | None:
-    """Return the status of a picture's head, the headers and what came after them; None: it is still to come.
+def parse_head(data: bytes) -> tuple[int, dict[str, str], bytes] | None:
+    """Return the status of a picture's head, the headers and the rest; None if the head is still incomplete.
 
-    A picture without any head is one too.
+    A picture without a head is accepted too.
     """
     if _PICTURE.match(data):
         return OK, {}, data
@@ -337,20 +339,20 @@ def head_of(data: bytes) -> tuple[int, dict[str, str], bytes] | None:
 
 
 class Dechunker:
-    """Undoes the chunks of what arrives, as far as their sizes can be followed; then all stays as it comes.
+    """Removes the chunk framing from what arrives, as long as chunk sizes are valid; then passes all through.
 
     Attributes:
-        is_ended: whether the last chunk came.
+        is_ended: whether the last chunk arrived.
     """
 
     def __init__(self, headers: Mapping[str, str]) -> None:
-        """Expect chunks if the head tells of them."""
+        """Expect chunks if the headers say so."""
         self.is_ended = False
         self._held = bytearray()
         self._left = 0 if _is_chunked(headers) else None
 
     def feed(self, piece: bytes) -> Iterator[bytes]:
-        """Yield what the next bytes hold."""
+        """Yield the content of the next bytes."""
         self._held += piece
         while self._held and not self.is_ended:
             if self._left == 0 and not self._next(bytes(self._held[:LONGEST_LINE])):
@@ -361,12 +363,12 @@ class Dechunker:
             del self._held[: len(content)]
 
     def end(self) -> Iterator[bytes]:
-        """Yield what was held back for a size that did not come."""
+        """Yield what was buffered for a chunk size that did not arrive."""
         if not self.is_ended and self._held.strip(b"\r\n"):
             yield bytes(self._held)
 
     def _next(self, start: bytes) -> bool:
-        """Take the size of the next chunk off; return whether anything can come out now."""
+        """Remove the size of the next chunk; return whether there can be output now."""
         if size := _NEXT_SIZE.match(start):
             del self._held[: size.end()]
             self._left = int(size[1], 16)
@@ -379,19 +381,19 @@ class Dechunker:
 
 
 def _contents(rest: bytes, headers: Mapping[str, str]) -> Iterator[bytes]:
-    """Yield what an answer may hold, the likeliest first: its framing undone or not, then unpacked."""
+    """Yield the possible contents of an answer, the likeliest first: with its framing removed or not, decompressed."""
     framed = [rest]
     if _is_chunked(headers) or _SIZE.match(rest):
-        framed = [_joined(rest), _SIZES.sub(b"", rest), rest]
+        framed = [_dechunked(rest), _SIZES.sub(b"", rest), rest]
     label = headers.get("content-encoding", "")
-    for each in framed:
-        yield _unpacked(each, label)
-        if each.startswith(_ZLIB):
-            yield _unpacked(each, "deflate")
+    for candidate in framed:
+        yield _decompressed(candidate, label)
+        if candidate.startswith(_ZLIB):
+            yield _decompressed(candidate, "deflate")
 
 
-def _further_on(rest: bytes, headers: Mapping[str, str]) -> Iterator[bytes]:
-    """Yield what an answer may hold behind what got between it and its head: a blank line too early, an odd line."""
+def _contents_after_junk(rest: bytes, headers: Mapping[str, str]) -> Iterator[bytes]:
+    """Yield the possible contents after junk between head and content: an early blank line, an odd line."""
     more = rest.lstrip(b"\r\n")
     end, odd = _BLANK_LINE.search(more, 0, MAX_HEAD_BYTES), _NO_SIZE.match(rest)
     if end is not None and _HEADER.match(more):
@@ -400,8 +402,8 @@ def _further_on(rest: bytes, headers: Mapping[str, str]) -> Iterator[bytes]:
         yield from _contents(rest[odd.end() :], headers)
 
 
-def _joined(chunks: bytes) -> bytes:
-    """Return what chunks hold, as far as their sizes can be followed."""
+def _dechunked(chunks: bytes) -> bytes:
+    """Return the content of chunks, as long as chunk sizes are valid."""
     parts, at = [], 0
     while (size := _SIZE.match(chunks, at)) and (length := int(size[1], 16)):
         parts.append(chunks[size.end() : size.end() + length])
@@ -410,18 +412,18 @@ def _joined(chunks: bytes) -> bytes:
     return b"".join(parts)
 
 
-def _unpacked(content: bytes, label: str) -> bytes:
-    """Return what something holds, packed once or several times over."""
+def _decompressed(content: bytes, label: str) -> bytes:
+    """Return content that was compressed once or several times."""
     for _ in range(MAX_PACKED):
-        packed, content = content, _unpacked_once(content, label)
+        packed, content = content, _decompressed_once(content, label)
         if content == packed:
             break
     return content
 
 
-def _unpacked_once(content: bytes, label: str) -> bytes:
-    unpacking, parts, size = Decompressor(label), [], 0
-    for pieces in (unpacking.feed(content), unpacking.end()):
+def _decompressed_once(content: bytes, label: str) -> bytes:
+    decompressor, parts, size = Decompressor(label), [], 0
+    for pieces in (decompressor.feed(content), decompressor.end()):
         for part in pieces:
             parts.append(part)
             size += len(part)
@@ -430,8 +432,8 @@ def _unpacked_once(content: bytes, label: str) -> bytes:
     return b"".join(parts) or content
 
 
-def _object_in(content: bytes) -> tuple[bytes, bool]:
-    """Return the first JSON object in it, without what stands around that, and whether it is whole."""
+def _json_object(content: bytes) -> tuple[bytes, bool]:
+    """Return the first JSON object in `content`, and whether it is complete."""
     start = content.find(b"{")
     if start < 0 or sum(content.count(mark) for mark in (b"[", b"{", b",")) > MAX_VALUES:
         return b"", False
@@ -440,6 +442,6 @@ def _object_in(content: bytes) -> tuple[bytes, bool]:
         _, end = json.JSONDecoder().raw_decode(text)
     except (ValueError, RecursionError):
         return content[start:], False
-    if '"http' in text[end:]:  # another with pictures
+    if '"http' in text[end:]:  # another object with pictures follows
         return content[start:], False
     return text[:end].encode(errors="surrogateescape"), True

@@ -1,4 +1,4 @@
-"""When to give up what says nothing, or too little: in time in which this process could have heard an answer."""
+"""Idle timeouts, which count only time in which this process was able to receive an answer."""
 
 from __future__ import annotations
 
@@ -14,46 +14,46 @@ if TYPE_CHECKING:
 STEPS = 10
 LATE_SECONDS = 1.0
 MIN_BYTES = 1_000_000
-"""What must move within `Patience.crawl`."""
+"""What must be transferred within `Timeouts.crawl`."""
 
 
 class IdleTimeout:
-    """Ends what a deadline holds once nothing was heard for so many seconds.
+    """Expires a deadline when nothing was received for a number of seconds.
 
-    Time in which this process itself stood still (a lid closed, a debugger, a paused machine) does not count: an
-    answer may have come meanwhile, is paid for, and must be read before anything is given up.
+    Time in which this process was suspended (a lid closed, a debugger, a paused machine) does not count: a reply that
+    is paid for may have arrived meanwhile, and must be read before giving up.
     """
 
     def __init__(self, deadline: asyncio.Timeout, seconds: float) -> None:
-        """Leave the deadline as it is until something is heard for the first time.
+        """Leave the deadline as it is until the first reset.
 
         Attributes:
-            over: whether it has ended what it holds.
+            over: whether it has expired the deadline.
         """
-        self.over = False
+        self.expired = False
         self._deadline, self._step = deadline, seconds / STEPS
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._left = STEPS
 
     def hear(self) -> None:
-        """Begin to count anew."""
+        """Start counting again."""
         self._left = STEPS
         if self._timer is None:
             self._deadline.reschedule(None)
             self._wait()
 
     def _wait(self) -> None:
-        self._timer = self._loop.call_later(self._step, self._look)
+        self._timer = self._loop.call_later(self._step, self._check)
 
-    def _look(self) -> None:
-        assert self._timer is not None  # noqa: S101 - it is what calls this
+    def _check(self) -> None:
+        assert self._timer is not None  # noqa: S101 - this is its callback
         stood_still = self._loop.time() - self._timer.when() > min(self._step, LATE_SECONDS)
         self._left -= 0 if stood_still else 1
         if self._left > 0:
             self._wait()
         else:
-            self.over = True
+            self.expired = True
             self._deadline.reschedule(self._loop.time())
 
     def __enter__(self) -> Self:
@@ -63,7 +63,7 @@ class IdleTimeout:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Count no more."""
+        """Stop counting."""
         if self._timer is not None:
             self._timer.cancel()
 
@@ -71,7 +71,7 @@ class IdleTimeout:
 async def until_quiet(
     pieces: AsyncGenerator[bytes, None], seconds: float, is_all: Callable[[], Awaitable[bool]]
 ) -> AsyncGenerator[bytes, None]:
-    """Yield what comes, to its end, or until nothing but white space came for so many seconds and `is_all` says so."""
+    """Yield the pieces until their end, or until nothing but white space came for a while and `is_all` agrees."""
     loop = asyncio.get_running_loop()
     look = loop.time() + seconds
     async with aclosing(pieces):
@@ -95,15 +95,15 @@ async def until_quiet(
 
 
 class RateCheck:
-    """Finds out that something never stands still, and never comes to an end either."""
+    """Detects a transfer that never stops, but is too slow ever to finish."""
 
     def __init__(self, seconds: float, now: float) -> None:
-        """Expect `MIN_BYTES` in any so many seconds."""
+        """Expect `MIN_BYTES` in this many seconds."""
         self._seconds = seconds
         self._since, self._bytes = now, 0
 
     def is_too_slow(self, size_bytes: int, now: float) -> bool:
-        """Count what has moved; return whether that is too little for the time that it took."""
+        """Count transferred bytes; return whether they are too few for the time they took."""
         self._bytes += size_bytes
         elapsed = now - self._since
         if elapsed > self._seconds and self._bytes * self._seconds < MIN_BYTES * elapsed:
@@ -113,5 +113,5 @@ class RateCheck:
         return False
 
     def __str__(self) -> str:
-        """Read as what was too little."""
+        """Return in words how little was transferred."""
         return f"less than {MIN_BYTES // 1_000_000} MB in {self._seconds:g} s"

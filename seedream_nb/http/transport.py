@@ -1,4 +1,4 @@
-"""httpx's transport over httpcore's public parts, which also lets what is read be kept: httpx's own does not."""
+"""An httpx transport over httpcore's public parts that can also record what is read; httpx's own can't."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import httpcore
 import httpx
 
-from seedream_nb.http.salvage import MAX_HEAD_BYTES, Dechunker, head_of, length_of
+from seedream_nb.http.salvage import MAX_HEAD_BYTES, Dechunker, content_length, parse_head
 
 if TYPE_CHECKING:
     import ssl
@@ -19,7 +19,7 @@ READ_BYTES = 64 * 1024
 MAX_IDLE, IDLE_SECONDS = 20, 5.0
 SOCKS = frozenset({"socks5", "socks5h"})
 
-_TELLING = ("location", "retry-after", "content-encoding", "content-range", "etag", "last-modified", "date")
+_PICTURE_HEADERS = ("location", "retry-after", "content-encoding", "content-range", "etag", "last-modified", "date")
 
 _NAMES = (
     "TimeoutException", "ConnectTimeout", "ReadTimeout", "WriteTimeout", "PoolTimeout", "NetworkError", "ConnectError",
@@ -32,27 +32,27 @@ _KINDS: dict[type[BaseException], type[httpx.TransportError]] = {
 
 
 class Transport(httpx.AsyncBaseTransport):
-    """Sends requests over connections that it makes, directly or through a proxy.
+    """Sends requests over its own connections, directly or through a proxy.
 
     Attributes:
-        tap: where what is read can be heard, if that was asked for: then all goes over one connection.
+        tap: records what is read, if asked to; then everything goes over one connection.
     """
 
     def __init__(
         self, *, tls: ssl.SSLContext, proxy: httpx.Proxy | None = None, on_read: Callable[[bytes], None] | None = None
     ) -> None:
-        """Connect to nothing yet; `tls` vouches for the other side, `on_read` is told what arrives.
+        """Connect lazily; `tls` verifies the other side, `on_read` is called with what arrives.
 
         Raises:
-            RuntimeError: SOCKS needs a package that is not there.
+            RuntimeError: SOCKS needs a package that is not installed.
         """
         self.tap = None if on_read is None else RecordingBackend(on_read)
         self._pool = _pool(tls, proxy, self.tap)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request and return its response, whose content has still to be read."""
+        """Send a request and return its response, whose content is still unread."""
         url = request.url
-        asked = httpcore.Request(
+        core_request = httpcore.Request(
             method=request.method,
             url=httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
             headers=request.headers.raw,
@@ -60,9 +60,9 @@ class Transport(httpx.AsyncBaseTransport):
             extensions=request.extensions,
         )
         with _as_httpx():
-            found = await self._pool.handle_async_request(asked)
+            response = await self._pool.handle_async_request(core_request)
         return httpx.Response(
-            found.status, headers=found.headers, stream=_StrictStream(found), extensions=found.extensions
+            response.status, headers=response.headers, stream=_StrictStream(response), extensions=response.extensions
         )
 
     async def aclose(self) -> None:
@@ -75,11 +75,11 @@ class Transport(httpx.AsyncBaseTransport):
 async def lenient_response(
     fresh: Callable[[Callable[[bytes], None]], Awaitable[httpx.AsyncBaseTransport]], request: httpx.Request
 ) -> httpx.Response:
-    """Return the response to a GET whose head or framing HTTP's parser gives up, read as far as it makes any sense.
+    """Return the response to a GET whose head or framing HTTP's parser rejects, read as leniently as possible.
 
     Args:
-        fresh: makes a transport that tells what is read; one that has no tap answers by itself.
-        request: to be sent.
+        fresh: makes a transport that reports what is read; one without a tap answers by itself.
+        request: what to send.
     """
     arrived = bytearray()
     transport = await fresh(arrived.extend)
@@ -91,7 +91,7 @@ async def lenient_response(
 
         async def trace(event: str, info: Mapping[str, Any]) -> None:
             if event.endswith(".send_request_headers.started"):
-                arrived.clear()  # what came before is a proxy's
+                arrived.clear()  # what came before is from a proxy
             if traced is not None:
                 await traced(event, info)
 
@@ -101,33 +101,33 @@ async def lenient_response(
         status, headers, rest = await _head(tap, arrived)
         arrived.clear()
         content = _LenientStream(transport, tap, arrived, headers, rest)
-        return httpx.Response(status, headers=_known(headers), stream=content)
+        return httpx.Response(status, headers=_picture_headers(headers), stream=content)
     except BaseException:
         await transport.aclose()
         raise
 
 
 async def _head(tap: RecordingBackend, arrived: bytearray) -> tuple[int, dict[str, str], bytes]:
-    while (head := head_of(bytes(arrived))) is None:
+    while (head := parse_head(bytes(arrived))) is None:
         if len(arrived) > MAX_HEAD_BYTES or not await tap.read_on():
             raise httpx.RemoteProtocolError("no head, and no picture")
     return head
 
 
-def _known(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
-    """Return the headers that tell of a picture, where they make sense."""
-    known = {name: headers[name] for name in _TELLING if name in headers}
+def _picture_headers(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    """Return the headers that describe a picture, where they are valid."""
+    valid = {name: headers[name] for name in _PICTURE_HEADERS if name in headers}
     coding = headers.get("transfer-encoding", "")
     if "gzip" in coding or "deflate" in coding:
-        known.setdefault("content-encoding", coding)
-    length = length_of(headers)
+        valid.setdefault("content-encoding", coding)
+    length = content_length(headers)
     if length is not None and str(length) == headers["content-length"]:
-        known["content-length"] = str(length)
-    return [(name.encode(), value.encode("latin-1")) for name, value in known.items()]
+        valid["content-length"] = str(length)
+    return [(name.encode(), value.encode("latin-1")) for name, value in valid.items()]
 
 
 class _LenientStream(httpx.AsyncByteStream):
-    """What comes after a head, to the end that the head tells of, or to that of the connection."""
+    """What follows a head, up to the announced length or the end of the connection."""
 
     def __init__(
         self,
@@ -138,19 +138,19 @@ class _LenientStream(httpx.AsyncByteStream):
         rest: bytes,
     ) -> None:
         self._transport, self._tap, self._arrived, self._piece = transport, tap, arrived, rest
-        self._left, self._unframing = length_of(headers), Dechunker(headers)
+        self._left, self._dechunker = content_length(headers), Dechunker(headers)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         piece = self._piece
-        while self._left != 0 and not self._unframing.is_ended:
+        while self._left != 0 and not self._dechunker.is_ended:
             piece = piece[: self._left]
             self._left = None if self._left is None else self._left - len(piece)
-            for part in self._unframing.feed(piece):
+            for part in self._dechunker.feed(piece):
                 yield part
             self._arrived.clear()
             if not (piece := b"" if self._left == 0 else await self._tap.read_on()):
                 break
-        for part in self._unframing.end():
+        for part in self._dechunker.end():
             yield part
 
     async def aclose(self) -> None:
@@ -158,14 +158,14 @@ class _LenientStream(httpx.AsyncByteStream):
 
 
 class RecordingBackend(httpcore.AsyncNetworkBackend):
-    """A network for one connection, which tells what is read and stays open until this is closed.
+    """A network backend for one connection, which reports what is read, and stays open until this is closed.
 
-    httpcore closes a connection whose answer it can't read, while the rest of that answer, which may be paid for, is
-    still to come.
+    httpcore closes a connection whose answer it can't parse, though the rest of that answer, which may be paid for,
+    is still to come.
     """
 
     def __init__(self, on_read: Callable[[bytes], None]) -> None:
-        """Connect to nothing yet."""
+        """Connect lazily."""
         self._on_read = on_read
         self._network = httpcore.AnyIOBackend()
         self._stream: httpcore.AsyncNetworkStream | None = None
@@ -178,7 +178,7 @@ class RecordingBackend(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        """Connect as httpcore asks."""
+        """Connect, when httpcore asks for it."""
         return self.tapped(
             await self._network.connect_tcp(
                 host, port, timeout=timeout, local_address=local_address, socket_options=socket_options
@@ -186,18 +186,18 @@ class RecordingBackend(httpcore.AsyncNetworkBackend):
         )
 
     def tapped(self, stream: httpcore.AsyncNetworkStream) -> httpcore.AsyncNetworkStream:
-        """Return a stream that tells what is read from this one."""
+        """Return a stream that reports what is read from this one."""
         self._stream = stream
         return _RecordingStream(self, stream)
 
     async def read_from(self, stream: httpcore.AsyncNetworkStream, max_bytes: int, seconds: float | None) -> bytes:
-        """Read and tell."""
+        """Read and report."""
         piece = await stream.read(max_bytes, timeout=seconds)
         self._on_read(piece)
         return piece
 
     async def read_on(self) -> bytes:
-        """Return the next bytes after httpcore has given up; none at the end, however that comes."""
+        """Return the next bytes after httpcore has given up; empty at the end, however it ends."""
         if self._stream is None:
             return b""
         try:
@@ -231,7 +231,7 @@ class _RecordingStream(httpcore.AsyncNetworkStream):
         return self._tap.tapped(await self._stream.start_tls(ssl_context, server_hostname, timeout=timeout))
 
     async def aclose(self) -> None:
-        """Leave it open: whoever listens closes it."""
+        """Leave it open: the recorder closes it."""
 
     def get_extra_info(self, info: str) -> Any:  # noqa: ANN401 - httpcore's
         return self._stream.get_extra_info(info)
@@ -243,7 +243,7 @@ class _StrictStream(httpx.AsyncByteStream):
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         stream = self._response.stream
-        assert isinstance(stream, AsyncIterable)  # noqa: S101 - the pool is
+        assert isinstance(stream, AsyncIterable)  # noqa: S101 - httpcore's pool returns one
         with _as_httpx():
             async for piece in stream:
                 yield piece
@@ -273,9 +273,9 @@ def _pool(
 
 @contextmanager
 def _as_httpx() -> Iterator[None]:
-    """Raise httpcore's errors as the ones of the same names that httpx has."""
+    """Raise httpcore's errors as httpx's of the same names."""
     try:
         yield
     except tuple(_KINDS) as error:
-        kind = next(_KINDS[each] for each in type(error).__mro__ if each in _KINDS)
+        kind = next(_KINDS[base] for base in type(error).__mro__ if base in _KINDS)
         raise kind(str(error)) from error

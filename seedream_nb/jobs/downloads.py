@@ -14,7 +14,7 @@ import anyio
 from seedream_nb.errors import DownloadError, SeedreamError
 from seedream_nb.files import is_regular_file, read_regular
 from seedream_nb.frozen import frozen
-from seedream_nb.http.partial import MAX_BYTES, MAX_REST_BYTES, beside, rest_of
+from seedream_nb.http.partial import MAX_BYTES, MAX_REST_BYTES, restart_path, state_path
 from seedream_nb.jobs.entries import JournalEntry, in_thread
 from seedream_nb.preview import preview, sheet, side_for
 from seedream_nb.service.reply import is_inline
@@ -43,8 +43,8 @@ def part_of(store: Store, number: int, index: int) -> Path:
             if (left.number, left.index) == (number, index) and not _is_at_work(store, left):
                 with contextlib.suppress(OSError):  # another kernel was quicker
                     left.path.replace(path)
-                    beside(left.path).unlink(missing_ok=True)
-                    rest_of(left.path).replace(rest_of(path))
+                    restart_path(left.path).unlink(missing_ok=True)
+                    state_path(left.path).replace(state_path(path))
     return path
 
 
@@ -56,7 +56,7 @@ def keep_aside(store: Store, number: int, index: int, *, blot: Callable[[bytes],
     kept = store.kept(number, index)
     with contextlib.suppress(OSError):  # the disk may be what failed
         part = store.partial(number, index)
-        if part.exists() and (_blotted(part, blot) or not rest_of(part).exists()):
+        if part.exists() and (_blotted(part, blot) or not state_path(part).exists()):
             kept = _keep(store, part, number, index) or kept
     return store.relative(kept) if kept.exists() else None
 
@@ -72,7 +72,7 @@ def keep_old_aside(store: Store, *, blot: Callable[[bytes], bytes] = bytes) -> N
 
 def _blotted(part: Path, blot: Callable[[bytes], bytes]) -> bool:
     """Take the key out of what a server sent; return whether it was there, and so nothing to go on from."""
-    content, rest = read_regular(part, MAX_BYTES), rest_of(part)
+    content, rest = read_regular(part, MAX_BYTES), state_path(part)
     told = read_regular(rest, MAX_REST_BYTES) if rest.exists() else b""
     kept = blot(content)
     if kept != content:
@@ -81,7 +81,7 @@ def _blotted(part: Path, blot: Callable[[bytes], bytes]) -> bool:
 
 
 def _keep(store: Store, part: Path, number: int, index: int) -> Path | None:
-    for other in (rest_of(part), beside(part)):
+    for other in (state_path(part), restart_path(part)):
         other.unlink(missing_ok=True)
     if part.stat().st_size:
         return store.keep(part, number, index)

@@ -80,23 +80,23 @@ class RetryDelay:
         return f"Waiting: {wait} ({self.reason}), try {self.tries + 1}{of}"
 
 
-def pause_to_connect(tries: int, patience: Timeouts) -> RetryDelay | None:
+def pause_to_connect(tries: int, timeouts: Timeouts) -> RetryDelay | None:
     """Return the pause after `tries` vain tries to connect; None: that was the last."""
-    pauses = patience.connect_pauses
+    pauses = timeouts.connect_pauses
     if tries > len(pauses):
         return None
     seconds = pauses[tries - 1] * random.uniform(0.5, 1.5)  # noqa: S311 - no secret
     return RetryDelay(seconds=seconds, reason="no connection", tries=tries, most=len(pauses) + 1)
 
 
-def pause_after(reply: Answer, tries: int, patience: Timeouts) -> RetryDelay | None:
+def pause_after(reply: Answer, tries: int, timeouts: Timeouts) -> RetryDelay | None:
     """Return the pause after `tries` refusals of which `reply` is the last; None: it must not be sent again."""
     asked = refused_for_now(reply.status, reply.headers, reply.content)
     limited = reply.status == RATE_LIMIT
-    if asked is None or (not limited and tries >= patience.overloaded_tries):
+    if asked is None or (not limited and tries >= timeouts.overloaded_tries):
         return None
     reason = "rate limit" if limited else "overloaded"
-    pauses = patience.refused_pauses
+    pauses = timeouts.refused_pauses
     if asked > pauses[0]:
         # Not sooner than asked, nor all at the same moment.
         seconds = asked * random.uniform(1.0, 1.1)  # noqa: S311 - no secret

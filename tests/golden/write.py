@@ -140,17 +140,17 @@ def die_within_a_line(url: str) -> NoReturn:
 def sent_again(server: FaultServer) -> None:
     """Be refused for now, and get a picture when it is sent again (@16), in a kernel of its own."""
     server.on(POST, Reply(status=429), Links())
-    session = begun(server.url, patience=Timeouts(refused_pauses=(0.01,)))
+    session = begun(server.url, timeouts=Timeouts(refused_pauses=(0.01,)))
     session.start("a walk after the storm", size="1K").result()
     session.close()
 
 
-def begun(url: str, patience: Timeouts = PATIENCE, journal: Callable[[Path], Journal] = Journal) -> Session:
+def begun(url: str, timeouts: Timeouts = PATIENCE, journal: Callable[[Path], Journal] = Journal) -> Session:
     """Begin a session in the current folder."""
     settings = Settings(environ={}, folder=Path.cwd())
     settings.change(base_url=url, api_key="sk_golden")
     return Session(
-        settings=settings, lingers=False, patience=patience, notebook=lambda: "golden.ipynb", journal=journal
+        settings=settings, lingers=False, timeouts=timeouts, notebook=lambda: "golden.ipynb", journal=journal
     )
 
 
