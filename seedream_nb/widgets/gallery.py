@@ -9,7 +9,8 @@ from seedream_nb.errors import SeedreamError, plain, plain_but_links
 from seedream_nb.preview import preview
 from seedream_nb.process import PROCESS
 from seedream_nb.storage.folding import ENDS
-from seedream_nb.widgets.piece import Piece, module, static
+from seedream_nb.widgets.modules import joined, static
+from seedream_nb.widgets.piece import Piece
 from seedream_nb.widgets.protocol import Response
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ _PROMPT_CHARACTERS = 2000
 class Gallery(Piece):
     """The history as a widget; `sd.Gallery(sd.history)` can be used alone."""
 
-    _esm = module("gallery.js")
+    _esm = joined("gallery.js")
     _css = static("panel.css")
     spends = ("rerun",)
 

@@ -13,7 +13,8 @@ from seedream_nb.process import PROCESS
 from seedream_nb.prompt import is_plain
 from seedream_nb.sizes import nearest_shape
 from seedream_nb.widgets.gallery import Gallery
-from seedream_nb.widgets.piece import Piece, module, static
+from seedream_nb.widgets.modules import joined, static
+from seedream_nb.widgets.piece import Piece
 from seedream_nb.widgets.protocol import BadMessageError, RefusedError, Response, field_of
 from seedream_nb.widgets.state import State
 
@@ -33,7 +34,7 @@ _MAX_OFFERS = 30
 class Form(Piece):
     """One part of the form: its `head`, the `prompt`, or the `options` with the Generate button."""
 
-    _esm = module("form.js")
+    _esm = joined("form.js")
     _css = static("panel.css")
     spends = ("generate",)
 
@@ -98,7 +99,7 @@ class Form(Piece):
 class Queue(Piece):
     """The requests that run, wait or have failed."""
 
-    _esm = module("queue.js")
+    _esm = joined("queue.js")
     _css = static("panel.css")
     spends = ("again",)
 
@@ -134,7 +135,7 @@ class Queue(Piece):
 class ReferenceTray(Piece):
     """The tray as a widget; `sd.ReferenceTray()` can be used alone, its `value` is what `images=` takes."""
 
-    _esm = module("tray.js")
+    _esm = joined("tray.js")
     _css = static("panel.css")
 
     def __init__(self, state: State | None = None, **traits: Any) -> None:  # noqa: ANN401 - a widget's own

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import anywidget
@@ -15,34 +14,6 @@ if TYPE_CHECKING:
 
     from seedream_nb.widgets.protocol import Message
     from seedream_nb.widgets.state import State
-
-SHARED = ("common.js", "line.js")
-"""What stands before each module."""
-PARTS = {
-    "form.js": ("fields.js",),
-    "tray.js": ("incoming.js", "references.js", "names.js"),
-    "gallery.js": (
-        "frames.js",
-        "pace.js",
-        "mold.js",
-        "card.js",
-        "wall.js",
-        "thumbnails.js",
-        "view.js",
-        "invitation.js",
-    ),
-}
-"""Modules in several files, each short enough to read."""
-
-
-def static(name: str) -> str:
-    """Return the text of a file that the page gets."""
-    return files("seedream_nb.widgets").joinpath("static", name).read_text("utf-8")
-
-
-def module(name: str) -> str:
-    """Return a module for the page, with what it needs before it: one from a blob can't import another."""
-    return "\n".join(static(each) for each in (*SHARED, *PARTS.get(name, ()), name))
 
 
 class Piece(anywidget.AnyWidget):

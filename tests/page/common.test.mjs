@@ -1,8 +1,8 @@
-// The pure functions that the panel's modules share. Run by test_page.py, which puts common.js beside this file.
+// The pure functions that the panel's modules share. Run by test_page.py.
 
 import assert from "node:assert/strict"
 import { test } from "node:test"
-import { base64, changed, counted, counter, deliberate, elapsed, estimate, inline, inserted, money, ofSeries, pieces, spoken } from "./common.mjs"
+import { base64, changed, counted, counter, deliberate, elapsed, estimate, inline, inserted, money, ofSeries, pieces, spoken } from "../../seedream_nb/widgets/static/common.js"
 
 test("seconds are read as seconds, then as minutes", () => {
   assert.deepEqual([0, 59.9, 60, 65, 600].map(elapsed), ["0 s", "59 s", "1:00 min", "1:05 min", "10:00 min"])

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict"
 import { test } from "node:test"
-import { unhurried } from "./frames.mjs"
+import { unhurried } from "../../seedream_nb/widgets/static/frames.js"
 
 /** A clock that each step moves on by so many milliseconds, and frames that come when they are told. */
 function fake(milliseconds) {

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict"
 import { afterEach, test } from "node:test"
-import { line } from "./line.mjs"
+import { line } from "../../seedream_nb/widgets/static/line.js"
 
 /** A signal as JupyterLab's are. */
 function signal() {

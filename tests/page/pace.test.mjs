@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict"
 import { test } from "node:test"
-import { pace } from "./pace.mjs"
+import { pace } from "../../seedream_nb/widgets/static/pace.js"
 
 /** Something that is scrolled so many pixels in so many milliseconds, and whose waits are kept until their time has come. */
 function fake() {

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import os
+import re
 import shutil
 import subprocess
-from itertools import chain
+from collections import Counter
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
 
-from seedream_nb.widgets.piece import PARTS, SHARED, module, static
+from seedream_nb.widgets.modules import ModuleError, joined, static
 from tests.page import tools
 
-MODULES = ("form.js", "tray.js", "queue.js", "gallery.js")
-FILES = (*MODULES, *SHARED, *chain.from_iterable(PARTS.values()))
+FOLDER = Path(str(files("seedream_nb.widgets"))) / "static"
+ENTRIES = ("form.js", "tray.js", "queue.js", "gallery.js")
+FILES = sorted(path.name for path in FOLDER.glob("*.js"))
 MAX_LINES = 300
-STRICT = {
-    "allowJs": True, "checkJs": True, "noEmit": True, "strict": True, "target": "es2023",
-    "lib": ["es2023", "dom", "dom.iterable"], "module": "esnext", "moduleResolution": "bundler", "types": [],
-}  # fmt: skip
+DECLARED = re.compile(r"^(?:export )?(?:async )?(?:function\*?|class|const|let|var) (\w+)", re.MULTILINE)
 
 
 @pytest.fixture
@@ -39,24 +38,67 @@ def run(command: list[str], folder: Path) -> str:
 
 
 @pytest.mark.slow
-def test_the_modules_hold_their_types(node: str, tmp_path: Path) -> None:
-    """Each as the page gets it, with what all share before it, checked as strictly as TypeScript can."""
-    for name in MODULES:
-        (tmp_path / name).write_text(module(name), "utf-8")
-    (tmp_path / "tsconfig.json").write_text(json.dumps({"compilerOptions": STRICT, "files": MODULES}), "utf-8")
-    run([node, str(tools.compiler()), "--project", "."], tmp_path)
+def test_the_modules_hold_their_types(node: str) -> None:
+    """As they lie in their folder, checked as strictly as TypeScript can."""
+    run([node, str(tools.compiler()), "--project", str(FOLDER)], FOLDER)
 
 
 @pytest.mark.slow
-def test_the_pure_functions_do_what_they_say(node: str, tmp_path: Path) -> None:
-    """In node's own test runner."""
-    tests = sorted(Path(__file__).parent.glob("*.test.mjs"))
-    for each in tests:
-        name = each.name.removesuffix(".test.mjs")
-        text = module(f"{name}.js") if f"{name}.js" in MODULES else static(f"{name}.js")
-        (tmp_path / f"{name}.mjs").write_text(text, "utf-8")
-        shutil.copy(each, tmp_path)
-    assert "# fail 0" in run([node, "--test", "--test-reporter=tap", *(each.name for each in tests)], tmp_path)
+def test_the_pure_functions_do_what_they_say(node: str) -> None:
+    """In node's own test runner, which imports the modules from where they lie."""
+    here = Path(__file__).parent
+    tests = sorted(path.name for path in here.glob("*.test.mjs"))
+    assert "# fail 0" in run([node, "--test", "--test-reporter=tap", *tests], here)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ENTRIES)
+def test_what_the_page_gets_is_a_module(node: str, tmp_path: Path, name: str) -> None:
+    """Joined, it can be read as one: nothing is declared twice, and nothing is imported."""
+    (tmp_path / "joined.mjs").write_text(joined(name), "utf-8")
+    run([node, "--check", "joined.mjs"], tmp_path)
+    assert "import " not in re.sub(r"/\*.*?\*/|//.*", "", joined(name), flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_no_two_modules_declare_the_same_name(name: str) -> None:
+    """Joined for the page, they share one scope."""
+    names = Counter(DECLARED.findall(joined(name)))
+    assert [each for each, count in names.items() if count > 1] == []
+
+
+def test_each_module_stands_behind_what_it_imports() -> None:
+    """However many import it, it is there once; the lines that say so are not."""
+    modules = {
+        "a.js": 'import { b } from "./b.js"\nimport { c } from "./c.js"\nexport default b + c\n',
+        "b.js": 'import { c } from "./c.js"\nexport const b = c\n',
+        "c.js": "export const c = 1\n",
+    }
+    assert joined("a.js", modules.__getitem__) == "const c = 1\n\nconst b = c\n\nexport default b + c\n"
+
+
+def test_modules_that_import_each_other_are_an_error() -> None:
+    """It names the circle: joined, one of them would stand before what it needs."""
+    modules = {"a.js": 'import { b } from "./b.js"\n', "b.js": 'import { a } from "./a.js"\n'}
+    with pytest.raises(ModuleError, match=r"a\.js imports b\.js imports a\.js"):
+        joined("a.js", modules.__getitem__)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'import * as b from "./b.js"',
+        'import b from "./b.js"',
+        'import { b as c } from "./b.js"',
+        'export { b } from "./b.js"',
+        'export * from "./b.js"',
+        'import { b } from "elsewhere"',
+    ],
+)
+def test_an_import_that_would_be_left_in_is_an_error(line: str) -> None:
+    """Only names of modules beside it, as they are: anything else would stand in what the page gets."""
+    with pytest.raises(ModuleError, match=r"a\.js: "):
+        joined("a.js", {"a.js": f"{line}\n", "b.js": ""}.__getitem__)
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -2,10 +2,7 @@
 
 import assert from "node:assert/strict"
 import { test } from "node:test"
-import { inline } from "./common.mjs"
-import { thumbnails } from "./thumbnails.mjs"
-
-Object.assign(globalThis, { inline }) // which stands before it on the page
+import { thumbnails } from "../../seedream_nb/widgets/static/thumbnails.js"
 
 /** Thumbnails whose questions are kept until they are answered; what can wait is done at once. */
 function fake() {

@@ -1,8 +1,9 @@
-// The pure functions of the tray. Run by test_page.py, which puts tray.js, as the page gets it, beside this file.
+// The pure functions of the tray. Run by test_page.py.
 
 import assert from "node:assert/strict"
 import { test } from "node:test"
-import { arrivals, changes, gapAt, isOfPictures, moved, placeAfter, refusal } from "./tray.mjs"
+import { arrivals, isOfPictures, refusal } from "../../seedream_nb/widgets/static/incoming.js"
+import { changes, gapAt, moved, placeAfter } from "../../seedream_nb/widgets/static/references.js"
 
 const box = (column, row) => ({ left: 100 * column, right: 100 * column + 90, top: 100 * row, bottom: 100 * row + 90 })
 const named = (...names) => names.map((name, index) => ({ number: index + 1, name }))

@@ -1,6 +1,9 @@
 // A card of the history: a generation's pictures, one at a time, and what can be done with them.
 // @ts-check
-/* global h, cast, deliberate, ofSeries, alarm */
+
+import { alarm, deliberate, h, ofSeries } from "./common.js"
+import { cast } from "./mold.js"
+/** @import { Refusal } from "./common.js" */
 
 /** Milliseconds that a card says what was done; a screen reader has said it at once. */
 const SAID_FOR = 6000

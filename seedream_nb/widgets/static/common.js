@@ -1,8 +1,8 @@
-// What all pieces share. Python puts this file before each module: one that comes from a blob can't import another.
+// What all pieces share.
 // @ts-check
+/** @import { Kernel } from "./line.js" */
 
 /** @typedef {{get: (name: string) => any, set: Function, save_changes: Function, send: Function, on: Function, off: Function, widget_manager: any}} Model */
-/** @typedef {ReturnType<typeof line>} Kernel */
 /** @typedef {{told: string[], fields: Record<string, string[]>, nearest?: [number, number]}} Refusal what a question is broken with */
 /** @typedef {{kernel: Kernel, store: any, leave: Function[]}} Context */
 /** @typedef {{prompt: string, size: string, aspect: string, width: number, height: number, max_images: number, watermark: boolean}} Draft */

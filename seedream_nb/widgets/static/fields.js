@@ -1,9 +1,10 @@
-// Fields of the form: a choice among a few, shapes of pictures, numbers. A part of form.js.
+// Fields of the form: a choice among a few, shapes of pictures, numbers.
 // @ts-check
-/* global h */
+
+import { h } from "./common.js"
 
 /** @param {string} label @param {string} look @param {string} group @param {string[]} values @param {(value: string) => any[]} draw @param {(value: string) => void} act */
-function radios(label, look, group, values, draw, act) {
+export function radios(label, look, group, values, draw, act) {
   const inputs = values.map(value => h("input", { type: "radio", name: group, value, "aria-label": value, onchange: () => act(value) }))
   const element = h("div", { role: "radiogroup", "aria-label": label, class: look },
     inputs.map((input, index) => h("label", {}, input, draw(values[index]))))
@@ -15,7 +16,7 @@ function radios(label, look, group, values, draw, act) {
 }
 
 /** The shape of a ratio, drawn. @param {string} ratio */
-function shape(ratio) {
+export function shape(ratio) {
   const [wide, high] = ratio.split(":").map(Number)
   const scale = Math.min(34 / wide, 26 / high, Math.sqrt(420 / (wide * high)))
   const [width, height] = [Math.round(wide * scale), Math.round(high * scale)]
@@ -24,7 +25,7 @@ function shape(ratio) {
 }
 
 /** @param {string} label @param {number} least @param {number} most @param {(value: number) => void} act */
-function number(label, least, most, act) {
+export function number(label, least, most, act) {
   let held = least
   const element = h("input", {
     type: "number", class: "sd-input sd-number", min: least, max: most, step: 1, "aria-label": label,

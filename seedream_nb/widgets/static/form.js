@@ -1,6 +1,10 @@
 // The form: the head of the panel, the prompt, and the options with the Generate button.
 // @ts-check
-/* global h, line, piece, ground, shared, estimate, counted, inserted, alarm, deliberate, money, radios, shape, number */
+
+import { alarm, counted, deliberate, estimate, ground, h, inserted, money, piece, shared } from "./common.js"
+import { number, radios, shape } from "./fields.js"
+import { line } from "./line.js"
+/** @import { Context, Refusal } from "./common.js" */
 
 const EMPTY = { prompt: "", size: "2K", aspect: "1:1", width: 2048, height: 2048, max_images: 1, watermark: true }
 const CHECK_AFTER = 300
@@ -163,8 +167,7 @@ function options({ kernel, store, leave }) {
   const said = h("div", {})
   const late = h("div", { class: "sd-hint", role: "status" })
   const isMeant = deliberate()
-  /** @type {any} */
-  let timer
+  let timer = /** @type {any} */ (undefined)
   let checks = 0
   let busy = false
   let refused = false // what stands in the prompt would be, as far as the kernel has looked: then a press does nothing
@@ -268,8 +271,7 @@ function options({ kernel, store, leave }) {
     show()
     check()
   }
-  /** @type {any} */
-  let chosen = null
+  let chosen = /** @type {any} */ (null)
   let where = ""
   const aspects = h("div", { class: "sd-field" }, h("div", { class: "sd-label", "aria-hidden": "true" }, "Aspect ratio"), ratios)
   leave.push(store.listen("filled", changed), store.listen("draft", changed), store.listen("draft", isMeant.anew), store.listen("tray", changed), store.listen("generate", pressed), store.listen("snapshot", show))

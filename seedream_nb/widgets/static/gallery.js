@@ -1,6 +1,17 @@
 // The gallery: the history as a wall of pictures, searched, and kept up to date.
 // @ts-check
-/* global h, line, piece, shared, icon, address, alarm, Card, hear, view, wall, invitation, changed, thumbnails, unhurried, pace */
+
+import { Card, hear } from "./card.js"
+import { address, alarm, changed, h, icon, piece, shared } from "./common.js"
+import { unhurried } from "./frames.js"
+import { invitation } from "./invitation.js"
+import { line } from "./line.js"
+import { pace } from "./pace.js"
+import { thumbnails } from "./thumbnails.js"
+import { view } from "./view.js"
+import { wall } from "./wall.js"
+/** @import { Wall } from "./card.js" */
+/** @import { Around } from "./view.js" */
 
 const SEARCH_AFTER = 150
 /** Pixels beyond the edge at which what comes is made. */

@@ -1,6 +1,9 @@
-// What comes into the tray: files in pieces, pictures that are dragged or pasted; and what is said of it. A part of tray.js.
+// What comes into the tray: files in pieces, pictures that are dragged or pasted; and what is said of it.
 // @ts-check
-/* global h, pieces, alarm, MOST_REFERENCES, CHUNK_BYTES */
+
+import { alarm, CHUNK_BYTES, h, MOST_REFERENCES, pieces } from "./common.js"
+/** @import { Kernel } from "./line.js" */
+/** @import { Shelf } from "./references.js" */
 
 /** @typedef {ReturnType<typeof telling>} Told */
 /** @typedef {ReturnType<typeof arrivals>} Arrivals */
@@ -25,7 +28,7 @@ export function refusal(error, name) {
 }
 
 /** What the tray says: problems, how much of a file is on its way, and what only a screen reader needs. */
-function telling() {
+export function telling() {
   const problems = h("div", {})
   const name = h("span", { class: "sd-hint" })
   const bar = h("progress", { class: "sd-progress", max: 1 })
@@ -204,7 +207,7 @@ function tooLarge(name, size) {
 
 /** Take what is dropped or pasted on an element: from anywhere in the panel files, else what is in the tray's own part.
  * @param {HTMLElement} whole @param {HTMLElement} zone @param {HTMLElement} section @param {Shelf} shelf @param {Arrivals} incoming */
-function dropsOn(whole, zone, section, shelf, incoming) {
+export function dropsOn(whole, zone, section, shelf, incoming) {
   const light = (/** @type {boolean} */ on) => zone.classList.toggle("sd-over", on)
   const isOurs = (/** @type {any} */ event) => section.contains(event.target) || event.dataTransfer?.types.includes("Files")
   const hasPaths = (/** @type {any} */ event) => event.mimeData?.hasData(PATHS)

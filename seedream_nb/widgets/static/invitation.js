@@ -1,6 +1,7 @@
 // What an empty history shows: how to begin.
 // @ts-check
-/* global h, icon */
+
+import { h, icon } from "./common.js"
 
 const EXAMPLES = ["A lighthouse at dusk, oil on canvas", "Product photo of a red mug, studio light", "A fox in the snow, ink wash", "一只狐狸在雪地里，水墨画"]
 

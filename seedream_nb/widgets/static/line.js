@@ -1,5 +1,8 @@
-// The line between a piece's page and the kernel. Python puts this file before each module, after common.js.
+// The line between a piece's page and the kernel.
 // @ts-check
+/** @import { Model } from "./common.js" */
+
+/** @typedef {ReturnType<typeof line>} Kernel */
 
 /** Milliseconds after which an answer is late: a cell is running. */
 const LATE_AFTER = 1200

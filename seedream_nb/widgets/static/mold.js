@@ -1,7 +1,8 @@
 // What a card is made of. One of each kind is built, of which the browser itself makes copies: a history has thousands,
 // and what a script makes, or listens to, one by one costs it time in every scroll.
 // @ts-check
-/* global h, iconButton */
+
+import { h, iconButton } from "./common.js"
 
 /** @typedef {{shell: any, content: any}} Mold a card without what is in it, and that */
 

@@ -1,12 +1,15 @@
-// The tray's field for a name, with what the notebook has to offer. A part of tray.js.
+// The tray's field for a name, with what the notebook has to offer.
 // @ts-check
-/* global h */
+
+import { h } from "./common.js"
+/** @import { Arrivals, Told } from "./incoming.js" */
+/** @import { Kernel } from "./line.js" */
 
 const MOST_OFFERS = 8
 
 /** The field for a name, path or URL, with what the notebook has to offer: arrows choose, Enter takes, Escape closes.
  * @param {Kernel} kernel @param {Arrivals} incoming @param {Told} told */
-function byName(kernel, incoming, told) {
+export function byName(kernel, incoming, told) {
   const id = `sd-${Math.random().toString(36).slice(2)}`
   const list = h("div", { class: "sd-offers", role: "listbox", id, "aria-label": "Suggestions", hidden: true })
   // The field stays a textbox, by which name it is known; the suggestions hang on it as on a combobox.

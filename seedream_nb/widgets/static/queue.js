@@ -1,6 +1,10 @@
 // The queue: what runs, waits, has failed or was stopped.
 // @ts-check
-/* global h, line, piece, elapsed, iconButton, deliberate, alarm */
+
+import { alarm, deliberate, elapsed, h, iconButton, piece } from "./common.js"
+import { line } from "./line.js"
+/** @import { Refusal } from "./common.js" */
+/** @import { Kernel } from "./line.js" */
 
 /** @type {Record<string, string>} */
 const WORDS = {

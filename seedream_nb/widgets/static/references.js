@@ -1,6 +1,10 @@
-// The references in the tray, each with its number: moved by mouse and keyboard, removed, written into the prompt. A part of tray.js.
+// The references in the tray, each with its number: moved by mouse and keyboard, removed, written into the prompt.
 // @ts-check
-/* global h, spoken, iconButton, address, refusal */
+
+import { address, h, iconButton, spoken } from "./common.js"
+import { refusal } from "./incoming.js"
+/** @import { Told } from "./incoming.js" */
+/** @import { Kernel } from "./line.js" */
 
 /** @typedef {{number: number, name: string, width: number, height: number, url: string | null}} Held a reference as the kernel tells of it */
 /** @typedef {ReturnType<typeof references>} Shelf */
@@ -36,7 +40,7 @@ export function changes(before, after, prompt) {
 
 /** The list of references, each with its number: moved by mouse and keyboard, removed, written into the prompt.
  * @param {Kernel} kernel @param {Told} told @param {HTMLElement} fallback has the focus when the last one is removed */
-function references(kernel, told, fallback) {
+export function references(kernel, told, fallback) {
   const list = h("ul", { class: "sd-tray", "aria-label": "Reference images" })
   /** @type {Map<number, ReturnType<typeof reference>>} */
   const items = new Map()

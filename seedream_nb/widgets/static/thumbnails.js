@@ -1,6 +1,7 @@
 // The thumbnails: asked for as their cards come near, and shown a few in each frame.
 // @ts-check
-/* global inline */
+
+import { inline } from "./common.js"
 
 /** Thumbnails that are asked for at once: a screen's, so that the first are not kept waiting by the last. */
 const THUMBNAILS = 12

@@ -1,6 +1,14 @@
 // The tray: reference images, dropped, pasted, picked, dragged from the notebook, or named.
 // @ts-check
-/* global h, line, piece, shared, counter, telling, arrivals, dropsOn, references, byName, MOST_REFERENCES */
+
+import { counter, h, MOST_REFERENCES, piece, shared } from "./common.js"
+import { arrivals, dropsOn, telling } from "./incoming.js"
+import { line } from "./line.js"
+import { byName } from "./names.js"
+import { references } from "./references.js"
+/** @import { Arrivals } from "./incoming.js" */
+/** @import { Kernel } from "./line.js" */
+/** @import { Shelf } from "./references.js" */
 
 export default {
   /** @param {{model: any, el: HTMLElement}} context */

@@ -1,6 +1,8 @@
 // The full-size view: a picture as it is on disk, the way to the next, zoom, and what can be done with it.
 // @ts-check
-/* global h, iconButton, address, alarm, ofSeries */
+
+import { address, alarm, h, iconButton, ofSeries } from "./common.js"
+/** @import { Refusal } from "./common.js" */
 
 /** @typedef {{element: HTMLElement, show: (entry: any, place: number) => void, draw: () => void}} Strip */
 

@@ -1,6 +1,7 @@
 // The wall: all cards of the history, in groups that the browser lays out and paints only while they are near.
 // @ts-check
-/* global h */
+
+import { h } from "./common.js"
 
 /** Cards of a group: whole rows of 1, 2, 3, 4, 6 and 12 cards, the numbers of columns that the style sheet knows.
  * One grid of all cards, or a card that is skipped by itself, costs more in each frame the longer the history is. */
