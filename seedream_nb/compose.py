@@ -37,7 +37,7 @@ class Composer:
         *,
         settings: Settings,
         scope: Scope,
-        marked: Callable[[str], list[Path]],
+        marked: Callable[[str], list[tuple[str, Path]]],
         fetch: Callable[[str], bytes] | None = None,
     ) -> None:
         """Look names up in `scope`, marks like `@3.1` with `marked`; `fetch` gets what the service can't reach."""

@@ -419,8 +419,8 @@ class Session(NotPicklable):
             for each in home.history.left_behind():
                 home.journal.append("end", each.id, status=each.status, cost=each.cost)
 
-    def _marked(self, mark: str) -> list[Path]:
-        return [picture.path for picture in self.history.marked(mark)]
+    def _marked(self, mark: str) -> list[tuple[str, Path]]:
+        return [(picture.mark, picture.path) for picture in self.history.marked(mark)]
 
     def _wait(self, work: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
         """Wait for work on the background loop, in a way that an interrupt ends."""

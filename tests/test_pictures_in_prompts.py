@@ -98,7 +98,7 @@ class Compose:
         }  # fmt: skip
         self.scope = Notebook(self.names)
         self._compose = Composer(
-            settings=Settings(environ={}, folder=folder), scope=self.scope, marked=lambda _: [Path("b.png")]
+            settings=Settings(environ={}, folder=folder), scope=self.scope, marked=lambda mark: [(mark, Path("b.png"))]
         ).compose
 
     def __call__(self, prompt: str, *images: object, **options: Any) -> ImageRequest:  # noqa: ANN401 - of a request

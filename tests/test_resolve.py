@@ -67,14 +67,15 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def marked(mark: str) -> Sequence[Path]:
-    """Return the files of a history with two pictures in generation 3."""
-    files = {"@3": ["a.png", "b.png"], "@3.2": ["b.png"], "@last": ["a.png"]}
+def marked(mark: str) -> Sequence[tuple[str, Path]]:
+    """Return the marks and files of a history with two pictures in generation 3."""
+    first, second = ("@3.1", "a.png"), ("@3.2", "b.png")
+    pictures = {"@3": [first, second], "@3.2": [second], "@last": [first]}
     if mark == "@8":
         raise LookupError("the newest is 3")
-    if mark not in files:
+    if mark not in pictures:
         raise Problem(f"{mark} is not in the history.")
-    return [Path.cwd() / name for name in files[mark]]
+    return [(own, Path.cwd() / name) for own, name in pictures[mark]]
 
 
 def shown(mark: str) -> Sequence[object]:
@@ -127,6 +128,12 @@ PATHS = [
     ("cat", ["a.png"]),
     ("./cat", ["cat"]),
 ]
+
+
+@pytest.mark.parametrize(("mark", "names"), [("@last", ["@3.1"]), ("@3", ["@3.1", "@3.2"]), ("@3.2", ["@3.2"])])
+def test_a_mark_is_told_as_the_picture_it_meant(mark: str, names: list[str], folder: Path) -> None:
+    """A picture of the history is called by its own mark: `@last` would mean another one tomorrow."""
+    assert [reference.name for reference in found(mark, folder)] == names
 
 
 @pytest.mark.parametrize(("written", "files"), PATHS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
@@ -106,8 +107,15 @@ def page(value: object) -> Page:
     return Page(bundle(value)["text/html"])
 
 
-def make(home: Path, *, pictures: int = 1, size: tuple[int, int] = (64, 48), **changes: Any) -> Generation:  # noqa: ANN401
-    """Return generation 3 with its pictures on disk, as the journal tells of it."""
+def make(
+    home: Path,
+    *,
+    pictures: int = 1,
+    size: tuple[int, int] = (64, 48),
+    drawn: tuple[int, int] | None = None,
+    **changes: Any,  # noqa: ANN401
+) -> Generation:
+    """Return generation 3 with its pictures on disk, as the journal tells of it; `drawn` makes smaller files."""
     at = "2026-11-21T09:30:00+00:00"
     intent = {
         "event": "intent", "id": 3, "at": at, "request": make_request("a fox", max_images=15).to_record(),
@@ -123,7 +131,7 @@ def make(home: Path, *, pictures: int = 1, size: tuple[int, int] = (64, 48), **c
     generation = fold([intent, links, *files, {**end, "event": "end"}], home=home, alive=False)
     assert generation is not None
     for picture in generation:
-        Image.new("RGB", size, "navy").save(picture.path, "JPEG")
+        Image.new("RGB", drawn or size, "navy").save(picture.path, "JPEG")
     return generation
 
 
@@ -297,7 +305,7 @@ def test_every_picture_has_an_alternative_text(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize(("size", "image", "figure"), [((4096, 512), 640, 640), ((512, 4096), 80, 160)])
+@pytest.mark.parametrize(("size", "image", "figure"), [((4096, 512), 900, 900), ((512, 4096), 80, 160)])
 def test_captions_are_as_wide_as_their_picture(tmp_path: Path, size: tuple[int, int], image: int, figure: int) -> None:
     """A long path does not push the next picture away, and a narrow picture's caption still has room."""
     found = page(make(tmp_path, size=size))
@@ -364,6 +372,7 @@ class Grid(HTMLParser):
         """Read a page."""
         super().__init__()
         self.rows: list[int] = []
+        self.widths: list[str | None] = []
         self.outside = 0
         self._cells = 0
         self.feed(html)
@@ -371,7 +380,8 @@ class Grid(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Count a picture in its row."""
-        del attrs
+        if tag == "td":
+            self.widths.append(dict(attrs).get("width"))
         if tag == "tr":
             self.rows.append(0)
         elif tag == "td":
@@ -419,13 +429,66 @@ def test_every_picture_has_a_width(tmp_path: Path) -> None:
         assert all(image and int(image) <= int(cell or 0) for image, cell in widths)
 
 
+def running(size: str | None = None, pictures: int | None = None) -> Job:
+    """Return a job that was just begun."""
+    request = make_request("a fox", size=size, max_images=pictures)
+    return Job(request, backend="novita", host="api.novita.ai", price=0.03, timeout=60.0)
+
+
 def test_a_running_job_has_the_same_layout(tmp_path: Path) -> None:
-    """Pictures that have landed stand in a table too, below what the job is doing."""
-    job = Job(make_request("a fox", max_images=4), backend="novita", host="api.novita.ai", price=0.03, timeout=60.0)
-    job.update(phase="downloading", expected=4, pictures=list(make(tmp_path, pictures=3, size=(640, 480))))
+    """Pictures that have landed stand where they will stand in the result, above what the job is doing."""
+    job = running("16:9", 4)
+    job.update(phase="downloading", expected=4, pictures=list(make(tmp_path, pictures=4, size=(64, 36)))[1:])
     shown = job_bundle(job)
-    assert grid(shown).rows == [2, 1]
-    assert Page(shown["text/html"]).text.strip().startswith("Downloading 3 of 4")
+    assert grid(shown).rows == [1, 2]
+    assert Page(shown["text/html"]).text.strip().endswith("Downloading 3 of 4")
+
+
+@pytest.mark.parametrize(
+    ("size", "pictures", "places", "look"),
+    [
+        ("21:9", None, 1, "width:900px;max-width:100%;aspect-ratio:3024/1296"),
+        ("9:16", None, 1, "width:360px;max-width:100%;aspect-ratio:1440/2560"),
+        ("9:16", 4, 4, "width:218px;max-width:100%;aspect-ratio:1440/2560"),
+        ("4K", None, 1, "width:640px;max-width:100%;aspect-ratio:2048/2048"),
+    ],
+)
+def test_a_picture_that_is_to_come_has_its_place(size: str, pictures: int | None, places: int, look: str) -> None:
+    """From the first moment there is a place for each picture, as large as it will be, so that nothing moves then."""
+    assert job_bundle(running(size, pictures))["text/html"].count(look) == places
+
+
+def test_a_place_becomes_its_picture(tmp_path: Path) -> None:
+    """A picture is shown as wide as the place that was kept for it, in a cell as wide."""
+    widths = {}
+    for shape in ((64, 36), (36, 64), (64, 64), (21 * 3, 9 * 3)):
+        for count in (1, 2, 4, 9):
+            large = (shape[0] * 48, shape[1] * 48)
+            job = running(f"{large[0]}x{large[1]}", count)
+            waiting = Grid(job_bundle(job)["text/html"]).widths
+            generation = make(tmp_path, pictures=count, size=large, drawn=shape)
+            widths[shape, count] = waiting == Grid(bundle(generation)["text/html"]).widths != []
+    assert all(widths.values()), widths
+
+
+@pytest.mark.parametrize(
+    ("size", "width"), [((2048, 2048), 640), ((3024, 1296), 900), ((1440, 2560), 360), ((2560, 1440), 900)]
+)
+def test_one_picture_uses_the_width_and_fits_the_height(tmp_path: Path, size: tuple[int, int], width: int) -> None:
+    """A wide picture takes the width that is there, and a high one is no higher than a screen."""
+    assert page(make(tmp_path, size=size, drawn=(64, 64))).all("img")[0]["width"] == str(width)
+
+
+def test_one_picture_has_one_line(tmp_path: Path) -> None:
+    """The caption of a picture alone tells mark, size, seconds, cost and path in one line."""
+    told = page(make(tmp_path)).text.strip()
+    assert re.fullmatch(r"@3 · 64×48 · 2\.0 s · 0\.03 USD · \S*0003-1-fox\.jpg", told)
+
+
+def test_four_stand_as_two_pairs(tmp_path: Path) -> None:
+    """Four pictures stand four in a row or two and two, never three and one: a pair wraps as one."""
+    rows = Page(bundle(make(tmp_path, pictures=4, size=(1440, 2560), drawn=(36, 64)))["text/html"]).all("tr")
+    assert ["display:contents" in (row["style"] or "") for row in rows] == [False, False]
 
 
 def test_only_final_results_have_a_picture_beside_the_page(tmp_path: Path) -> None:
@@ -635,7 +698,7 @@ def test_a_dry_run_waits_for_no_reference(tmp_path: Path, damage: str) -> None:
 def test_the_caption_tells_the_lineage(tmp_path: Path, sources: list[str], told: str) -> None:
     """The caption tells which earlier results went in; several of one generation are told as that one."""
     generation = make(tmp_path, sources=sources)
-    assert page(generation).text.endswith(f"0.03 USD{told}")
+    assert re.search(rf" · 0\.03 USD{re.escape(told)} · \S*0003-1-fox\.jpg$", page(generation).text)
     assert f"0.03 USD{told}\n" in bundle(generation)["text/plain"]
 
 
@@ -657,4 +720,4 @@ def test_links_lead_from_the_folder_of_the_notebook(
     for value in (generation, generation[0], ended(None, generation)):
         found = Page(bundle(value, folder=folder)["text/html"])
         assert {link["href"] for link in found.all("a")} == {address}
-        assert f"@3.1 · {path}" in found.text
+        assert f" · {path}" in found.text

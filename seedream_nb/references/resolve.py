@@ -66,7 +66,8 @@ class Lookups:
 
     Attributes:
         scope: the names that expressions may use.
-        marked: gives the files of a history mark; raises Problem or LookupError if there are none.
+        marked: gives the pictures of a history mark, each as its own mark and its file; raises Problem or LookupError
+            if there are none.
         folder: where relative paths begin.
         shown: gives the values that `@out` or `@[5]` stand for; raises Problem.
         attached: gives the content of an attachment of the notebook; raises Problem.
@@ -76,7 +77,7 @@ class Lookups:
     """
 
     scope: Scope
-    marked: Callable[[str], Sequence[Path]]
+    marked: Callable[[str], Sequence[tuple[str, Path]]]
     folder: Path
     shown: Callable[[str], Sequence[object]] = EmptyScope().shown
     attached: Callable[[str], bytes] = EmptyScope().attached
@@ -226,16 +227,17 @@ def _of_url(text: str, lookups: Lookups) -> Found:
 
 def _of_mark(mark: str, lookups: Lookups) -> Iterator[Found]:
     try:
-        paths = lookups.marked(mark)
+        pictures = lookups.marked(mark)
     except Problem as problem:
         raise Problem(*problem.texts, reference=True) from problem
     except LookupError as error:
         raise wrong(mark, f"is not in the history ({error}).") from error
-    gone = [path.name for path in paths if not is_regular_file(path)]
+    gone = [path.name for _, path in pictures if not is_regular_file(path)]
     if gone:
         raise wrong(mark, f"is not on disk any more ({', '.join(gone)}); %seedream recover may bring it back.")
-    for path in paths:
-        yield Found(name=mark if len(paths) == 1 else f"{mark} ({path.name})", source=path)
+    # By its own mark: `@last` would mean another one tomorrow.
+    for own, path in pictures:
+        yield Found(name=own, source=path)
 
 
 def _of_path(name: str, text: str, lookups: Lookups, tried: str) -> Iterator[Found]:

@@ -17,6 +17,7 @@ from seedream_nb.jobs.job import Job
 from seedream_nb.preview import side_for
 from seedream_nb.service import is_free
 from seedream_nb.service.body import fields
+from seedream_nb.sizes import shape_of
 from seedream_nb.storage.generation import NOTE_CHARACTERS, Generation, inputs_line, origins
 from seedream_nb.storage.history import NONE, Generations, History
 from seedream_nb.storage.picture import Picture
@@ -28,6 +29,7 @@ from seedream_nb.view.markup import (
     alone,
     badge,
     cell,
+    file_link,
     frame,
     grid,
     image,
@@ -39,6 +41,7 @@ from seedream_nb.view.markup import (
     sent_references,
     shown_path,
     text,
+    waiting_cell,
 )
 
 if TYPE_CHECKING:
@@ -47,6 +50,7 @@ if TYPE_CHECKING:
 
     from seedream_nb.errors import SeedreamError
     from seedream_nb.request import ImageRequest
+    from seedream_nb.view.markup import Cell
 
 __all__ = [
     "Bundle",
@@ -97,10 +101,14 @@ def generation_bundle(
         folder: the notebook's, from which links lead; without it, the current one.
     """
     folder = folder or working_folder()
-    side = side_for(len(generation.images))
-    brief = is_brief(len(generation.images))
     cells = [
-        cell(picture, side, alternative(generation, picture), folder=folder, brief=brief)
+        cell(
+            picture,
+            side_for(len(generation.images)),
+            alternative(generation, picture),
+            folder=folder,
+            caption=_file_line(picture, len(generation.images), folder),
+        )
         for picture in generation.images
     ]
     told = [] if error is None else [plain_but_links(each) for each in error.lines()]
@@ -117,7 +125,9 @@ def generation_bundle(
 def picture_bundle(picture: Picture, *, folder: Path | None = None) -> Bundle:
     """Return one picture as its preview; links lead from `folder`, the notebook's, or the current one."""
     label = f" ({picture.backend})" if picture.is_free else ""
-    shown = cell(picture, side_for(1), picture.mark + label, badge(picture.backend), folder=folder or working_folder())
+    place = folder or working_folder()
+    told = _faint_part(f"{text(picture.mark)} · {_path_link(picture, place)}")
+    shown = cell(picture, side_for(1), picture.mark + label, folder=place, caption=f"{badge(picture.backend)}{told}")
     return {"text/plain": repr(picture), "text/html": frame(grid([shown])), **alone([picture])}
 
 
@@ -127,6 +137,23 @@ def alternative(generation: Generation, picture: Picture) -> str:
     which = f" ({picture.mark})" if len(generation) == 1 else f" ({picture.mark}, one of {len(generation)})"
     label = f" ({generation.backend})" if generation.is_free else ""
     return prompt + which + label
+
+
+def _file_line(picture: Picture, count: int, folder: Path) -> str:
+    """Return the line below one of several pictures: its mark and, where they are few, its path."""
+    if count == 1:  # all of it stands in the one line of the generation
+        return ""
+    mark = text(picture.mark)
+    few = f"{mark} · {_path_link(picture, folder)}"
+    return _faint_part(file_link(picture, folder, mark) if is_brief(count) else few)
+
+
+def _path_link(picture: Picture, folder: Path) -> str:
+    return file_link(picture, folder, isolated(shown_path(picture.path, folder)))
+
+
+def _faint_part(inner: str) -> str:
+    return f'<span style="{FAINT}">{inner}</span>'
 
 
 def details(generation: Generation) -> list[str]:
@@ -141,8 +168,13 @@ def _caption(generation: Generation, folder: Path) -> str:
     state = [] if generation.status == "done" else [generation.status]
     begun = origins(generation.sources)
     lineage = [f"from {', '.join(begun)}"] if begun else []
-    told = " · ".join([*state, *details(generation), *lineage])
-    first = f"<div>{badge(generation.backend)}<strong>{text(generation.mark)}</strong> · {text(told)}</div>"
+    facts = details(generation)
+    if len(generation.images) == 1 and state == []:
+        facts = facts[1:]  # that it is one picture is seen
+    told = text(" · ".join([*state, *facts, *lineage]))
+    if len(generation.images) == 1:
+        told += f" · {_faint_part(_path_link(generation.images[0], folder))}"
+    first = f"<div>{badge(generation.backend)}<strong>{text(generation.mark)}</strong> · {told}</div>"
     if not is_brief(len(generation.images)):
         return first
     begin, end = shown_path(generation.images[0].path, folder), generation.images[-1].path.name
@@ -179,13 +211,27 @@ def job_bundle(job: Job, *, folder: Path | None = None) -> Bundle:
         lines = [plain_but_links(line) for line in job.error.lines()]
         return {"text/plain": "\n".join(lines), "text/html": frame(alarm(lines))}
     told = progress(job)
-    side = side_for(job.expected or 1)
-    prompt = plain(job.request.prompt, ALTERNATIVE_CHARACTERS)
-    brief = is_brief(job.expected or 1)
-    place = folder or working_folder()
-    cells = [cell(picture, side, f"{prompt} ({picture.mark})", folder=place, brief=brief) for picture in job.pictures]
     status = f'<div role="status">{badge(job.backend)}{_bar(job)}{text(told)}</div>'
-    return {"text/plain": told, "text/html": frame(status + grid(cells))}
+    return {"text/plain": told, "text/html": frame(grid(_places(job, folder or working_folder())) + status)}
+
+
+SQUARE = (2048, 2048)
+"""What stands for a picture of which the service chooses the shape."""
+
+
+def _places(job: Job, folder: Path) -> list[Cell]:
+    """Return the pictures of a job that have landed, and the places of those that are still to come."""
+    count = job.expected or job.request.max_pictures
+    side = side_for(count)
+    prompt = plain(job.request.prompt, ALTERNATIVE_CHARACTERS)
+    shape = shape_of(job.request.size) or SQUARE
+    places = {index: waiting_cell(shape, side, captioned=count > 1) for index in range(1, count + 1)}
+    for picture in job.pictures:
+        caption = _file_line(picture, count, folder)
+        places[int(picture.mark.rpartition(".")[2])] = cell(
+            picture, side, f"{prompt} ({picture.mark})", folder=folder, caption=caption
+        )
+    return [places[index] for index in sorted(places)]
 
 
 def progress(job: Job) -> str:

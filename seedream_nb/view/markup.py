@@ -29,6 +29,7 @@ Bundle = dict[str, Any]
 WIDEST = 900
 """Pixels that a row of pictures may take where it can't wrap."""
 GAP = 8
+PAIRED = 4
 NARROWEST_LINE = 120
 """Pixels below which a cell does not shrink to stay beside the others: its caption has to be read."""
 
@@ -107,9 +108,10 @@ def grid(cells: Sequence[Cell]) -> str:
     """Return cells side by side: as many as there is room for, and a table of a few columns where styles go."""
     if not cells:
         return ""
-    across = columns(cells)
+    # Four stand as two pairs, which wrap as pairs: never three and one.
+    across = 2 if len(cells) == PAIRED else columns(cells)
     rows = [cells[start : start + across] for start in range(0, len(cells), across)]
-    row = f"{_PART};display:flex;{_FLOW};display:contents"
+    row = f"{_PART};display:flex;{_FLOW}" + ("" if len(cells) == PAIRED else ";display:contents")
     body = "".join(f'<tr style="{row}">{"".join(_cell(cell, across) for cell in each)}</tr>' for each in rows)
     return (
         f'<table role="presentation" border="0" cellpadding="4" style="{_TABLE};display:block;margin-bottom:4px">'
@@ -119,7 +121,7 @@ def grid(cells: Sequence[Cell]) -> str:
 
 def columns(cells: Sequence[Cell]) -> int:
     """Return how many cells stand in a row that can't wrap; the rows are about equally long."""
-    most = max(1, WIDEST // (max(cell.width for cell in cells) + GAP))
+    most = max(1, (WIDEST + GAP) // (max(cell.width for cell in cells) + GAP))
     return math.ceil(len(cells) / math.ceil(len(cells) / most))
 
 
@@ -147,7 +149,8 @@ def _share(cell: Cell, across: int) -> str:
     if across == 1:
         return "100%"
     alone = f"min(100%,calc(({2 * least + GAP}px - 100%)*9999))"
-    return f"max(calc({100 / across:.4g}% - {GAP}px),min({least}px,100%),{alone})"
+    gaps = GAP * (across - 1)
+    return f"max(calc((100% - {gaps}px)/{across}),min({least}px,100%),{alone})"
 
 
 def _item(picture: str, told: str, side: int) -> str:
@@ -160,34 +163,51 @@ def _item(picture: str, told: str, side: int) -> str:
     )
 
 
-SHOWN_SIDES = {1024: 640, 640: 420, 512: 280}
-"""How large a preview of so many pixels is shown: sharp on fine screens, and the whole result in sight."""
+SHOWN = {1024: (WIDEST, 640), 640: (446, 388), 512: (294, 280)}
+"""How wide and how high, at most, a preview of so many pixels is shown: a screen holds the whole of it, and two or
+three of the smaller ones stand in a row."""
 NARROWEST = 160
 """Pixels that a caption needs below a picture that is narrower."""
 
 
-def cell(  # noqa: PLR0913 - what stands in it
-    picture: Picture, side: int, alternative: str, badge: str = "", *, folder: Path, brief: bool = False
-) -> Cell:
-    """Return a picture with its caption, both linked to the file in full size.
+def cell(picture: Picture, side: int, alternative: str, *, folder: Path, caption: str) -> Cell:
+    """Return a picture that is linked to the file in full size, and below it its caption, which is HTML or nothing.
 
     Args:
         picture: what is shown.
         side: the longest side of its preview.
         alternative: stands for it where it can't be seen.
-        badge: what comes before the caption.
         folder: the notebook's, from which paths are told.
-        brief: leaves out the path.
+        caption: what stands below it.
     """
     to = link(picture.path, folder)
     shown = f'<a {to} style="color:inherit;text-decoration:none">{image(picture, side, alternative)}</a>'
-    words = text(picture.mark) if brief else isolated(shown_path(picture.path, folder))
-    path = f'<a {to} style="color:inherit;text-decoration:underline">{words}</a>'
-    caption = f'{badge}<span style="{FAINT}">{"" if brief else f"{text(picture.mark)} · "}{path}</span>'
     return Cell(
-        width=max(shown_width(picture, side), NARROWEST),
-        inner=f'<div>{shown}</div><div style="font-size:12px">{caption}</div>',
+        width=max(shown_width((picture.width, picture.height), side), NARROWEST),
+        inner=f"<div>{shown}</div>{_below(caption)}",
     )
+
+
+def waiting_cell(shape: tuple[int, int], side: int, *, captioned: bool) -> Cell:
+    """Return the place of a picture that is still to come, as large as it will be, so that nothing moves then."""
+    width = shown_width(shape, side)
+    look = (
+        f"width:{width}px;max-width:100%;aspect-ratio:{shape[0]}/{shape[1]};border-radius:3px;"
+        "background:rgba(128,128,128,.14)"
+    )
+    return Cell(
+        width=max(width, NARROWEST),
+        inner=f'<div style="{look}"></div>{_below("&nbsp;" if captioned else "")}',
+    )
+
+
+def _below(caption: str) -> str:
+    return f'<div style="font-size:12px">{caption}</div>' if caption else ""
+
+
+def file_link(picture: Picture, folder: Path, words: str) -> str:
+    """Return words, which are HTML, that open a picture's file."""
+    return f'<a {link(picture.path, folder)} style="color:inherit;text-decoration:underline">{words}</a>'
 
 
 def image(picture: Picture, side: int, alternative: str) -> str:
@@ -195,7 +215,7 @@ def image(picture: Picture, side: int, alternative: str) -> str:
     try:
         # Dragged into the panel it is the picture in full size: its mark says which.
         whole = f'data-seedream="{text(f"{picture.mark} {picture.path.name}")}" '
-        return jpeg(preview(picture.path, side), alternative, shown_width(picture, side), whole)
+        return jpeg(preview(picture.path, side), alternative, shown_width((picture.width, picture.height), side), whole)
     except FileNotFoundError:
         return f"<em>{isolated(alternative)}: the file no longer exists</em>"
     except (OSError, ValueError):
@@ -211,10 +231,11 @@ def jpeg(data: bytes, alternative: str, width: int, attributes: str = "") -> str
     return f'<img {attributes}src="{source}" alt="{text(alternative)}" width="{width}" style="{look}">'
 
 
-def shown_width(picture: Picture, side: int) -> int:
-    """Return how many pixels wide a picture is shown whose preview has that longest side."""
-    scale = min(1.0, SHOWN_SIDES.get(side, side) / max(picture.width, picture.height))
-    return max(1, round(picture.width * scale))
+def shown_width(shape: tuple[int, int], side: int) -> int:
+    """Return how many pixels wide a picture of that width and height is shown, whose preview has that longest side."""
+    wide, high = SHOWN.get(side, (side, side))
+    scale = min(1.0, wide / shape[0], high / shape[1])
+    return max(1, round(shape[0] * scale))
 
 
 def alone(pictures: Sequence[Picture]) -> dict[str, str]:
