@@ -145,25 +145,25 @@ class Session(NotPicklable):
         endpoint = self.endpoint()
         self._refuse_keys(request, endpoint, template=template or "", save=path_as_written(options.get("save")) or "")
         self.make_ready(endpoint.service)
-        from seedream_nb.jobs.pipeline import fulfil
+        from seedream_nb.jobs.pipeline import run_pipeline
 
         folder = writable_folder(save) if (save := options.get("save")) is not None else None
         timeout, once = (self._option(name, options.get(name)) for name in ("timeout", "once"))
         bought = self.budget.spent or self.budget.reserved
-        notices, unready = tuple[str, ...](), list[SettingsError]()
+        notices, setup_errors = tuple[str, ...](), list[SettingsError]()
 
         def holding() -> Workspace | None:
             return self._homes.holding(request.fingerprint, endpoint.service.name, endpoint.host) if once else None
 
-        with unless(holding, unready):
+        with unless(holding, setup_errors):
             notices = self._homes.open(first_paid=not endpoint.service.is_free and not bought, is_here=holding)
         notices += (*self._told.due(endpoint.notices, self.settings.changes), *self._budget_notice())
         tools = self._tools(endpoint, holding())
         job: Job | None = None
         try:
             with self.jobs.lock:  # of two that ask for the same at one moment, one sees the other
-                others = self.jobs.under_way(tools.store.home)
-                with unless(holding, unready):
+                others = self.jobs.running(tools.store.home)
+                with unless(holding, setup_errors):
                     need_room(tools.store, request, others, folder)
                 job = Job(
                     request,
@@ -179,7 +179,7 @@ class Session(NotPicklable):
                     notices=notices,
                 )
                 self.jobs.add(job)
-            job.start(self.background, partial(fulfil, job, tools, others=others, unready=unready))
+            job.start(self.background, partial(run_pipeline, job, tools, others=others, setup_errors=setup_errors))
         except RuntimeError as error:
             if job is not None:
                 job.finish(None, no_thread(error))
@@ -467,7 +467,7 @@ class Session(NotPicklable):
             history=home.history,
             budget=self.budget,
             client=client,
-            turn=self.background.call(lambda: self.jobs.turn(self.settings.get("concurrency"))),
+            limiter=self.background.call(lambda: self.jobs.limiter(self.settings.get("concurrency"))),
             verbs=self,
             secrets=self._secrets,
         )
@@ -478,14 +478,14 @@ sessions: weakref.WeakSet[Session] = weakref.WeakSet()
 
 
 @contextlib.contextmanager
-def unless(is_here: Callable[[], object], unready: list[SettingsError]) -> Iterator[None]:
+def unless(is_here: Callable[[], object], setup_errors: list[SettingsError]) -> Iterator[None]:
     """Collect what keeps a request from being sent, in place of raising it, if its result is here already."""
     try:
         yield
     except SettingsError as error:
         if not is_here():
             raise
-        unready.append(error)
+        setup_errors.append(error)
 
 
 def no_thread(error: RuntimeError) -> SeedreamError:

@@ -11,7 +11,7 @@ from seedream_nb.background import Background
 from seedream_nb.budget import Budget
 from seedream_nb.http.client import Client
 from seedream_nb.jobs.job import Job
-from seedream_nb.jobs.pipeline import PipelineContext, fulfil, recover
+from seedream_nb.jobs.pipeline import PipelineContext, recover, run_pipeline
 from seedream_nb.keys import Key
 from seedream_nb.request import make_request
 from seedream_nb.settings import Settings
@@ -57,7 +57,7 @@ class Procedure:
         """Begin to fulfil a request."""
         request = make_request(prompt, **options)
         job = Job(request, backend="novita", host=self.host, price=PRICE, timeout=timeout, home=self.home.store.home)
-        job.start(self.background, lambda: fulfil(job, self._tools()))
+        job.start(self.background, lambda: run_pipeline(job, self._tools()))
         return job
 
     def recover(self) -> None:
@@ -69,7 +69,7 @@ class Procedure:
     def _tools(self) -> PipelineContext:
         return PipelineContext(
             store=self.home.store, journal=self.home.journal, history=self.home.history, budget=self.budget,
-            client=self._client, turn=self._turn, verbs=self._verbs,
+            client=self._client, limiter=self._turn, verbs=self._verbs,
         )  # fmt: skip
 
     def close(self) -> None:

@@ -264,7 +264,7 @@ def test_a_wait_for_the_result_may_end_before(procedure: Procedure, fault_server
     """`result(timeout=)` during the wait says that it is not sent yet, and goes on."""
     fault_server.on(POST, Reply(status=429, headers={"Retry-After": "30"}))
     job = waiting(procedure.start("a fox"))
-    with pytest.raises(StillGeneratingError, match="waiting, and not sent yet"):
+    with pytest.raises(StillGeneratingError, match="waiting, not sent yet"):
         job.result(timeout=0.05)
     assert not job.over
     job.cancel()

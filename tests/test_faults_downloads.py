@@ -273,7 +273,7 @@ def test_home_can_not_be_had_any_more(procedure: Procedure, fault_server: FaultS
     with pytest.raises(DownloadError) as failed:
         procedure.start("a fox", max_images=2).result()
     assert "paid for (0.06 USD). The journal can't be written: " in failed.value.message
-    assert failed.value.hint == f"Open their links soon, for they are kept nowhere else: {links[0]} {links[1]}"
+    assert failed.value.hint == f"Open their links soon, they are stored nowhere else: {links[0]} {links[1]}"
 
 
 @pytest.mark.slow

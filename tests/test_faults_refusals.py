@@ -74,11 +74,11 @@ ROWS = {
     "404": Row(fault=said(404, "no such path"), kind=errors.ApiError, says="no such path", remedy="config base_url"),
     "413": Row(fault=said(413, "too big"), kind=errors.ApiError, says="too big", remedy="fewer or smaller"),
     "500": Row(
-        fault=said(500, "oops"), kind=errors.ServiceError, says="oops", remedy="not billed. To ask again, run it again"
+        fault=said(500, "oops"), kind=errors.ServiceError, says="oops", remedy="not billed. To try again, run it again"
     ),
     "503": Row(
         fault=said(503, "no backend"), kind=errors.ServiceError, says="no backend",
-        remedy="not billed. To ask again, run it again",
+        remedy="not billed. To try again, run it again",
     ),
     "redirect to another host": Row(
         fault=said(307, "moved", headers={"Location": "https://other.example/v3/seedream-4.0"}), kind=errors.ApiError,
@@ -90,27 +90,27 @@ ROWS = {
     ),
     "502": Row(
         fault=said(502, "bad gateway"), kind=errors.OutcomeUnknownError, says="bad gateway",
-        remedy="usage page at the service shows it. To ask again, run it again", billed=True,
+        remedy="usage page at the service shows it. To try again, run it again", billed=True,
     ),
     "504": Row(
         fault=Reply(status=504, body=b"<title>504 Gateway Time-out</title>"), kind=errors.OutcomeUnknownError,
-        says="504 Gateway Time-out", remedy="To ask again, run it again", billed=True,
+        says="504 Gateway Time-out", remedy="To try again, run it again", billed=True,
     ),
     "reset after sending": Row(
         fault=Cut(when="body"), kind=errors.OutcomeUnknownError, says="broke after the request was sent",
-        remedy="To ask again, run it again", billed=True,
+        remedy="To try again, run it again", billed=True,
     ),
     "closed after sending": Row(
         fault=Cut(when="body", reset=False), kind=errors.OutcomeUnknownError, says="broke after the request was sent",
-        remedy="To ask again, run it again", billed=True,
+        remedy="To try again, run it again", billed=True,
     ),
     "a reply that breaks off": Row(
         fault=Reply(body=b'{"images": ["https://a/1"]}', send=9, then="reset"), kind=errors.OutcomeUnknownError,
-        says="before its answer came", remedy="To ask again, run it again", billed=True,
+        says="before an answer came", remedy="To try again, run it again", billed=True,
     ),
     "broken headers": Row(
         fault=Reply(raw=b"HTTP/1.1 2oo OK\r\n\r\n", then="close"), kind=errors.OutcomeUnknownError,
-        says="can't be read: it is garbled, or broke off", remedy="To ask again, run it again", billed=True,
+        says="can't be read: it is garbled, or broke off", remedy="To try again, run it again", billed=True,
     ),
     "no JSON": Row(
         fault=Reply(body=b'{"images": ['), kind=errors.ReplyError, says="isn't JSON", remedy="kept in the journal",
@@ -286,7 +286,7 @@ def test_once_says_what_was_paid_for_a_reply_that_broke_off(new_session: NewSess
         session.start("a fox", max_images=4, once=True).result()
     fault_server.on(POST, Links())
     again = session.start("a fox", max_images=4, once=True).result()
-    assert again.warnings == ["@1 brought 2 of 4 and was billed (at least 0.06 USD): this was bought anew."]
+    assert again.warnings == ["@1 got 2 of 4 pictures and was billed (at least 0.06 USD): this was bought again."]
 
 
 def test_once_says_what_was_paid_where_a_picture_was_refused(
@@ -298,7 +298,7 @@ def test_once_says_what_was_paid_where_a_picture_was_refused(
     session = new_session()
     assert session.start("a fox", max_images=2, once=True).result().status == "partial"
     again = session.start("a fox", max_images=2, once=True).result()
-    assert again.warnings == ["@1 brought 1 of 2 and was billed (0.03 USD): this was bought anew."]
+    assert again.warnings == ["@1 got 1 of 2 pictures and was billed (0.03 USD): this was bought again."]
 
 
 @pytest.mark.parametrize("first", [True, False], ids=["after recover", "at once"])

@@ -268,7 +268,7 @@ def test_a_resolver_that_hangs_keeps_no_process_from_its_end(tmp_path: Path, end
     )
     assert ran.returncode == 0, ran.stderr
     assert ran.stderr == (
-        "seedream_nb withdrew 1 of your requests that were not sent yet: the script has ended.\n"
+        "seedream_nb withdrew 1 of your requests that had not been sent: the script has ended.\n"
         if ends == "script"
         else ""
     )

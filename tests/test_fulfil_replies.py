@@ -85,7 +85,7 @@ def test_a_later_session_says_why_it_can_not_fetch_a_link_with_the_key(
     with pytest.raises(errors.DownloadError):
         new_session(KEY).start("a fox").result()
     (tried,) = new_session(KEY).recover()
-    assert "had your key in it" in tried.missing[1]
+    assert "contained your key" in tried.missing[1]
 
 
 @pytest.mark.parametrize("key", ["1", "k1", "test", "abc"])
@@ -216,7 +216,7 @@ def test_a_picture_in_the_reply_is_recovered_from_what_a_dead_process_wrote(
     assert (recovered.status, recovered[0].path.read_bytes(), recovered.links) == ("done", PICTURE, [link])
     recovered[0].path.unlink()
     (tried,) = later.recover()
-    assert "in the reply itself" in tried.missing[1]
+    assert "inside the reply" in tried.missing[1]
 
 
 def test_what_is_no_picture_in_the_reply_is_kept_aside(

@@ -343,8 +343,8 @@ def test_who_waits_for_a_place_waits_no_longer_than_the_timeout(
     assert time.monotonic() - began < 10
     places = "waiting for a place: 2 requests are in flight (@1, @2)"
     assert failed.value.lines() == [
-        f"Not sent within 0.3 s: still {places}. So it was withdrawn: nothing was sent, nothing was billed.",
-        "Run it again later, or let more requests be in flight: %seedream config concurrency=8",
+        f"Not sent within 0.3 s: still {places}. It was withdrawn: nothing was sent, nothing was billed.",
+        "Run it again later, or allow more requests at once: %seedream config concurrency=8",
     ]
     until(lambda: job.over)
     assert (job.status, len(fault_server.posts)) == ("failed", 2)

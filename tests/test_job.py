@@ -24,7 +24,7 @@ from seedream_nb.errors import (
     StoppedError,
 )
 from seedream_nb.http.client import RetryDelay
-from seedream_nb.jobs.job import Job, going_on, too_late
+from seedream_nb.jobs.job import Job, still_running, timed_out
 from seedream_nb.jobs.queue import JobQueue
 from seedream_nb.request import make_request
 
@@ -436,11 +436,11 @@ def test_a_job_reads_as_one_line() -> None:
 
 
 def test_what_was_refused_for_now_is_not_sent_any_more() -> None:
-    """`put_off` takes back that it was sent: a stop withdraws it, and says that it had been refused."""
+    """`defer` takes back that it was sent: a stop withdraws it, and says that it had been refused."""
 
     async def refused(job: Job) -> None:
         job.commit()
-        assert job.put_off(30, "Waiting: the service asks for 30 s")
+        assert job.defer(30, "Waiting: the service asks for 30 s")
         await asyncio.sleep(60)
 
     job = begin(refused)
@@ -465,7 +465,7 @@ def test_the_timeout_counts_from_the_first_time_it_was_sent() -> None:
     """What was refused for now and is sent again has no new timeout: nobody waits longer than one."""
     job = Job(make_request("a fox"), backend="novita", host="a", price=0.03, timeout=0.2)
     job.commit()
-    assert job.put_off(0.1, "Waiting")
+    assert job.defer(0.1, "Waiting")
     time.sleep(0.1)
     job.commit()
     time.sleep(0.1)
@@ -474,12 +474,12 @@ def test_the_timeout_counts_from_the_first_time_it_was_sent() -> None:
 
 @pytest.mark.parametrize(("seconds", "goes_on"), [(0.0, True), (9.0, True), (10.0, False), (1e300, False)])
 def test_no_wait_goes_beyond_the_timeout(seconds: float, goes_on: bool) -> None:  # noqa: FBT001
-    """`put_off` says no where the wait would end later than `timeout` after the first sending."""
+    """`defer` says no where the wait would end later than `timeout` after the first sending."""
     job = Job(make_request("a fox"), backend="novita", host="a", price=0.03, timeout=10)
     job.commit()
-    assert job.put_off(seconds, "Waiting") is goes_on
+    assert job.defer(seconds, "Waiting") is goes_on
     job.commit()
-    assert job.put_off(10.0, "Waiting") is False
+    assert job.defer(10.0, "Waiting") is False
 
 
 @pytest.mark.parametrize("expected", [None, 1])
@@ -489,7 +489,7 @@ def test_a_stop_in_the_sandbox_speaks_of_no_bill(expected: int | None, late: boo
     job = Job(make_request("a fox"), backend="sandbox", host="sandbox", price=0.03, timeout=10)
     job.commit()
     job.update(expected=expected)
-    told = str(too_late(job, 1.0) if late else going_on(job))
+    told = str(timed_out(job, 1.0) if late else still_running(job))
     assert "sandbox" in told
     assert "may be billed" not in told
     assert "paid" not in told

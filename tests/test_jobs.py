@@ -47,7 +47,7 @@ def test_each_folder_has_its_own() -> None:
     jobs = JobQueue(lingers=False)
     here, unnumbered, over, _ = added(jobs, number=3), added(jobs), added(jobs, number=4), added(jobs, Path("/other"))
     ended(over)
-    assert jobs.under_way(HOME) == [here, unnumbered]
+    assert jobs.running(HOME) == [here, unnumbered]
     assert jobs.ids(HOME) == [3]
     for each in jobs:
         ended(each)
@@ -58,10 +58,10 @@ def test_the_places_are_those_of_one_loop() -> None:
     jobs = JobQueue(lingers=False)
 
     async def take(places: int) -> int:
-        turn = jobs.turn(places)
-        await turn.acquire_on_behalf_of(object())
-        assert jobs.turn(places + 1) is turn
-        return int(turn.available_tokens)
+        limiter = jobs.limiter(places)
+        await limiter.acquire_on_behalf_of(object())
+        assert jobs.limiter(places + 1) is limiter
+        return int(limiter.available_tokens)
 
     assert asyncio.run(take(1)) == 1
     assert asyncio.run(take(4)) == 4

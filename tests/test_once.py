@@ -54,7 +54,7 @@ def test_what_is_being_asked_is_not_asked_again(
 ) -> None:
     """A cell that is run again while its request is on its way waits for that one's result."""
     first, second = asked_twice(new_session())
-    assert second.wait == "Waiting for @1, which asks for the same…"
+    assert second.wait == "Waiting for @1, which makes the same request…"
     gate.set()
     assert (first.result().id, second.result().id) == (1, 1)
     assert len(fault_server.posts) == 1
@@ -84,7 +84,7 @@ def test_who_waits_for_another_in_vain_is_not_told_to_send_more(
         with pytest.raises(ConnectionFailedError, match=f"still waiting for {whom}") as failed:
             session.start("a fox", once=True, timeout=0.2).result()
         assert failed.value.hint == (
-            "Run it again later: once the other has its pictures, you get those, and nothing is sent."
+            "Run it again later: when the other request has its pictures, you get those, and nothing is sent."
         )
     gate.set()
     assert first.result().status == "done"
@@ -171,7 +171,7 @@ def test_what_may_have_been_billed_is_not_bought_by_those_that_waited(
     assert {job.status for job in jobs} == {"unknown"}
     assert len(fault_server.posts) == 1
     waited = next(job for job in jobs if job.id is None)
-    with pytest.raises(OutcomeUnknownError, match=r"^@1 asked for the same.*This one was not sent\.\n@1 may have been"):
+    with pytest.raises(OutcomeUnknownError, match=r"^@1 made the same request.*was not sent\.\n@1 may have been"):
         waited.result()
 
 
@@ -186,7 +186,7 @@ def test_what_may_have_been_billed_is_bought_by_who_asks_later(
     later = session.start("a fox", once=True).result()
     assert later.id == 2
     assert later.warnings == [
-        "@1 asked for the same and may have been billed too: your account's usage page at the service shows it."
+        "@1 made the same request and may have been billed too: your account's usage page at the service shows it."
     ]
 
 
@@ -252,7 +252,7 @@ def test_another_kernel_does_not_buy_the_same_again(
     first.ask("a fox")
     until(lambda: fault_server.posts)
     second.ask("a fox")
-    assert second.said() == f"Waiting for another kernel (process {first.process.pid}), which asks for the same…"
+    assert second.said() == f"Waiting for another kernel (process {first.process.pid}), which makes the same request…"
     gate.set()
     assert (first.said(), second.said()) == ("done 1", "done 1")
     assert len(fault_server.posts) == 1

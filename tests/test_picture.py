@@ -120,7 +120,7 @@ def test_what_came_instead_is_blotted_before_it_is_cut(tmp_path: Path, place: in
     """Of a key that stands where the text is cut, no part is told."""
     (tmp_path / "a").write_text(f"{place * '-'} k3y is not one of ours, k3y is not one of ours")
     with pytest.raises(ValueError, match=r".") as caught:
-        inspect(tmp_path / "a", blotted=lambda text: text.replace("k3y", "…"))
+        inspect(tmp_path / "a", redact=lambda text: text.replace("k3y", "…"))
     assert "k" not in str(caught.value)
 
 

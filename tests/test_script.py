@@ -87,7 +87,7 @@ def test_a_script_that_ends_waits_for_what_it_has_sent(fault_server: FaultServer
     fault_server.on(POST, Reply(body=json.dumps({"images": [link]}).encode(), delay=1.0))
     ran = run(LEAVES, fault_server, tmp_path)
     assert ran.stdout == "still generating\n"
-    assert "waits for 1 of your requests that were sent already" in ran.stderr
+    assert "is waiting for 1 of your requests that were already sent" in ran.stderr
     assert len(list((tmp_path / "seedream").glob("0001-1-*.jpg"))) == 1
 
 
@@ -134,5 +134,5 @@ def test_a_forked_child_leaves_the_parents_requests_alone(fault_server: FaultSer
     ran = run(FORKS, fault_server, tmp_path)
     assert ran.stdout == "goes on elsewhere\nchild 0\n"
     assert "withdrew" not in ran.stderr
-    assert ran.stderr.count("waits for 1 of your requests") == 1
+    assert ran.stderr.count("is waiting for 1 of your requests") == 1
     assert len(list((tmp_path / "seedream").glob("0001-1-*.jpg"))) == 1

@@ -134,7 +134,7 @@ def test_the_cells_were_worth_looking_at(visit: Visit) -> None:
     """What was searched has in it what a person would look for: the session, its client, the frames of the client."""
     assert "FoundKey(key=<key>" in visit.told("looking")
     assert "Client(127.0.0.1)" in visit.told("looking")
-    assert "fulfil" in visit.told("an error within another")
+    assert "run_pipeline" in visit.told("an error within another")
     assert "nonsense" in visit.told("an error on the way to the key")
 
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from seedream_nb.errors import ReferenceImageError, ReplyError
 from seedream_nb.request import ImageRequest, make_request
 from seedream_nb.service.body import Body
-from seedream_nb.service.echoes import blotted
+from seedream_nb.service.echoes import redact
 from seedream_nb.service.reply import is_reply, results_of
 from seedream_nb.storage.store import Input
 
@@ -235,7 +235,7 @@ AROUND = st.text(st.characters(exclude_characters=KEY.upper() + KEY.lower()))
 @given(start=st.integers(0, len(KEY) - 6), length=st.integers(6, len(KEY)), before=AROUND, after=AROUND)
 def test_blotted(start: int, length: int, before: str, after: str) -> None:
     """What is blotted out is the key alone; what stands around it stays."""
-    shown = blotted(before + KEY[start : start + length] + after, KEY)
+    shown = redact(before + KEY[start : start + length] + after, KEY)
     assert not parts(shown)
     assert shown == f"{before}…{after}"
 
@@ -250,7 +250,7 @@ def test_no_six_characters_of_any_key_are_left(
     """Whatever the key is and however it is echoed, in part or in capitals: no six characters of it in a row stay."""
     start = pick.draw(st.integers(0, len(secret) - 6))
     part = secret[start : start + pick.draw(st.integers(6, len(secret)))]
-    shown = blotted(before + (part.upper() if capital else part) + after, secret).lower()
+    shown = redact(before + (part.upper() if capital else part) + after, secret).lower()
     assert not [at for at in range(len(secret) - 5) if secret[at : at + 6].lower() in shown]
 
 
@@ -263,13 +263,13 @@ def test_no_six_characters_of_any_key_are_left(
 )  # fmt: skip
 def test_a_short_key_is_a_word(text: str, shown: str) -> None:
     """A key of less than six characters goes where it stands alone; the texts that merely have its letters stay."""
-    assert blotted(text, "k1") == shown
+    assert redact(text, "k1") == shown
 
 
 @pytest.mark.parametrize("secret", ["", None, "another-key"])
 def test_nothing_to_blot_out(secret: str | None) -> None:
     """Without a key, or without an echo of it, a text stays as it is."""
-    assert blotted(f"the {KEY}", secret) == f"the {KEY}"
+    assert redact(f"the {KEY}", secret) == f"the {KEY}"
 
 
 @pytest.mark.parametrize(
@@ -283,5 +283,5 @@ def test_large_nonsense_takes_little_time(content: bytes) -> None:
     began = time.thread_time()
     with pytest.raises(ReplyError):
         results_of(content, 1, secret=KEY)
-    blotted(content[:64_000].decode(errors="replace"), KEY)
+    redact(content[:64_000].decode(errors="replace"), KEY)
     assert time.thread_time() - began < 1

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from seedream_nb.errors import ApiError, ContentRefusedError, RateLimitError, ReplyError, ServiceError
 from seedream_nb.http.salvage import parse_reply
-from seedream_nb.service.echoes import blotted, blotted_content, blotted_link, blotted_message
+from seedream_nb.service.echoes import redact, redact_content, redact_link, redact_message
 from seedream_nb.service.refusals import READ_BYTES, none_made, refusal, retry_after
 from seedream_nb.service.reply import _closing, arrived_results, is_inline, results_of
 from seedream_nb.service.retry import refused_for_now
@@ -37,7 +37,7 @@ LINKS = st.builds(lambda path: f"https://x.example/{quote(path)}", st.text(max_s
 
 def test_words_that_a_link_and_the_key_share_stay() -> None:
     """A link that merely has a word of the key can be fetched as it is kept."""
-    assert blotted_link(LINK, WORDY) == LINK
+    assert redact_link(LINK, WORDY) == LINK
 
 
 @given(secret=KEYS, link=LINKS)
@@ -46,7 +46,7 @@ def test_a_link_without_the_key_is_kept_as_it_came(secret: str, link: str) -> No
     assume(secret.lower() not in link.lower())
     near = max(6, -(-4 * len(secret) // 5))
     assume(not any(secret[at : at + near].lower() in link.lower() for at in range(len(secret) - near + 1)))
-    assert blotted_link(link, secret) == link
+    assert redact_link(link, secret) == link
 
 
 SPELLINGS: dict[str, Callable[[str], str]] = {
@@ -68,13 +68,13 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
 
 
 @pytest.mark.parametrize("spell", SPELLINGS.values(), ids=SPELLINGS)
-@pytest.mark.parametrize("blot", [blotted, blotted_link])
+@pytest.mark.parametrize("redact", [redact, redact_link])
 def test_a_key_is_blotted_out_however_it_is_spelled(
-    blot: Callable[[str, str], str], spell: Callable[[str], str]
+    redact: Callable[[str, str], str], spell: Callable[[str], str]
 ) -> None:
     """(Nearly) the whole key goes from a link and a text; what stands around it stays."""
     spelled = spell(KEY)
-    left = blot(f"https://a.example/1.jpg?k={spelled}&x=1", KEY)
+    left = redact(f"https://a.example/1.jpg?k={spelled}&x=1", KEY)
     assert "…" in left
     assert left.startswith("https://a.example/1.jpg?k=")
     assert left.endswith("&x=1")
@@ -106,7 +106,7 @@ def test_no_piece_of_an_encoded_key_is_left(spell: Callable[[str], str], secret:
     """Wherever base64 or hexadecimal is cut, what is left of it tells less than six characters."""
     spelled, runs = spell(secret), [secret[at : at + 6] for at in range(len(secret) - 5)]
     for begin, end in itertools.combinations(range(len(spelled) + 1), 2):
-        left = blotted(spelled[begin:end], secret)
+        left = redact(spelled[begin:end], secret)
         read = " ".join(map(readable, left.replace("=", "").split("…")))
         assert not any(run.encode().decode("latin-1") in read for run in runs), (begin, end, left)
 
@@ -116,13 +116,13 @@ def test_no_piece_of_an_encoded_key_is_left(spell: Callable[[str], str], secret:
 def test_no_piece_of_a_key_is_left_that_was_cut_and_then_encoded(before: str, begins: int) -> None:
     """Six characters of it show in base64, whatever stands around them."""
     piece = base64.b64encode(f"{before}{KEY[begins : begins + 6]}!!".encode()).decode()
-    assert "…" in blotted(piece, KEY)
+    assert "…" in redact(piece, KEY)
 
 
 @given(before=st.text(), after=st.text(), secret=KEYS.filter(lambda key: len(key) > 5))
 def test_no_link_holds_the_whole_key(before: str, after: str, secret: str) -> None:
     """Wherever it stands."""
-    assert secret.lower() not in blotted_link(f"https://x.example/{before}{secret}{after}", secret).lower()
+    assert secret.lower() not in redact_link(f"https://x.example/{before}{secret}{after}", secret).lower()
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_no_link_holds_the_whole_key(before: str, after: str, secret: str) -> No
 )
 def test_a_short_key_in_a_link_is_a_piece_of_it(link: str, kept: str) -> None:
     """A key of less than six characters goes where it is all that stands between two of an address's marks."""
-    assert blotted_link(link, "1") == kept
+    assert redact_link(link, "1") == kept
 
 
 # -- the key in our own messages -------------------------------------------------------------------
@@ -148,13 +148,13 @@ def test_our_own_words_stay_whatever_the_key_is(key: str) -> None:
         "The service's reply names no picture. A key of these images: %seedream login, https://novita.ai/billing; "
         "it is kept in the journal of this team."
     )
-    assert blotted_message(message, key) == message
+    assert redact_message(message, key) == message
 
 
 def test_a_long_key_leaves_our_own_messages_all_the_same() -> None:
     """Should an echo of it get there by a way that nobody thought of."""
-    assert blotted_message(f"Internal error in seedream_nb: {WORDY} {KEY[1:]}", KEY).endswith(f"{WORDY} …")
-    assert blotted_message(f"Internal error in seedream_nb: {WORDY}", WORDY) == "Internal error in seedream_nb: …"
+    assert redact_message(f"Internal error in seedream_nb: {WORDY} {KEY[1:]}", KEY).endswith(f"{WORDY} …")
+    assert redact_message(f"Internal error in seedream_nb: {WORDY}", WORDY) == "Internal error in seedream_nb: …"
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_only_a_reply_that_says_something_is_said_to_be_kept(content: bytes, is_
 def test_what_is_kept_has_its_links_whole() -> None:
     """A kept text loses each part of the key, its links only the whole of it."""
     text = f'{{"images": ["{LINK}", "https:\\/\\/a.example\\/seedream-team\\/?k={WORDY}"], "for": "sk-seedream"}}'
-    kept = blotted_content(text.encode(), [WORDY]).decode()
+    kept = redact_content(text.encode(), [WORDY]).decode()
     assert kept == f'{{"images": ["{LINK}", "https:\\/\\/a.example\\/seedream-team\\/?k=…"], "for": "…"}}'
 
 
@@ -195,7 +195,7 @@ def test_a_picture_is_kept_byte_for_byte() -> None:
     """Even one that has the key in it: nobody could look at it any more."""
     picture = jpeg(64, 64)
     with_key = picture[:2] + b"\xff\xfe\x00\x15" + KEY.encode() + picture[2:]
-    assert blotted_content(with_key, [KEY]) == with_key
+    assert redact_content(with_key, [KEY]) == with_key
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "latin-1", "gbk"])
@@ -203,7 +203,7 @@ def test_a_page_is_kept_without_the_key_in_any_encoding(encoding: str) -> None:
     """What comes before and after it stays, byte for byte."""
     before, after = "<p>" if encoding == "gbk" else "<p>é ", " denied</p>"
     page = f"{before}{KEY}{after}".encode(encoding)
-    kept = blotted_content(page, [KEY])
+    kept = redact_content(page, [KEY])
     assert kept.startswith(before.encode(encoding))
     assert kept.endswith(after.encode("utf-16-le" if "16" in encoding else encoding))
     assert KEY[:6].encode() not in kept.replace(b"\0", b"")
@@ -214,7 +214,7 @@ def test_what_has_no_key_in_it_is_kept_as_it_came(content: bytes, secrets: list[
     """Whatever bytes they are."""
     assume(not any(secret.encode() in content.lower() for secret in secrets))
     assume(b"k1" not in content.lower())
-    assert blotted_content(content, secrets) == content
+    assert redact_content(content, secrets) == content
 
 
 # -- what a reply lists ----------------------------------------------------------------------------
@@ -487,7 +487,7 @@ def test_a_megabyte_of_the_worst(content: bytes) -> None:
     with contextlib.suppress(ReplyError):
         results_of(content, 1, secret=KEY)
     arrived_results(content, 1, secret=KEY)
-    blotted_content(content, [KEY])
+    redact_content(content, [KEY])
     refusal(400, {"location": content.decode("latin-1")}, content, secret=KEY)
     refused_for_now(429, {"retry-after": content.decode("latin-1")}, content)
     assert time.thread_time() - began < 20
@@ -524,7 +524,7 @@ def test_a_reply_full_of_escaped_keys_is_cleaned_soon(escape: str, between: str)
     spelled = "".join(escape.format(each) for each in KEY.encode()) + between
     content = spelled.encode() * (LARGEST // len(spelled))
     began = time.thread_time()
-    kept = blotted_content(content, [KEY])
+    kept = redact_content(content, [KEY])
     assert time.thread_time() - began < 15
     assert not kept.replace("…".encode(), b"").replace(between.encode(), b"").strip(b"\0")
 
@@ -533,7 +533,7 @@ def test_a_reply_full_of_escaped_keys_is_cleaned_soon(escape: str, between: str)
 def test_nothing_but_pieces_of_a_key_goes_as_a_whole(begins: int) -> None:
     """Where thousands of pieces of the key stand among escapes, none of them is left."""
     content = f"{KEY[begins : begins + 6]}%20".encode() * 50_000
-    assert KEY[begins : begins + 6].encode() not in blotted_content(content, [KEY])
+    assert KEY[begins : begins + 6].encode() not in redact_content(content, [KEY])
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from seedream_nb.http.partial import PartialDownload
 from seedream_nb.http.proxy import proxy_for
 from seedream_nb.http.upload import Post, Reply
 from seedream_nb.service import DEFAULT
-from seedream_nb.service.echoes import blotted_content
+from seedream_nb.service.echoes import redact_content
 from seedream_nb.service.endpoint import Endpoint
 from seedream_nb.service.refusals import refusal
 from seedream_nb.service.retry import RetryDelay, Timeouts, pause_after
@@ -117,7 +117,7 @@ class Client:
         """Return the error for an answer that is not a reply (see `refusal`); it names the key's source only."""
         source = None if self._key is None else self._key.source
         headers = {name: without_secrets(value) for name, value in reply.headers.items()}  # a proxy may echo its login
-        content = blotted_content(reply.content[:MAX_REFUSAL_BYTES], login_secrets())
+        content = redact_content(reply.content[:MAX_REFUSAL_BYTES], login_secrets())
         return refusal(
             reply.status, headers, content, secret=self.secret(), source=source, tries=reply.tries,
             service=self.service,

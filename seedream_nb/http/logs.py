@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from seedream_nb.errors import plain
-from seedream_nb.service.echoes import LoginName, blotted, blotted_link
+from seedream_nb.service.echoes import LoginName, redact, redact_link
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -75,14 +75,14 @@ def login_secrets() -> list[str]:
     return [login.reveal() for login in sorted(_redaction.logins, key=lambda login: -len(login.reveal()))]
 
 
-def without_secrets(text: str, redactor: Callable[[str, Iterable[str]], str] = blotted) -> str:
+def without_secrets(text: str, redactor: Callable[[str, Iterable[str]], str] = redact) -> str:
     """Return a text without any key or login used so far."""
     return redactor(text, [*(key.reveal() for key in list(_redaction.keys)), *login_secrets()])
 
 
 def plain_host(place: str, limit: int) -> str:
     """Return the part of somebody's link before its path for a message: printable, and without a key."""
-    return plain(without_secrets(place, blotted_link), limit)  # redacted before it is cut: a part of a key would stay
+    return plain(without_secrets(place, redact_link), limit)  # redacted before it is cut: a part of a key would stay
 
 
 def _install() -> None:

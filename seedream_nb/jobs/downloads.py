@@ -1,4 +1,4 @@
-"""How a generation's pictures come home: side by side, each checked, named, journaled and shown as it is complete."""
+"""Downloads a generation's pictures side by side; each is checked, named, journaled and shown when complete."""
 
 from __future__ import annotations
 
@@ -31,53 +31,53 @@ if TYPE_CHECKING:
     from seedream_nb.storage.generation import Generation
     from seedream_nb.storage.store import Store, UnfinishedDownload
 
-LEFT_SECONDS = 86_400.0
-"""A download that nobody finished within a day never will be: its links expire after about 24 hours."""
+ABANDONED_SECONDS = 86_400.0
+"""A download that was not finished within a day never will be: links expire after about 24 hours."""
 
 
-def part_of(store: Store, number: int, index: int) -> Path:
-    """Return where a picture is downloaded to; there stands already what a dead process left of it."""
+def resumed_part(store: Store, number: int, index: int) -> Path:
+    """Return where to download a picture to; what a dead process left of it is moved there."""
     path = store.partial(number, index)
     if not path.exists():
-        for left in sorted(store.parts(), key=lambda left: left.size_bytes):  # there is most of the last one
-            if (left.number, left.index) == (number, index) and not _is_at_work(store, left):
-                with contextlib.suppress(OSError):  # another kernel was quicker
-                    left.path.replace(path)
-                    restart_path(left.path).unlink(missing_ok=True)
-                    state_path(left.path).replace(state_path(path))
+        for leftover in sorted(store.parts(), key=lambda part: part.size_bytes):  # the last one is the longest
+            if (leftover.number, leftover.index) == (number, index) and not _is_active(store, leftover):
+                with contextlib.suppress(OSError):  # another kernel was faster
+                    leftover.path.replace(path)
+                    restart_path(leftover.path).unlink(missing_ok=True)
+                    state_path(leftover.path).replace(state_path(path))
     return path
 
 
-def keep_aside(store: Store, number: int, index: int, *, blot: Callable[[bytes], bytes] = bytes) -> str | None:
-    """Keep what came in place of a picture, unless the next try goes on from it; return how `home` names it.
+def keep_rejected(store: Store, number: int, index: int, *, redact: Callable[[bytes], bytes] = bytes) -> str | None:
+    """Keep what arrived instead of a picture, unless the next attempt can continue it; return its path in `home`.
 
-    `blot` takes the key out of it.
+    `redact` removes the key.
     """
     kept = store.kept(number, index)
-    with contextlib.suppress(OSError):  # the disk may be what failed
+    with contextlib.suppress(OSError):  # perhaps the disk is what failed
         part = store.partial(number, index)
-        if part.exists() and (_blotted(part, blot) or not state_path(part).exists()):
+        if part.exists() and (_redact_file(part, redact) or not state_path(part).exists()):
             kept = _keep(store, part, number, index) or kept
     return store.relative(kept) if kept.exists() else None
 
 
-def keep_old_aside(store: Store, *, blot: Callable[[bytes], bytes] = bytes) -> None:
-    """Keep aside what nobody will go on with: it is a day old, and who wrote it is dead. `blot` takes the key out."""
-    for left in store.parts():
+def keep_abandoned(store: Store, *, redact: Callable[[bytes], bytes] = bytes) -> None:
+    """Keep what nobody will continue: parts that are a day old, whose process is dead. `redact` removes the key."""
+    for leftover in store.parts():
         with contextlib.suppress(OSError):  # another kernel may do so at the same time
-            if time.time() - left.path.stat().st_mtime > LEFT_SECONDS and not _is_at_work(store, left):
-                _blotted(left.path, blot)
-                _keep(store, left.path, left.number, left.index)
+            if time.time() - leftover.path.stat().st_mtime > ABANDONED_SECONDS and not _is_active(store, leftover):
+                _redact_file(leftover.path, redact)
+                _keep(store, leftover.path, leftover.number, leftover.index)
 
 
-def _blotted(part: Path, blot: Callable[[bytes], bytes]) -> bool:
-    """Take the key out of what a server sent; return whether it was there, and so nothing to go on from."""
+def _redact_file(part: Path, redact: Callable[[bytes], bytes]) -> bool:
+    """Redact what a server sent; return whether the key was in it, so that it can't be continued."""
     content, rest = read_regular(part, MAX_BYTES), state_path(part)
-    told = read_regular(rest, MAX_REST_BYTES) if rest.exists() else b""
-    kept = blot(content)
+    state = read_regular(rest, MAX_REST_BYTES) if rest.exists() else b""
+    kept = redact(content)
     if kept != content:
         write_private(part, kept)
-    return kept != content or blot(told) != told
+    return kept != content or redact(state) != state
 
 
 def _keep(store: Store, part: Path, number: int, index: int) -> Path | None:
@@ -89,38 +89,38 @@ def _keep(store: Store, part: Path, number: int, index: int) -> Path | None:
     return None
 
 
-def _is_at_work(store: Store, left: UnfinishedDownload) -> bool:
-    """Return whether the process that began a download still lives: by its journal, for clocks jump."""
-    return is_writing(store.journal, left.process)
+def _is_active(store: Store, leftover: UnfinishedDownload) -> bool:
+    """Return whether the process of a download is alive, going by its journal, because clocks jump."""
+    return is_writing(store.journal, leftover.process)
 
 
 ALL_AT_ONCE, SIDE_BY_SIDE = 4, 3
-"""So many pictures are fetched and previewed all at once; of a longer series fewer, so that none waits for the others
-to be seen (measured in `benchmarks/`: 15 pictures of 4096x4096 on two cores)."""
+"""How many pictures are downloaded and previewed at once; fewer of a longer series, so that the first are not shown
+late (measured in `benchmarks/`: 15 pictures of 4096x4096 on two cores)."""
 
-INSIDE_AND_LOST = "It came in the reply itself, and the process that asked ended before it was written."
-HAD_THE_KEY = (
-    "Its link had your key in it, or a proxy's password, which are never written down: "
-    "only the session that asked could fetch it."
+INLINE_LOST = "It came inside the reply, and the process that sent the request ended before it was written."
+LINK_HAD_KEY = (
+    "Its link contained your key or a proxy's password, which are never written down: "
+    "only the session that sent the request could download it."
 )
 
 
-async def download(job: Job, tools: PipelineContext, record: JournalEntry, links: list[str]) -> None:
-    """Fetch all pictures side by side; each is checked, named, journaled and shown as it is complete."""
-    await in_thread(lambda: keep_old_aside(tools.store, blot=tools.blotted_content))
-    job.update(phase="downloading", expected=len(links), generation=record.generation())
-    line = anyio.CapacityLimiter(ALL_AT_ONCE if len(links) <= ALL_AT_ONCE else SIDE_BY_SIDE)
+async def download(job: Job, context: PipelineContext, entry: JournalEntry, links: list[str]) -> None:
+    """Download all pictures side by side; each is checked, named, journaled and shown when complete."""
+    await in_thread(lambda: keep_abandoned(context.store, redact=context.redact_content))
+    job.update(phase="downloading", expected=len(links), generation=entry.generation())
+    limiter = anyio.CapacityLimiter(ALL_AT_ONCE if len(links) <= ALL_AT_ONCE else SIDE_BY_SIDE)
     async with asyncio.TaskGroup() as group:
-        for place in places(links, job.request.prompt, job.host):
-            group.create_task(land(job, tools, record, place, line))
-    if job.followed:  # the sheet that is shown is made where the previews were: that takes no more memory
-        with contextlib.suppress(Exception):  # the result is shown without
+        for target in targets(links, job.request.prompt, job.host):
+            group.create_task(download_one(job, context, entry, target, limiter))
+    if job.followed:  # made in the process that made the previews, the contact sheet takes no more memory
+        with contextlib.suppress(Exception):  # the result is shown without it
             await in_thread(lambda: sheet(job.pictures))
 
 
 @frozen
 class PictureTarget:
-    """Where a picture comes from, and what its name and preview follow from."""
+    """Where a picture comes from, and what its name and preview are made from."""
 
     index: int
     link: str = field(repr=False)
@@ -129,8 +129,8 @@ class PictureTarget:
     service: str
 
 
-def places(links: list[str], prompt: str, service: str) -> list[PictureTarget]:
-    """Return the places of a generation's pictures, as the host `service` named them; `index` counts from 1."""
+def targets(links: list[str], prompt: str, service: str) -> list[PictureTarget]:
+    """Return the targets of a generation's pictures; `service` is the host that gave the links, `index` starts at 1."""
     side = side_for(len(links))
     return [
         PictureTarget(index=index, link=link, prompt=prompt, side=side, service=service)
@@ -138,116 +138,116 @@ def places(links: list[str], prompt: str, service: str) -> list[PictureTarget]:
     ]
 
 
-async def land(
-    job: Job, tools: PipelineContext, record: JournalEntry, place: PictureTarget, line: anyio.CapacityLimiter
+async def download_one(
+    job: Job, context: PipelineContext, entry: JournalEntry, target: PictureTarget, limiter: anyio.CapacityLimiter
 ) -> None:
-    """Bring one picture of a job home and show it."""
-    async with line:
-        if await bring(tools, record, place) is None:
-            job.land(record.generation(), f"@{record.number}.{place.index}")
+    """Download one picture of a job and show it."""
+    async with limiter:
+        if await save_picture(context, entry, target) is None:
+            job.land(entry.generation(), f"@{entry.number}.{target.index}")
 
 
-async def bring(tools: PipelineContext, record: JournalEntry, place: PictureTarget) -> str | None:
+async def save_picture(context: PipelineContext, entry: JournalEntry, target: PictureTarget) -> str | None:
     """Download to a temporary name, check, rename, journal, preview.
 
-    What can't be had is noted, and its link is kept: then the reason is returned.
+    If that fails, the reason is journaled and returned, and the link is kept.
     """
-    store, index = tools.store, place.index
+    store, index = context.store, target.index
     try:
-        part, found = await in_thread(lambda: part_of(store, record.number, index)), list[ImageInfo]()
-        await fetch(tools, place, part, lambda path: found.append(inspect(path, blotted=tools.blotted)))
-        name = store.picture_name(record.number, index, place.prompt, found[-1].media_type)
+        part, infos = await in_thread(lambda: resumed_part(store, entry.number, index)), list[ImageInfo]()
+        await fetch(context, target, part, lambda path: infos.append(inspect(path, redact=context.redact)))
+        name = store.picture_name(entry.number, index, target.prompt, infos[-1].media_type)
         path = await in_thread(lambda: store.settle(part, name))
-    except Exception as error:  # noqa: BLE001 - whatever it is, the other pictures must come
-        reason = await in_thread(partial(why_missing, tools, record, place, error))
-        await record.missed(index=index, reason=reason)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the other pictures must still come
+        reason = await in_thread(partial(missing_reason, context, entry, target, error))
+        await entry.picture_missing(index=index, reason=reason)
         return reason
-    tools.secrets.forget(place.link)
-    await record.landed(index=index, path=store.relative(path), facts=found[-1].to_record())
-    await warm_preview(path, place.side)
+    context.secrets.forget(target.link)
+    await entry.picture_saved(index=index, path=store.relative(path), facts=infos[-1].to_record())
+    await warm_preview(path, target.side)
     return None
 
 
-async def fetch(tools: PipelineContext, place: PictureTarget, part: Path, check: Callable[[Path], None]) -> None:
-    """Put a picture into `part`: by its link as it came, or as it came in the reply itself.
+async def fetch(context: PipelineContext, target: PictureTarget, part: Path, check: Callable[[Path], None]) -> None:
+    """Save a picture to `part`: downloaded from its link, or taken from the reply itself.
 
     Raises:
-        DownloadError: it can't be had, and why.
+        DownloadError: it can't be had; the message says why.
     """
-    if is_inline(place.link):
-        await in_thread(lambda: unpack(tools, place, part, check))
+    if is_inline(target.link):
+        await in_thread(lambda: save_inline(context, target, part, check))
     else:
-        link = str(tools.secrets.raw(place.link))
-        await tools.client.download(link, part, service=place.service, check=check)
+        link = str(context.secrets.raw(target.link))
+        await context.client.download(link, part, service=target.service, check=check)
 
 
-def unpack(tools: PipelineContext, place: PictureTarget, part: Path, check: Callable[[Path], None]) -> None:
-    """Check a picture that came in the reply; write it, unless that was done when it came."""
-    content = tools.secrets.raw(place.link)
-    if isinstance(content, bytes) and not _holds(part, content):
+def save_inline(context: PipelineContext, target: PictureTarget, part: Path, check: Callable[[Path], None]) -> None:
+    """Check a picture that came inside the reply, after writing it if that is not done yet."""
+    content = context.secrets.raw(target.link)
+    if isinstance(content, bytes) and not _contains(part, content):
         write_private(part, content)
     if not part.exists():
-        raise DownloadError(INSIDE_AND_LOST)
+        raise DownloadError(INLINE_LOST)
     try:
         check(part)
     except ValueError as error:
-        raise DownloadError(f"In place of a picture the reply has {tools.blotted(str(error))}.") from error
+        raise DownloadError(f"Instead of a picture the reply contains {context.redact(str(error))}.") from error
 
 
-def _holds(path: Path, content: bytes) -> bool:
+def _contains(path: Path, content: bytes) -> bool:
     with contextlib.suppress(OSError):
         return read_regular(path, len(content)) == content
     return False
 
 
-def write_inline(tools: PipelineContext, number: int, links: list[str]) -> None:
-    """Write the pictures that came in a reply to where downloads stand; what can't be written now is tried later."""
+def write_inline(context: PipelineContext, number: int, links: list[str]) -> None:
+    """Write the pictures that came inside a reply to the partial downloads; what fails is tried again later."""
     for index, link in enumerate(links, start=1):
-        content = tools.secrets.raw(link)
+        content = context.secrets.raw(link)
         if isinstance(content, bytes):
             with contextlib.suppress(OSError):
-                write_private(tools.store.partial(number, index), content)
+                write_private(context.store.partial(number, index), content)
 
 
-def why_missing(tools: PipelineContext, record: JournalEntry, place: PictureTarget, error: Exception) -> str:
-    """Keep what came in place of a picture; return in a few words why it is not here, and where that is."""
-    reason = tools.blotted_message(reason_of(error, tools.blotted))
-    if "…" in place.link and tools.secrets.raw(place.link) == place.link:
-        reason = f"{reason.rstrip('.')}. {HAD_THE_KEY}"
-    if kept := keep_aside(tools.store, record.number, place.index, blot=tools.blotted_content):
+def missing_reason(context: PipelineContext, entry: JournalEntry, target: PictureTarget, error: Exception) -> str:
+    """Keep what arrived instead of a picture; return in a few words why the picture is missing, and what was kept."""
+    reason = context.redact_message(failure_reason(error, context.redact))
+    if "…" in target.link and context.secrets.raw(target.link) == target.link:
+        reason = f"{reason.rstrip('.')}. {LINK_HAD_KEY}"
+    if kept := keep_rejected(context.store, entry.number, target.index, redact=context.redact_content):
         reason = f"{reason.rstrip('.')}. What came instead is kept in home as {kept}."
     return reason
 
 
 async def warm_preview(path: Path, side: int) -> None:
-    """Make the preview that will be shown, so that nobody waits for it; without one, the view says what it can."""
+    """Make the preview in advance; without it, the view shows what it can."""
     with contextlib.suppress(Exception):
         await in_thread(lambda: preview(path, side))
 
 
-def reason_of(error: Exception, blotted: Callable[[str], str]) -> str:
-    """Return, in a few words, why a picture can't be had; `blotted` takes the key out of what others wrote."""
+def failure_reason(error: Exception, redact: Callable[[str], str]) -> str:
+    """Return in a few words why a picture is missing; `redact` removes the key from foreign text."""
     if isinstance(error, SeedreamError):
         return error.message
-    if isinstance(error, OSError):  # of this machine's disk
+    if isinstance(error, OSError):  # from this machine's disk
         return str(error)
-    said = blotted(str(error))
-    return said if isinstance(error, ValueError) else f"seedream_nb failed in itself: {type(error).__name__}: {said}"
+    text = redact(str(error))
+    return text if isinstance(error, ValueError) else f"seedream_nb failed in itself: {type(error).__name__}: {text}"
 
 
-async def recover(generation: Generation, tools: PipelineContext, *, service: str) -> Generation:
-    """Fetch what a generation's links still give, whatever they answered before.
+async def recover(generation: Generation, context: PipelineContext, *, service: str) -> Generation:
+    """Download what a generation's links still give, whatever they answered before.
 
-    The journal may be somebody else's: what it says of its service is believed only if `service` is the same, for
-    one inside a private network may lead there.
+    The journal may be somebody else's: its service is trusted only if it is `service`, because one inside a private
+    network may link to an address there.
     """
-    record = JournalEntry(tools.journal, home=tools.store.home, verbs=tools.verbs, number=generation.id)
-    with contextlib.suppress(OSError):  # what can't be written is told picture by picture
-        await in_thread(tools.journal.open)
-    await in_thread(lambda: keep_old_aside(tools.store, blot=tools.blotted_content))
+    entry = JournalEntry(context.journal, home=context.store.home, verbs=context.verbs, number=generation.id)
+    with contextlib.suppress(OSError):  # what can't be written is reported picture by picture
+        await in_thread(context.journal.open)
+    await in_thread(lambda: keep_abandoned(context.store, redact=context.redact_content))
     have = {int(picture.mark.rpartition(".")[2]) for picture in generation.images if is_regular_file(picture.path)}
     failed = {}
-    for place in places(generation.links, generation.prompt, generation.host if generation.host == service else ""):
-        if place.index not in have and (reason := await bring(tools, record, place)):
-            failed[place.index] = reason
-    return await in_thread(lambda: tools.history.on_disk(generation.id, failed))
+    for target in targets(generation.links, generation.prompt, generation.host if generation.host == service else ""):
+        if target.index not in have and (reason := await save_picture(context, entry, target)):
+            failed[target.index] = reason
+    return await in_thread(lambda: context.history.on_disk(generation.id, failed))

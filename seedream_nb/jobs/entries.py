@@ -1,4 +1,4 @@
-"""What the pipeline works with, and what it tells the journal: each line before the next step, none lost."""
+"""The pipeline's context, and its journal entries: each is written before the next step, and none is lost."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import anyio.to_thread
 
 from seedream_nb.frozen import frozen
 from seedream_nb.keys import Secrets
-from seedream_nb.service.echoes import blotted, blotted_content, blotted_message
+from seedream_nb.service.echoes import redact, redact_content, redact_message
 from seedream_nb.storage.folding import fold
 from seedream_nb.storage.journal import Claim
 
@@ -34,49 +34,49 @@ Result = TypeVar("Result")
 
 @frozen
 class PipelineContext:
-    """What the procedure works with."""
+    """What the pipeline works with."""
 
     store: Store
     journal: Journal
     history: History
     budget: Budget
     client: Client
-    turn: anyio.CapacityLimiter
+    limiter: anyio.CapacityLimiter
     verbs: Verbs
     secrets: Secrets = field(default_factory=Secrets)
 
-    def blotted(self, text: str) -> str:
-        """Return what somebody else wrote, or may have, without any key of this session."""
-        return blotted(text, self.all_secrets())
+    def redact(self, text: str) -> str:
+        """Return foreign text, or text that may quote some, without any key of this session."""
+        return redact(text, self.all_secrets())
 
-    def blotted_message(self, text: str) -> str:
-        """Return a message of our own, in which what others wrote is blotted already, without any key all the same."""
-        return blotted_message(text, self.all_secrets())
+    def redact_message(self, text: str) -> str:
+        """Return a message of ours, in which foreign text is redacted already, without any key all the same."""
+        return redact_message(text, self.all_secrets())
 
-    def blotted_content(self, content: bytes) -> bytes:
-        """Return what a server sent as it may be kept, without any key of this session; megabytes are for a thread."""
-        return blotted_content(content, self.all_secrets())
+    def redact_content(self, content: bytes) -> bytes:
+        """Return what a server sent without any key of this session; for megabytes, call this in a thread."""
+        return redact_content(content, self.all_secrets())
 
     def all_secrets(self) -> list[str]:
-        """Return what is blotted out of what others wrote: the keys of this session, and the logins of proxies."""
+        """Return what to redact in foreign text: the keys of this session, and the logins of proxies."""
         secrets = self.client.secret(), *self.client.proxy_secrets(), *self.secrets.keys()
         return list(dict.fromkeys(filter(None, secrets)))
 
-    def claim(self, asked: str) -> Claim:
-        """Return the claim of exactly this request, for who asks for it only once."""
-        return Claim(self.store.journal / "claims" / hashlib.sha256(asked.encode()).hexdigest()[:32])
+    def claim(self, key: str) -> Claim:
+        """Return the claim for exactly this request, which `once` takes."""
+        return Claim(self.store.journal / "claims" / hashlib.sha256(key.encode()).hexdigest()[:32])
 
 
 async def in_thread(function: Callable[[], Result]) -> Result:
-    """Run blocking work away from the loop."""
+    """Run blocking work in a thread."""
     return await anyio.to_thread.run_sync(function)
 
 
 class JournalEntry:
-    """The lines about one generation. What can't be written is an error before sending; later, kept by the journal."""
+    """The journal lines of one generation. Failing to write is an error before sending; later the line is kept."""
 
     def __init__(self, journal: Journal, *, home: Path, verbs: Verbs | None, number: int = 0) -> None:
-        """Write to this journal; nothing is written yet. A `number` is that of a generation that was begun before."""
+        """Write nothing yet; `number` is that of an existing generation."""
         self.number = number
         self.trouble: OSError | None = None
         self._journal, self._home, self._verbs = journal, home, verbs
@@ -84,94 +84,94 @@ class JournalEntry:
         self._is_begun = bool(number)
 
     async def begin(self, number: int, **fields: Any) -> None:  # noqa: ANN401 - JSON
-        """Write down what is about to be asked, as generation `number`.
+        """Write down the intent, as generation `number`.
 
         Raises:
-            OSError: it can't be written; then it must not be sent.
+            OSError: it can't be written; then nothing must be sent.
         """
         self.number = number
-        told = self._remembered("intent", fields)
+        line = self._line("intent", fields)
 
         def begin() -> None:
-            self._journal.append("intent", number, **told)
+            self._journal.append("intent", number, **line)
             self._is_begun = True
 
-        await _to_its_end(begin)
+        await _uncancelled(begin)
 
     async def note(self, event: str, **fields: Any) -> None:  # noqa: ANN401 - JSON
-        """Write down what happened; what the disk refuses is kept, `trouble` says why, and it is written later."""
+        """Write down an event; what the disk refuses is kept and written later, and `trouble` says why."""
         if not self.number:
             return
-        told = self._remembered(event, fields)
+        line = self._line(event, fields)
 
         def note() -> None:
-            self.trouble = self._journal.note(event, self.number, **told)
+            self.trouble = self._journal.note(event, self.number, **line)
 
-        if self._is_begun:  # of what could not even be begun the history has nothing to tell
-            await _to_its_end(note)
+        if self._is_begun:  # a generation without an intent has no history
+            await _uncancelled(note)
 
-    # -- which lines there are, in the order in which they are written; `begin` comes before them ----------
+    # -- the lines, in the order in which they are written; `begin` comes first ----------------------------
 
     async def refused(self, *, tries: int, status: int) -> None:
-        """Tell that the service refused it for now: nothing was billed, and it waits."""
+        """Note that the service refused it for now: it was not billed, and waits."""
         await self.note("refused", tries=tries, status=status)
 
-    async def again(self, *, tries: int) -> None:
-        """Tell that it is about to be sent once more: from here on it may be billed."""
+    async def retrying(self, *, tries: int) -> None:
+        """Note that it is about to be sent again: from here on it may be billed."""
         await self.note("again", tries=tries)
 
-    async def came(self, *, links: list[str], seconds: float, cut_off: bool, refused: list[dict[str, Any]]) -> None:
-        """Tell what a reply gives, before anything of it is fetched; a whole reply, and pictures made, are not told."""
+    async def replied(self, *, links: list[str], seconds: float, cut_off: bool, refused: list[dict[str, Any]]) -> None:
+        """Note what a reply has, before anything is downloaded."""
         more = {"cut_off": True} if cut_off else {}
         await self.note("links", links=links, **more, **({"refused": refused} if refused else {}), seconds=seconds)
 
     async def kept_reply(self, raw: str) -> None:
-        """Tell a reply that makes no sense, as it came but for the key."""
+        """Note a reply that can't be understood, redacted but otherwise unchanged."""
         await self.note("reply", raw=raw)
 
-    async def landed(self, *, index: int, path: str, facts: Mapping[str, Any]) -> None:
-        """Tell that a picture is here, under its name."""
+    async def picture_saved(self, *, index: int, path: str, facts: Mapping[str, Any]) -> None:
+        """Note that a picture is saved, and under which name."""
         await self.note("file", index=index, path=path, **facts)
 
-    async def missed(self, *, index: int, reason: str) -> None:
-        """Tell why a picture is not here; its link is kept."""
+    async def picture_missing(self, *, index: int, reason: str) -> None:
+        """Note why a picture is missing; its link is kept."""
         await self.note("missing", index=index, reason=reason)
 
     async def ended(
         self, *, status: str, cost: float | None, seconds: float | None, error: dict[str, str] | None = None
     ) -> None:
-        """Tell how it ended, and what it cost."""
+        """Note how it ended, and what it cost."""
         await self.note("end", status=status, cost=cost, seconds=seconds, **({} if error is None else {"error": error}))
 
     @property
     def links(self) -> list[str]:
-        """The links that were told."""
-        return [link for told in self._lines if told["event"] == "links" for link in told["links"]]
+        """The links noted so far."""
+        return [link for line in self._lines if line["event"] == "links" for link in line["links"]]
 
     def generation(self) -> Generation | None:
-        """Return the generation as far as it has come; from what was told, not from the disk."""
+        """Return the generation so far, from these lines, not from the disk."""
         return fold(self._lines, home=self._home, alive=True, verbs=self._verbs)
 
-    def _remembered(self, event: str, fields: dict[str, Any]) -> dict[str, Any]:
-        told = {"at": datetime.now(UTC).isoformat(timespec="microseconds"), **fields}
-        self._lines.append({"event": event, "id": self.number, **told})
-        return told
+    def _line(self, event: str, fields: dict[str, Any]) -> dict[str, Any]:
+        line = {"at": datetime.now(UTC).isoformat(timespec="microseconds"), **fields}
+        self._lines.append({"event": event, "id": self.number, **line})
+        return line
 
 
-async def _to_its_end(write: Callable[[], None]) -> None:
-    """Write in a thread, to the end even when this is cancelled: a stop must not overtake the line it interrupts."""
+async def _uncancelled(write: Callable[[], None]) -> None:
+    """Write in a thread, and finish even when cancelled: a stop must not overtake the line being written."""
     writing = asyncio.ensure_future(anyio.to_thread.run_sync(write))
     try:
         await asyncio.shield(writing)
     except asyncio.CancelledError:
-        await _ended(writing)
+        await _done(writing)
         if not writing.cancelled():
-            writing.exception()  # it was looked at: what could not be begun is not sent anyway
+            writing.exception()  # retrieved; a request that could not be journaled is not sent anyway
         raise
 
 
-async def _ended(writing: asyncio.Future[None]) -> None:
-    """Wait for the end of what is being written, however often this is cancelled meanwhile."""
+async def _done(writing: asyncio.Future[None]) -> None:
+    """Wait until the write is done, however often this is cancelled meanwhile."""
     while not writing.done():
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.wait([writing])

@@ -1,4 +1,4 @@
-"""A request on its way: its phases, its pictures as they land, waiting for it and stopping it."""
+"""A job: a running request, its phases and pictures; waiting for it and stopping it."""
 
 from __future__ import annotations
 
@@ -36,82 +36,82 @@ __all__ = ["PHASES", "POLL_SECONDS", "Job"]
 
 
 def withdrawn(job: Job) -> StoppedError:
-    """Return the error for a request that was not sent, or that the service had refused each time."""
+    """Return the error for a request that was never sent, or refused each time."""
     refused = job.first_sent is not None
     return StoppedError(messages.REFUSED if refused else messages.WITHDRAWN.format(phase=job.phase))
 
 
 def stopped(job: Job) -> StoppedError | None:
-    """Return what `result()` raises since somebody stopped the job, whether its work goes on or not; else None."""
+    """Return the error of `result()` if somebody stopped the job, whether its work goes on or not; else None."""
     ending = job._future  # noqa: SLF001 - of this room
     error = ending.exception() if ending.done() else None
     return error if isinstance(error, StoppedError) else None
 
 
-def going_on(job: Job) -> StoppedError:
-    """Return the error for a request that was sent: the work goes on."""
-    text = _said(job, messages.GOING_ON if job.expected is None else messages.FETCHING)
-    return StoppedError(f"{text.format(phase=job.phase)}\n{_where(job)}", hint=messages.SEE_HISTORY)
+def still_running(job: Job) -> StoppedError:
+    """Return the error for a request that was sent before it was stopped: the work goes on."""
+    text = _for_backend(job, messages.GOING_ON if job.expected is None else messages.FETCHING)
+    return StoppedError(f"{text.format(phase=job.phase)}\n{_next_words(job)}", hint=messages.SEE_HISTORY)
 
 
-def busy(job: Job) -> StoppedError:
-    """Return the error for a request of which nobody could say in time whether it was sent."""
+def undecided(job: Job) -> StoppedError:
+    """Return the error when it can't be determined in time whether the request was sent."""
     return StoppedError(
-        f"{_said(job, messages.BUSY).format(phase=job.phase)}\n{_where(job)}", hint=messages.SEE_HISTORY
+        f"{_for_backend(job, messages.BUSY).format(phase=job.phase)}\n{_next_words(job)}", hint=messages.SEE_HISTORY
     )
 
 
-def too_late(job: Job, seconds: float | None) -> StillGeneratingError:
-    """Return the error for a request that was waited for as long as was asked: the work goes on."""
-    text = _said(job, messages.TOO_LATE if job.expected is None else messages.STILL_FETCHING)
-    told = f"{text}\n{_where(job)}" if job.committed else messages.UNSENT
-    return StillGeneratingError(told.format(seconds=seconds, phase=job.phase), hint=messages.SEE_HISTORY)
+def timed_out(job: Job, seconds: float | None) -> StillGeneratingError:
+    """Return the error for a wait that timed out: the work goes on."""
+    text = _for_backend(job, messages.TOO_LATE if job.expected is None else messages.STILL_FETCHING)
+    message = f"{text}\n{_next_words(job)}" if job.committed else messages.UNSENT
+    return StillGeneratingError(message.format(seconds=seconds, phase=job.phase), hint=messages.SEE_HISTORY)
 
 
-def never_sent(job: Job) -> ConnectionFailedError:
-    """Return the error for a request that waited for others as long as its timeout allows: it is withdrawn."""
+def never_sent_in_time(job: Job) -> ConnectionFailedError:
+    """Return the error for a request that waited for others until its timeout: it is withdrawn."""
     still = f"{job.wait[:1].lower()}{job.wait[1:].rstrip('…')}" if job.wait else job.phase
     return ConnectionFailedError(messages.NEVER_SENT.format(seconds=job.timeout, still=still), hint=job.remedy)
 
 
-def ended_from_outside(job: Job) -> SeedreamError:
-    """Return the error for work that was ended by something else than its own end or a stop."""
+def killed(job: Job) -> SeedreamError:
+    """Return the error for work that was ended by something other than itself or a stop."""
     if not job.committed:
         return SeedreamError(messages.LOST_UNSENT.format(phase=job.phase))
-    return OutcomeUnknownError(_said(job, messages.LOST).format(phase=job.phase), hint=messages.RECOVER)
+    return OutcomeUnknownError(_for_backend(job, messages.LOST).format(phase=job.phase), hint=messages.RECOVER)
 
 
 def status_of(error: SeedreamError | None) -> str:
-    """Return the status of work that an error ended."""
+    """Return the status of work that ended with an error."""
     if isinstance(error, StoppedError):
         return "stopped"
     return "unknown" if isinstance(error, OutcomeUnknownError) else "failed"
 
 
-def _where(job: Job) -> str:
+def _next_words(job: Job) -> str:
     return messages.APPEARS_BELOW if job.followed else messages.IN_THE_HISTORY
 
 
-def _said(job: Job, text: str) -> str:
-    """Return a text as it is true of where the request went: the sandbox bills nothing."""
+def _for_backend(job: Job, text: str) -> str:
+    """Return the text that is true of the job's backend: the sandbox bills nothing."""
     return messages.IN_THE_SANDBOX.get(text, text) if job.is_free else text
 
 
 LOOK_SECONDS = 1.0
 
 
-def awaited(ending: concurrent.futures.Future[Generation], look: Callable[[], None]) -> asyncio.Future[Generation]:
-    """Return a future of the running loop that ends as `ending` does; `look` is called now and then until then."""
+def loop_future(ending: concurrent.futures.Future[Generation], poll: Callable[[], None]) -> asyncio.Future[Generation]:
+    """Return a future of the running loop that ends with `ending`; until then `poll` is called now and then."""
     loop = asyncio.get_running_loop()
     waiting: asyncio.Future[Generation] = loop.create_future()
 
     def wake(ended: concurrent.futures.Future[Generation]) -> None:
-        with contextlib.suppress(RuntimeError):  # that loop was closed: nobody waits any more
+        with contextlib.suppress(RuntimeError):  # that loop is closed: nobody is waiting
             loop.call_soon_threadsafe(_settle, waiting, ended)
 
     def watch() -> None:
         if not waiting.done():
-            look()
+            poll()
             loop.call_later(LOOK_SECONDS, watch)
 
     ending.add_done_callback(wake)
@@ -133,15 +133,15 @@ def _settle(waiting: asyncio.Future[Generation], ended: concurrent.futures.Futur
 
 PHASES = ("preparing", "waiting", "uploading", "generating", "downloading")
 POLL_SECONDS = 0.1
-"""How often a waiting thread looks up: it must notice an interrupt, on Windows too."""
+"""How often a waiting thread wakes, to notice an interrupt; Windows needs that."""
 
 
 class Job(NotPicklable):
-    """One request while it is fulfilled. Ask `status`, wait with `result()` or `await`, stop with `cancel()`."""
+    """One running request. Read `status`, wait with `result()` or `await`, stop it with `cancel()`."""
 
-    instead = "It goes on in its own process: send what job.result() gives."
+    instead = "It goes on in its own process: send the result of job.result()."
 
-    def __init__(  # noqa: PLR0913 - a value and how it is to be fulfilled
+    def __init__(  # noqa: PLR0913 - a request and how to run it
         self,
         request: ImageRequest,
         *,
@@ -183,11 +183,11 @@ class Job(NotPicklable):
         self._work_over = threading.Event()
         self._background: Background | None = None
         self._task: asyncio.Task[Any] | None = None
-        self._out_of_time: SeedreamError | None = None
+        self._timeout_error: SeedreamError | None = None
         self._thread: threading.Thread | None = None
         self._process = os.getpid()
 
-    # -- what a user asks --------------------------------------------------------------------------
+    # -- for users ---------------------------------------------------------------------------------
 
     @property
     def status(self) -> str:
@@ -201,33 +201,33 @@ class Job(NotPicklable):
 
     @property
     def mark(self) -> str:
-        """How the history will call it, `@3`; in words as long as it has no number."""
+        """Its mark in the history, `@3`; words as long as it has no number."""
         return "another request" if self.id is None else f"@{self.id}"
 
     @property
     def is_free(self) -> bool:
-        """Whether an imitation makes its pictures, which charges nothing."""
+        """Whether its backend charges nothing."""
         return is_free(self.backend)
 
-    def asks_the_same(self, other: Job) -> bool:
-        """Return whether another job asks the same service for exactly the same."""
-        return self.asks == other.asks
+    def is_same_request(self, other: Job) -> bool:
+        """Return whether another job sends exactly the same request to the same service."""
+        return self.request_key == other.request_key
 
     @property
-    def asks(self) -> str:
-        """What it asks for, and where: the same text for the same."""
+    def request_key(self) -> str:
+        """A key for its request and service: equal for equal requests."""
         return f"{self.request.fingerprint} {self.backend} {self.host}"
 
     def result(self, timeout: float | None = None) -> Generation:
         """Wait for the generation and return it.
 
         Args:
-            timeout: seconds from now; without it, the job's own (see `overdue`).
+            timeout: seconds from now; by default the job's own (see `overdue`).
 
         Raises:
-            StillGeneratingError: the timeout passed, or another process works on it; the work goes on.
+            StillGeneratingError: the timeout passed, or another process runs the job; the work goes on.
             ConnectionFailedError: its own timeout passed while it waited for others: it was withdrawn, not sent.
-            StoppedError: it was stopped, by `cancel()` or by interrupting this wait.
+            StoppedError: it was stopped, by `cancel()` or by interrupting this call.
             SeedreamError: it failed; the class says how.
         """
         try:
@@ -236,72 +236,72 @@ class Job(NotPicklable):
                 raise SeedreamError(messages.OWN_THREAD, hint=messages.SEE_HISTORY)
             limit = None if timeout is None else time.monotonic() + timeout
             while not self._future.done():
-                self._notice_death()
+                self._finish_if_dead()
                 if limit is not None and time.monotonic() >= limit:
-                    raise too_late(self, timeout)
+                    raise timed_out(self, timeout)
                 if limit is None and self.overdue:
-                    self._run_out_of_time()
-                self._pause(limit)
+                    self._time_out()
+                self._wait(limit)
         except StoppedError:
             raise
         except KeyboardInterrupt:
             try:
                 self.cancel()
-            except KeyboardInterrupt:  # another one: who waits is let go, and is told what is true in any case
-                self._let_go()
+            except KeyboardInterrupt:  # a second one: return at once, with a message that is true in any case
+                self._release()
         return self._future.result()
 
     @property
     def overdue(self) -> bool:
-        """Whether the job's own timeout has passed since its last byte was sent for the first time.
+        """Whether the job's own timeout has passed since its last byte was first sent.
 
-        Before that, whether it has passed since something moved among the others that it waits for. What the service
-        refuses for now is sent again within that same time: nobody waits longer for that.
+        Before that: since there was progress among the jobs that it waits for. What the service refuses for now is
+        sent again within that same time, so nobody waits longer for it.
         """
         since = self.queued if self.first_sent is None else self.first_sent
         return since is not None and not self.over and time.monotonic() - since >= self.timeout
 
     def cancel(self) -> None:
-        """Stop: withdraw the request if it was not sent; else let the work go on, and say so.
+        """Stop: withdraw the request if it was not sent; otherwise the work goes on.
 
-        Afterwards `result()` raises StoppedError, which says which it was. A job that has ended stays as it is.
+        Afterwards `result()` raises StoppedError, which says which. A job that has ended stays as it is.
 
         Raises:
-            StillGeneratingError: another process works on it: this one is a fork of that.
+            StillGeneratingError: this process was forked from the one that runs the job.
         """
         self._refuse_in_fork()
-        if self._background is None:  # interrupted before it began
+        if self._background is None:  # interrupted before it started
             return self.finish(None, withdrawn(self))
         try:
             self._background.call(self._stop, seconds=ANSWER_SECONDS)
-        except TimeoutError:  # the loop is busy: who waits is let go now, and the loop does the rest when it can
-            self._let_go()
+        except TimeoutError:  # the loop is busy: return now, and the loop does the rest when it can
+            self._release()
 
     def __await__(self) -> Generator[Any, None, Generation]:
         """Wait for the generation on any event loop; raises as `result()` does.
 
         Raises:
-            SeedreamError: in place of StoppedError, which as a KeyboardInterrupt would end the loop, and the kernel
-                with it.
+            SeedreamError: instead of StoppedError, which is a KeyboardInterrupt and would end the loop, and with it
+                the kernel.
         """
         self._refuse_in_fork()
-        return awaited(self._future, self._notice_death).__await__()
+        return loop_future(self._future, self._finish_if_dead).__await__()
 
     def __repr__(self) -> str:
-        """Read as one short line."""
+        """Show as one short line."""
         mark = "" if self.id is None else f" @{self.id}"
         return f"<Job{mark}: {self.status}>"
 
-    # -- what the work tells -----------------------------------------------------------------------
+    # -- for the pipeline --------------------------------------------------------------------------
 
     def start(self, background: Background, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Begin, on the background loop, the work that is made there."""
+        """Start the work on the background loop; `work` creates it there."""
         self._background = background
         background.start(lambda: self._run(work))
         self._thread = background.thread
 
     def update(self, **changes: object) -> None:
-        """Change what is known of the work and wake who watches it."""
+        """Set attributes and wake whoever watches the job."""
         with self._changed:
             for name, value in changes.items():
                 setattr(self, name, value)
@@ -309,73 +309,73 @@ class Job(NotPicklable):
             self._changed.notify_all()
 
     def land(self, generation: Generation | None, mark: str) -> None:
-        """Show a picture that is complete on disk, and whose preview is ready."""
+        """Show a picture that is complete on disk and has its preview."""
         if generation is not None:
             shown = {mark, *(picture.mark for picture in self.pictures)}
             pictures = [picture for picture in generation.images if picture.mark in shown]
             self.update(generation=generation, pictures=pictures)
 
     def commit(self) -> None:
-        """Note that the last bytes go out now: from here on the request may be billed and is not withdrawn."""
+        """Note that the last bytes are being sent: from here on the request may be billed and can't be withdrawn."""
         self.committed, now = True, time.monotonic()
         self.first_sent = now if self.first_sent is None else self.first_sent
         self.update(phase="generating", sent=now)
 
-    def queue(self, told: str | None, *, remedy: str = messages.ONCE_THERE) -> None:
-        """Show for whom it waits before it is sent; None: for nobody any more. Each change begins its timeout anew.
+    def queue(self, message: str | None, *, remedy: str = messages.ONCE_THERE) -> None:
+        """Show what it waits for before it is sent; None: nothing any more. Each change restarts its timeout.
 
-        The `remedy` is for who has waited in vain.
+        `remedy` is shown if it waited in vain.
         """
         self.remedy = remedy
-        if told is None:
+        if message is None:
             self.queued = None
             self.update(wait=None)
-        elif told != self.wait or self.queued is None:
+        elif message != self.wait or self.queued is None:
             self.queued = time.monotonic()
-            self.update(phase="waiting", wait=told)
+            self.update(phase="waiting", wait=message)
 
     def hold(self, pause: RetryDelay | None) -> None:
-        """Show that it waits before another try to connect; None: that it goes on."""
+        """Show that it waits before the next attempt to connect; None: that it goes on."""
         self.update(phase="waiting" if pause else "uploading", wait=str(pause) if pause else None)
 
-    def put_off(self, seconds: float, told: str) -> bool:
-        """Take `commit` back, for the service refused the request for now: nothing was billed.
+    def defer(self, seconds: float, message: str) -> bool:
+        """Undo `commit`: the service refused the request for now, so nothing was billed.
 
         Args:
-            seconds: how long to wait before it is sent again.
-            told: what to show meanwhile.
+            seconds: how long to wait before sending it again.
+            message: what to show meanwhile.
 
         Returns:
-            Whether to wait and send it again: not once it was stopped, nor past its timeout since it was first sent.
+            Whether to wait and send it again: not if it was stopped, nor past its timeout since it was first sent.
         """
         self.committed, now = False, time.monotonic()
         if self._future.done() or now + seconds - (self.first_sent or now) >= self.timeout:
             return False
-        self.update(phase="waiting", wait=told, sent=None)
+        self.update(phase="waiting", wait=message, sent=None)
         return True
 
     def finish(self, generation: Generation | None, error: SeedreamError | None = None) -> None:
-        """End the work with what was made, what went wrong, or both."""
+        """End the job with its generation, an error, or both."""
         if generation is not None:
             self.generation = generation
         self.error = error
-        # First, for who waits for the result may ask for the status at once.
+        # Before the future is set: whoever waits for the result may read the status at once.
         phase = status_of(error) if generation is None or generation.status in PHASES else generation.status
         self._work_over.set()
         self.update(phase=phase)
-        with contextlib.suppress(concurrent.futures.InvalidStateError):  # who waited was let go: see `cancel`
+        with contextlib.suppress(concurrent.futures.InvalidStateError):  # the waiting call has returned: see `cancel`
             if error is not None:
                 self._future.set_exception(error)
             elif generation is not None:
                 self._future.set_result(generation)
 
     def wait_over(self, seconds: float) -> None:
-        """Return when the work has ended, or after some seconds."""
-        self._notice_death()
+        """Return when the work has ended, or after this many seconds."""
+        self._finish_if_dead()
         self._work_over.wait(seconds)
 
     def when_over(self, function: Callable[[], None]) -> None:
-        """Call `function`, on another thread, when the work has ended."""
+        """Call `function` on another thread when the work has ended."""
 
         def wait() -> None:
             while not self.over:
@@ -384,24 +384,24 @@ class Job(NotPicklable):
 
         threading.Thread(target=wait, name="seedream end", daemon=True).start()
 
-    def wait_for_change(self, seen: int, seconds: float) -> int:
-        """Return the version as soon as it is not `seen` any more, or after some seconds."""
-        self._notice_death()
+    def wait_for_change(self, version: int, seconds: float) -> int:
+        """Return the version as soon as it is no longer `version`, or after this many seconds."""
+        self._finish_if_dead()
         with self._changed:
-            self._changed.wait_for(lambda: self.version != seen, timeout=seconds)
+            self._changed.wait_for(lambda: self.version != version, timeout=seconds)
             return self.version
 
-    # -- within ------------------------------------------------------------------------------------
+    # -- internal ----------------------------------------------------------------------------------
 
     async def _run(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         self._task = asyncio.create_task(work())
-        if self._future.done():  # stopped before the loop came to it
+        if self._future.done():  # stopped before the loop got to it
             self._task.cancel()
         try:
             await self._task
         except asyncio.CancelledError:
-            error = self._out_of_time or withdrawn(self)
-            self.finish(self.generation, ended_from_outside(self) if self.committed else error)
+            error = self._timeout_error or withdrawn(self)
+            self.finish(self.generation, killed(self) if self.committed else error)
         except SeedreamError as error:
             self.finish(self.generation, error)
         except Exception as error:  # noqa: BLE001 - a fault of ours must end the wait too, and be told
@@ -410,46 +410,46 @@ class Job(NotPicklable):
         return_memory_soon()
 
     def _refuse_in_fork(self) -> None:
-        """Wait for nothing that goes on in another process; before any lock, for a thread there may hold it."""
+        """Never wait for another process; checked before any lock, which one of its threads may hold."""
         if os.getpid() != self._process and not self.over:
             raise StillGeneratingError(messages.FORKED, hint=messages.SEE_HISTORY)
 
-    def _notice_death(self) -> None:
-        """End a job whose loop has died with its thread: nobody else would."""
+    def _finish_if_dead(self) -> None:
+        """End a job whose loop died with its thread: nobody else would."""
         if self._thread is not None and not self._thread.is_alive() and not self.over:
-            self.finish(self.generation, ended_from_outside(self))
+            self.finish(self.generation, killed(self))
 
     def _stop(self) -> None:
         if self._future.done():
             return
-        self._future.set_exception(going_on(self) if self.committed else withdrawn(self))
+        self._future.set_exception(still_running(self) if self.committed else withdrawn(self))
         if self._task is None:
-            asyncio.get_running_loop().call_soon(self._end_unbegun)
+            asyncio.get_running_loop().call_soon(self._finish_unstarted)
         elif not self.committed:
             self._task.cancel()
 
-    def _let_go(self) -> None:
+    def _release(self) -> None:
         with contextlib.suppress(concurrent.futures.InvalidStateError):
-            self._future.set_exception(busy(self))
+            self._future.set_exception(undecided(self))
 
-    def _run_out_of_time(self) -> None:
-        """End a wait that took as long as the job's own timeout; what was not sent by then is withdrawn."""
+    def _time_out(self) -> None:
+        """End a wait that reached the job's own timeout; a request not sent by then is withdrawn."""
         if self.first_sent is not None or self._background is None:
-            raise too_late(self, self.timeout)
-        with contextlib.suppress(TimeoutError):  # the loop is busy: who waits tries again
+            raise timed_out(self, self.timeout)
+        with contextlib.suppress(TimeoutError):  # the loop is busy: the wait tries again
             self._background.call(self._withdraw, seconds=ANSWER_SECONDS)
 
     def _withdraw(self) -> None:
         if self.overdue and self.first_sent is None and not self._future.done() and self._task is not None:
-            self._out_of_time = never_sent(self)
-            self._future.set_exception(self._out_of_time)
+            self._timeout_error = never_sent_in_time(self)
+            self._future.set_exception(self._timeout_error)
             self._task.cancel()
 
-    def _end_unbegun(self) -> None:
-        """End a job whose work was never handed to the loop: what was handed over before is a task by now."""
+    def _finish_unstarted(self) -> None:
+        """End a job whose work never reached the loop; work that did is a task by now."""
         if self._task is None and not self.over:
             self.finish(None, withdrawn(self))
 
-    def _pause(self, limit: float | None) -> None:
+    def _wait(self, limit: float | None) -> None:
         left = POLL_SECONDS if limit is None else min(POLL_SECONDS, max(0.0, limit - time.monotonic()))
         concurrent.futures.wait([self._future], timeout=left)

@@ -1,4 +1,4 @@
-"""How a request is fulfilled: the whole procedure, in its order. Each step is on disk before the next begins."""
+"""Runs a request from start to end, step by step. Each step is on disk before the next begins."""
 
 from __future__ import annotations
 
@@ -37,95 +37,95 @@ if TYPE_CHECKING:
     from seedream_nb.storage.generation import Generation
     from seedream_nb.storage.store import Input
 
-__all__ = ["PipelineContext", "fulfil", "recover"]
+__all__ = ["PipelineContext", "recover", "run_pipeline"]
 
-FROM_HISTORY = "From the history: the same was asked before. Nothing was sent, nothing was charged."
-NO_CLAIMS = "This disk has no locks, so another kernel that asks for the same at the same time would pay for it too."
+FROM_HISTORY = "From the history: this exact request was made before. Nothing was sent, nothing was charged."
+NO_CLAIMS = "This disk has no locks, so another kernel that makes the same request at the same time pays for it too."
 SEE_USAGE = "your account's usage page at the service shows it."
-AGAIN = "To ask again, run it again."
+AGAIN = "To try again, run it again."
 CLAIM_SECONDS = 0.1
-"""How often is looked whether another kernel has what it asked for."""
-PLACES_SECONDS, NAMED = 0.5, 8
-"""How often a job that waits for a place looks who has them, and how many of those it names."""
+"""How often to check whether another kernel has finished the same request."""
+SLOT_POLL_SECONDS, MAX_NAMED = 0.5, 8
+"""How often a job that waits for a place checks who has them, and how many of those it names."""
 PREPARED_AT_ONCE = 2
-"""References that are decoded at once: a picture of 36 million pixels takes 110 MB then."""
+"""References decoded at the same time: a picture of 36 million pixels takes 110 MB."""
 JOURNALED_CHARACTERS = 60_000
-"""A longer reply that makes no sense is kept in a file of its own, beside the journal."""
+"""A longer reply that can't be understood is kept in a file of its own, beside the journal."""
 
 
-async def fulfil(
-    job: Job, tools: PipelineContext, *, others: Sequence[Job] = (), unready: Sequence[SeedreamError] = ()
+async def run_pipeline(
+    job: Job, context: PipelineContext, *, others: Sequence[Job] = (), setup_errors: Sequence[SeedreamError] = ()
 ) -> None:
     """Prepare, reserve the budget, journal the intent, post, journal the links, download, settle.
 
-    `others` were under way when this was begun: with `once`, what one of them asks for is not asked for again. What is
-    `unready`, such as a full disk, matters only if the result is not here.
+    `others` were running when this started: with `once`, a request that one of them makes is not made again. The
+    `setup_errors`, such as a full disk, matter only if the result is not in the history.
     """
     if not job.once:
-        return await buy(job, tools, await prepare(job, tools))
-    async with alone(job, tools, others):
-        made = await made_before(job, tools, others)
+        return await buy(job, context, await prepare(job, context))
+    async with exclusive(job, context, others):
+        made = await find_earlier_result(job, context, others)
         if made is not None:
-            return await hand_over(job, made)
-        for trouble in unready:
+            return await deliver(job, made)
+        for trouble in setup_errors:
             raise trouble
-        job.notices += await in_thread(lambda: paid_before(job, tools))
-        return await buy(job, tools, await prepare(job, tools))
+        job.notices += await in_thread(lambda: earlier_payment(job, context))
+        return await buy(job, context, await prepare(job, context))
 
 
-async def buy(job: Job, tools: PipelineContext, inputs: list[str | Input]) -> None:
+async def buy(job: Job, context: PipelineContext, inputs: list[str | Input]) -> None:
     """Reserve the budget, journal the intent, post, journal the links, download, settle."""
-    record = JournalEntry(tools.journal, home=tools.store.home, verbs=tools.verbs)
-    with tools.budget.reserve(job.request, job.price) as reservation:
-        async with ended(job, tools, record, reservation):
-            async with place(job, tools.turn):
-                await journal_intent(job, tools, record, inputs)
-                warm_thumbnails(record)
-                results = await post(job, tools, record, inputs)
+    entry = JournalEntry(context.journal, home=context.store.home, verbs=context.verbs)
+    with context.budget.reserve(job.request, job.price) as reservation:
+        async with journal_failure(job, context, entry, reservation):
+            async with slot(job, context.limiter):
+                await journal_intent(job, context, entry, inputs)
+                warm_thumbnails(entry)
+                results = await post(job, context, entry, inputs)
             reservation.settle(len(results.links) * job.price)
-            await download(job, tools, record, results.links)
-    return await settle(job, record, results)
+            await download(job, context, entry, results.links)
+    return await settle(job, entry, results)
 
 
-async def prepare(job: Job, tools: PipelineContext) -> list[str | Input]:
-    """Make the references fit the service's limits, and keep them under `inputs/`."""
-    line = anyio.CapacityLimiter(PREPARED_AT_ONCE)
+async def prepare(job: Job, context: PipelineContext) -> list[str | Input]:
+    """Make the references meet the service's limits, and keep them under `inputs/`."""
+    limiter = anyio.CapacityLimiter(PREPARED_AT_ONCE)
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(prepared(reference, tools, line)) for reference in job.request.images]
+            tasks = [group.create_task(prepared(reference, context, limiter)) for reference in job.request.images]
     except BaseExceptionGroup as trouble:  # one reference that can't be sent is enough
         raise trouble.exceptions[0] from None
     return [task.result() for task in tasks]
 
 
-async def prepared(reference: Reference, tools: PipelineContext, line: anyio.CapacityLimiter) -> str | Input:
+async def prepared(reference: Reference, context: PipelineContext, limiter: anyio.CapacityLimiter) -> str | Input:
     """Return a reference as it is sent: its URL, or a file that fits."""
     if reference.url is not None:
         return reference.url
-    async with line:
-        return await in_thread(lambda: fit(reference, tools.store.inputs))
+    async with limiter:
+        return await in_thread(lambda: fit(reference, context.store.inputs))
 
 
 @asynccontextmanager
-async def alone(job: Job, tools: PipelineContext, others: Sequence[Job]) -> AsyncIterator[None]:
-    """Wait until nobody else asks for the same, here or in another kernel with this home; then others wait for us."""
+async def exclusive(job: Job, context: PipelineContext, others: Sequence[Job]) -> AsyncIterator[None]:
+    """Wait until nobody else makes the same request, in this kernel or another with this home; then hold the claim."""
     waited = False
     for other in others:
-        if other.asks_the_same(job):
-            job.queue(f"Waiting for {other.mark}, which asks for the same…")
-            await ended_work(other)
+        if other.is_same_request(job):
+            job.queue(f"Waiting for {other.mark}, which makes the same request…")
+            await wait_for_end(other)
             job.queue(None)
             waited = True
-    claim = tools.claim(job.asks)
+    claim = context.claim(job.request_key)
     try:
         while (taken := await in_thread(claim.take)) is False:
             whose = f" (process {number})" if (number := await in_thread(claim.holder)) else ""
-            job.queue(f"Waiting for another kernel{whose}, which asks for the same…")
+            job.queue(f"Waiting for another kernel{whose}, which makes the same request…")
             await asyncio.sleep(CLAIM_SECONDS)
             waited = True
         job.queue(None)
         if waited:
-            await in_thread(lambda: refuse_unknown(job, tools))
+            await in_thread(lambda: refuse_after_unknown(job, context))
         if taken is None:
             job.notices += (NO_CLAIMS,)
         yield
@@ -133,41 +133,41 @@ async def alone(job: Job, tools: PipelineContext, others: Sequence[Job]) -> Asyn
         claim.release()
 
 
-def refuse_unknown(job: Job, tools: PipelineContext) -> None:
-    """Refuse to send what a job waited for somebody else to get, where that may have been billed already.
+def refuse_after_unknown(job: Job, context: PipelineContext) -> None:
+    """Refuse to send a request after waiting for the same one, if that may have been billed already.
 
-    Who was not waiting has seen what became of it, and may ask again.
+    Somebody who did not wait has seen how the other one ended, and may send it again.
 
     Raises:
-        OutcomeUnknownError: the last that asked for the same, which has no known outcome.
+        OutcomeUnknownError: nobody knows how the last request of this kind ended.
     """
-    last = asked_last(job, tools)
+    last = last_same(job, context)
     if last is not None and last.status == "unknown":
-        told = f"@{last.id} asked for the same, and nobody knows what became of it. This one was not sent."
-        raise OutcomeUnknownError(told, hint=f"@{last.id} may have been billed: {SEE_USAGE} {AGAIN}")
+        message = f"@{last.id} made the same request, and its outcome is unknown. This one was not sent."
+        raise OutcomeUnknownError(message, hint=f"@{last.id} may have been billed: {SEE_USAGE} {AGAIN}")
 
 
-def paid_before(job: Job, tools: PipelineContext) -> tuple[str, ...]:
-    """Tell of the last generation that asked for the same, if it is not all here and something was paid for it."""
-    last = asked_last(job, tools)
+def earlier_payment(job: Job, context: PipelineContext) -> tuple[str, ...]:
+    """Return a notice if the last same request is not complete here, though something was paid for it."""
+    last = last_same(job, context)
     if last is not None and last.status == "unknown":
-        return (f"@{last.id} asked for the same and may have been billed too: {SEE_USAGE}",)
+        return (f"@{last.id} made the same request and may have been billed too: {SEE_USAGE}",)
     if last is not None and last.status == "partial" and last.cost:
         brought = f"{len(last.links)} of {last.request.max_pictures}"
         cost = f"{'at least ' if last.error else ''}{money(last.cost)}"
-        return (f"@{last.id} brought {brought} and was billed ({cost}): this was bought anew.",)
+        return (f"@{last.id} got {brought} pictures and was billed ({cost}): this was bought again.",)
     return ()
 
 
-def asked_last(job: Job, tools: PipelineContext) -> Generation | None:
-    """Return the last generation that asked for the same, whatever became of it."""
-    return tools.history.asked_last(job.request.fingerprint, job.backend, job.host)
+def last_same(job: Job, context: PipelineContext) -> Generation | None:
+    """Return the last generation of the same request, however it ended."""
+    return context.history.last_same(job.request.fingerprint, job.backend, job.host)
 
 
 @asynccontextmanager
-async def place(job: Job, places: anyio.CapacityLimiter) -> AsyncIterator[None]:
-    """Hold one of the places for what is in flight; as long as none is free, the job says who has them."""
-    telling = asyncio.create_task(tell_who_has(places, job)) if places.available_tokens < 1 else None
+async def slot(job: Job, places: anyio.CapacityLimiter) -> AsyncIterator[None]:
+    """Hold one of the places for requests in flight; while none is free, the job shows who has them."""
+    telling = asyncio.create_task(show_slots(places, job)) if places.available_tokens < 1 else None
     try:
         await places.acquire_on_behalf_of(job)
     finally:
@@ -180,277 +180,283 @@ async def place(job: Job, places: anyio.CapacityLimiter) -> AsyncIterator[None]:
         places.release_on_behalf_of(job)
 
 
-async def tell_who_has(places: anyio.CapacityLimiter, job: Job) -> None:
-    """Let a job that waits for a place say which others have them."""
+async def show_slots(places: anyio.CapacityLimiter, job: Job) -> None:
+    """Show in a waiting job which other jobs have the places."""
     while True:
         marks = sorted(other.mark for other in places.statistics().borrowers if isinstance(other, Job))
         are = "request is" if len(marks) == 1 else "requests are"
-        others = f", and {len(marks) - NAMED} more" if len(marks) > NAMED else ""
-        told = f"Waiting for a place: {len(marks)} {are} in flight ({', '.join(marks[:NAMED])}{others})"
+        others = f", and {len(marks) - MAX_NAMED} more" if len(marks) > MAX_NAMED else ""
+        message = f"Waiting for a place: {len(marks)} {are} in flight ({', '.join(marks[:MAX_NAMED])}{others})"
         more_places = min(MAX_CONCURRENCY, max(8, 2 * int(places.total_tokens)))
         more = messages.MORE_PLACES if more_places > places.total_tokens else messages.LATER
-        job.queue(told, remedy=more.format(places=more_places))
-        await asyncio.sleep(PLACES_SECONDS)
+        job.queue(message, remedy=more.format(places=more_places))
+        await asyncio.sleep(SLOT_POLL_SECONDS)
 
 
-async def made_before(job: Job, tools: PipelineContext, others: Sequence[Job]) -> Generation | None:
-    """Return the complete result of exactly this request: of the history, of one of `others`, or of kept links."""
-    # The journal of a full disk tells nothing of what has just come.
-    new = next((each.generation for each in others if each.status == "done" and each.asks_the_same(job)), None)
-    asked = job.request.fingerprint, job.backend, job.host
-    made = await in_thread(lambda: tools.history.same(*asked)) or new
-    if made is None and (lacking := await in_thread(lambda: tools.history.to_complete(*asked))):
+async def find_earlier_result(job: Job, context: PipelineContext, others: Sequence[Job]) -> Generation | None:
+    """Return the complete result of exactly this request: from the history, from `others`, or from kept links."""
+    # With a full disk, the journal does not have what has just come.
+    new = next((other.generation for other in others if other.status == "done" and other.is_same_request(job)), None)
+    key = job.request.fingerprint, job.backend, job.host
+    made = await in_thread(lambda: context.history.same(*key)) or new
+    if made is None and (lacking := await in_thread(lambda: context.history.to_complete(*key))):
         job.update(phase="downloading", expected=len(lacking.links))
-        await recover(lacking, tools, service=job.host)  # it is paid for: what can still be fetched is not bought again
-        made = await in_thread(lambda: tools.history.same(*asked))
+        await recover(
+            lacking, context, service=job.host
+        )  # it is paid for: what can still be downloaded is not bought again
+        made = await in_thread(lambda: context.history.same(*key))
         job.update(phase=PHASES[0], expected=None)
     if made is None:
         return None
     job.id = made.id
-    # Only counted: a full disk does not keep anyone from a picture that is here.
-    await in_thread(lambda: tools.journal.note("once", made.id))
+    # Only a note: a full disk must not keep anyone from a picture that exists.
+    await in_thread(lambda: context.journal.note("once", made.id))
     return replace(made, warnings=[*made.warnings, FROM_HISTORY])
 
 
-async def ended_work(other: Job) -> None:
-    """Return when the work on another job has ended."""
+async def wait_for_end(other: Job) -> None:
+    """Return when another job has ended."""
     loop, over = asyncio.get_running_loop(), asyncio.Event()
 
     def tell() -> None:
-        with contextlib.suppress(RuntimeError):  # the loop has ended, and nobody waits any more
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is waiting
             loop.call_soon_threadsafe(over.set)
 
     other.when_over(tell)
     await over.wait()
 
 
-async def journal_intent(job: Job, tools: PipelineContext, record: JournalEntry, inputs: list[str | Input]) -> None:
-    """Write down what is about to be asked, before it is asked."""
-    kept = [None if isinstance(each, str) else tools.store.relative(each.path) for each in inputs]
+async def journal_intent(job: Job, context: PipelineContext, entry: JournalEntry, inputs: list[str | Input]) -> None:
+    """Write down the request before it is sent."""
+    kept = [None if isinstance(sent, str) else context.store.relative(sent.path) for sent in inputs]
     notes = [note for reference in job.request.images for note in reference.notes]
-    notes += [each.note for each in inputs if not isinstance(each, str) and each.note]
+    notes += [sent.note for sent in inputs if not isinstance(sent, str) and sent.note]
     request = job.request
-    sources = await in_thread(lambda: earlier_results(request, tools))
+    sources = await in_thread(lambda: earlier_results(request, context))
     try:
-        job.id = await in_thread(tools.store.new_id)
-        await record.begin(
+        job.id = await in_thread(context.store.new_id)
+        await entry.begin(
             job.id, template=job.template, request=request.to_record(kept), fingerprint=request.fingerprint,
             backend=job.backend, host=job.host, price=job.price, notebook=job.notebook,
             sources=sources,
             warnings=[*job.notices, *request.warnings, *notes],
         )  # fmt: skip
     except OSError as error:
-        raise unwritable(tools.store.home, error) from error
-    job.update(generation=record.generation())
+        raise unwritable(context.store.home, error) from error
+    job.update(generation=entry.generation())
 
 
-def earlier_results(request: ImageRequest, tools: PipelineContext) -> list[str]:
-    """Return the marks of the earlier results that are references, by their content."""
-    hashes = [str(each.original or each.sha256) for each in request.images if each.url is None]
-    made = reversed(tools.history.with_content(hashes)) if hashes else []
-    return lineage(request.images, [picture for each in made for picture in each])
+def earlier_results(request: ImageRequest, context: PipelineContext) -> list[str]:
+    """Return the marks of the earlier results among the references, found by their content."""
+    hashes = [str(image.original or image.sha256) for image in request.images if image.url is None]
+    made = reversed(context.history.with_content(hashes)) if hashes else []
+    return lineage(request.images, [picture for pictures in made for picture in pictures])
 
 
-def warm_thumbnails(record: JournalEntry) -> None:
-    """Make the small pictures of the references while the service works; nobody waits for them, not even at the end."""
-    if (generation := record.generation()) and generation.request.images:
+def warm_thumbnails(entry: JournalEntry) -> None:
+    """Make the references' thumbnails while the service works; nobody waits for them, not even at exit."""
+    if (generation := entry.generation()) and generation.request.images:
         Thread(target=warm_references, args=(generation.request,), name="seedream thumbnails", daemon=True).start()
 
 
-async def post(job: Job, tools: PipelineContext, record: JournalEntry, inputs: list[str | Input]) -> Results:
-    """Send the request and return what its reply gives, which is in the journal by then.
+async def post(job: Job, context: PipelineContext, entry: JournalEntry, inputs: list[str | Input]) -> Results:
+    """Send the request and return the results in its reply, after journaling them.
 
     Raises:
         ApiError: the service refused the request, or each of its pictures.
     """
-    client = tools.client  # its key is only ever named where it is used, so that no traceback can show it
+    client = context.client  # its key is named only where it is used, so that no traceback shows it
     try:
-        reply = await answer(job, tools, record, inputs)
+        reply = await send_until_accepted(job, context, entry, inputs)
         if not is_reply(reply.status):
             raise client.refusal(reply)
         results = await in_thread(
-            lambda: results_of(reply.content, job.request.max_pictures, secret=tools.all_secrets())
+            lambda: results_of(reply.content, job.request.max_pictures, secret=context.all_secrets())
         )
     except (OutcomeUnknownError, ReplyError) as error:
-        # Taken out at once: the error may be shown, logged and pickled, and what came may echo the key.
+        # Removed at once: the error may be shown, logged and pickled, and the content may echo the key.
         content, error.content = error.content, Unread()
-        results = await salvage(job, tools, record, error, content)
+        results = await salvage(job, context, entry, error, content)
     else:
-        await note_results(job, tools, record, results)
+        await note_results(job, context, entry, results)
         if results.is_odd:
-            await keep_reply(tools, record, reply.content)
+            await keep_reply(context, entry, reply.content)
     if not results.links:
         raise none_made(results.refused, client.service)
     return results
 
 
-async def answer(job: Job, tools: PipelineContext, record: JournalEntry, inputs: list[str | Input]) -> Reply:
-    """Send the request until the service takes it on, or refuses it for good; what it refuses for now costs nothing."""
-    client, tries = tools.client, 0
+async def send_until_accepted(
+    job: Job, context: PipelineContext, entry: JournalEntry, inputs: list[str | Input]
+) -> Reply:
+    """Send the request until the service accepts it or refuses it for good; refusals for now cost nothing."""
+    client, tries = context.client, 0
     while True:
         body, tries = Body(job.request, inputs, on_last=job.commit), tries + 1
         job.update(phase="uploading", wait=None, uploaded_bytes=0, upload_bytes=body.length)
         reply = await client.post(body, on_upload=lambda sent: job.update(uploaded_bytes=sent), on_pause=job.hold)
         pause = client.pause_after(reply, tries)
-        if pause is None or not job.put_off(pause.seconds, str(pause)):
+        if pause is None or not job.defer(pause.seconds, str(pause)):
             return replace(reply, tries=tries)
-        await record.refused(tries=tries, status=reply.status)
+        await entry.refused(tries=tries, status=reply.status)
         await asyncio.sleep(pause.seconds)
-        await record.again(tries=tries + 1)
-        if record.trouble is not None:  # unwritten, a kill from here on would be told as not billed
-            raise unwritable(tools.store.home, record.trouble)
+        await entry.retrying(tries=tries + 1)
+        if entry.trouble is not None:  # unwritten, a kill from here on would look like not billed
+            raise unwritable(context.store.home, entry.trouble)
 
 
 async def salvage(
-    job: Job, tools: PipelineContext, record: JournalEntry, error: OutcomeUnknownError | ReplyError, content: bytes
+    job: Job, context: PipelineContext, entry: JournalEntry, error: OutcomeUnknownError | ReplyError, content: bytes
 ) -> Results:
-    """Keep what came of a reply that broke off or makes no sense; return what it gives if all of it came, else raise.
+    """Keep what arrived of a reply that broke off or can't be understood; return its results if complete, else raise.
 
-    The error has what came as it is kept: without the key.
+    The error then has the redacted content.
     """
     if not content:
         raise error
-    error.content = Unread(await keep_reply(tools, record, content))
-    most = job.request.max_pictures
-    results, is_whole = await in_thread(lambda: arrived_results(content, most, secret=tools.all_secrets()))
-    if results.links or is_whole:
-        await note_results(job, tools, record, results, cut_off=not is_whole)
-    if not is_whole:
+    error.content = Unread(await keep_reply(context, entry, content))
+    maximum = job.request.max_pictures
+    results, is_complete = await in_thread(lambda: arrived_results(content, maximum, secret=context.all_secrets()))
+    if results.links or is_complete:
+        await note_results(job, context, entry, results, cut_off=not is_complete)
+    if not is_complete:
         error.hint = f"{arrived(len(results.links)) if results.links else ''}{error.hint}"
         raise error
     return results
 
 
 async def note_results(
-    job: Job, tools: PipelineContext, record: JournalEntry, results: Results, *, cut_off: bool = False
+    job: Job, context: PipelineContext, entry: JournalEntry, results: Results, *, cut_off: bool = False
 ) -> None:
-    """Write down what a reply gives: pictures that came as a whole first, for the journal only names them."""
-    tools.secrets.keep(results.raw)
-    await in_thread(lambda: write_inline(tools, record.number, results.links))
-    refused = [each.to_record() for each in results.refused]
-    await record.came(links=results.links, seconds=elapsed(job), cut_off=cut_off, refused=refused)
+    """Write down the results of a reply, pictures inside it first, because the journal only names them."""
+    context.secrets.keep(results.raw)
+    await in_thread(lambda: write_inline(context, entry.number, results.links))
+    refused = [refusal.to_record() for refusal in results.refused]
+    await entry.replied(links=results.links, seconds=elapsed(job), cut_off=cut_off, refused=refused)
 
 
-async def keep_reply(tools: PipelineContext, record: JournalEntry, content: bytes) -> bytes:
-    """Keep a reply that makes no sense, or more than asked, as it came but for the key: it may have been paid for.
+async def keep_reply(context: PipelineContext, entry: JournalEntry, content: bytes) -> bytes:
+    """Keep a reply that can't be understood, or has more than expected, without the key: it may have been paid for.
 
-    Bytes that are no text are kept as Python's `surrogateescape` spells them.
+    Bytes that are not text are kept as Python's `surrogateescape` spells them.
 
     Returns:
-        What was kept.
+        The redacted content.
     """
 
-    def blot() -> tuple[bytes, str]:
-        kept = tools.blotted_content(content)
+    def redact() -> tuple[bytes, str]:
+        kept = context.redact_content(content)
         return kept, kept.decode(errors="surrogateescape")
 
-    kept, text = await in_thread(blot)
-    await record.kept_reply(text[:JOURNALED_CHARACTERS])
+    kept, text = await in_thread(redact)
+    await entry.kept_reply(text[:JOURNALED_CHARACTERS])
     if len(text) > JOURNALED_CHARACTERS:
-        path = tools.store.journal / f"{record.number:04d}-reply.txt"
-        with contextlib.suppress(OSError):  # a full disk changes nothing about what is to be told
+        path = context.store.journal / f"{entry.number:04d}-reply.txt"
+        with contextlib.suppress(OSError):  # a full disk changes nothing in the message
             await in_thread(lambda: write_private(path, kept))
     return kept
 
 
-async def settle(job: Job, record: JournalEntry, results: Results) -> None:
-    """Write down the end and hand over what was made."""
+async def settle(job: Job, entry: JournalEntry, results: Results) -> None:
+    """Write down the end, and deliver the generation."""
     missing = len(results.links) - len(job.pictures)
     status = "partial" if missing or results.refused else "done"
-    await record.ended(status=status, cost=len(results.links) * job.price, seconds=elapsed(job))
-    generation = whole(record)
-    await hand_over(job, generation, not_fetched(generation, record.trouble) if missing else None)
+    await entry.ended(status=status, cost=len(results.links) * job.price, seconds=elapsed(job))
+    generation = recorded_generation(entry)
+    await deliver(job, generation, missing_pictures(generation, entry.trouble) if missing else None)
 
 
-async def hand_over(job: Job, generation: Generation, error: SeedreamError | None = None) -> None:
-    """Copy the pictures to where the user also wants them, and end the job."""
+async def deliver(job: Job, generation: Generation, error: SeedreamError | None = None) -> None:
+    """Copy the pictures to the user's folder, if one was given, and end the job."""
     if (folder := job.save) is not None:
         try:
             await in_thread(lambda: generation.save(folder))
-        except Exception as trouble:  # noqa: BLE001 - whatever it is, the pictures are here, and paid for
-            why = trouble.message if isinstance(trouble, SeedreamError) else str(trouble) or type(trouble).__name__
+        except Exception as trouble:  # noqa: BLE001 - whatever it is, the pictures exist, and are paid for
+            reason = trouble.message if isinstance(trouble, SeedreamError) else str(trouble) or type(trouble).__name__
             error = error or SettingsError(
-                f"The pictures could not be copied to {folder}: {why.rstrip('.')}.",
+                f"The pictures could not be copied to {folder}: {reason.rstrip('.')}.",
                 hint=f"They are all in {generation.images[0].path.parent}." if generation.images else None,
             )
     job.finish(generation, error)
 
 
-def not_fetched(generation: Generation, trouble: OSError | None) -> DownloadError:
-    """Return the error for pictures that are paid for and not here; with `trouble` no disk has their links yet."""
+def missing_pictures(generation: Generation, trouble: OSError | None) -> DownloadError:
+    """Return the error for pictures that are paid for but missing; with `trouble`, their links are on no disk yet."""
     reasons = "; ".join(dict.fromkeys(generation.missing.values()))
-    told = [
+    lines = [
         f"{len(generation.missing)} of {len(generation.links)} pictures could not be fetched: {reasons}",
         f"They are paid for ({generation.cost or 0:.2f} USD) and their links are kept.",
     ]
     if trouble is None:
-        return DownloadError("\n".join(told), hint="Try again with: %seedream recover")
+        return DownloadError("\n".join(lines), hint="Try again with: %seedream recover")
     links = openable(generation.links[index - 1] for index in generation.missing)
-    told[1] = f"They are paid for ({generation.cost or 0:.2f} USD). The journal can't be written: {reason_of(trouble)}."
-    told[1] += " Once it can, in this same process: %seedream recover"
-    hint = f"Open their links soon, for they are kept nowhere else: {' '.join(links)}" if links else None
-    return DownloadError("\n".join(told), hint=hint)
+    lines[1] = (
+        f"They are paid for ({generation.cost or 0:.2f} USD). The journal can't be written: {os_reason(trouble)}."
+    )
+    lines[1] += " Once it can, in this same process: %seedream recover"
+    hint = f"Open their links soon, they are stored nowhere else: {' '.join(links)}" if links else None
+    return DownloadError("\n".join(lines), hint=hint)
 
 
 def openable(links: Iterable[str]) -> list[str]:
-    """Return the links that a browser can open: not what came as a whole, nor what lacks the key that was in it."""
+    """Return the links that a browser can open: no inline pictures, none whose key was removed."""
     return [link for link in links if not is_inline(link) and "…" not in link]
 
 
 @asynccontextmanager
-async def ended(
-    job: Job, tools: PipelineContext, record: JournalEntry, reservation: Reservation
+async def journal_failure(
+    job: Job, context: PipelineContext, entry: JournalEntry, reservation: Reservation
 ) -> AsyncIterator[None]:
-    """Write down how a request came to its end, when it is not a good one, and count what may have been billed."""
+    """Journal how a request ended when it failed or was stopped, and count what may have been billed."""
     try:
         yield
     except BaseException as error:
-        status, cost = outcome(job, record, error)
-        # The links that arrived may not be all that were made.
+        status, cost = outcome(job, entry, error)
+        # More pictures may have been made than links arrived.
         if cost is None or isinstance(error, (OutcomeUnknownError, ReplyError)):
             reservation.unknown()
         else:
             reservation.settle(cost)
-        message = tools.blotted_message(str(error)) if isinstance(error, SeedreamError) else None
-        told = None if message is None else {"kind": type(error).__name__, "message": message}
-        await record.ended(status=status, cost=cost, seconds=elapsed(job), error=told)
-        job.update(generation=whole(record) if record.number else None)
+        message = context.redact_message(str(error)) if isinstance(error, SeedreamError) else None
+        failure = None if message is None else {"kind": type(error).__name__, "message": message}
+        await entry.ended(status=status, cost=cost, seconds=elapsed(job), error=failure)
+        job.update(generation=recorded_generation(entry) if entry.number else None)
         raise
 
 
-def outcome(job: Job, record: JournalEntry, error: BaseException) -> tuple[str, float | None]:
-    """Return the status of what an error ended, and what it cost; None where nobody knows."""
-    if record.links:
-        return "partial", len(record.links) * job.price
-    if isinstance(error, (OutcomeUnknownError, ReplyError)) or not_understood(job, error):
+def outcome(job: Job, entry: JournalEntry, error: BaseException) -> tuple[str, float | None]:
+    """Return the status and the cost after an error; the cost is None if it is unknown."""
+    if entry.links:
+        return "partial", len(entry.links) * job.price
+    if isinstance(error, (OutcomeUnknownError, ReplyError)) or ended_unexpectedly(job, error):
         return "unknown", None
     return "stopped" if isinstance(error, asyncio.CancelledError) else "failed", 0.0
 
 
-def not_understood(job: Job, error: BaseException) -> bool:
-    """Return whether something else than an answer ended a request that was sent."""
+def ended_unexpectedly(job: Job, error: BaseException) -> bool:
+    """Return whether a request that was sent ended with something other than an answer."""
     return job.committed and not isinstance(error, SeedreamError)
 
 
-def whole(record: JournalEntry) -> Generation:
-    """Return what a record tells, and what the journal could not be told."""
-    generation = record.generation()
+def recorded_generation(entry: JournalEntry) -> Generation:
+    """Return a record's generation, with a warning about what the journal could not store."""
+    generation = entry.generation()
     assert generation is not None  # noqa: S101 - it was begun
-    if record.trouble is None:
+    if entry.trouble is None:
         return generation
     warning = (
-        f"The journal can't be written ({reason_of(record.trouble)}): only this process knows of it. "
+        f"The journal can't be written ({os_reason(entry.trouble)}): only this process has it. "
         "Make room before it ends, then: %seedream recover"
     )
     links = [f"Link: {link}" for link in openable(generation.links)]
     return replace(generation, warnings=[*generation.warnings, warning, *links])
 
 
-def reason_of(trouble: OSError) -> str:
-    """Return, in the system's words, why something can't be written."""
+def os_reason(trouble: OSError) -> str:
+    """Return the system's words for why something can't be written."""
     return trouble.strerror or str(trouble)
 
 
 def elapsed(job: Job) -> float:
-    """Return the seconds since the job was begun."""
+    """Return the seconds since the job was started."""
     return round(time.monotonic() - job.started, 3)

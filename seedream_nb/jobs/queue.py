@@ -1,4 +1,4 @@
-"""The jobs of a session: which are under way, how many may be at once, what becomes of them at the process's end."""
+"""The jobs of a session: which are running, how many may run at once, and what happens to them at exit."""
 
 from __future__ import annotations
 
@@ -22,52 +22,52 @@ if TYPE_CHECKING:
     from seedream_nb.jobs.job import Job
 
 ENDING = "This Python process is ending, so it can't wait for a request any more."
-ASK_EARLIER = "Nothing was sent, nothing was billed. Ask before the script ends, not in what `atexit` calls."
+ASK_EARLIER = "Nothing was sent, nothing was billed. Send it before the script ends, not from an `atexit` function."
 LOOK_SECONDS = 0.1
 KERNEL_SECONDS = 2.0
-"""How long a kernel that is shut down waits: jupyter_client terminates one that takes more than 2.5 s in all."""
+"""How long a kernel waits at shutdown: jupyter_client terminates one that takes more than 2.5 s in all."""
 
 
 class JobQueue:
-    """The jobs that are under way, and the one begun last, in the order in which they were begun. Thread-safe."""
+    """The running jobs, and the one started last, in the order in which they were started. Thread-safe."""
 
     def __init__(self, *, lingers: bool) -> None:
-        """Hold none yet; `lingers` says whether the process's end waits for all that was sent, or as a kernel can."""
+        """Have no jobs yet; `lingers` says whether to wait at exit for all that was sent, or only as a kernel can."""
         self._seconds = math.inf if lingers else KERNEL_SECONDS
         self.reset_after_fork()
 
     def reset_after_fork(self) -> None:
-        """Hold none, as at first: in a forked child, for those of the parent go on there."""
+        """Forget all jobs: in a forked child they belong to the parent."""
         self._jobs: list[Job] = []
-        self._turn: tuple[asyncio.AbstractEventLoop, CapacityLimiter] | None = None
+        self._limiter: tuple[asyncio.AbstractEventLoop, CapacityLimiter] | None = None
         self.lock = threading.RLock()
-        """Held by who looks at what is under way and adds to it: that is one step."""
+        """Held while checking what is running and adding to it."""
         self._process: int | None = None
         self._has_ended = False
 
     def __iter__(self) -> Iterator[Job]:
-        """Give those that are under way, and the one begun last."""
+        """Yield the running jobs, and the one started last."""
         return iter(self._jobs)
 
     def open(self) -> None:
-        """See to it that the process's end will look after those that are about to begin.
+        """Make sure that the jobs about to start will be waited for at exit.
 
         Raises:
-            SeedreamError: it is past that, and would leave them alone.
+            SeedreamError: it is too late for that: they would be abandoned.
         """
-        self._see_to_the_end()
+        self._register_exit()
         thread = threading.current_thread()
-        # Other threads are waited for, and wait for what they ask.
+        # Other threads are joined at exit, and wait for their own requests.
         if self._has_ended and (thread is threading.main_thread() or thread.daemon):
             raise SeedreamError(ENDING, hint=ASK_EARLIER)
 
     def add(self, job: Job) -> None:
-        """Remember a job that is about to begin."""
+        """Add a job that is about to start."""
         with self.lock:
-            self._jobs = [*(each for each in self._jobs if not each.over), job]
-            self._see_to_the_end()
+            self._jobs = [*(other for other in self._jobs if not other.over), job]
+            self._register_exit()
 
-    def _see_to_the_end(self) -> None:
+    def _register_exit(self) -> None:
         with self.lock:
             if self._process is None:
                 self._process = os.getpid()
@@ -76,30 +76,30 @@ class JobQueue:
                 except RuntimeError:
                     self._has_ended = True
 
-    def under_way(self, home: Path) -> list[Job]:
-        """Return those whose pictures go to a folder and have not all come."""
+    def running(self, home: Path) -> list[Job]:
+        """Return the running jobs whose pictures go to a folder."""
         return [job for job in self._jobs if not job.over and job.home == home]
 
     def ids(self, home: Path) -> list[int]:
-        """Return the ids that are worked on in a folder."""
-        return [job.id for job in self.under_way(home) if job.id is not None]
+        """Return the ids of the running jobs of a folder."""
+        return [job.id for job in self.running(home) if job.id is not None]
 
-    def turn(self, places: int) -> CapacityLimiter:
-        """Return the limit of how many are in flight at once, now `places`; called on the loop where they run."""
+    def limiter(self, slots: int) -> CapacityLimiter:
+        """Return the limiter for requests in flight, set to `slots`; call it on the loop where they run."""
         import anyio
 
-        # Places that were taken on another loop, before a fork say, are never given back.
+        # Slots taken on another loop, for example before a fork, are never released.
         loop = asyncio.get_running_loop()
-        if self._turn is None or self._turn[0] is not loop:
-            self._turn = loop, anyio.CapacityLimiter(1)
-        limiter = self._turn[1]
-        limiter.total_tokens = places
+        if self._limiter is None or self._limiter[0] is not loop:
+            self._limiter = loop, anyio.CapacityLimiter(1)
+        limiter = self._limiter[1]
+        limiter.total_tokens = slots
         return limiter
 
     def _end(self) -> None:
-        """At the process's end withdraw what was not sent, and wait for what was: it may be billed, so it is wanted.
+        """At exit, withdraw what was not sent, and wait for what was: it may be billed, so its pictures are wanted.
 
-        A child forked from this process has inherited its jobs, but they go on here.
+        Does nothing in a forked child: there the jobs are the parent's.
         """
         if os.getpid() != self._process:
             return
@@ -108,7 +108,7 @@ class JobQueue:
             self._withdraw()
             self._wait()
         except KeyboardInterrupt:
-            self._tell("Given up. What has links can still be fetched: %seedream recover")
+            self._print("Stopped waiting. Pictures that have links can still be fetched: %seedream recover")
 
     def _withdraw(self) -> None:
         unsent = [job for job in self._jobs if not job.committed and not job.over]
@@ -116,18 +116,20 @@ class JobQueue:
             job.cancel()
         withdrawn = sum(not job.committed for job in unsent)
         if withdrawn:
-            self._tell(
-                f"seedream_nb withdrew {withdrawn} of your requests that were not sent yet: the script has ended."
+            self._print(
+                f"seedream_nb withdrew {withdrawn} of your requests that had not been sent: the script has ended."
             )
 
     def _wait(self) -> None:
         left, until = [job for job in self._jobs if not job.over], time.monotonic() + self._seconds
         if sent := sum(job.committed for job in left):
-            self._tell(f"seedream_nb waits for {sent} of your requests that were sent already; Ctrl-C gives up.")
+            self._print(
+                f"seedream_nb is waiting for {sent} of your requests that were already sent; Ctrl-C stops that."
+            )
         while (running := [job for job in left if not job.over]) and time.monotonic() < until:
             running[0].wait_over(LOOK_SECONDS)
 
-    def _tell(self, text: str) -> None:
-        """Say something at the end of a script, where no value can carry it; in a kernel it would stand anywhere."""
+    def _print(self, text: str) -> None:
+        """Print at the end of a script, where no value can carry the text; in a kernel it would appear anywhere."""
         if self._seconds == math.inf:
             print(text, file=sys.stderr)  # noqa: T201

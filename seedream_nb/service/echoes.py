@@ -65,10 +65,10 @@ def shown(value: object, secret: Secrets, limit: int = 80) -> str | None:
         return None
     text = value if isinstance(value, str) else _spelled(value)
     # Blotted out before it is cut: else a part of the key could stand at the end.
-    return plain(blotted(plain(text, 4 * limit), secret), limit) or None
+    return plain(redact(plain(text, 4 * limit), secret), limit) or None
 
 
-def blotted(text: str, secret: Secrets) -> str:
+def redact(text: str, secret: Secrets) -> str:
     """Return a text for people with every run of six or more characters of the secret, or secrets, blotted out.
 
     It counts however it is written: in capitals or not, in the escapes of addresses, JSON and HTML, in base64 and in
@@ -78,7 +78,7 @@ def blotted(text: str, secret: Secrets) -> str:
     return _of_text(text, secret, _in_text)
 
 
-def blotted_link(link: str, secret: Secrets) -> str:
+def redact_link(link: str, secret: Secrets) -> str:
     """Return a link with the secret blotted out where (nearly) the whole of it stands there.
 
     A picture is fetched by its link, and words of it may be words of the key too: those stay. A secret of less than
@@ -87,7 +87,7 @@ def blotted_link(link: str, secret: Secrets) -> str:
     return _of_text(link, secret, _in_link)
 
 
-def blotted_message(text: str, secret: Secrets) -> str:
+def redact_message(text: str, secret: Secrets) -> str:
     """Return a message of our own with a long secret blotted out where (nearly) the whole of it stands there.
 
     What others wrote was blotted out before it came into the message; our own words may be words of the key too.
@@ -97,10 +97,10 @@ def blotted_message(text: str, secret: Secrets) -> str:
 
 def shows_key(text: str, keys: Sequence[str]) -> bool:
     """Return whether (nearly) the whole of a long key stands in a text, however it is written."""
-    return blotted_message(text, keys) != text
+    return redact_message(text, keys) != text
 
 
-def blotted_content(content: bytes, secrets: Iterable[str]) -> bytes:
+def redact_content(content: bytes, secrets: Iterable[str]) -> bytes:
     """Return what a server sent as it may be kept: without the key, as in a text, and as in a link within its links.
 
     A picture stays as it came.
@@ -110,7 +110,7 @@ def blotted_content(content: bytes, secrets: Iterable[str]) -> bytes:
     wide = next((encoding for mark, encoding in _WIDE if content.startswith(mark) and len(content) % 2 == 0), None)
     if wide is not None:
         text = content.decode(wide, "surrogatepass").encode("utf-8", "surrogatepass")
-        kept = blotted_content(text, secrets := list(secrets))
+        kept = redact_content(text, secrets := list(secrets))
         return content if kept == text else kept.decode("utf-8", "surrogatepass").encode(wide, "surrogatepass")
     for secret in filter(None, secrets):
         found = _in_text(content, secret)

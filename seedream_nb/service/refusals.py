@@ -50,7 +50,7 @@ REPLIED = 200
 NOT_BILLED = "Nothing was billed."
 FAILURES_ARE_FREE = "The service says that failed generations are not billed."
 SEE_BILL = "It may have been billed: your account's usage page at the service shows it."
-AGAIN = "To ask again, run it again."
+AGAIN = "To try again, run it again."
 UNDOCUMENTED = "The service answered in a way nobody documented"
 NO_MONEY = "The account's balance doesn't cover it"
 

@@ -13,7 +13,7 @@ from urllib.parse import unquote_to_bytes
 from seedream_nb.errors import LONGEST_LINK, ReplyError
 from seedream_nb.frozen import frozen
 from seedream_nb.service import SERVICES
-from seedream_nb.service.echoes import WORDS_LIMIT, blotted_link, shown
+from seedream_nb.service.echoes import WORDS_LIMIT, redact_link, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -110,7 +110,7 @@ def results_of(content: bytes, most: int, *, secret: Secrets = None) -> Results:
         error = ReplyError(
             f"The service's reply {senseless}{shown(senseless.seen, secret, 100) or ''}.",
             hint=f"It may have been billed{'; the reply is kept in the journal' if content else ''}. "
-            "To ask again, run it again.",
+            "To try again, run it again.",
             content=content,
         )
     # Without that error behind it, and these variables: a verbose traceback would show them, and the key in them.
@@ -249,7 +249,7 @@ def _named(found: Sequence[str], secret: Secrets) -> Results:
             named[_called(text, picture)] = picture
             is_damaged = is_damaged or _lacks(text, picture)
         else:
-            link = blotted_link(text, secret)
+            link = redact_link(text, secret)
             named[link if len(link) <= LONGEST_LINK else f"{link[:LONGEST_LINK]}…"] = text
     raw = {link: came for link, came in named.items() if link != came}
     is_odd = is_damaged or len(named) < len(found) or any(len(link) > LONGEST_LINK for link in named)

@@ -290,7 +290,7 @@ class History:
         """Return the newest complete result of exactly this request, if its files are all still on disk."""
         return next(filter(_is_here, self._asked(fingerprint, backend, host)), None)
 
-    def asked_last(self, fingerprint: str, backend: str, host: str | None = None) -> Generation | None:
+    def last_same(self, fingerprint: str, backend: str, host: str | None = None) -> Generation | None:
         """Return the newest generation of exactly this request, whatever became of it."""
         return next(self._asked(fingerprint, backend, host), None)
 

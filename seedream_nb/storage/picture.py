@@ -59,12 +59,12 @@ class ImageInfo:
         return asdict(self)
 
 
-def inspect(path: Path, *, blotted: Callable[[str], str] = str) -> ImageInfo:
+def inspect(path: Path, *, redact: Callable[[str], str] = str) -> ImageInfo:
     """Return what a downloaded file is, by its content: a whole JPEG, PNG or WebP.
 
     Args:
         path: of the file.
-        blotted: takes the key out of what others wrote, before it is cut to be told.
+        redact: takes the key out of what others wrote, before it is cut to be told.
 
     Raises:
         ValueError: what it is instead: cut off, damaged, too large, or no picture at all.
@@ -72,17 +72,17 @@ def inspect(path: Path, *, blotted: Callable[[str], str] = str) -> ImageInfo:
     with path.open("rb") as file:
         size_bytes = file.seek(0, os.SEEK_END)
         file.seek(0)
-        media_type = _media_type(file.read(_START_BYTES), blotted)
+        media_type = _media_type(file.read(_START_BYTES), redact)
         if not _IS_WHOLE[media_type](file):
             raise ValueError(f"a {media_type} that is cut off after {size_bytes} bytes")
         file.seek(0)
-        width, height = _shape(file, media_type, blotted)
+        width, height = _shape(file, media_type, redact)
         file.seek(0)
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     return ImageInfo(media_type=media_type, width=width, height=height, sha256=sha256, size_bytes=size_bytes)
 
 
-def _media_type(start: bytes, blotted: Callable[[str], str]) -> str:
+def _media_type(start: bytes, redact: Callable[[str], str]) -> str:
     """Tell the kind of picture by the first bytes; raises ValueError that says what else it is."""
     if start.startswith(b"\xff\xd8\xff"):
         return "image/jpeg"
@@ -90,10 +90,10 @@ def _media_type(start: bytes, blotted: Callable[[str], str]) -> str:
         return "image/png"
     if start.startswith(b"RIFF") and start[8:12] == b"WEBP":
         return "image/webp"
-    raise ValueError(_described(start, blotted))
+    raise ValueError(_described(start, redact))
 
 
-def _described(start: bytes, blotted: Callable[[str], str] = str) -> str:
+def _described(start: bytes, redact: Callable[[str], str] = str) -> str:
     """Say what a file is that is no picture of ours, with the beginning of a text."""
     if not start:
         return "an empty file"
@@ -108,7 +108,7 @@ def _described(start: bytes, blotted: Callable[[str], str] = str) -> str:
         return "not a picture"
     if not plain(text).isprintable() or "\0" in text:
         return "not a picture"
-    return f"not a picture but text: {plain(blotted(plain(text)), 80)}"
+    return f"not a picture but text: {plain(redact(plain(text)), 80)}"
 
 
 def _is_whole_webp(file: BinaryIO) -> bool:
@@ -118,7 +118,7 @@ def _is_whole_webp(file: BinaryIO) -> bool:
     return file.seek(0, os.SEEK_END) >= told
 
 
-def _shape(file: BinaryIO, media_type: str, blotted: Callable[[str], str]) -> tuple[int, int]:
+def _shape(file: BinaryIO, media_type: str, redact: Callable[[str], str]) -> tuple[int, int]:
     """Read width and height from the header; raises ValueError where that is damaged or promises too much."""
     from PIL import Image, UnidentifiedImageError
 
@@ -132,7 +132,7 @@ def _shape(file: BinaryIO, media_type: str, blotted: Callable[[str], str]) -> tu
     except UnidentifiedImageError:  # which only says how the file was opened
         raise ValueError(f"a damaged {media_type}") from None
     except (OSError, ValueError, SyntaxError) as error:
-        raise ValueError(f"a damaged {media_type}: {plain(blotted(str(error)))}") from error
+        raise ValueError(f"a damaged {media_type}: {plain(redact(str(error)))}") from error
     if animated:
         raise ValueError(f"an animated {media_type}")
     if width * height > MAX_PIXELS:
