@@ -53,10 +53,10 @@ def paint(folder: Path) -> None:
 
 def measure(folder: Path) -> dict[str, object]:
     """Make each preview once and return seconds, the peak of memory added, and the size in a notebook."""
-    from seedream_nb.preview import preview, side_for
+    from seedream_nb.preview import preview, size_for
     from seedream_nb.storage.picture import inspect
 
-    side = side_for(PICTURES)
+    side = size_for(PICTURES).side
     paths = sorted(folder.glob("*.jpg"))
     inspect(paths[0])  # each landing does this first; it brings Pillow in
     before = peak_bytes()

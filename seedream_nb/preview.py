@@ -42,8 +42,6 @@ KEPT = 256
 
 KEPT_SHEETS = 64
 
-_ALONE, _FEW, _MANY = 1024, 640, 512
-_FEW_PICTURES = 4
 
 _SHEET_SIDE, _LABEL, _SPACE = 1024, 22, 8
 """A contact sheet: what its pictures take at most across and down, a label's height, the room between; in pixels.
@@ -60,11 +58,34 @@ CHEAP_PIXELS = 4_200_000
 _REDUCIBLE = ("JPEG", "MPO")
 
 
-def side_for(count: int) -> int:
-    """Return the longest side of the previews, in pixels, when `count` pictures are shown together."""
+@frozen
+class PreviewSize:
+    """The room that a preview takes on the page at most, and the longest side of its file; in pixels."""
+
+    width: int
+    height: int
+    side: int
+
+    def shown(self, width: int, height: int) -> tuple[int, int]:
+        """Return how wide and high a picture of so many pixels is shown: as large as the room, never larger than it."""
+        scale = min(1.0, self.width / max(width, 1), self.height / max(height, 1))  # a journal may tell anything
+        return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+ALONE = PreviewSize(width=900, height=640, side=1024)
+FEW = PreviewSize(width=446, height=388, side=640)
+MANY = PreviewSize(width=294, height=280, side=512)
+THUMBNAIL = PreviewSize(width=112, height=64, side=168)
+"""How results and references are shown: sharp on fine screens, none higher than a screen, and in a row of 900 pixels
+one picture, two of a few, or three of many. A thumbnail, the size of references, has some 3 kB."""
+MAX_FEW = 4
+
+
+def size_for(count: int) -> PreviewSize:
+    """Return the size of the previews when `count` pictures are shown together."""
     if count <= 1:
-        return _ALONE
-    return _FEW if count <= _FEW_PICTURES else _MANY
+        return ALONE
+    return FEW if count <= MAX_FEW else MANY
 
 
 def preview(path: Path, side: int) -> bytes:
@@ -132,29 +153,11 @@ def _damage_told(name: str) -> Iterator[None]:
         raise ValueError(f"{name} is damaged, or not a picture: {plain(str(error))}") from error
 
 
-@frozen
-class Thumbnail:
-    """The room that the small picture of a reference takes on the page, and the longest side of its file; in pixels."""
-
-    width: int
-    height: int
-    side: int
-
-
-THUMBNAIL = Thumbnail(width=112, height=64, side=168)
-"""The largest: its preview has some 3 kB and is sharp enough on fine screens."""
-
-
-def thumbnail_of(reference: Reference) -> Thumbnail:
+def thumbnail_of(reference: Reference) -> PreviewSize:
     """Return how large a reference is shown among those of its request."""
-    width, height = _pixels(reference.width), _pixels(reference.height)
-    scale = min(1.0, THUMBNAIL.width / width, THUMBNAIL.height / height)
+    width, height = THUMBNAIL.shown(_pixels(reference.width), _pixels(reference.height))
     sharpness = THUMBNAIL.side / THUMBNAIL.width
-    return Thumbnail(
-        width=max(1, round(width * scale)),
-        height=max(1, round(height * scale)),
-        side=max(1, round(max(width, height) * scale * sharpness)),
-    )
+    return PreviewSize(width=width, height=height, side=max(1, round(max(width, height) * sharpness)))
 
 
 def warm_references(request: ImageRequest) -> None:
@@ -173,7 +176,7 @@ def _pixels(told: object) -> int:
 def sheet(pictures: Sequence[Picture]) -> bytes:
     """Return one small JPEG of the pictures of a result, with their marks and the label of the sandbox."""
     labelled = [(each.path, f"{each.mark} {each.backend}" if each.is_free else each.mark) for each in pictures]
-    return contact_sheet(labelled, side_for(len(pictures)))
+    return contact_sheet(labelled, size_for(len(pictures)).side)
 
 
 def contact_sheet(pictures: Sequence[tuple[Path, str]], side: int) -> bytes:

@@ -14,7 +14,7 @@ from seedream_nb.preview import (
     cheap_preview,
     contact_sheet,
     preview,
-    side_for,
+    size_for,
     thumbnail_of,
     warm_references,
 )
@@ -41,9 +41,9 @@ def shown(path: Path, side: int) -> Image.Image:
 
 
 @pytest.mark.parametrize(("count", "side"), [(0, 1024), (1, 1024), (2, 640), (4, 640), (5, 512), (15, 512)])
-def test_side_for(count: int, side: int) -> None:
+def test_size_for(count: int, side: int) -> None:
     """One picture is shown at 1024 pixels, up to four at 640, more at 512."""
-    assert side_for(count) == side
+    assert size_for(count).side == side
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp"])

@@ -16,7 +16,7 @@ from seedream_nb.files import is_regular_file, read_regular
 from seedream_nb.frozen import frozen
 from seedream_nb.http.partial import MAX_BYTES, MAX_REST_BYTES, restart_path, state_path
 from seedream_nb.jobs.entries import JournalEntry, in_thread
-from seedream_nb.preview import preview, sheet, side_for
+from seedream_nb.preview import preview, sheet, size_for
 from seedream_nb.service.reply import is_inline
 from seedream_nb.storage.journal import is_writing
 from seedream_nb.storage.picture import ImageInfo, inspect
@@ -131,7 +131,7 @@ class PictureTarget:
 
 def targets(links: list[str], prompt: str, service: str) -> list[PictureTarget]:
     """Return the targets of a generation's pictures; `service` is the host that gave the links, `index` starts at 1."""
-    side = side_for(len(links))
+    side = size_for(len(links)).side
     return [
         PictureTarget(index=index, link=link, prompt=prompt, side=side, service=service)
         for index, link in enumerate(links, start=1)

@@ -14,7 +14,7 @@ from seedream_nb.budget import describe, money
 from seedream_nb.errors import plain, plain_but_links
 from seedream_nb.files import working_folder
 from seedream_nb.jobs.job import Job
-from seedream_nb.preview import side_for
+from seedream_nb.preview import PreviewSize, size_for
 from seedream_nb.service import is_free
 from seedream_nb.service.body import fields
 from seedream_nb.sizes import shape_of
@@ -104,7 +104,7 @@ def generation_bundle(
     cells = [
         cell(
             picture,
-            side_for(len(generation.images)),
+            size_for(len(generation.images)),
             alternative(generation, picture),
             folder=folder,
             caption=_file_line(picture, len(generation.images), folder),
@@ -127,7 +127,7 @@ def picture_bundle(picture: Picture, *, folder: Path | None = None) -> Bundle:
     label = f" ({picture.backend})" if picture.is_free else ""
     place = folder or working_folder()
     told = _faint_part(f"{text(picture.mark)} · {_path_link(picture, place)}")
-    shown = cell(picture, side_for(1), picture.mark + label, folder=place, caption=f"{badge(picture.backend)}{told}")
+    shown = cell(picture, size_for(1), picture.mark + label, folder=place, caption=f"{badge(picture.backend)}{told}")
     return {"text/plain": repr(picture), "text/html": frame(grid([shown])), **alone([picture])}
 
 
@@ -222,14 +222,14 @@ SQUARE = (2048, 2048)
 def _places(job: Job, folder: Path) -> list[Cell]:
     """Return the pictures of a job that have landed, and the places of those that are still to come."""
     count = job.expected or job.request.max_pictures
-    side = side_for(count)
+    size = size_for(count)
     prompt = plain(job.request.prompt, ALTERNATIVE_CHARACTERS)
     shape = shape_of(job.request.size) or SQUARE
-    places = {index: waiting_cell(shape, side, captioned=count > 1) for index in range(1, count + 1)}
+    places = {index: waiting_cell(shape, size, captioned=count > 1) for index in range(1, count + 1)}
     for picture in job.pictures:
         caption = _file_line(picture, count, folder)
         places[int(picture.mark.rpartition(".")[2])] = cell(
-            picture, side, f"{prompt} ({picture.mark})", folder=folder, caption=caption
+            picture, size, f"{prompt} ({picture.mark})", folder=folder, caption=caption
         )
     return [places[index] for index in sorted(places)]
 
@@ -268,7 +268,7 @@ def _share(job: Job) -> float | None:
 
 
 ROWS = 20
-SIDE = 96
+ROW = PreviewSize(width=96, height=96, side=96)
 PROMPT_CHARACTERS = 160
 COLUMNS = 80
 """What a terminal shows of a generation without breaking the line."""
@@ -285,7 +285,7 @@ def history_bundle(generations: Sequence[Generation]) -> Bundle:
     rows = [(_thumbnail(each), _told(each)) for each in newest]
     return {
         "text/plain": "\n".join([*map(_line, newest), *rest]),
-        "text/html": frame(listing(rows, SIDE) + "".join(map(_faint, rest))),
+        "text/html": frame(listing(rows, ROW.width) + "".join(map(_faint, rest))),
     }
 
 
@@ -310,7 +310,7 @@ def _fitted(written: str, columns: int) -> str:
 
 def _thumbnail(generation: Generation) -> str:
     first = generation.images[0] if generation.images else None
-    return image(first, SIDE, alternative(generation, first)) if first else ""
+    return image(first, ROW, alternative(generation, first)) if first else ""
 
 
 def _told(generation: Generation) -> str:

@@ -21,6 +21,7 @@ from seedream_nb.storage.generation import called, written
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from seedream_nb.preview import PreviewSize
     from seedream_nb.request import ImageRequest, Reference
     from seedream_nb.storage.picture import Picture
 
@@ -163,34 +164,31 @@ def _item(picture: str, told: str, side: int) -> str:
     )
 
 
-SHOWN = {1024: (WIDEST, 640), 640: (446, 388), 512: (294, 280)}
-"""How wide and how high, at most, a preview of so many pixels is shown: a screen holds the whole of it, and two or
-three of the smaller ones stand in a row."""
 NARROWEST = 160
 """Pixels that a caption needs below a picture that is narrower."""
 
 
-def cell(picture: Picture, side: int, alternative: str, *, folder: Path, caption: str) -> Cell:
+def cell(picture: Picture, size: PreviewSize, alternative: str, *, folder: Path, caption: str) -> Cell:
     """Return a picture that is linked to the file in full size, and below it its caption, which is HTML or nothing.
 
     Args:
         picture: what is shown.
-        side: the longest side of its preview.
+        size: of its preview.
         alternative: stands for it where it can't be seen.
         folder: the notebook's, from which paths are told.
         caption: what stands below it.
     """
     to = link(picture.path, folder)
-    shown = f'<a {to} style="color:inherit;text-decoration:none">{image(picture, side, alternative)}</a>'
+    shown = f'<a {to} style="color:inherit;text-decoration:none">{image(picture, size, alternative)}</a>'
     return Cell(
-        width=max(shown_width((picture.width, picture.height), side), NARROWEST),
+        width=max(size.shown(picture.width, picture.height)[0], NARROWEST),
         inner=f"<div>{shown}</div>{_below(caption)}",
     )
 
 
-def waiting_cell(shape: tuple[int, int], side: int, *, captioned: bool) -> Cell:
+def waiting_cell(shape: tuple[int, int], size: PreviewSize, *, captioned: bool) -> Cell:
     """Return the place of a picture that is still to come, as large as it will be, so that nothing moves then."""
-    width = shown_width(shape, side)
+    width, _ = size.shown(*shape)
     look = (
         f"width:{width}px;max-width:100%;aspect-ratio:{shape[0]}/{shape[1]};border-radius:3px;"
         "background:rgba(128,128,128,.14)"
@@ -210,12 +208,13 @@ def file_link(picture: Picture, folder: Path, words: str) -> str:
     return f'<a {link(picture.path, folder)} style="color:inherit;text-decoration:underline">{words}</a>'
 
 
-def image(picture: Picture, side: int, alternative: str) -> str:
+def image(picture: Picture, size: PreviewSize, alternative: str) -> str:
     """Return the preview of a picture, or why there is none."""
     try:
         # Dragged into the panel it is the picture in full size: its mark says which.
         whole = f'data-seedream="{text(f"{picture.mark} {picture.path.name}")}" '
-        return jpeg(preview(picture.path, side), alternative, shown_width((picture.width, picture.height), side), whole)
+        width, _ = size.shown(picture.width, picture.height)
+        return jpeg(preview(picture.path, size.side), alternative, width, whole)
     except FileNotFoundError:
         return f"<em>{isolated(alternative)}: the file no longer exists</em>"
     except (OSError, ValueError):
@@ -229,13 +228,6 @@ def jpeg(data: bytes, alternative: str, width: int, attributes: str = "") -> str
     look = "max-width:100%;height:auto;margin:0;vertical-align:bottom"
     source = f"data:image/jpeg;base64,{_base64(data)}"
     return f'<img {attributes}src="{source}" alt="{text(alternative)}" width="{width}" style="{look}">'
-
-
-def shown_width(shape: tuple[int, int], side: int) -> int:
-    """Return how many pixels wide a picture of that width and height is shown, whose preview has that longest side."""
-    wide, high = SHOWN.get(side, (side, side))
-    scale = min(1.0, wide / shape[0], high / shape[1])
-    return max(1, round(shape[0] * scale))
 
 
 def alone(pictures: Sequence[Picture]) -> dict[str, str]:
