@@ -17,7 +17,7 @@ from seedream_nb.files import open_regular
 from seedream_nb.frozen import frozen
 from seedream_nb.references.load import open_picture
 from seedream_nb.service import DEFAULT
-from seedream_nb.storage.structure import opened
+from seedream_nb.storage.structure import open_image
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -138,7 +138,7 @@ def _preview(path: Path, _changed: int, side: int) -> bytes:
     from PIL import Image
 
     opening = partial(Image.open, formats=("JPEG", "PNG", "WEBP"))
-    with open_regular(path) as file, _damage_told(path.name), opened(file, opening) as image:
+    with open_regular(path) as file, _damage_told(path.name), open_image(file, opening) as image:
         return _encoded_at(side, _decoded(image, file, side))
 
 

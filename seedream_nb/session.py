@@ -27,7 +27,7 @@ from seedream_nb.service.echoes import shows_key
 from seedream_nb.service.endpoint import Endpoint, Notices, find_endpoint, for_links, host_of, stray_keys
 from seedream_nb.settings import read_setting, user_folder
 from seedream_nb.storage.journal import Journal
-from seedream_nb.workspace import Workspace, Workspaces, need_room, path_as_written, writable_folder
+from seedream_nb.workspace import Workspace, Workspaces, path_as_written, require_room, writable_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
@@ -164,7 +164,7 @@ class Session(NotPicklable):
             with self.jobs.lock:  # of two that ask for the same at one moment, one sees the other
                 others = self.jobs.running(tools.store.home)
                 with unless(holding, setup_errors):
-                    need_room(tools.store, request, others, folder)
+                    require_room(tools.store, request, others, folder)
                 job = Job(
                     request,
                     backend=endpoint.service.name,

@@ -190,7 +190,7 @@ def writable_folder(written: str | os.PathLike[str]) -> Path:
         raise SettingsError(f"save={path!r}: {error}.", hint="Nothing was sent, nothing was billed.") from None
 
 
-def need_room(store: Store, request: ImageRequest, others: Sequence[Job], copies: Path | None) -> None:
+def require_room(store: Store, request: ImageRequest, others: Sequence[Job], copies: Path | None) -> None:
     """Make sure, before anything is sent, that a request's pictures fit on the disk beside those of `others`.
 
     Args:
@@ -209,10 +209,10 @@ def need_room(store: Store, request: ImageRequest, others: Sequence[Job], copies
         else request.max_pictures + sum(each.request.max_pictures for each in others if each.save == copies)
     )
     if copies is None or _share_a_disk(store.home, copies):
-        return store.need_room(pictures + copied)
-    store.need_room(pictures)
+        return store.require_room(pictures + copied)
+    store.require_room(pictures)
     try:
-        return Store(copies).need_room(copied)
+        return Store(copies).require_room(copied)
     except SettingsError as error:
         hint = "Nothing was sent. Make room, or choose another folder for the copies."
         raise SettingsError(error.message, hint=hint) from None

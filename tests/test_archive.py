@@ -182,8 +182,8 @@ def test_marked(kernel: Kernel, history: History, mark: str, expected: list[str]
         ("@7", "no such generation; the history goes from 1 to 2"),
         ("@1.3", "@1 has @1.1, @1.2"),
         ("@2", "@2 has no pictures (failed)"),
-        ("@fox", "no mark: write @3, @3.2 or @last"),
-        ("@-1", "no mark"),
+        ("@fox", "not a mark: write @3, @3.2 or @last"),
+        ("@-1", "not a mark"),
     ],
 )
 def test_marked_without_a_picture(kernel: Kernel, history: History, mark: str, told: str) -> None:

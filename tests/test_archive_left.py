@@ -76,7 +76,7 @@ def test_nothing_left_behind_parses_nothing(kernel: Kernel) -> None:
     kernel.make(1, "an end: " + '{"event":"intent","id":9,')
     history = History(kernel.home)
     assert list(history.left_behind()) == []
-    assert not history._ledger.is_read  # noqa: SLF001 - that it was not read is the fact
+    assert not history._index.is_read  # noqa: SLF001 - that it was not read is the fact
 
 
 def test_as_the_disk_has_it(kernel: Kernel, history: History) -> None:

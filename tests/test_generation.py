@@ -13,7 +13,7 @@ import pytest
 from seedream_nb.errors import SeedreamError
 from seedream_nb.request import ImageRequest, Reference, make_request
 from seedream_nb.storage.folding import CUT_OFF, fold
-from seedream_nb.storage.generation import Generation, called, inputs_line, lineage, origins, written
+from seedream_nb.storage.generation import Generation, lineage, origins, reference_names, references_line, written
 from seedream_nb.storage.picture import Picture
 
 HOME = Path("home").absolute()
@@ -432,7 +432,7 @@ def test_references_are_told_in_one_line() -> None:
 
 def test_without_references_there_is_no_such_line() -> None:
     """A request of words alone has nothing to tell of references."""
-    assert inputs_line(REQUEST) == ""
+    assert references_line(REQUEST) == ""
 
 
 @pytest.mark.parametrize(
@@ -447,7 +447,7 @@ def test_without_references_there_is_no_such_line() -> None:
 )
 def test_references_are_called_as_in_the_prompt(prompt: str, numbers: list[str]) -> None:
     """Where a prompt says 图1 the reference is called so too, else image 1."""
-    assert called(make_request(prompt, images=[reference("a"), reference("b")])) == numbers
+    assert reference_names(make_request(prompt, images=[reference("a"), reference("b")])) == numbers
 
 
 @pytest.mark.parametrize(

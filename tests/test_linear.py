@@ -102,13 +102,13 @@ def entry(content: str) -> object:
     found = ledger.IndexEntry()
     for event in ("intent", "file", "links", "end"):
         found.add(JournalLine(event=event, id=1, content=f'"prompt":"{content}'.encode(errors="replace")), Path())
-    return found.contains(["a"]), found.is_whole(["a"]), found.asks_for("a"), found.has_content([b"a"])
+    return found.contains(["a"]), found.is_complete(["a"]), found.has_fingerprint("a"), found.has_content([b"a"])
 
 
 def damaged_lines(text: str) -> object:
     """Count what is no line of a journal."""
     content = f"{text}\n".encode(errors="replace")
-    texts = lines._texts(content, len(content), [])  # noqa: SLF001 - reading a file hands over so many bytes
+    texts = lines._unusual_lines(content, len(content), [])  # noqa: SLF001 - reading a file hands over so many bytes
     return [lines._NOT_BLANK.findall(each) for each in texts]  # noqa: SLF001 - and counts so
 
 
@@ -185,10 +185,10 @@ READINGS: dict[str, tuple[Callable[[str], object], tuple[str, ...]]] = {
     "marks in braces": (lambda text: list(resolve.marks_as_text(text)), ("{@1}", "{@1", "{@")),
     "earlier results": (shown, ("@1", "1", "a")),
     "what a file is": (lambda text: load._what_it_is(text.encode(errors="replace")[:512]), ("<!---->", "<?xml ")),  # noqa: SLF001 - opening hands over so many bytes
-    "what a download is": (lambda text: inspecting._described(text.encode(errors="replace")), ("<", "a")),  # noqa: SLF001 - a whole file is no text
+    "what a download is": (lambda text: inspecting._describe(text.encode(errors="replace")), ("<", "a")),  # noqa: SLF001 - a whole file is no text
     "row of a table": (lambda text: columns.lines_of(text, text), ("%seedream ", "pip install --upgrade ", "a ")),
     "lines of a journal": (damaged_lines, ("\n", "[\n", "a", "{", "{\n")),
-    "line of a journal": (lambda text: lines.parsed(f'{{"v":1,"a":"{text}'.encode(errors="replace")), ("[", "{", "1")),
+    "line of a journal": (lambda a: lines.parse_line(f'{{"v":1,"a":"{a}'.encode(errors="replace")), ("[", "{", "1")),
     "entry of a journal": (entry, ("\\", '"path":"', '"http')),
     "ratio for the sandbox": (asked.ratio_asked, ("1:", "1:1")),
     "number for the sandbox": (asked.number_asked, ("four ", "1-")),
@@ -253,7 +253,7 @@ def test_a_journal_of_one_long_line_is_read_soon(tmp_path: Path, unit: str, part
     journal(tmp_path, repeated(unit, MEGABYTE), *parts)
 
     def look() -> None:
-        leftover.left_behind_in(tmp_path / "journal")
+        leftover.abandoned_ids(tmp_path / "journal")
         history = History(tmp_path)
         assert len(history.search("fox")) == 0
         list(history.unfinished())
@@ -288,9 +288,9 @@ def test_a_jpeg_of_fill_bytes_is_read_soon() -> None:
     """16 MB of the bytes that may stand before each part of a JPEG are walked over within a moment."""
     content = b"\xff\xd8" + b"\xff" * 16 * MEGABYTE
     whole = b"\xff\xda\0\2\xff\xd9"
-    assert seconds_of(lambda: structure.is_whole_jpeg(io.BytesIO(content))) < SOON_SECONDS / 2
-    assert structure.is_whole_jpeg(io.BytesIO(content + whole))
-    assert not structure.is_whole_jpeg(io.BytesIO(content + whole[:-1]))
+    assert seconds_of(lambda: structure.is_complete_jpeg(io.BytesIO(content))) < SOON_SECONDS / 2
+    assert structure.is_complete_jpeg(io.BytesIO(content + whole))
+    assert not structure.is_complete_jpeg(io.BytesIO(content + whole[:-1]))
 
 
 def test_a_search_of_many_words_is_answered(tmp_path: Path) -> None:
@@ -330,7 +330,7 @@ READ = {
     "errors:_HALF": "line with links",
     "errors:_LINK": "line with links",
     "storage.generation:_MARK": "earlier results",
-    "storage.generation:called": "words of a prompt",
+    "storage.generation:reference_names": "words of a prompt",
     "storage.journal:_LINE": "line of a journal",
     "storage.journal:_NOT_BLANK": "lines of a journal",
     "storage.journal:_NO_OBJECTS": "lines of a journal",
@@ -392,7 +392,7 @@ READ = {
     "sizes:_from_ratio": "size",
     "sizes:_ratio": "ratio",
     "sizes:shape_of": "width and height",
-    "storage.store:_TOLD_ID": "line of a journal",
+    "storage.store:_RECORDED_ID": "line of a journal",
     "storage.store:_WINDOWS_NAMES": "name of a file",
     "cell:quoted": "quoted word",
 }

@@ -182,9 +182,9 @@ def test_without_a_working_folder_pictures_go_to_the_users_own(
     session = Session(settings=settings, lingers=False)
     made = session.start("a fox").result()
     assert (made.status, made[0].path.exists()) == ("done", True)
-    assert "the folder that it lies in was removed. Pictures and history are in" in made.warnings[0]
+    assert "the folder that contains it was removed. Pictures and history are in" in made.warnings[0]
     settings.change(home="mine")
-    with pytest.raises(SettingsError, match="the folder that it lies in was removed"):
+    with pytest.raises(SettingsError, match="the folder that contains it was removed"):
         session.start("a fox").result()
     session.close()
 

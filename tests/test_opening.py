@@ -17,7 +17,7 @@ from seedream_nb.preview import cheap_preview, preview
 from seedream_nb.references.encode import fit
 from seedream_nb.references.load import NotAPicture, born, open_picture
 from seedream_nb.storage.picture import inspect
-from seedream_nb.storage.structure import is_whole_jpeg
+from seedream_nb.storage.structure import is_complete_jpeg
 from tests.pictures import chunk, encoded, gradient, noise, page, segment, tiff
 
 if TYPE_CHECKING:
@@ -305,5 +305,5 @@ def test_the_end_of_a_jpeg_is_looked_for_behind_its_first_scan() -> None:
     """A preview in its header has an end of its own."""
     preview = segment(0xE1, b"Exif\0\0" + encoded(gradient(30, 20), "JPEG"))
     content = JPEG[:2] + preview + JPEG[2:]
-    assert is_whole_jpeg(io.BytesIO(content))
-    assert not is_whole_jpeg(io.BytesIO(content[:-2]))
+    assert is_complete_jpeg(io.BytesIO(content))
+    assert not is_complete_jpeg(io.BytesIO(content[:-2]))

@@ -155,9 +155,9 @@ def test_reasons_in_words(tmp_path: Path, number: int, words: str) -> None:
 def test_room_is_checked_before_sending(tmp_path: Path) -> None:
     """More pictures than the disk has room for are refused, with what is there and what is needed."""
     store = opened(tmp_path)
-    store.need_room(0)
+    store.require_room(0)
     with pytest.raises(SettingsError, match=r"has \d+ MB left; \d+ pictures may need \d+ MB"):
-        store.need_room(shutil.disk_usage(tmp_path).free // 1_000_000)
+        store.require_room(shutil.disk_usage(tmp_path).free // 1_000_000)
 
 
 @pytest.mark.parametrize("fails", [True, False])
@@ -175,7 +175,7 @@ def test_a_drive_that_does_not_tell_its_room(
 
     monkeypatch.setattr(shutil, "disk_usage", usage)
     store = opened(tmp_path)
-    store.need_room(15)
+    store.require_room(15)
     assert store.room() is None
 
 

@@ -181,10 +181,10 @@ def test_words_that_mean_nothing_are_refused(session: Session, verb: str) -> Non
     ("line", "told"),
     [
         ("rerun", "Say which"), ("code", "Say which"), ("rerun --size 2K", "Say which"), ("rerun @9", "@9"),
-        ("code nine", "no mark"), ("config sise=2K", "size"), ("config sise", "Did you mean size?"),
+        ("code nine", "not a mark"), ("config sise=2K", "size"), ("config sise", "Did you mean size?"),
         ("config budget 1", "name=value"), ("config size budget=1", "name=value"),
         ("config size=2K size=4K", "twice"), ("config budget=lots", "number"), ("config timeout=-1", "above 0"),
-        ("config home='a", "not closed"), ("config watermark=maybe", "true or false"), ("show @1.2.3", "no mark"),
+        ("config home='a", "not closed"), ("config watermark=maybe", "true or false"), ("show @1.2.3", "not a mark"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_told_in_a_few_lines(session: Session, line: str, told: str) -> None:

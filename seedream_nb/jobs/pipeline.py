@@ -24,7 +24,7 @@ from seedream_nb.service.body import Body
 from seedream_nb.service.refusals import none_made
 from seedream_nb.service.reply import Results, arrived_results, is_inline, is_reply, results_of
 from seedream_nb.settings import MAX_CONCURRENCY
-from seedream_nb.storage.folding import arrived
+from seedream_nb.storage.folding import links_arrived
 from seedream_nb.storage.generation import lineage
 from seedream_nb.storage.store import unwritable, write_private
 
@@ -320,7 +320,7 @@ async def salvage(
     if results.links or is_complete:
         await note_results(job, context, entry, results, cut_off=not is_complete)
     if not is_complete:
-        error.hint = f"{arrived(len(results.links)) if results.links else ''}{error.hint}"
+        error.hint = f"{links_arrived(len(results.links)) if results.links else ''}{error.hint}"
         raise error
     return results
 

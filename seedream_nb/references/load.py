@@ -19,7 +19,7 @@ from seedream_nb.references.foreign import Foreign, guarded
 from seedream_nb.references.limits import SHOWN, check_shape, told_dim, wrong
 from seedream_nb.references.written import nearest_file
 from seedream_nb.request import Reference
-from seedream_nb.storage.structure import has_pixels, opened
+from seedream_nb.storage.structure import has_pixels, open_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -118,7 +118,7 @@ def _recognised(
         if accepts is not None and not _accepted(accepts, head[:_PREFIX_BYTES]):
             continue
         try:
-            return _READERS.get(name, opened)(stream, partial(_made, factory))
+            return _READERS.get(name, open_image)(stream, partial(_made, factory))
         except NotAPicture:
             raise
         except Image.DecompressionBombError:
@@ -145,14 +145,14 @@ def why_unread(error: Exception) -> str:
 def _opened_png(stream: BinaryIO, make: Callable[[BinaryIO], ImageFile.ImageFile]) -> ImageFile.ImageFile:
     if not has_pixels(stream):
         raise NotAPicture("is a PNG file without any picture in it: save it again, or use another copy")
-    return opened(stream, make)
+    return open_image(stream, make)
 
 
 def _opened_tiff(stream: BinaryIO, make: Callable[[BinaryIO], ImageFile.ImageFile]) -> ImageFile.ImageFile:
     """Open a TIFF at the page that shows its picture."""
     pages = tiff.pages_of(stream)
     if not pages:
-        return opened(stream, make)
+        return open_image(stream, make)
     if tiff.is_raw(pages):
         raise NotAPicture(_RAW)
     full = tiff.full_page(pages)

@@ -9,7 +9,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from seedream_nb.frozen import frozen
-from seedream_nb.storage.structure import spliced
+from seedream_nb.storage.structure import splice
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -137,7 +137,7 @@ def beginning_with(stream: BinaryIO, page: Page) -> BinaryIO:
     end = stream.seek(0, os.SEEK_END)
     if layout is None:
         return stream
-    return spliced(stream, (0, layout.pointer), layout.packed(page.place), (layout.pointer + layout.offset_size, end))
+    return splice(stream, (0, layout.pointer), layout.packed(page.place), (layout.pointer + layout.offset_size, end))
 
 
 @frozen

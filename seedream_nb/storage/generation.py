@@ -1,4 +1,4 @@
-"""A generation: one request and what came of it, read from the journal."""
+"""A generation: one request and its results, read from the journal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from seedream_nb.frozen import frozen
 from seedream_nb.options import with_options
 from seedream_nb.pickling import picklable_fields
 from seedream_nb.service import is_free
-from seedream_nb.storage.picture import Picture, bundle_of, made_folder
+from seedream_nb.storage.picture import Picture, bundle_of, make_folder
 from seedream_nb.wording import worded
 
 if TYPE_CHECKING:
@@ -25,21 +25,30 @@ if TYPE_CHECKING:
     from seedream_nb.options import RequestOptions
     from seedream_nb.request import ImageRequest, Reference
 
-__all__ = ["NOTE_CHARACTERS", "Generation", "Verbs", "called", "inputs_line", "lineage", "origins", "written"]
+__all__ = [
+    "NOTE_CHARACTERS",
+    "Generation",
+    "Verbs",
+    "lineage",
+    "origins",
+    "reference_names",
+    "references_line",
+    "written",
+]
 
 NAME_CHARACTERS, MAX_READ = 48, 2000
 _MARK = re.compile(r"(@[0-9]{1,15})(?:\.[0-9]{1,4})?(?=\s|$)")
 
 
-def called(request: ImageRequest) -> list[str]:
-    """Return what the prompt calls each of its references: "image 1", in a Chinese one "图1"."""
-    # By the rule for what a template becomes; a person may have numbered them in other words.
+def reference_names(request: ImageRequest) -> list[str]:
+    """Return how the prompt refers to each of its references: "image 1", or "图1" in a Chinese one."""
+    # By the same rule as for templates; a person may have numbered them in other words.
     around = "图" if re.search("图 ?[0-9]", request.prompt) else request.prompt
     return [worded((around, (number,)))[len(around) :] for number in range(1, len(request.images) + 1)]
 
 
 def written(reference: Reference, limit: int = NAME_CHARACTERS) -> str:
-    """Return what a person wrote for a reference, shortened in the middle: a path ends with what tells most."""
+    """Return a reference as written, shortened in the middle: the end of a path says most."""
     if reference.url:
         return shorten(reference.url, limit)
     name = plain(reference.name, MAX_READ)
@@ -47,38 +56,40 @@ def written(reference: Reference, limit: int = NAME_CHARACTERS) -> str:
     return name if len(name) <= limit else f"{name[:head]}…{name[-tail:]}"
 
 
-def inputs_line(request: ImageRequest) -> str:
-    """Return the references in one line, nothing where there are none: `image 1: photo.jpg · image 2: @2.1`."""
-    each = zip(called(request), request.images, strict=True)
-    return " · ".join(f"{number}: {written(reference)}" for number, reference in each)
+def references_line(request: ImageRequest) -> str:
+    """Return the references in one line, empty if there are none: `image 1: photo.jpg · image 2: @2.1`."""
+    numbered = zip(reference_names(request), request.images, strict=True)
+    return " · ".join(f"{number}: {written(reference)}" for number, reference in numbered)
 
 
 def lineage(references: Sequence[Reference], results: Iterable[Picture]) -> list[str]:
-    """Return the marks of the earlier results that references are, by content, however they were handed over.
+    """Return the marks of the earlier results among the references, by content, however they were passed.
 
     Args:
         references: those of a request.
-        results: the pictures of the history, the newest first: of several with one content the newest counts,
+        results: the pictures of the history, newest first: of several with the same content the newest counts,
             unless another was named.
     """
     marks: dict[str, list[str]] = {}
     for picture in results:
         marks.setdefault(picture.sha256, []).append(picture.mark)
-    found = [_mark_of(each, marks.get(str(each.original or each.sha256), [])) for each in references]
-    return list(dict.fromkeys(filter(None, found)))
+    found_marks = [
+        _mark_of(reference, marks.get(str(reference.original or reference.sha256), [])) for reference in references
+    ]
+    return list(dict.fromkeys(filter(None, found_marks)))
 
 
 def origins(sources: Iterable[str]) -> list[str]:
-    """Return sources as a caption tells them: the one picture of a generation, or the generation for several."""
+    """Return sources as a caption shows them: a generation's only picture, or the generation if there are several."""
     marks: dict[str, list[str]] = {}
-    for each in sources:
-        if match := _MARK.match(each):
+    for source in sources:
+        if match := _MARK.match(source):
             marks.setdefault(match[1], []).append(match[0])
-    return [found[0] if len(set(found)) == 1 else generation for generation, found in marks.items()]
+    return [names[0] if len(set(names)) == 1 else generation for generation, names in marks.items()]
 
 
 def _mark_of(reference: Reference, marks: Sequence[str]) -> str | None:
-    """Return the mark of a reference among those of its content, the one that was named before all others."""
+    """Return the mark of a reference among those with its content, preferring the one that was named."""
     match = _MARK.match(reference.name)
     named = [match[0]] if match else []
     fitting = [mark for mark in marks if named and f"{mark}.".startswith(f"{named[0]}.")]
@@ -86,17 +97,17 @@ def _mark_of(reference: Reference, marks: Sequence[str]) -> str | None:
 
 
 NOTE_CHARACTERS = 2000
-"""Of a note; the links in it stay whole."""
+"""Of a note; the links in it are never cut."""
 
 
 class Verbs(Protocol):
-    """What a generation asks of the session that it was read in."""
+    """What a generation needs of the session that it was read in."""
 
     def edit(self, generation: Generation, prompt: str, options: Mapping[str, Any]) -> Generation:
         """Generate with the generation's pictures as references."""
 
     def rerun(self, request: ImageRequest, changes: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a job, of a room above
-        """Ask the same again, but for the changes; returns a job."""
+        """Run the request again with the changes; return a job."""
 
     def bundle(self, value: Any) -> dict[str, Any]:  # noqa: ANN401 - a picture, a generation or the history
         """Return the mime bundle of the value."""
@@ -107,8 +118,8 @@ class Generation(Sequence[Picture]):
     """One request and its pictures; `len`, indexing and iteration give the pictures.
 
     `prompt` is the text as sent, `template` as written; `seconds` is how long it took; `cost` in USD, None
-    where it can't be known; `status` is `done`, `partial`, `failed`, `stopped`, `unknown`, or while it runs
-    `generating` or `downloading`; `missing` tells by number (from 1) why a picture is not here.
+    if unknown; `status` is `done`, `partial`, `failed`, `stopped`, `unknown`, or while it runs `generating` or
+    `downloading`; `missing` says by number (from 1) why a picture is not here.
     """
 
     id: int
@@ -133,20 +144,20 @@ class Generation(Sequence[Picture]):
 
     @property
     def is_free(self) -> bool:
-        """Whether nothing was charged for it: an imitation did it."""
+        """Whether it cost nothing because the sandbox made it."""
         return is_free(self.backend)
 
     @property
     def mark(self) -> str:
-        """How to refer to all its pictures: `@3`."""
+        """The mark of all its pictures: `@3`."""
         return f"@{self.id}"
 
     def __len__(self) -> int:
-        """Return how many pictures are here."""
+        """Return the number of its pictures that are here."""
         return len(self.images)
 
     def __iter__(self) -> Iterator[Picture]:
-        """Give its pictures in their order."""
+        """Yield its pictures in order."""
         return iter(self.images)
 
     @overload
@@ -154,35 +165,35 @@ class Generation(Sequence[Picture]):
     @overload
     def __getitem__(self, index: slice) -> list[Picture]: ...
     def __getitem__(self, index: int | slice) -> Picture | list[Picture]:
-        """Return a picture by its place, counted from 0 as in any list."""
+        """Return a picture by its position, counted from 0 as in any list."""
         return self.images[index]
 
     def __bool__(self) -> bool:
-        """A generation is something, even without a picture."""
+        """Return True, even without a picture."""
         return True
 
     def __hash__(self) -> int:
-        """Equal generations have equal ids."""
+        """Hash id and time: equal generations have equal ones."""
         return hash((self.id, self.created))
 
     @with_options
     def edit(self, prompt: str, **options: Unpack[RequestOptions]) -> Generation:
         """Generate with these pictures as references; raises what `sd.generate` raises."""
-        return self._asked().edit(self, prompt, options)
+        return self._session().edit(self, prompt, options)
 
     @with_options
     def rerun(self, *, prompt: str | None = None, **changes: Unpack[RequestOptions]) -> Generation:
-        """Ask the same again, but for the changes; the service makes new pictures, and they cost again."""
-        told = changes if prompt is None else {**changes, "prompt": prompt}
-        made: Generation = self._asked().rerun(self.request, told).result()
+        """Run the same request again with the changes; the service makes new pictures, and they cost again."""
+        all_changes = changes if prompt is None else {**changes, "prompt": prompt}
+        made: Generation = self._session().rerun(self.request, all_changes).result()
         return made
 
     def save(self, folder: str | os.PathLike[str]) -> list[Path]:
-        """Copy the full-size files into a folder, made if need be; returns where they are, or raises SeedreamError."""
-        place = made_folder(self.mark, folder)
-        return [picture.save(place) for picture in self.images]
+        """Copy the full-size files into a folder, made if needed; return their paths, or raise SeedreamError."""
+        target = make_folder(self.mark, folder)
+        return [picture.save(target) for picture in self.images]
 
-    def _asked(self) -> Verbs:
+    def _session(self) -> Verbs:
         if self.verbs is None:
             raise SeedreamError(
                 f"{self.mark} was read without a session, so nothing can be sent from it.",
@@ -191,19 +202,19 @@ class Generation(Sequence[Picture]):
         return self.verbs
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave the session behind: a pickle is the record and the paths."""
+        """Leave out the session: a pickle has the record and the paths."""
         return picklable_fields(self.__dict__)
 
     def __repr__(self) -> str:
-        """Tell the outcome in one line; touches no disk."""
+        """Return the outcome in one line; touches no disk."""
         return f"<Generation {_outcome(self)}: {plain(self.prompt, 60)}>"
 
     def __str__(self) -> str:
-        """Tell outcome, files, references, warnings and what went wrong, a line each."""
+        """Return outcome, files, references, warnings and errors, one line each."""
         files = [f"{picture.mark}  {shorten(str(picture.path), MAX_CHARACTERS)}" for picture in self.images]
-        missing = [f"{self.mark}.{index}  missing: {plain(why)}" for index, why in self.missing.items()]
-        notes = [plain_but_links(each, NOTE_CHARACTERS) for each in [*self.warnings, *(self.error or "").splitlines()]]
-        inputs = filter(None, [inputs_line(self.request)])
+        missing = [f"{self.mark}.{index}  missing: {plain(reason)}" for index, reason in self.missing.items()]
+        notes = [plain_but_links(note, NOTE_CHARACTERS) for note in [*self.warnings, *(self.error or "").splitlines()]]
+        inputs = filter(None, [references_line(self.request)])
         return "\n".join([_outcome(self), *files, *missing, *inputs, *notes])
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:  # noqa: ARG002 - IPython's
@@ -212,10 +223,10 @@ class Generation(Sequence[Picture]):
 
 
 def _outcome(generation: Generation) -> str:
-    """Tell status, mark, pictures, size, seconds and cost in one line."""
+    """Return status, mark, pictures, size, seconds and cost in one line."""
     count = len(generation.images)
     sizes = dict.fromkeys(f"{picture.width}x{picture.height}" for picture in generation.images)
-    told = [
+    parts = [
         generation.status,
         f"{count} picture{'s' * (count != 1)}{' ' * bool(sizes)}{', '.join(sizes)}",
         *([] if generation.seconds is None else [f"{generation.seconds:.1f} s"]),
@@ -223,4 +234,4 @@ def _outcome(generation: Generation) -> str:
         *([f"from {', '.join(begun)}"] if (begun := origins(generation.sources)) else []),
         *([generation.backend] if generation.is_free else []),
     ]
-    return f"{generation.mark} " + " · ".join(told)
+    return f"{generation.mark} " + " · ".join(parts)

@@ -1,4 +1,4 @@
-"""The journal's lines by generation, of all kernels: followed as they are written, parsed when somebody asks."""
+"""An index of the journal's lines by generation, of all kernels: kept up to date, parsed on demand."""
 
 from __future__ import annotations
 
@@ -25,31 +25,31 @@ _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
 
 
 class IndexEntry:
-    """What the journal holds about one generation."""
+    """The journal lines of one generation."""
 
-    __slots__ = ("begun_in", "known", "lines", "reused", "written")
+    __slots__ = ("begun_in", "cached", "lines", "reused", "searched_text")
 
     def __init__(self) -> None:
-        """Hold nothing yet."""
+        """Have no lines yet."""
         self.lines: list[JournalLine] = []
         self.begun_in: list[Path] = []
         self.reused: dict[bytes, Path] = {}
-        self.known: weakref.ref[Generation] | None = None
-        self.written: str | None = None
+        self.cached: weakref.ref[Generation] | None = None
+        self.searched_text: str | None = None
 
     def add(self, line: JournalLine, path: Path) -> None:
-        """Add what was written since; what was made of the rest is stale."""
-        if line.event == "once":  # it was shown again, which changes nothing of it
+        """Add a line; what was computed from the others is stale."""
+        if line.event == "once":  # it was shown again, which changes nothing
             self.reused.setdefault(line.content, path)  # a cloud drive may keep two copies of a file
             return
         self.lines.append(line)
         if line.event == "intent":
             self.begun_in.append(path)
-        self.known = self.written = None
+        self.cached = self.searched_text = None
 
     @property
     def intent(self) -> bytes:
-        """The line that tells what was asked."""
+        """The line with the request."""
         for line in self.lines:
             if line.event == "intent":
                 return line.content
@@ -62,47 +62,47 @@ class IndexEntry:
 
     @property
     def has_ended(self) -> bool:
-        """Whether it came to any end."""
+        """Whether it has any end."""
         return any(line.event == "end" for line in self.lines)
 
     @property
     def has_links(self) -> bool:
-        """Whether the service gave pictures."""
+        """Whether the service returned pictures."""
         return any(line.event == "links" for line in self.lines)
 
-    def is_whole(self, names: Collection[str]) -> bool:
-        """Return whether all its pictures are among these files; if in doubt, that they are not. Parses nothing."""
+    def is_complete(self, names: Collection[str]) -> bool:
+        """Return whether all its pictures are among these files; False if in doubt. Parses nothing."""
         links = sum(line.content.count(b'"http') for line in self.lines if line.event == "links")
-        found = {match[1] for line in self.lines if line.event == "file" and (match := _PATH.search(line.content))}
-        return self.is_done and len(found) >= links and all(path.decode(errors="replace") in names for path in found)
+        paths = {match[1] for line in self.lines if line.event == "file" and (match := _PATH.search(line.content))}
+        return self.is_done and len(paths) >= links and all(path.decode(errors="replace") in names for path in paths)
 
-    def asks_for(self, fingerprint: str) -> bool:
-        """Return whether it is the request that has this fingerprint."""
+    def has_fingerprint(self, fingerprint: str) -> bool:
+        """Return whether its request has this fingerprint."""
         wanted = fingerprint.encode()
-        asked = (line for line in self.lines if line.event == "intent" and wanted in line.content)
-        return any((record := line.record()) and record.get("fingerprint") == fingerprint for line in asked)
+        intents = (line for line in self.lines if line.event == "intent" and wanted in line.content)
+        return any((record := line.record()) and record.get("fingerprint") == fingerprint for line in intents)
 
     def has_content(self, hashes: Collection[bytes]) -> bool:
-        """Return whether one of its pictures has one of these contents, each by its SHA-256; parses nothing."""
-        return any(line.event == "file" and any(each in line.content for each in hashes) for line in self.lines)
+        """Return whether one of its pictures has one of these contents (SHA-256). Parses nothing."""
+        return any(line.event == "file" and any(digest in line.content for digest in hashes) for line in self.lines)
 
     @property
     def has_stars(self) -> bool:
-        """Whether somebody ever gave it a star, or took one away."""
+        """Whether it was ever starred or unstarred."""
         return any(line.event == "star" for line in self.lines)
 
     def contains(self, words: Sequence[str]) -> bool:
-        """Return whether all the words (casefolded) occur in prompt or template."""
-        if self.written is None:
-            self.written = "\n".join(_texts(self.intent)).casefold()
-        return all(word in self.written for word in words)
+        """Return whether prompt or template contain all the words (casefolded)."""
+        if self.searched_text is None:
+            self.searched_text = "\n".join(_texts(self.intent)).casefold()
+        return all(word in self.searched_text for word in words)
 
 
 class JournalIndex:
-    """All generations of a `home`, as lines: found by id, read one by one. Thread-safe."""
+    """All generations of a `home` as journal lines: found by id, read one by one. Thread-safe."""
 
     def __init__(self, home: Path, verbs: Verbs | None, running: Callable[[], Collection[int]] | None) -> None:
-        """Name the folder; nothing is read before the first look."""
+        """Name the folder; the journal is read at the first access."""
         self.home = home
         self.verbs = verbs
         self.running = running
@@ -114,26 +114,26 @@ class JournalIndex:
         self._offsets: dict[str, int] = {}
         self._unwritten: set[bytes] = set()
         self._order: list[int] = []
-        _ledgers.add(self)
+        _indexes.add(self)
 
     def __reduce__(self) -> tuple[type[JournalIndex], tuple[Any, ...]]:
-        """Be read anew elsewhere, from the same folder."""
+        """Unpickle as an index of the same folder that reads the journal again."""
         return JournalIndex, (self.home, HERE, None)
 
     @property
     def is_read(self) -> bool:
-        """Whether anything was read yet."""
+        """Whether anything has been read yet."""
         return bool(self._offsets)
 
     def reset_after_fork(self) -> None:
-        """Start afresh in a forked child; another thread of the parent may have been at work here."""
+        """Start afresh in a forked child; another thread of the parent may have held the lock."""
         self.lock = threading.RLock()
         self._forget()
 
     def ids(self) -> list[int]:
-        """Return all ids, oldest first, after a look at what the journal has new; the list never changes."""
+        """Return all ids, oldest first, up to date with the journal; the returned list never changes."""
         with self.lock:
-            self._follow()
+            self._refresh()
             return self._order
 
     def entries(self) -> list[tuple[int, IndexEntry]]:
@@ -142,41 +142,41 @@ class JournalIndex:
             return [(number, self._entries[number]) for number in self.ids()]
 
     def read(self, number: int) -> Generation | None:
-        """Return a generation; None where there is none, or where what was asked can't be read any more."""
+        """Return a generation; None if there is none, or if its request can't be read any more."""
         with self.lock:
             entry = self._entries.get(number)
             if entry is None or not entry.begun_in:
                 return None
-            if entry.known is not None and (known := entry.known()) is not None:
-                return known
-            alive = not entry.has_ended and self._is_at_work(number, entry)
+            if entry.cached is not None and (cached := entry.cached()) is not None:
+                return cached
+            alive = not entry.has_ended and self._is_running(number, entry)
             records = [record for line in entry.lines if (record := line.record()) is not None]
-            generation = _folded(records, home=self.home, alive=alive, verbs=self.verbs)
+            generation = _try_fold(records, home=self.home, alive=alive, verbs=self.verbs)
             if generation is None:
-                self._order = [each for each in self._order if each != number]
+                self._order = [other for other in self._order if other != number]
             elif not alive:
-                entry.known = weakref.ref(generation)
+                entry.cached = weakref.ref(generation)
             return generation
 
-    def _is_at_work(self, number: int, entry: IndexEntry) -> bool:
-        """Return whether somebody works on it: here a job, elsewhere a process that lives."""
+    def _is_running(self, number: int, entry: IndexEntry) -> bool:
+        """Return whether it is running: as a job here, or in another process that lives."""
         if self.running is None:
             return any(is_alive(path) for path in entry.begun_in)
         return number in self.running() or is_elsewhere(entry)
 
-    def _follow(self) -> None:
-        """Take in what was added since the last look; all of it anew if something went away."""
+    def _refresh(self) -> None:
+        """Read what was added since the last time; everything, if something was removed."""
         self.unreadable = {}
         try:
             sizes = self._sizes()
-        except OSError as error:  # a network folder may be away for a moment: what is known stays known
+        except OSError as error:  # a network folder may be away for a moment: keep what is known
             self.unreadable["journal"] = error.strerror or str(error)
             return
         if any(sizes.get(name, -1) < offset for name, offset in self._offsets.items()):
             self._forget()
         grown = [name for name, size in sizes.items() if size > self._offsets.get(name, 0)]
-        begun = sum(self._take(name) for name in grown)
-        if self._take_unwritten() or begun:
+        begun = sum(self._read_new(name) for name in grown)
+        if self._read_unwritten() or begun:
             self._order = sorted(number for number, entry in self._entries.items() if entry.begun_in)
 
     def _forget(self) -> None:
@@ -184,10 +184,10 @@ class JournalIndex:
         self.damaged = self.newer = 0
 
     def _sizes(self) -> dict[str, int]:
-        """Return the journal files with their sizes in bytes, in the order they were begun."""
+        """Return the journal files with their sizes in bytes, in the order of their creation."""
         folder = os.fspath(self.home / "journal")
         try:
-            names = sorted(os.listdir(folder))  # noqa: PTH208 - a thousand paths would cost more than the sizes
+            names = sorted(os.listdir(folder))  # noqa: PTH208 - a thousand Path objects would cost more than the sizes
         except (FileNotFoundError, NotADirectoryError):
             return {}
         sizes = {}
@@ -195,76 +195,76 @@ class JournalIndex:
             if name.endswith(".jsonl"):
                 try:
                     sizes[name] = os.stat(f"{folder}{os.sep}{name}").st_size  # noqa: PTH116 - as above
-                except FileNotFoundError:  # it went between the two looks
+                except FileNotFoundError:  # removed in between
                     continue
                 except OSError as error:
                     self.unreadable[name] = error.strerror or str(error)
                     sizes[name] = self._offsets.get(name, 0)
         return sizes
 
-    def _take(self, name: str) -> bool:
-        """Take in what a journal file has new, if it can be read; return whether a generation was begun in it."""
+    def _read_new(self, name: str) -> bool:
+        """Read what is new in a journal file, if it can be read; return whether a generation begins in it."""
         path = self.home / "journal" / name
         try:
-            found = read_lines(path, self._offsets.get(name, 0))
+            chunk = read_lines(path, self._offsets.get(name, 0))
         except OSError as error:
             self.unreadable[name] = error.strerror or str(error)
             return False
-        self._add(found.lines, path)
-        self._offsets[name] = found.offset
-        self.damaged += found.damaged
-        self.newer += found.newer
-        return any(line.event == "intent" for line in found.lines)
+        self._add_lines(chunk.lines, path)
+        self._offsets[name] = chunk.offset
+        self.damaged += chunk.damaged
+        self.newer += chunk.newer
+        return any(line.event == "intent" for line in chunk.lines)
 
-    def _take_unwritten(self) -> bool:
-        """Take in what this process knows and its disk refused; return whether a generation was begun there."""
+    def _read_unwritten(self) -> bool:
+        """Add the lines that this process could not write; return whether a generation begins in them."""
         folder = self.home / "journal"
         fresh = [line for line in unwritten(folder) if line.content not in self._unwritten]
         self._unwritten.update(line.content for line in fresh)
-        self._add(fresh, folder)
+        self._add_lines(fresh, folder)
         return any(line.event == "intent" for line in fresh)
 
-    def _add(self, lines: Iterable[JournalLine], path: Path) -> None:
+    def _add_lines(self, lines: Iterable[JournalLine], path: Path) -> None:
         for line in lines:
-            if line.event != "reply":  # kept for people who look into the file; nothing is made of it
+            if line.event != "reply":  # only for people who look into the file
                 entry = self._entries.get(line.id)
                 if entry is None:
                     entry = self._entries[line.id] = IndexEntry()
                 entry.add(line, path)
 
 
-_ledgers: weakref.WeakSet[JournalIndex] = weakref.WeakSet()
+_indexes: weakref.WeakSet[JournalIndex] = weakref.WeakSet()
 
 
 def reset_after_fork() -> None:
-    """Have every history read anew, in a forked child."""
-    for each in list(_ledgers):
-        each.reset_after_fork()
+    """Let every history be read again, in a forked child."""
+    for index in list(_indexes):
+        index.reset_after_fork()
 
 
-def _folded(records: list[Record], *, home: Path, alive: bool, verbs: Verbs | None) -> Generation | None:
-    """Return what the records tell; None where that can't be read, whatever it is: the others are told all the same."""
+def _try_fold(records: list[Record], *, home: Path, alive: bool, verbs: Verbs | None) -> Generation | None:
+    """Return the generation; None if it can't be read, for whatever reason, so that the others still can."""
     try:
         return fold(records, home=home, alive=alive, verbs=verbs)
-    except Exception:  # noqa: BLE001 - a journal may hold anything, and one line keeps no other generation away
+    except Exception:  # noqa: BLE001 - a journal may contain anything, and one line must not hide other generations
         return None
 
 
 def is_elsewhere(entry: IndexEntry) -> bool:
-    """Return whether it was begun by another process, which still lives."""
+    """Return whether another process started it and is still alive."""
     return any(is_alive(path) for path in entry.begun_in if not is_own(path))
 
 
 def _texts(intent: bytes) -> list[str]:
-    """Return template and prompt of an intent; the rest of its line needs no parsing for that."""
-    found = {_string(intent, name) for name in (b'"template":', b'"prompt":')}
+    """Return template and prompt of an intent without parsing the rest of its line."""
+    strings = {_string(intent, name) for name in (b'"template":', b'"prompt":')}
     try:
-        return [json.loads(text.decode()) for text in found if text]
+        return [json.loads(text.decode()) for text in strings if text]
     except ValueError:
         return []
 
 
 def _string(line: bytes, name: bytes) -> bytes:
-    """Return the string that follows a name; within other strings the name's quotes would be escaped."""
+    """Return the string that follows a name; inside other strings the name's quotes would be escaped."""
     match = _STRING.match(line, line.find(name) + len(name))
     return match[0] if match else b""

@@ -1,12 +1,12 @@
-"""The journal: what happened to each request, one line at a time, on disk before the next step begins.
+"""The journal: one line per event of each request, on disk before the next step begins.
 
-One append-only file per kernel, so that kernels can share a `home` and a network folder will do. Its writer
-holds a lock on it, so that the unfinished work of a dead kernel can be told from that of a living one.
+One append-only file per kernel, so that kernels can share a `home`, even on a network folder. Its writer holds a
+lock on it, which distinguishes the unfinished work of a dead kernel from that of a living one.
 
 ```
 {"event":"intent","id":42,"at":"2026-11-21T09:30:00.000000+00:00", … ,"v":1}
 ```
-`v` stands last: a line that has it is whole, which spares parsing lines that nobody asks for.
+`v` stands last: a line that has it is complete, so lines that nobody needs don't have to be parsed.
 """
 
 from __future__ import annotations
@@ -58,13 +58,13 @@ VERSION = 1
 EVENTS = frozenset({"intent", "refused", "again", "links", "reply", "file", "missing", "end", "once", "star"})
 
 MAX_RAW = 64_000
-"""Characters of a senseless reply that are kept: enough to see what it was."""
+"""How many characters of an unreadable reply are kept: enough to see what it was."""
 
 MAX_BYTES = 512_000_000
-"""Of a journal file, read at once: a thousand times what a busy kernel writes in its life."""
+"""Of a journal file, which is read at once: a thousand times what a busy kernel writes."""
 
 MAX_ID = 10**9 - 1
-"""Ids count requests: a line about a larger one is damage."""
+"""Ids count requests: a line with a larger one is damaged."""
 
 _EVENTS = {event.encode(): event for event in EVENTS}
 _LINE = re.compile(rb'\{"event":"([a-z]+)","id":([0-9]{1,9}),"at":".*,"v":1\}\n')
@@ -75,20 +75,20 @@ Record = dict[str, Any]
 
 
 class JournalLine(NamedTuple):
-    """One whole line of a journal, not parsed yet."""
+    """One complete line of a journal, not parsed yet."""
 
     event: str
     id: int
     content: bytes
 
     def record(self) -> Record | None:
-        """Parse the line; None where it is damaged."""
-        return parsed(self.content)
+        """Parse the line; None if it is damaged."""
+        return parse_line(self.content)
 
 
 @frozen
 class JournalChunk:
-    """What a journal file holds from one offset to the next."""
+    """The content of a journal file from one offset to the next."""
 
     lines: list[JournalLine]
     offset: int
@@ -97,39 +97,39 @@ class JournalChunk:
 
 
 def read_lines(path: Path, offset: int = 0) -> JournalChunk:
-    """Return the lines that a journal file has from `offset` on; what is damaged is counted and left out.
+    """Return the lines of a journal file from `offset` on; damaged ones are counted and left out.
 
-    A line without its end may still be growing: it is left for the next time, unless it is whole as it is.
+    An unterminated line may still be growing: it is left for the next time, unless it is complete as it is.
     """
     content = read_regular(path, MAX_BYTES, start=offset)
     lines: list[JournalLine] = []
     damaged = newer = 0
-    whole = content.rfind(b"\n") + 1
-    for text in _texts(content, whole, lines):
-        found = _object(text)
-        if (record := _whole(found)) is not None:
-            lines += _known(record)
-        elif _is_newer(found):
+    end = content.rfind(b"\n") + 1
+    for text in _unusual_lines(content, end, lines):
+        record = _object(text)
+        if (valid := _valid(record)) is not None:
+            lines += _as_lines(valid)
+        elif _is_newer(record):
             newer += 1
         else:
             damaged += len(_NOT_BLANK.findall(text))
-    if (record := parsed(content[whole:])) is not None:
-        lines += _known(record)
-        whole = len(content)
-    return JournalChunk(lines=lines, offset=offset + whole, damaged=damaged, newer=newer)
+    if (last := parse_line(content[end:])) is not None:
+        lines += _as_lines(last)
+        end = len(content)
+    return JournalChunk(lines=lines, offset=offset + end, damaged=damaged, newer=newer)
 
 
 def read(path: Path, offset: int = 0) -> tuple[list[Record], int]:
-    """Return the records that a journal file has from `offset` on, and the offset to go on from."""
-    found = read_lines(path, offset)
-    records = (line.record() for line in found.lines)
-    return [record for record in records if record is not None], found.offset
+    """Return the records of a journal file from `offset` on, and the offset to continue from."""
+    chunk = read_lines(path, offset)
+    records = (line.record() for line in chunk.lines)
+    return [record for record in records if record is not None], chunk.offset
 
 
-def _texts(content: bytes, end: int, lines: list[JournalLine]) -> Iterator[bytes]:
-    """Put the lines that look as we write them into `lines`; give those that need a closer look.
+def _unusual_lines(content: bytes, end: int, lines: list[JournalLine]) -> Iterator[bytes]:
+    """Add the lines that are written as we write them to `lines`; yield those that must be parsed.
 
-    Lines that can't be any, of which a damaged file may have millions, are given a thousand at once.
+    Lines that can't be JSON objects, of which a damaged file may have millions, are yielded a thousand at a time.
     """
     position = 0
     while position < end:
@@ -146,32 +146,32 @@ def _texts(content: bytes, end: int, lines: list[JournalLine]) -> Iterator[bytes
         position = after
 
 
-def parsed(text: bytes) -> Record | None:
-    """Return a line as a record that has our version, event, id and time; None where it has not."""
-    return _whole(_object(text))
+def parse_line(text: bytes) -> Record | None:
+    """Return a line as a record that has our version, event, id and time; None if it is none."""
+    return _valid(_object(text))
 
 
-def _whole(record: Record) -> Record | None:
+def _valid(record: Record) -> Record | None:
     fields = (("v", int), ("event", str), ("id", int), ("at", str))
-    whole = all(type(record.get(name)) is kind for name, kind in fields) and record["v"] == VERSION
-    return record if whole and 0 <= record["id"] <= MAX_ID else None
+    is_valid = all(type(record.get(name)) is kind for name, kind in fields) and record["v"] == VERSION
+    return record if is_valid and 0 <= record["id"] <= MAX_ID else None
 
 
-def _known(record: Record) -> list[JournalLine]:
-    """Return a record as a line, spelled as we do; an event that we don't know is none, and passes in silence."""
+def _as_lines(record: Record) -> list[JournalLine]:
+    """Return a record as a line in our own spelling; nothing for an event that we don't know."""
     if record["event"] not in EVENTS:
         return []
-    return [JournalLine(event=record["event"], id=record["id"], content=spelled(record))]
+    return [JournalLine(event=record["event"], id=record["id"], content=serialize(record))]
 
 
 def _is_newer(record: Record) -> bool:
-    """Return whether a line is of a later version, which may have other fields altogether."""
+    """Return whether a line was written by a later version, which may have entirely different fields."""
     version = record.get("v")
     return type(version) is int and version > VERSION
 
 
 def _object(text: bytes) -> Record:
-    """Return a line's JSON object; an empty one where it is none."""
+    """Return a line's JSON object; empty if it is none."""
     try:
         record = json.loads(text)
     except (ValueError, RecursionError):
@@ -179,8 +179,8 @@ def _object(text: bytes) -> Record:
     return record if isinstance(record, dict) else {}
 
 
-def spelled(record: Record) -> bytes:
-    """Return a record as one line of UTF-8; half characters (lone surrogates) as escapes."""
+def serialize(record: Record) -> bytes:
+    """Return a record as one line of UTF-8; lone surrogates become escapes."""
     raw = record.get("raw")
     if isinstance(raw, str):
         record["raw"] = raw[:MAX_RAW]
@@ -194,10 +194,10 @@ def spelled(record: Record) -> bytes:
 
 
 MONEY = frozenset({"intent", "again", "links", "reply"})
-"""Events that wait for the disk itself; what the others tell can be had again from the links."""
+"""Events that wait for the disk itself; the content of all others can be had again from the links."""
 
 SILENT_SECONDS = 1800.0
-"""On a disk without locks a writer counts as alive for so long after its last line: the longest silence."""
+"""How long after its last line a writer counts as alive on a disk without locks: the longest silence."""
 
 _BINARY = getattr(os, "O_BINARY", 0)
 
@@ -205,12 +205,12 @@ _BINARY = getattr(os, "O_BINARY", 0)
 class Journal:
     """The file that this process appends to; thread-safe. A forked child gets a file of its own.
 
-    It remembers the lines of what has no end yet: if somebody deletes the file, a new one begins with them. What
-    could not be written lives as long as this process, and goes in before the next line that can be.
+    It remembers the lines of unfinished generations: if somebody deletes the file, a new one begins with them. Lines
+    that could not be written are kept while this process lives, and written before the next one that can be.
     """
 
     def __init__(self, folder: Path, *, write: Callable[[int, bytes], None] | None = None) -> None:
-        """Name the folder; the file is made by the first `append`, and filled by `write`: all of it, or OSError."""
+        """Name the folder; the first `append` creates the file; `write` writes all of the bytes or raises OSError."""
         self.folder = folder
         self._write = write or write_all
         self.path: Path | None = None
@@ -226,31 +226,31 @@ class Journal:
         _journals.add(self)
 
     def append(self, event: str, number: int, /, **fields: Any) -> None:  # noqa: ANN401 - JSON
-        """Write what happened to generation `number`; safe from the death of this process when this returns.
+        """Write an event of generation `number`; when this returns, it survives the death of this process.
 
-        What money hangs on is safe from a power cut too.
+        Events that concern money survive a power cut too.
 
         Raises:
-            OSError: the line could not be written, and is not kept; a later one can.
+            OSError: the line could not be written and is not kept; later ones can be.
         """
-        self._tell(_line(event, number, fields))
+        self._append(_line(event, number, fields))
 
     def note(self, event: str, number: int, /, **fields: Any) -> OSError | None:  # noqa: ANN401 - JSON
-        """Write what happened, as `append` does; where that fails, keep the line to write it later, and return why."""
-        told = {"at": _now(), **fields}
+        """Write an event as `append` does; if that fails, keep the line to write it later, and return the error."""
+        stamped = {"at": _now(), **fields}
         try:
-            self.append(event, number, **told)
+            self.append(event, number, **stamped)
         except OSError as error:
             with self._lock:
-                self._keep(_line(event, number, told))
+                self._keep(_line(event, number, stamped))
             return error
         return None
 
     def catch_up(self) -> OSError | None:
-        """Write what could not be written before; return why it still can't be, or None where nothing is left."""
+        """Write the lines that could not be written before; return why that still fails, or None."""
         try:
             if self.unwritten:
-                self._tell()
+                self._append()
         except OSError as error:
             return error
         return None
@@ -260,28 +260,28 @@ class Journal:
         """The lines that are in no file yet, oldest first."""
         return (*self._owed, *self._unwritten)
 
-    def _tell(self, *fresh: JournalLine) -> None:
-        """Write the lines that are owed, and then these; what is written is not written again if a later one fails."""
+    def _append(self, *fresh: JournalLine) -> None:
+        """Write the owed lines, then the fresh ones; what is written is not repeated if a later one fails."""
         written: list[JournalLine] = []
         with self._lock:
-            descriptor = self._opened()
+            descriptor = self._open_file()
             while self._owed:
-                written.append(self._put(descriptor, self._owed[0]))
+                written.append(self._write_line(descriptor, self._owed[0]))
                 self._owed = self._owed[1:]
             while self._unwritten:
-                written.append(self._put(descriptor, self._unwritten[0]))
+                written.append(self._write_line(descriptor, self._unwritten[0]))
                 self._unwritten = self._unwritten[1:]
                 self._remember(written[-1])
             for line in fresh:
-                written.append(self._put(descriptor, line))
+                written.append(self._write_line(descriptor, line))
                 self._remember(line)
             urgent = any(line.event in MONEY for line in written)
             self._flushing += urgent
         if urgent:
-            self._wait_for_the_disk(descriptor, [line for line in written if line not in fresh])
+            self._sync(descriptor, [line for line in written if line not in fresh])
 
-    def _put(self, descriptor: int, line: JournalLine) -> JournalLine:
-        """Hand a line to the system, apart from one that it took only a part of."""
+    def _write_line(self, descriptor: int, line: JournalLine) -> JournalLine:
+        """Hand a line to the system, on a line of its own even after a partial write."""
         try:
             self._write(descriptor, b"\n" * self._torn + line.content)
         except OSError:
@@ -290,10 +290,10 @@ class Journal:
         self._torn = False
         return line
 
-    def _wait_for_the_disk(self, descriptor: int, late: list[JournalLine]) -> None:
-        """Wait until what was written is safe; other lines are written meanwhile, for a kill does not wait.
+    def _sync(self, descriptor: int, late: list[JournalLine]) -> None:
+        """Wait until the lines are safe; meanwhile other lines can be written, for a kill does not wait.
 
-        If it is not, those that are `late` are written once more: a line that stands there twice says the same.
+        If that fails, the `late` lines are written again: a line that appears twice says the same.
         """
         try:
             _flush(descriptor)
@@ -308,29 +308,29 @@ class Journal:
                 self._flushed.notify_all()
 
     def _keep(self, *lines: JournalLine) -> None:
-        """Keep lines for later, and this journal as long as the process: it tries once more when that ends."""
+        """Keep lines for later; at exit, try once more to write them."""
         self._unwritten = (*self._unwritten, *lines)
         if lines and not self._stays:
             self._stays = True
             atexit.register(self.catch_up)
 
     def open(self) -> None:
-        """Begin the file before there is a line for it: others see by its lock that this process is at work.
+        """Create the file before its first line: its lock shows others that this process is running.
 
         Raises:
             OSError: it can't be written.
         """
         with self._lock:
-            self._opened()
+            self._open_file()
 
     def close(self) -> None:
-        """Give up the lock; the next `append` starts another file."""
+        """Release the lock; the next `append` starts another file."""
         self.catch_up()
         with self._lock:
             self._forget()
 
     def _remember(self, line: JournalLine) -> None:
-        """Keep the lines of what has begun, until it ends."""
+        """Keep the lines of a generation until it ends."""
         if line.event == "end":
             self._begun.pop(line.id, None)
         elif line.event == "intent":
@@ -338,9 +338,9 @@ class Journal:
         elif line.id in self._begun and line.event != "reply":
             self._begun[line.id].append(line)
 
-    def _opened(self) -> int:
-        """Return the file to append to: a new one at first, and when somebody deleted or moved it."""
-        if self._descriptor is not None and not _leads_to(self.path, self._descriptor):
+    def _open_file(self) -> int:
+        """Return the file to append to: a new one at first, and after somebody deleted or moved it."""
+        if self._descriptor is not None and not _is_still_named(self.path, self._descriptor):
             self._forget()
         if self._descriptor is None:
             make_inner(self.folder)
@@ -355,7 +355,7 @@ class Journal:
         return self._descriptor
 
     def _forget(self) -> None:
-        """Close the file without a word to its lock: a forked child must not release its parent's."""
+        """Close the file without unlocking it: a forked child must not release its parent's lock."""
         descriptor, self._descriptor, self.path = self._descriptor, None, None
         if descriptor is not None:
             self._flushed.wait_for(lambda: not self._flushing)
@@ -373,7 +373,7 @@ _journals: weakref.WeakSet[Journal] = weakref.WeakSet()
 
 
 def reset_after_fork() -> None:
-    """Let go, in a forked child, of the files that its parent writes and of what it claims."""
+    """Let go of the parent's files and claims, in a forked child."""
     for journal in _journals:
         journal.reset_after_fork()
     for claim in claims:
@@ -381,14 +381,14 @@ def reset_after_fork() -> None:
 
 
 def unwritten(folder: Path) -> list[JournalLine]:
-    """Return what this process knows and no file in this folder does yet, since the disk was full say."""
+    """Return the lines that this process could not write to this folder, for example because the disk is full."""
     return [line for journal in list(_journals) if journal.folder == folder for line in journal.unwritten]
 
 
 def catch_up(folder: Path) -> OSError | None:
-    """Write what could not be written before; return why it still can't be, or None where nothing is left."""
-    troubles = [journal.catch_up() for journal in list(_journals) if journal.folder == folder]
-    return next(filter(None, troubles), None)
+    """Write the lines that could not be written before; return why that still fails, or None."""
+    errors = [journal.catch_up() for journal in list(_journals) if journal.folder == folder]
+    return next(filter(None, errors), None)
 
 
 def is_own(path: Path) -> bool:
@@ -397,12 +397,12 @@ def is_own(path: Path) -> bool:
 
 
 def is_writing(folder: Path, process: int) -> bool:
-    """Return whether the process of that number, on whatever machine, lives and writes a journal in this folder."""
+    """Return whether the process with this number, on any machine, lives and writes a journal in this folder."""
     return any(map(is_alive, folder.glob(f"*-{process}-*.jsonl")))
 
 
 def is_alive(path: Path) -> bool:
-    """Return whether the process that writes this journal file still lives: it holds the file's lock."""
+    """Return whether the writer of this journal file lives: it holds the file's lock."""
     if is_own(path):
         return True
     try:
@@ -410,24 +410,24 @@ def is_alive(path: Path) -> bool:
     except OSError:
         return False
     with file:
-        free = try_lock(file.fileno(), shared=True)
-        if free is None:
-            # Either way: a clock that was set back must not keep a dead writer alive for years.
+        is_free = try_lock(file.fileno(), shared=True)
+        if is_free is None:
+            # In both directions: a clock that was set back must not keep a dead writer alive for years.
             return abs(time.time() - os.fstat(file.fileno()).st_mtime) < SILENT_SECONDS
-        return not free
+        return not is_free
 
 
 def _line(event: str, number: int, fields: Record) -> JournalLine:
     record = {"event": event, "id": number, "at": _now(), **fields, "v": VERSION}
-    return JournalLine(event=event, id=number, content=spelled(record))
+    return JournalLine(event=event, id=number, content=serialize(record))
 
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
-def _leads_to(path: Path | None, descriptor: int) -> bool:
-    """Return whether the open file is still the one of that name; a network folder renames deleted ones."""
+def _is_still_named(path: Path | None, descriptor: int) -> bool:
+    """Return whether the open file still has that name; network folders rename deleted files."""
     try:
         return path is not None and os.path.samestat(path.stat(), os.fstat(descriptor))
     except (FileNotFoundError, NotADirectoryError):
@@ -435,7 +435,7 @@ def _leads_to(path: Path | None, descriptor: int) -> bool:
 
 
 def write_all(descriptor: int, content: bytes) -> None:
-    """Hand all of it to the system."""
+    """Write all of it."""
     rest = memoryview(content)
     while rest:
         rest = rest[os.write(descriptor, rest) :]

@@ -1,4 +1,4 @@
-"""Locks on files, by which the work of a living kernel is told from that of a dead one."""
+"""File locks, which distinguish the work of a living kernel from that of a dead one."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 UNABLE = {getattr(errno, name, None) for name in ("ENOLCK", "EOPNOTSUPP", "ENOTSUP", "ENOSYS", "EINVAL")}
-"""What disks say that can't flush, as some network folders do."""
+"""Errors of disks that can't flush, such as some network folders."""
 
 _HELD = {getattr(errno, name, None) for name in ("EAGAIN", "EWOULDBLOCK", "EACCES", "EDEADLK", "EDEADLOCK")}
-"""What systems say of a file that another has locked. Whatever else they say means that the disk has no locks."""
+"""Errors for a file that another process has locked. Any other error means that the disk has no locks."""
 
-MAX_TOLD = 10
-"""Digits that tell who has a claim."""
+MAX_HOLDER_DIGITS = 10
+"""Digits of the process number in a claim."""
 
 _LOCK_TRIES = 50
-_LOCK_PLACE = 0x7FFF0000  # far beyond the end: on Windows a locked place can't be read
+_LOCK_OFFSET = 0x7FFF0000  # far beyond the end: on Windows a locked part can't be read
 
 
 def hold(descriptor: int) -> None:
-    """Lock our own file for as long as we live; somebody may be looking at its lock this very moment."""
+    """Lock our own file for as long as we live; retry, because somebody may be checking the lock right now."""
     for _ in range(_LOCK_TRIES):
         if try_lock(descriptor, shared=False) is not False:
             return
@@ -43,8 +43,8 @@ if sys.platform == "win32":
     import msvcrt
 
     def try_lock(descriptor: int, *, shared: bool) -> bool | None:
-        """Lock a journal file, or return False where another holds it; readers let go at once."""
-        os.lseek(descriptor, _LOCK_PLACE, os.SEEK_SET)
+        """Lock a journal file, or return False if another process holds it; readers unlock at once."""
+        os.lseek(descriptor, _LOCK_OFFSET, os.SEEK_SET)
         try:
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
             if shared:
@@ -57,7 +57,7 @@ else:
     import fcntl
 
     def try_lock(descriptor: int, *, shared: bool) -> bool | None:
-        """Lock a journal file, or return False where another holds it; None where the disk has no locks.
+        """Lock a journal file, or return False if another process holds it; None if the disk has no locks.
 
         Readers ask for a shared lock, so that they don't take each other for the writer.
         """
@@ -69,10 +69,10 @@ else:
 
 
 class Claim:
-    """What one kernel at a time has, such as the right to ask for something; it is free again when that kernel dies."""
+    """Something that one kernel at a time can hold, such as a request; it is free again when that kernel dies."""
 
     def __init__(self, path: Path) -> None:
-        """Name the file that stands for it; it is there while somebody has the claim. Nothing is touched yet."""
+        """Name the claim's file, which exists while somebody holds the claim. Nothing is touched yet."""
         self.path = path
         self._descriptor: int | None = None
         self._released = False
@@ -80,13 +80,13 @@ class Claim:
         claims.add(self)
 
     def take(self) -> bool | None:
-        """Take the claim, or return False where somebody else has it; None where this disk has no locks."""
+        """Take the claim; False if somebody else has it, None if this disk has no locks."""
         with self._lock:
-            if self._released:  # while a thread was about to take it
+            if self._released:  # released while a thread was about to take it
                 return False
             try:
                 make_inner(self.path.parent)
-                # Never through a link: a folder that somebody gave away may lead anywhere.
+                # Never through a link: a shared folder may contain links to anywhere.
                 flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
                 self._descriptor = os.open(self.path, flags, PRIVATE_FILE)
             except OSError:
@@ -95,10 +95,10 @@ class Claim:
                 self._close()
                 return None
             taken = try_lock(self._descriptor, shared=False)
-            if taken and not self._is_named():  # who had it took the file away meanwhile
+            if taken and not self._is_named():  # the previous holder removed the file meanwhile
                 taken = False
             if taken:
-                with contextlib.suppress(OSError):  # a full disk: it is only told to those that wait
+                with contextlib.suppress(OSError):  # a full disk: the number is only information for those who wait
                     os.ftruncate(self._descriptor, 0)
                     os.write(self._descriptor, b"%d" % os.getpid())
             else:
@@ -106,24 +106,24 @@ class Claim:
             return taken
 
     def holder(self) -> str:
-        """Return the number of the process that has it, as far as it is told."""
+        """Return the number of the process that holds it, if known."""
         try:
-            told = read_regular(self.path, MAX_TOLD).decode()
+            number = read_regular(self.path, MAX_HOLDER_DIGITS).decode()
         except (OSError, ValueError):
             return ""
-        return told if told.isdecimal() else ""
+        return number if number.isdecimal() else ""
 
     def release(self) -> None:
-        """Give it back, if we have it, for good."""
+        """Release the claim for good, if we hold it."""
         with self._lock:
             self._released = True
             if self._descriptor is not None:
-                with contextlib.suppress(OSError):  # Windows takes away no file that is open
+                with contextlib.suppress(OSError):  # Windows can't remove an open file
                     self.path.unlink()
                 self._close()
 
     def reset_after_fork(self) -> None:
-        """Leave it to the parent, whose claim it is; a child that kept the file open would hold it too."""
+        """Leave the claim to the parent; a child that kept the file open would hold it too."""
         self._lock, self._released = threading.Lock(), True
         self._close()
 
@@ -140,4 +140,4 @@ class Claim:
 
 
 claims: weakref.WeakSet[Claim] = weakref.WeakSet()
-"""Those of this process."""
+"""The claims of this process."""

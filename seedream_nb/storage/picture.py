@@ -1,4 +1,4 @@
-"""A picture: a file of the service, described. Its bytes stay on disk until asked for."""
+"""A picture: a file from the service with its properties. Its bytes stay on disk until they are needed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from seedream_nb.files import is_refused_name, is_regular_file, name_without_wor
 from seedream_nb.frozen import frozen
 from seedream_nb.pickling import picklable_fields
 from seedream_nb.service import is_free
-from seedream_nb.storage.structure import is_whole_jpeg, is_whole_png, opened
+from seedream_nb.storage.structure import is_complete_jpeg, is_complete_png, open_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
-__all__ = ["MAX_PIXELS", "ImageInfo", "Picture", "Renderer", "bundle_of", "inspect", "made_folder"]
+__all__ = ["MAX_PIXELS", "ImageInfo", "Picture", "Renderer", "bundle_of", "inspect", "make_folder"]
 
 MAX_PIXELS = 21_000_000
-"""A quarter more than the service can make (4096x4096): a file that unpacks to more is no result of it."""
+"""A quarter more than the service can make (4096x4096): a file with more pixels is not a result."""
 
 FORMATS = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 _START_BYTES = 256
@@ -46,7 +46,7 @@ _OTHERS = {
 
 @frozen
 class ImageInfo:
-    """What the file of a picture says about itself: pixels, media type, bytes."""
+    """The properties of a picture file: pixels, media type, bytes."""
 
     media_type: str
     width: int
@@ -55,25 +55,25 @@ class ImageInfo:
     size_bytes: int
 
     def to_record(self) -> dict[str, str | int]:
-        """Return the facts as the journal keeps them."""
+        """Return the properties as the journal has them."""
         return asdict(self)
 
 
 def inspect(path: Path, *, redact: Callable[[str], str] = str) -> ImageInfo:
-    """Return what a downloaded file is, by its content: a whole JPEG, PNG or WebP.
+    """Return what a downloaded file is, by its content: a complete JPEG, PNG or WebP.
 
     Args:
         path: of the file.
-        redact: takes the key out of what others wrote, before it is cut to be told.
+        redact: removes the key from foreign text, before that is cut for a message.
 
     Raises:
-        ValueError: what it is instead: cut off, damaged, too large, or no picture at all.
+        ValueError: says what it is instead: cut off, damaged, too large, or not a picture at all.
     """
     with path.open("rb") as file:
         size_bytes = file.seek(0, os.SEEK_END)
         file.seek(0)
         media_type = _media_type(file.read(_START_BYTES), redact)
-        if not _IS_WHOLE[media_type](file):
+        if not _IS_COMPLETE[media_type](file):
             raise ValueError(f"a {media_type} that is cut off after {size_bytes} bytes")
         file.seek(0)
         width, height = _shape(file, media_type, redact)
@@ -83,18 +83,18 @@ def inspect(path: Path, *, redact: Callable[[str], str] = str) -> ImageInfo:
 
 
 def _media_type(start: bytes, redact: Callable[[str], str]) -> str:
-    """Tell the kind of picture by the first bytes; raises ValueError that says what else it is."""
+    """Return the media type by the first bytes; raises ValueError that says what else it is."""
     if start.startswith(b"\xff\xd8\xff"):
         return "image/jpeg"
     if start.startswith(b"\x89PNG\r\n\x1a\n"):
         return "image/png"
     if start.startswith(b"RIFF") and start[8:12] == b"WEBP":
         return "image/webp"
-    raise ValueError(_described(start, redact))
+    raise ValueError(_describe(start, redact))
 
 
-def _described(start: bytes, redact: Callable[[str], str] = str) -> str:
-    """Say what a file is that is no picture of ours, with the beginning of a text."""
+def _describe(start: bytes, redact: Callable[[str], str] = str) -> str:
+    """Say what a file is that is not a picture, quoting the beginning of a text."""
     if not start:
         return "an empty file"
     for magic, name in _OTHERS.items():
@@ -111,25 +111,25 @@ def _described(start: bytes, redact: Callable[[str], str] = str) -> str:
     return f"not a picture but text: {plain(redact(plain(text)), 80)}"
 
 
-def _is_whole_webp(file: BinaryIO) -> bool:
-    """Compare a WebP's length with what its own header says."""
+def _is_complete_webp(file: BinaryIO) -> bool:
+    """Compare a WebP's length with its header."""
     file.seek(4)
-    told = 8 + int.from_bytes(file.read(4), "little")
-    return file.seek(0, os.SEEK_END) >= told
+    declared = 8 + int.from_bytes(file.read(4), "little")
+    return file.seek(0, os.SEEK_END) >= declared
 
 
 def _shape(file: BinaryIO, media_type: str, redact: Callable[[str], str]) -> tuple[int, int]:
-    """Read width and height from the header; raises ValueError where that is damaged or promises too much."""
+    """Read width and height from the header; raises ValueError if it is damaged or declares too many pixels."""
     from PIL import Image, UnidentifiedImageError
 
     formats = [name for name, known in FORMATS.items() if known == media_type]
     try:
-        with opened(file, partial(Image.open, formats=formats)) as image:
+        with open_image(file, partial(Image.open, formats=formats)) as image:
             width, height = image.size
             animated = getattr(image, "is_animated", False)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ValueError(f"a {media_type} of too many pixels: {error}") from error
-    except UnidentifiedImageError:  # which only says how the file was opened
+    except UnidentifiedImageError:  # it only says how the file was opened
         raise ValueError(f"a damaged {media_type}") from None
     except (OSError, ValueError, SyntaxError) as error:
         raise ValueError(f"a damaged {media_type}: {plain(redact(str(error)))}") from error
@@ -140,11 +140,11 @@ def _shape(file: BinaryIO, media_type: str, redact: Callable[[str], str]) -> tup
     return width, height
 
 
-_IS_WHOLE = {"image/jpeg": is_whole_jpeg, "image/png": is_whole_png, "image/webp": _is_whole_webp}
+_IS_COMPLETE = {"image/jpeg": is_complete_jpeg, "image/png": is_complete_png, "image/webp": _is_complete_webp}
 
 
 class Renderer(Protocol):
-    """Who knows how a notebook shows a value: the session fills it in."""
+    """Returns how a notebook shows a value; implemented by the session."""
 
     def bundle(self, value: Any) -> dict[str, Any]:  # noqa: ANN401 - a picture, a generation or a history
         """Return the mime bundle of the value."""
@@ -152,7 +152,7 @@ class Renderer(Protocol):
 
 @frozen
 class Picture:
-    """One picture of a generation: where it is, how big it is (pixels), its mark (`@3.1`), who made it (`backend`)."""
+    """One picture of a generation: where it is, its size in pixels, its mark (`@3.1`), who made it (`backend`)."""
 
     path: Path
     width: int
@@ -166,11 +166,11 @@ class Picture:
 
     @property
     def is_free(self) -> bool:
-        """Whether an imitation made it, which charges nothing."""
+        """Whether the sandbox made it, at no cost."""
         return is_free(self.backend)
 
     def to_bytes(self) -> bytes:
-        """Return the file just as the service sent it; raises FileNotFoundError when it is gone."""
+        """Return the file just as the service sent it; raises FileNotFoundError if it is gone."""
         with open_regular(self.path) as file:
             return file.read()
 
@@ -178,39 +178,39 @@ class Picture:
         """Return the picture as a `PIL.Image`, decoded, its file closed."""
         from PIL import Image
 
-        with open_regular(self.path) as file, opened(file, partial(Image.open, formats=tuple(FORMATS))) as image:
+        with open_regular(self.path) as file, open_image(file, partial(Image.open, formats=tuple(FORMATS))) as image:
             image.load()
         return image
 
     def to_numpy(self) -> NDArray[np.uint8]:
-        """Return the pixels as an array of its own: height x width x 3, uint8, RGB."""
+        """Return the pixels as a new array: height x width x 3, uint8, RGB."""
         import numpy as np
 
         return np.array(self.to_pil().convert("RGB"), dtype=np.uint8)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:  # noqa: ANN401, FBT001 - numpy's protocol
-        """Let `numpy.asarray(picture)` work; `copy=False` can't, for the pixels are read from the file."""
+        """Support `numpy.asarray(picture)`; `copy=False` is not possible, because the pixels are read from the file."""
         if copy is False:
             raise ValueError("A picture is read from its file, so its array is always a copy.")
         pixels = self.to_numpy()
         return pixels if dtype is None else pixels.astype(dtype, copy=False)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Copy the file, byte for byte, into a folder or to a file name; returns where it is.
+        """Copy the file, byte for byte, into a folder or to a file name; return its path.
 
-        Another file is never overwritten: `fox.jpg` becomes `fox-2.jpg`; a copy made before is found again.
+        Another file is never overwritten: `fox.jpg` becomes `fox-2.jpg`; an earlier copy is reused.
 
         Raises:
-            SeedreamError: the name asks for another format (`to_pil().save(…)` converts), or can't be written.
+            SeedreamError: the name is for another format (`to_pil().save(…)` converts), or can't be written.
         """
-        return copied(self, path)
+        return copy_picture(self, path)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave the session behind: a pickle is the record and the path."""
+        """Leave out the session: a pickle has the record and the path."""
         return picklable_fields(self.__dict__)
 
     def __repr__(self) -> str:
-        """Tell mark, size and path in one line; touches no disk."""
+        """Return mark, size and path in one line; touches no disk."""
         made = f" {self.backend}" if self.is_free else ""
         size = f"{self.width}x{self.height} {plain(self.media_type, 20)}"
         return f"<Picture {self.mark} {size} {shorten(str(self.path), MAX_CHARACTERS)}{made}>"
@@ -226,14 +226,14 @@ def bundle_of(value: object, verbs: Renderer | None) -> dict[str, Any]:
         return {"text/plain": str(value)}
     try:
         return verbs.bundle(value)
-    # Its files are gone or damaged, or no session can be had where it has come to: it still says what it is.
+    # Its files are gone or damaged, or this process can have no session: the text still says what it is.
     except (OSError, ValueError, SettingsError):
         return {"text/plain": str(value)}
     except KeyboardInterrupt:
         raise StoppedError("Stopped while it was shown. Nothing is lost: it is in the history.") from None
 
 
-# -- copies of its file, where somebody wants them ---------------------------------------------------
+# -- copies for the user -----------------------------------------------------------------------------
 
 _SUFFIXES = {
     "image/jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"),
@@ -244,30 +244,30 @@ _OTHER_SUFFIXES = (".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".jp2")
 _PIECE_BYTES = 1 << 20
 
 
-def copied(picture: Picture, written: str | os.PathLike[str]) -> Path:
-    """Copy a picture's file into a folder or to a file name, over no other file; return where it is.
+def copy_picture(picture: Picture, written: str | os.PathLike[str]) -> Path:
+    """Copy a picture's file into a folder or to a file name, never over another file; return its path.
 
     Raises:
-        SeedreamError: the name asks for another format, or nothing can be written there.
+        SeedreamError: the name is for another format, or nothing can be written there.
     """
     try:
         target = _target(picture, written)
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
-            return _copied(picture.path, target)
+            return _copy_once(picture.path, target)
         except (OSError, UnicodeError) as error:
-            # Another disk may refuse what ours has taken; a name that somebody wrote is told, and not changed.
+            # Another disk may refuse a name that ours accepted; a name that the user wrote is reported, not changed.
             if not is_refused_name(error) or target.name != picture.path.name:
                 raise
-            return _copied(picture.path, target.with_name(name_without_words(target.name)))
+            return _copy_once(picture.path, target.with_name(name_without_words(target.name)))
     except (OSError, ValueError, RuntimeError) as error:  # a NUL in the name, a user that doesn't exist
         if not is_regular_file(picture.path):
-            raise gone(picture) from None
+            raise file_missing(picture) from None
         raise unwritable(picture.mark, written, error) from None
 
 
-def made_folder(mark: str, written: str | os.PathLike[str]) -> Path:
-    """Return the folder for copies of a generation's pictures, made if need be; raises SeedreamError."""
+def make_folder(mark: str, written: str | os.PathLike[str]) -> Path:
+    """Return the folder for copies of a generation's pictures, made if needed; raises SeedreamError."""
     try:
         folder = Path(written).expanduser()
         folder.mkdir(parents=True, exist_ok=True)
@@ -276,20 +276,20 @@ def made_folder(mark: str, written: str | os.PathLike[str]) -> Path:
     return folder
 
 
-def gone(picture: Picture) -> SeedreamError:
-    """Return the error for a picture whose file somebody took away."""
-    told = f"The file of {picture.mark} is not there any more: {shorten(str(picture.path), MAX_CHARACTERS)}"
-    return SeedreamError(told, hint="As long as its link lives, this brings it back: %seedream recover")
+def file_missing(picture: Picture) -> SeedreamError:
+    """Return the error for a picture whose file was removed."""
+    message = f"The file of {picture.mark} is not there any more: {shorten(str(picture.path), MAX_CHARACTERS)}"
+    return SeedreamError(message, hint="As long as its link lives, this brings it back: %seedream recover")
 
 
 def unwritable(mark: str, written: str | os.PathLike[str], error: Exception) -> SeedreamError:
     """Return the error for a place where no copy can be made."""
     reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-    told = f"{mark} can't be copied to {shorten(os.fspath(written), MAX_CHARACTERS)}: {plain(reason)}."
-    return SeedreamError(told, hint="Choose a place where you may write. The pictures themselves are untouched.")
+    message = f"{mark} can't be copied to {shorten(os.fspath(written), MAX_CHARACTERS)}: {plain(reason)}."
+    return SeedreamError(message, hint="Choose a place where you may write. The pictures themselves are untouched.")
 
 
-def _copied(source: Path, target: Path) -> Path:
+def _copy_once(source: Path, target: Path) -> Path:
     for candidate in _names(target):
         if candidate.is_file() and filecmp.cmp(source, candidate, shallow=False):
             return candidate
@@ -302,7 +302,7 @@ def _copied(source: Path, target: Path) -> Path:
 
 
 def _target(picture: Picture, written: str | os.PathLike[str]) -> Path:
-    """Return the file that is meant: the one of that name, or the picture's own name in that folder."""
+    """Return the target file: the given name, or the picture's own name in the given folder."""
     target = Path(written).expanduser()
     if target.is_dir() or os.fspath(written).endswith(("/", os.sep)):
         return target / picture.path.name
@@ -319,14 +319,14 @@ def _target(picture: Picture, written: str | os.PathLike[str]) -> Path:
 
 
 def _names(target: Path) -> Iterator[Path]:
-    """Give `fox.jpg`, then `fox-2.jpg`, `fox-3.jpg` and so on."""
+    """Yield `fox.jpg`, then `fox-2.jpg`, `fox-3.jpg` and so on."""
     yield target
     for number in itertools.count(2):
         yield target.with_name(f"{target.stem}-{number}{target.suffix}")
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copy a file to a new one; a copy that fails half way leaves nothing behind."""
+    """Copy a file to a new one; a failed copy leaves nothing behind."""
     with open_regular(source) as original, target.open("xb") as copy:
         try:
             shutil.copyfileobj(original, copy, _PIECE_BYTES)

@@ -1,4 +1,4 @@
-"""Where the files of a `home` live: pictures to browse, references that were sent, ids, room on the disk."""
+"""The files of a `home`: pictures, sent references, ids; and the room on its disk."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
 SLUG_LENGTH = 40
 PICTURE_BYTES = 20_000_000
-"""A JPEG of 4096x4096 pixels with the finest grain; most pictures need a quarter of it."""
+"""A JPEG of 4096x4096 pixels with the finest grain; most pictures need a quarter of that."""
 EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
 _IGNORED = ("/journal/", "/inputs/")
 _MAX_IGNORED = 1_000_000
 _PART_NAME = re.compile(r"(\d{4,12})-(\d+)\.[0-9a-f]+-(\d+)\.part")
 _PICTURE_NAME = re.compile(r"([0-9]{4}|[1-9][0-9]{4,8})-[0-9]{1,2}(?:-.*)?\.(?:jpg|png|webp)", re.DOTALL)
 _ID = re.compile("[1-9][0-9]{0,8}")
-_TOLD_ID = re.compile(rb'"id": ?([0-9]{1,9}),')  # within a string the quotes would be escaped
+_RECORDED_ID = re.compile(rb'"id": ?([0-9]{1,9}),')  # within a string the quotes would be escaped
 _GAP = 100
-"""Ids that may be missing between pictures of ours. What comes later is somebody's date: `20261128-1.jpg`."""
+"""The largest gap in the ids of our pictures. Anything beyond is somebody's date: `20261128-1.jpg`."""
 _MAX_JOURNAL_BYTES = 512_000_000
 _WINDOWS_NAMES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)")
 _REASONS = {
@@ -45,7 +45,7 @@ _REASONS = {
     errno.EPERM: "permission denied",
     errno.ENOSPC: "no room is left on the disk",
     errno.EDQUOT if hasattr(errno, "EDQUOT") else errno.ENOSPC: "the disk quota is used up",
-    errno.ENOENT: "the folder that it lies in was removed",
+    errno.ENOENT: "the folder that contains it was removed",
     errno.EEXIST: "a file is in the way",
     errno.ENOTDIR: "a file is in the way",
     errno.ENAMETOOLONG: "its name is too long",
@@ -65,7 +65,7 @@ class Input:
 
 @frozen
 class UnfinishedDownload:
-    """What stands of a picture that is being downloaded, or was, by the process of that number."""
+    """A picture's partial download, and the process that started it."""
 
     path: Path
     number: int
@@ -75,7 +75,7 @@ class UnfinishedDownload:
 
 
 class Store:
-    """The folder where pictures, references and the journal live; kernels can share it."""
+    """The folder of pictures, references and journal; kernels can share it."""
 
     def __init__(self, home: Path) -> None:
         """Name the folder; nothing is touched before `open` or the first use."""
@@ -94,10 +94,10 @@ class Store:
         self._taken: frozenset[int] = frozenset()
 
     def open(self) -> None:
-        """Create the folders and prove, by writing, that they can be written.
+        """Create the folders, and make sure by writing that they can be written.
 
         Raises:
-            SettingsError: which folder can't be written, and why; nothing was sent.
+            SettingsError: a folder can't be written; it says which, and why. Nothing was sent.
         """
         for folder in self._folders:
             try:
@@ -106,12 +106,12 @@ class Store:
             except OSError as error:
                 raise unwritable(folder, error) from error
         try:
-            _keep_out_of_commits(self.home / ".gitignore")
+            _write_gitignore(self.home / ".gitignore")
         except OSError as error:
             raise unwritable(self.home, error) from error
 
     def new_id(self) -> int:
-        """Allot the next id of this folder, to nobody else: by exclusive creation of a file."""
+        """Allocate the next id of this folder, for nobody else, by exclusive creation of a file."""
         number = self._last_id
         if not number or not (self._ids / str(number)).exists():  # somebody deleted the ids
             number, self._taken = self._used_ids()
@@ -124,7 +124,7 @@ class Store:
             except FileExistsError:
                 continue
             except FileNotFoundError:  # the folder was emptied while we worked: pictures may still come
-                self._remake()
+                self._restore_folders()
                 number -= 1
                 continue
             self._last_id = number
@@ -136,46 +136,46 @@ class Store:
         return f"{number:04d}-{index}{'-' if words else ''}{words}.{EXTENSIONS[media_type]}"
 
     def partial(self, number: int, index: int) -> Path:
-        """Return where picture `index` of generation `number` stands while it is being downloaded."""
-        self._remake()
+        """Return where picture `index` of generation `number` is kept while it is being downloaded."""
+        self._restore_folders()
         path = self._partials / f"{number:04d}-{index}.{self._token}-{os.getpid()}.part"
         make_way(path)
         return path
 
     def parts(self) -> list[UnfinishedDownload]:
-        """Return what stands of unfinished downloads, of all kernels."""
+        """Return the unfinished downloads of all kernels."""
         try:
-            names = sorted(os.listdir(self._partials))  # noqa: PTH208 - names are what is wanted
+            names = sorted(os.listdir(self._partials))  # noqa: PTH208 - only the names are needed
         except OSError:
             return []
-        found = [(self._partials / name, match) for name in names if (match := _PART_NAME.fullmatch(name))]
-        return [part for path, match in found if (part := _unfinished(path, *map(int, match.groups())))]
+        matches = [(self._partials / name, match) for name in names if (match := _PART_NAME.fullmatch(name))]
+        return [part for path, match in matches if (part := _unfinished(path, *map(int, match.groups())))]
 
     def keep(self, part: Path, number: int, index: int) -> Path:
-        """Put aside for good what came in place of a picture; it may be all that came of it. Nothing is replaced."""
+        """Keep for good what arrived instead of a picture; it may be all there is. Nothing is overwritten."""
         make_inner(self._kept)
         for count in itertools.count(1):
             path = self.kept(number, index, count)
             try:
                 _create(path)
             except FileExistsError:
-                if filecmp.cmp(part, path, shallow=False):  # the same again
+                if filecmp.cmp(part, path, shallow=False):  # the same content
                     part.unlink()
                     return path
                 continue
             part.replace(path)
             sync_folder(self._kept)
             return path
-        raise AssertionError  # there are numbers enough
+        raise AssertionError  # count() never ends
 
     def kept(self, number: int, index: int, count: int = 1) -> Path:
-        """Return where the first (or a later) thing stands that was kept in place of a picture."""
+        """Return the path of the first (or a later) file that was kept instead of a picture."""
         return self._kept / f"{number:04d}-{index}{f'.{count}' if count > 1 else ''}.bin"
 
     def settle(self, partial: Path, name: str) -> Path:
-        """Make a finished download safe against a power cut and give it its name; returns its path.
+        """Make a finished download safe against a power cut and give it its name; return its path.
 
-        Where the disk, or the locale, can't have that name, it is just the numbers in it: `0042-1.jpg`.
+        If the disk or the locale can't have that name, only its numbers are used: `0042-1.jpg`.
         """
         with partial.open("rb+") as file:
             os.fsync(file.fileno())
@@ -190,7 +190,7 @@ class Store:
         return path
 
     def _take_name(self, partial: Path, name: str) -> Path:
-        """Return where a finished download may go: no other picture stands there, as in a folder that is synced."""
+        """Reserve a name for a finished download that no other picture has, for example in a synchronised folder."""
         stem, _, extension = name.rpartition(".")
         for count in itertools.count(2):
             path = self.home / name
@@ -201,21 +201,21 @@ class Store:
                     name = f"{stem}-{count}.{extension}"
                     continue
             return path
-        raise AssertionError  # there are numbers enough
+        raise AssertionError  # count() never ends
 
     def room(self) -> int | None:
-        """Return how many bytes are free where the pictures will be written; None where the disk can't tell."""
+        """Return the free bytes on the disk of this folder; None if that is unknown."""
         try:
             usage = shutil.disk_usage(self.home)
         except OSError:
             return None
-        return usage.free if usage.total else None  # some network drives say nothing by saying zero
+        return usage.free if usage.total else None  # some network drives report zero for unknown
 
-    def need_room(self, pictures: int) -> None:
-        """Make sure, before anything is sent, that so many pictures of the largest size fit on the disk.
+    def require_room(self, pictures: int) -> None:
+        """Make sure, before anything is sent, that this many pictures of the largest size fit on the disk.
 
         Raises:
-            SettingsError: how much room there is, and how much is needed.
+            SettingsError: they don't; it says how much room there is, and how much is needed.
         """
         room, needed = self.room(), pictures * PICTURE_BYTES
         if room is not None and room < needed:
@@ -226,62 +226,62 @@ class Store:
             )
 
     def relative(self, path: Path) -> str:
-        """Return a path of this folder as the journal spells it: relative, with forward slashes."""
+        """Return a path of this folder as the journal has it: relative, with forward slashes."""
         return path.relative_to(self.home).as_posix()
 
     def _make(self, folder: Path) -> None:
-        """Make one of the folders; home may be a link to another disk, what is within stays within."""
+        """Make one of the folders; home may be a link to another disk, the folders within may not."""
         if folder == self.home:
             make_private(folder)
         else:
             make_inner(folder)
 
-    def _remake(self) -> None:
-        """Make the folders again that somebody deleted while we worked: pictures may still come."""
-        is_whole = all(folder.is_dir() for folder in self._folders)
+    def _restore_folders(self) -> None:
+        """Make the folders again if somebody deleted them while we worked: pictures may still come."""
+        are_there = all(folder.is_dir() for folder in self._folders)
         for folder in self._folders:
             self._make(folder)
-        if not is_whole:
-            _keep_out_of_commits(self.home / ".gitignore")
+        if not are_there:
+            _write_gitignore(self.home / ".gitignore")
 
     def _used_ids(self) -> tuple[int, frozenset[int]]:
-        """Return the last id in use, and those beyond that pictures seem to have.
+        """Return the last used id, and later ones that pictures seem to have.
 
-        Whatever is deleted of ids, pictures and journal, the others still tell of them.
+        Ids, pictures and journal all record them, so two of the three may be deleted.
         """
-        last = max(self._told_ids(), default=0)
+        last = max(self._recorded_ids(), default=0)
         named: set[int] = set()
         with contextlib.suppress(FileNotFoundError), os.scandir(self.home) as entries:
-            named = {int(found[1]) for entry in entries if (found := _PICTURE_NAME.fullmatch(entry.name))}
+            named = {int(match[1]) for entry in entries if (match := _PICTURE_NAME.fullmatch(entry.name))}
         for number in sorted(named):
             if last < number <= last + _GAP:
                 last = number
         return last, frozenset(number for number in named if number > last)
 
-    def _told_ids(self) -> Iterator[int]:
-        """Find the ids that we have allotted and written down."""
+    def _recorded_ids(self) -> Iterator[int]:
+        """Yield the ids that are recorded in files and in the journal."""
         yield self._last_id
         with contextlib.suppress(FileNotFoundError), os.scandir(self._ids) as entries:
             yield from (int(entry.name) for entry in entries if _ID.fullmatch(entry.name))
         for path in self.journal.glob("*.jsonl"):
             with contextlib.suppress(OSError):
-                yield from map(int, _TOLD_ID.findall(read_regular(path, _MAX_JOURNAL_BYTES)))
+                yield from map(int, _RECORDED_ID.findall(read_regular(path, _MAX_JOURNAL_BYTES)))
 
 
 def _unfinished(path: Path, number: int, index: int, process: int) -> UnfinishedDownload | None:
     with contextlib.suppress(OSError):
-        found = path.lstat()
-        if stat.S_ISREG(found.st_mode):
-            size_bytes = found.st_size
+        status = path.lstat()
+        if stat.S_ISREG(status.st_mode):
+            size_bytes = status.st_size
             return UnfinishedDownload(path=path, number=number, index=index, process=process, size_bytes=size_bytes)
     return None
 
 
 def _is_same(partial: Path, path: Path) -> bool:
-    """Return whether a picture is there already, or a process that died has only taken its name."""
+    """Return whether this picture is there already, or only its name was taken by a process that died."""
     with contextlib.suppress(OSError):
-        there = read_regular(path, partial.stat().st_size)
-        return not there or there == partial.read_bytes()
+        existing = read_regular(path, partial.stat().st_size)
+        return not existing or existing == partial.read_bytes()
     return False
 
 
@@ -291,26 +291,26 @@ def slug(prompt: str) -> str:
     words = "".join(c if unicodedata.category(c)[0] in "LMN" else " " for c in text).split()
     joined = "-".join(words)
     if len(joined) > SLUG_LENGTH:
-        whole, _, _ = joined[: SLUG_LENGTH + 1].rpartition("-")
-        joined = whole if len(whole) > SLUG_LENGTH // 2 else joined[:SLUG_LENGTH]
+        whole_words, _, _ = joined[: SLUG_LENGTH + 1].rpartition("-")
+        joined = whole_words if len(whole_words) > SLUG_LENGTH // 2 else joined[:SLUG_LENGTH]
     return f"{joined}-" if _WINDOWS_NAMES.fullmatch(joined) else joined
 
 
 def make_private(folder: Path) -> None:
-    """Make a folder, and those above it that are missing, for their owner alone."""
-    missing = [each for each in (folder, *folder.parents) if not each.exists()]
-    for each in reversed(missing):
-        each.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+    """Make a folder and its missing parents, for their owner alone."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    for path in reversed(missing):
+        path.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
 
 
 def make_inner(folder: Path) -> None:
-    """Make a folder within a home, as `make_private` does; OSError where a link stands in its place."""
+    """Make a folder within a home, as `make_private` does; OSError if there is a link in its place."""
     refuse_symlink(folder)
     make_private(folder)
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Write a file that only its owner may read; it is there in full or not at all, its folder made if need be."""
+    """Write a file that only its owner may read, in full or not at all; its folder is made if needed."""
     make_private(path.parent)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
@@ -332,7 +332,7 @@ def unwritable(folder: Path, error: OSError) -> SettingsError:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make new names in a folder survive a power cut, where the system offers that."""
+    """Make new names in a folder survive a power cut, if the system supports that."""
     if os.name == "nt":
         return
     with contextlib.suppress(OSError):  # network folders may refuse; the file itself is flushed already
@@ -344,7 +344,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def _create(path: Path, content: bytes = b"", *, flush: bool = False) -> None:
-    """Write a new private file; FileExistsError where there is one. The mode is set at birth, never after."""
+    """Write a new private file; FileExistsError if there is one. The mode is set on creation, never later."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     with os.fdopen(os.open(path, flags, PRIVATE_FILE), "wb") as file:
         file.write(content)
@@ -354,7 +354,7 @@ def _create(path: Path, content: bytes = b"", *, flush: bool = False) -> None:
 
 
 def _probe(folder: Path) -> None:
-    """Write a little and take it away: access rights alone don't tell about full and read-only disks."""
+    """Write a little and remove it: permissions alone don't show full and read-only disks."""
     path = folder / f".probe-{secrets.token_hex(4)}"
     try:
         _create(path, bytes(4096))
@@ -363,8 +363,8 @@ def _probe(folder: Path) -> None:
             path.unlink()
 
 
-def _keep_out_of_commits(path: Path) -> None:
-    """Add journal and inputs to `.gitignore`; what the owner of the folder wrote there, or leads elsewhere, stays."""
+def _write_gitignore(path: Path) -> None:
+    """Add journal and inputs to `.gitignore`; the owner's own lines stay, and a link is not followed."""
     try:
         refuse_symlink(path)
         written = read_regular(path, _MAX_IGNORED).decode("utf-8", "replace")
@@ -384,20 +384,20 @@ def _keep_out_of_commits(path: Path) -> None:
 _PIECE_BYTES = 1 << 20
 
 
-class TooBig(Exception):  # noqa: N818 - nothing failed: the next try is smaller
-    """More was written than there is room for."""
+class TooBig(Exception):  # noqa: N818 - not an error: the next try is smaller
+    """More was written than fits."""
 
 
 class Draft:
-    """A file being written under a temporary name; it is gone unless it is kept.
+    """A file being written under a temporary name; it is removed unless it is kept.
 
-    It offers just `write`, so that no library writes past it, or is asked for with `fill`; and it reports a full
-    disk as what it is.
+    It has only `write`, so that no library writes around it, unless through `fill`; and it reports a full disk as
+    such.
     """
 
-    def __init__(self, folder: Path, most: int | None = None) -> None:
-        """Write into `folder`, at most `most` bytes."""
-        self._folder, self._max = folder, most
+    def __init__(self, folder: Path, max_bytes: int | None = None) -> None:
+        """Write into `folder`, at most `max_bytes` bytes."""
+        self._folder, self._max = folder, max_bytes
         self._path = folder / f".{secrets.token_hex(8)}.part"
         self._file: BinaryIO
         self._hash, self._size_bytes = hashlib.sha256(), 0
@@ -405,39 +405,39 @@ class Draft:
     def __enter__(self) -> Self:
         """Create the file, for its owner only."""
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-        with self._told():
+        with self._disk_errors():
             make_inner(self._folder)
             self._file = os.fdopen(os.open(self._path, flags, PRIVATE_FILE), "w+b")
         return self
 
     def __exit__(self, *_error: object) -> None:
-        """Remove what was not kept."""
+        """Remove the file unless it was kept."""
         with contextlib.suppress(OSError):
             self._file.close()
         with contextlib.suppress(OSError):
             self._path.unlink(missing_ok=True)
 
     def write(self, data: bytes | memoryview, /) -> int:
-        """Write all of it; raises TooBig beyond the limit, SettingsError when the disk is full."""
+        """Write all of it; raises TooBig beyond the limit, SettingsError if the disk is full."""
         self._size_bytes += len(data)
         if self._max is not None and self._size_bytes > self._max:
             raise TooBig
         self._hash.update(data)
-        with self._told():
+        with self._disk_errors():
             return self._file.write(data)
 
     def fill(self, save: Callable[[BinaryIO], object], *, end: bytes) -> None:
-        """Let a library write all of the file by itself: given a real one, Pillow holds up no other thread meanwhile.
+        """Let a library write the whole file: with a real file, Pillow blocks no other thread.
 
         Args:
             save: writes to the file that it is given.
-            end: how such a file ends. Pillow does not notice where a full disk takes only a part of its last piece.
+            end: the last bytes of such a file. Pillow does not notice if a full disk cuts its last piece short.
 
         Raises:
-            TooBig: it has more than the limit.
+            TooBig: it is larger than the limit.
             SettingsError: the disk is full.
         """
-        with self._told():
+        with self._disk_errors():
             save(self._file)
             self._file.seek(0)
             last = b""
@@ -452,27 +452,27 @@ class Draft:
 
     @property
     def sha256(self) -> str:
-        """The hash of what was written by now."""
+        """The hash of what has been written."""
         return self._hash.hexdigest()
 
     def keep(self, media_type: str, note: str | None) -> Input:
-        """Give the file the name of its content and return it, ready to be sent."""
+        """Name the file after its content and return it, ready to be sent."""
         sha256 = self._hash.hexdigest()
         path = self._folder / f"{sha256}.{EXTENSIONS[media_type]}"
-        with self._told():
+        with self._disk_errors():
             self._file.close()
             try:
                 self._path.replace(path)
-            except PermissionError:  # Windows, while another job sends this very picture
+            except PermissionError:  # on Windows, while another job sends this very picture
                 if not path.exists():
                     raise
         return Input(path=path, media_type=media_type, sha256=sha256, size_bytes=self._size_bytes, note=note)
 
     @contextlib.contextmanager
-    def _told(self) -> Iterator[None]:
+    def _disk_errors(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:
-            if error.errno is None:  # not the disk's: a library's own
+            if error.errno is None:  # not from the disk: a library's own
                 raise
             raise unwritable(self._folder, error) from error

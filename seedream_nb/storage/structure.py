@@ -1,7 +1,7 @@
-"""How the files of pictures are built: whether one is whole, and how Pillow reads a whole one that it would refuse.
+"""The structure of picture files: whether one is complete, and how to make Pillow read one that it would reject.
 
-Pillow takes a PNG with more than 1 MB in one of its texts, or in its colour profile, for damaged, and a JPEG that lacks
-nothing but its end. Such a file is mended on its way to Pillow; on disk it stays as it is.
+Pillow takes a PNG with a text or a colour profile of more than 1 MB for damaged, and also a JPEG that lacks only its
+end marker. Such a file is repaired on its way to Pillow; on disk it stays as it is.
 """
 
 from __future__ import annotations
@@ -30,41 +30,41 @@ _SEEDS = (1, 2)
 
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 _TEXTS = frozenset({b"tEXt", b"zTXt", b"iTXt"})
-_PACKED = _TEXTS | {b"iCCP"}
+_COMPRESSED = _TEXTS | {b"iCCP"}
 MAX_TEXT, _MAX_TEXTS = 1 << 20, 32 << 20
-"""Bytes of a text or a colour profile in a PNG that Pillow takes, once it is unpacked, and of all of them together."""
-_MAX_UNPACKED = 16 << 20
+"""Bytes of a text or colour profile in a PNG that Pillow accepts, decompressed, and of all of them together."""
+_MAX_DECOMPRESSED = 16 << 20
 
 Span: TypeAlias = "tuple[int, int] | bytes"
-"""A part of a file, from one place to another; or bytes that stand there instead."""
+"""A range of a file; or bytes to insert instead."""
 
 
 class SplicedFile(io.RawIOBase):
-    """A file put together of parts of another and of bytes between them; nothing is copied."""
+    """A file composed of ranges of another and of bytes between them; nothing is copied."""
 
     def __init__(self, stream: BinaryIO, spans: Sequence[Span]) -> None:
-        """Read these spans of the stream, one after the other; it stays open when this is closed."""
+        """Read these spans of the stream in order; closing this leaves the stream open."""
         self._stream = stream
         self._spans = [(span, len(span) if isinstance(span, bytes) else span[1] - span[0]) for span in spans]
         self._size = sum(size for _, size in self._spans)
         self._place = 0
 
     def readable(self) -> bool:
-        """Say that it can be read."""
+        """Return True."""
         return True
 
     def seekable(self) -> bool:
-        """Say that it can be read from any place."""
+        """Return True."""
         return True
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Go to a place; return it."""
+        """Go to a position; return it."""
         start = {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self._size}[whence]
         self._place = max(0, start + offset)
         return self._place
 
     def readinto(self, buffer: object) -> int:
-        """Fill a buffer with what follows in one span; return how much that was."""
+        """Fill a buffer with the next bytes of one span; return their number."""
         room = memoryview(cast("bytearray", buffer)).cast("B")
         begin = 0
         for span, size in self._spans:
@@ -76,27 +76,27 @@ class SplicedFile(io.RawIOBase):
             begin += size
         return 0
 
-    def _piece(self, span: Span, offset: int, most: int) -> bytes:
+    def _piece(self, span: Span, offset: int, size: int) -> bytes:
         if isinstance(span, bytes):
-            return span[offset : offset + most]
+            return span[offset : offset + size]
         self._stream.seek(span[0] + offset)
-        return self._stream.read(most)
+        return self._stream.read(size)
 
 
-def spliced(stream: BinaryIO, *spans: Span) -> BinaryIO:
-    """Return a file of these spans of a stream."""
+def splice(stream: BinaryIO, *spans: Span) -> BinaryIO:
+    """Return a file composed of these spans of a stream."""
     return cast("BinaryIO", io.BufferedReader(SplicedFile(stream, spans)))
 
 
-def opened(stream: BinaryIO, open_file: Callable[[BinaryIO], ImageFile.ImageFile]) -> ImageFile.ImageFile:
-    """Return what Pillow makes of a file, mended where it would refuse a whole one; its `fp` is what was read."""
+def open_image(stream: BinaryIO, open_file: Callable[[BinaryIO], ImageFile.ImageFile]) -> ImageFile.ImageFile:
+    """Open a file with Pillow, repaired if Pillow would reject it though it is complete; `fp` is what was read."""
     stream.seek(0)
     start = stream.read(len(_PNG_START))
     view, profile = stream, None
     if start == _PNG_START:
         view, profile = _readable_png(stream)
-    elif start.startswith(_JPEG_START) and _lacks_its_end(stream):
-        view = _ended(stream)
+    elif start.startswith(_JPEG_START) and _lacks_end(stream):
+        view = _with_end(stream)
     view.seek(0)
     image = open_file(view)
     if profile is not None:
@@ -107,8 +107,8 @@ def opened(stream: BinaryIO, open_file: Callable[[BinaryIO], ImageFile.ImageFile
 # -- JPEG ----------------------------------------------------------------------------------------------
 
 
-def is_whole_jpeg(file: BinaryIO) -> bool:
-    """Find the end marker behind the first scan (an embedded preview has one of its own, before it)."""
+def is_complete_jpeg(file: BinaryIO) -> bool:
+    """Find the end marker after the first scan (an embedded preview has its own before it)."""
     end = file.seek(0, os.SEEK_END)
     scan = _first_scan(file, end)
     if scan is None:
@@ -116,15 +116,15 @@ def is_whole_jpeg(file: BinaryIO) -> bool:
     while end > scan:
         begin = max(scan, end - _PIECE_BYTES)
         file.seek(begin)
-        if _JPEG_END in file.read(end - begin + 1):  # one more: the marker may lie across two pieces
+        if _JPEG_END in file.read(end - begin + 1):  # one more: the marker may be split between two pieces
             return True
         end = begin
     return False
 
 
-def _lacks_its_end(file: BinaryIO) -> bool:
-    """Return whether a JPEG has a scan, and no end marker behind it."""
-    return _first_scan(file, file.seek(0, os.SEEK_END)) is not None and not is_whole_jpeg(file)
+def _lacks_end(file: BinaryIO) -> bool:
+    """Return whether a JPEG has a scan but no end marker after it."""
+    return _first_scan(file, file.seek(0, os.SEEK_END)) is not None and not is_complete_jpeg(file)
 
 
 def _first_scan(file: BinaryIO, size_bytes: int) -> int | None:
@@ -145,7 +145,7 @@ def _first_scan(file: BinaryIO, size_bytes: int) -> int | None:
 
 
 def _last_of_fill(file: BinaryIO, position: int) -> int:
-    """Return where the last of some fill bytes is, of which the first is at a place."""
+    """Return the position of the last of the fill bytes that begin at `position`."""
     file.seek(position)
     while piece := file.read(_PIECE_BYTES):
         kept = piece.lstrip(b"\xff")
@@ -155,37 +155,37 @@ def _last_of_fill(file: BinaryIO, position: int) -> int:
     return position - 1
 
 
-def _ended(stream: BinaryIO) -> BinaryIO:
-    """Return a JPEG with its end if it lacks nothing else, else as it is.
+def _with_end(stream: BinaryIO) -> BinaryIO:
+    """Return a JPEG with an end marker if it lacks nothing else, else as it is.
 
-    The decoder fills up with grey what is missing before an end, and does not say so. So noise is put there: it shows
-    in the picture exactly if some of that was still to come.
+    The decoder fills up with grey what is missing before the end, without saying so. So noise is put there: it is
+    visible exactly if some of the picture is missing.
     """
     end = stream.seek(0, os.SEEK_END)
     stream.seek(end - 1)
     end -= stream.read(1) == b"\xff"  # the first half of the marker
-    ended = spliced(stream, (0, end), _JPEG_END)
+    ended = splice(stream, (0, end), _JPEG_END)
     try:
-        shown = _shown(ended)
-        is_complete = all(_shown(spliced(stream, (0, end), _noise(seed), _JPEG_END)) == shown for seed in _SEEDS)
-    except Exception:  # noqa: BLE001 - plugins raise whatever a strange file makes them raise
+        shown = _pixel_hash(ended)
+        is_complete = all(_pixel_hash(splice(stream, (0, end), _noise(seed), _JPEG_END)) == shown for seed in _SEEDS)
+    except Exception:  # noqa: BLE001 - Pillow's plugins raise anything for a strange file
         return stream
     return ended if is_complete else stream
 
 
 def _noise(seed: int) -> bytes:
-    """Return bytes by chance, the same each time, with all the marks in them at which a decoder begins anew.
+    """Return random bytes, the same each time, that include all the restart markers of a decoder.
 
-    No picture has them at its end: where they make a difference there, something of the picture is missing.
+    A complete picture is not changed by them: if they make a difference, some of the picture is missing.
     """
     import random
 
-    pieces = random.Random(seed).randbytes(8_000).split(b"\xff")  # noqa: S311 - nothing secret
+    pieces = random.Random(seed).randbytes(8_000).split(b"\xff")  # noqa: S311 - not for secrets
     return b"".join(piece + bytes((0xFF, 0xD0 + number % 8)) for number, piece in enumerate(pieces))
 
 
-def _shown(stream: BinaryIO) -> bytes:
-    """Return a hash of what a JPEG shows."""
+def _pixel_hash(stream: BinaryIO) -> bytes:
+    """Return a hash of a JPEG's pixels."""
     from PIL.JpegImagePlugin import JpegImageFile
 
     stream.seek(0)
@@ -202,7 +202,7 @@ def _shown(stream: BinaryIO) -> bytes:
 
 @frozen
 class PngChunk:
-    """One part of a PNG: its kind, and where it lies, head and checksum included."""
+    """A chunk of a PNG: its kind, and its position with head and checksum."""
 
     kind: bytes
     begin: int
@@ -224,13 +224,13 @@ def chunks(file: BinaryIO) -> Iterator[PngChunk]:
 
 
 def has_pixels(file: BinaryIO) -> bool:
-    """Return whether there is anything of a picture in a PNG; one that is cut off has what there is."""
+    """Return whether a PNG has any pixels; one that is cut off counts as having some."""
     kinds = [chunk.kind for chunk in chunks(file)]
     return b"IDAT" in kinds or kinds[-1:] != [b"IEND"]
 
 
-def is_whole_png(file: BinaryIO) -> bool:
-    """Return whether a PNG has pixels and an end; raises ValueError where a chunk is not what its checksum says."""
+def is_complete_png(file: BinaryIO) -> bool:
+    """Return whether a PNG has pixels and an end; raises ValueError if a checksum is wrong."""
     kinds = set()
     for chunk in chunks(file):
         file.seek(chunk.begin + 4)
@@ -242,12 +242,12 @@ def is_whole_png(file: BinaryIO) -> bool:
 
 
 def _readable_png(stream: BinaryIO) -> tuple[BinaryIO, bytes | None]:
-    """Return a PNG without the texts that are too large for Pillow, and its profile where that is."""
+    """Return a PNG without the texts that are too large for Pillow, and its profile if that is too large."""
     left_out, profile, texts = [], None, 0
     for chunk in chunks(stream):
-        if chunk.kind not in _PACKED:
+        if chunk.kind not in _COMPRESSED:
             continue
-        content = _unpacked(stream, chunk)
+        content = _decompressed(stream, chunk)
         texts += len(content) if chunk.kind in _TEXTS else 0
         if len(content) > MAX_TEXT or (chunk.kind in _TEXTS and texts > _MAX_TEXTS):
             left_out.append(chunk)
@@ -256,11 +256,11 @@ def _readable_png(stream: BinaryIO) -> tuple[BinaryIO, bytes | None]:
         return stream, None
     ends = [0, *(chunk.end for chunk in left_out)]
     begins = [*(chunk.begin for chunk in left_out), stream.seek(0, os.SEEK_END)]
-    return spliced(stream, *((end, begin) for end, begin in zip(ends, begins, strict=True) if begin > end)), profile
+    return splice(stream, *((end, begin) for end, begin in zip(ends, begins, strict=True) if begin > end)), profile
 
 
-def _unpacked(stream: BinaryIO, chunk: PngChunk) -> bytes:
-    """Return the text or profile in a chunk; of one that is larger than any that says something, the beginning."""
+def _decompressed(stream: BinaryIO, chunk: PngChunk) -> bytes:
+    """Return the text or profile in a chunk; of an absurdly large one, only the beginning."""
     stream.seek(chunk.begin + 8)
     _keyword, _, content = stream.read(chunk.end - chunk.begin - 12).partition(b"\0")
     if chunk.kind == b"tEXt":
@@ -272,5 +272,5 @@ def _unpacked(stream: BinaryIO, chunk: PngChunk) -> bytes:
     else:
         content = content[1:]
     with contextlib.suppress(zlib.error):
-        return zlib.decompressobj().decompress(content, _MAX_UNPACKED)
+        return zlib.decompressobj().decompress(content, _MAX_DECOMPRESSED)
     return b""

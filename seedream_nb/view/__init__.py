@@ -18,7 +18,7 @@ from seedream_nb.preview import PreviewSize, size_for
 from seedream_nb.service import is_free
 from seedream_nb.service.body import fields
 from seedream_nb.sizes import shape_of
-from seedream_nb.storage.generation import NOTE_CHARACTERS, Generation, inputs_line, origins
+from seedream_nb.storage.generation import NOTE_CHARACTERS, Generation, origins, references_line
 from seedream_nb.storage.history import NONE, Generations, History
 from seedream_nb.storage.picture import Picture
 from seedream_nb.view.markup import (
@@ -70,7 +70,7 @@ def request_bundle(request: ImageRequest, price: float, backend: str) -> Bundle:
     pictures = [reference.url or reference.name for reference in request.images]
     body = _spelled_out(json.dumps(fields(request, pictures), ensure_ascii=False, indent=2))
     charge = f"; in the {backend} nothing is charged" if is_free(backend) else ""
-    inputs = filter(None, [inputs_line(request)])
+    inputs = filter(None, [references_line(request)])
     told = [f"Not sent. Estimate: {describe(request, price)}{charge}.", *request.warnings]
     look = f"white-space:pre-wrap;word-break:normal;text-align:left;margin:0;{WRAPS}"
     shown = f'<pre style="{look}">{html.escape(body)}</pre>'

@@ -16,7 +16,7 @@ from seedream_nb.errors import MAX_CHARACTERS, plain, plain_but_links, shorten
 from seedream_nb.frozen import frozen
 from seedream_nb.preview import THUMBNAIL, cheap_preview, preview, sheet, thumbnail_of
 from seedream_nb.service import is_free
-from seedream_nb.storage.generation import called, written
+from seedream_nb.storage.generation import reference_names, written
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -280,7 +280,7 @@ def _row(request: ImageRequest, preview_of: PreviewOf, folder: Path | None) -> s
         return ""
     small = [_made(partial(preview_of, reference)) for reference in request.images]
     on_shelf = any(each is not None for each in small)
-    trios = zip(called(request), request.images, small, strict=True)
+    trios = zip(reference_names(request), request.images, small, strict=True)
     cells = [_reference_cell(*each, folder, on_shelf=on_shelf) for each in trios]
     return f'<div style="margin-top:6px;font-size:12px;line-height:1.35">{grid(cells)}</div>'
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from seedream_nb.cell import DASHES, parted, split
 from seedream_nb.errors import plain
 from seedream_nb.frozen import frozen
-from seedream_nb.notebook.complete.word import MAX_TOLD, Offer, Offers, open_word
+from seedream_nb.notebook.complete.word import MAX_HOLDER_DIGITS, Offer, Offers, open_word
 from seedream_nb.notebook.verbs import VERBS
 from seedream_nb.options import ALL, BY_FLAG, OPTIONS, SEQUENTIAL
 from seedream_nb.references.adapters import is_picture_name
@@ -232,7 +232,7 @@ def _flags(fragment: str, given: GivenOptions) -> Iterator[Offer]:
 
 def _told(option: Option, flag: str) -> str:
     text = f"without {option.help}".removesuffix(", or none") if flag.startswith("--no-") else option.help
-    return plain(text, MAX_TOLD)
+    return plain(text, MAX_HOLDER_DIGITS)
 
 
 def _waiting(words: Sequence[Word]) -> Option | None:
@@ -278,7 +278,8 @@ def complete_verbs(words: Sequence[Word], fragment: str, after: str, sources: So
 def _verbs(fragment: str) -> Offers:
     begun = ((name, verb) for name, verb in VERBS.items() if name and name.startswith(fragment))
     return Offers(
-        fragment=fragment, offers=tuple(Offer(text=name, told=plain(verb.help, MAX_TOLD)) for name, verb in begun)
+        fragment=fragment,
+        offers=tuple(Offer(text=name, told=plain(verb.help, MAX_HOLDER_DIGITS)) for name, verb in begun),
     )
 
 
@@ -294,5 +295,5 @@ def _settings(words: Sequence[Word], fragment: str, after: str, sources: Sources
     # The key is none of them: in a cell it would stay in the notebook.
     left = SETTINGS.keys() - {word.text.partition("=")[0] for word in words[1:]} - {"api_key"}
     begun = (setting for setting in SETTINGS.values() if setting.name in left and setting.name.startswith(fragment))
-    offers = (Offer(text=f"{setting.name}=", told=plain(setting.help, MAX_TOLD)) for setting in begun)
+    offers = (Offer(text=f"{setting.name}=", told=plain(setting.help, MAX_HOLDER_DIGITS)) for setting in begun)
     return Offers(fragment=fragment, offers=tuple(offers))
