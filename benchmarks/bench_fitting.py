@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.measure import TIMES, Row, median, seconds_of
 from benchmarks.service import child
+from tests.references import born, fit
 
 if TYPE_CHECKING:
     from seedream_nb.request import Reference
@@ -28,8 +29,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from PIL import Image
 from benchmarks.service import peak_kilobytes
-from seedream_nb.references.load import born
-from seedream_nb.references.encode import fit
+from tests.references import born, fit
 
 Image.init()
 photos = sorted(Path(sys.argv[1]).glob("*.png"))
@@ -65,15 +65,11 @@ def run() -> list[Row]:
 
 def _born(photos: list[Path]) -> list[Reference]:
     """Describe photos, as a request does when it is made."""
-    from seedream_nb.references.load import born
-
     return [born(photo.name, photo) for photo in photos]
 
 
 def _fitted(references: list[Reference]) -> None:
     """Prepare references, as a job does."""
-    from seedream_nb.references.encode import fit
-
     with tempfile.TemporaryDirectory() as inputs, ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
         list(pool.map(lambda each: fit(each, Path(inputs)), references))
 

@@ -15,14 +15,16 @@ from seedream_nb.errors import Problem, SeedreamError, plain, request_error, wit
 from seedream_nb.files import is_regular_file, working_folder
 from seedream_nb.frozen import frozen
 from seedream_nb.keys import may_hold_key
-from seedream_nb.options import BY_FLAG, SENT, did_you_mean_option
+from seedream_nb.options import BY_FLAG, SENT, did_you_mean_option, options_of
+from seedream_nb.service import DEFAULT
 from seedream_nb.sizes import spell_size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from seedream_nb.options import CellOptions, Option
     from seedream_nb.request import ImageRequest, Reference
+    from seedream_nb.service import Model
     from seedream_nb.settings import Settings
     from seedream_nb.storage.generation import Generation
     from seedream_nb.storage.history import History
@@ -148,12 +150,12 @@ def asks_for_help(line: str) -> bool:
     return any(word.text in _HELP and not word.quoted for word in split(line)[0])
 
 
-def read(line: str) -> tuple[CellOptions, list[Problem]]:
-    """Return the options that a line gives as far as they can be understood, and what is wrong with it."""
+def read(line: str, model: Model = DEFAULT.model) -> tuple[CellOptions, list[Problem]]:
+    """Return the options that a line gives as far as they can be understood, and what is wrong with it for a model."""
     if asks_for_help(line):
         return {}, []
     words, problems = split(line)
-    reader = _Reader(words)
+    reader = _Reader(words, options_of(model))
     reader.read()
     return cast("CellOptions", reader.values), [*problems, *reader.problems]
 
@@ -191,7 +193,8 @@ _KEY = "A key in a cell would stay in the notebook: take it out, and run %seedre
 class _Reader:
     """Takes the words one by one and sorts them into values and problems."""
 
-    def __init__(self, words: list[Word]) -> None:
+    def __init__(self, words: list[Word], options: Mapping[str, Option]) -> None:
+        self._options = options
         self.values: dict[str, Any] = {}
         self.problems: list[Problem] = []
         self._left = deque(words)
@@ -218,7 +221,7 @@ class _Reader:
         if option is None:
             self._skip_values()
             raise _unknown(flag)
-        value = self._value(option, flag, attached)
+        value = self._value(self._options[option.name], flag, attached)
         self._last = (flag, str(value)) if option.metavar else None
         if option.kind == "reference":
             self._images.append(str(value))

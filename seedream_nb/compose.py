@@ -94,7 +94,7 @@ class Composer:
         return Lookups(
             scope=self._scope if typed else EmptyScope(), marked=self._marked, folder=working_folder(),
             shown=self._scope.shown, attached=self._scope.attached, fetch=self._fetch,
-            most=self._settings.model.references.max_count,
+            limits=self._settings.model.references,
         )  # fmt: skip
 
     def _usual(self, options: CellOptions) -> CellOptions:

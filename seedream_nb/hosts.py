@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 
 from seedream_nb.errors import SettingsError
 from seedream_nb.keys import IN_COLAB, key_of
-from seedream_nb.service import DEFAULT
+from seedream_nb.service import AUTO, SANDBOX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -91,7 +91,7 @@ def login_refusal() -> SettingsError:
     """Return the error for a login on Binder."""
     return SettingsError(
         "This runs on Binder, where nothing is private and keys are not allowed, so you can't log in here.\n"
-        "Continue in the sandbox, which needs no key: %seedream config backend=sandbox",
+        f"Continue in the sandbox, which needs no key: %seedream config backend={SANDBOX.name}",
         hint=ELSEWHERE,
     )
 
@@ -99,7 +99,7 @@ def login_refusal() -> SettingsError:
 CONTENT = Path("/content")
 """Where Colab's kernels start; deleted with the runtime, except for what is mounted below it."""
 _KEY_SYMBOL = "Click the key symbol at the left edge of the page"
-_WITHOUT = "Or try without a key:  %seedream config backend=sandbox"
+_WITHOUT = f"Or try without a key:  %seedream config backend={SANDBOX.name}"
 
 
 class Colab:
@@ -132,7 +132,7 @@ class Colab:
 
     # -- the key -----------------------------------------------------------------------------------
 
-    def key(self, changes: int, service: Service = DEFAULT) -> Key | None:
+    def key(self, changes: int, service: Service) -> Key | None:
         """Return the key from Colab's secrets, asked for once.
 
         Where there was none, the page is asked again after `no_key` or a change of settings: the user may have added
@@ -155,14 +155,14 @@ class Colab:
                     self._changes = changes
         return self._key if self._name == service.key_variable else None
 
-    def no_key(self, service: Service = DEFAULT) -> SettingsError | None:
+    def no_key(self, service: Service) -> SettingsError | None:
         """Return the error for a missing key, with what to click; None where the page was not asked."""
         with self._lock:
             trouble, self._trouble, self._changes = self._trouble, None, -1
         message = _NO_KEY.get(trouble or "", _NO_PAGE).format(trouble=trouble, service=service)
         return None if trouble is None else SettingsError(message)
 
-    def why_not(self, service: Service = DEFAULT) -> tuple[str, ...]:
+    def why_not(self, service: Service) -> tuple[str, ...]:
         """Return a line that says why a secret could not be read, and what to click; nothing if there is no secret."""
         with self._lock:
             if self._key is not None or self._trouble in {None, "SecretNotFoundError"}:
@@ -225,12 +225,12 @@ _NO_PAGE = (
 )
 _REFUSED = (
     f"Why the sandbox: this notebook may not read Colab's secret {{service.key_variable}}. {_KEY_SYMBOL}, switch on "
-    f'"Notebook access" beside {{service.key_variable}}, and run: %seedream config backend=auto'
+    f'"Notebook access" beside {{service.key_variable}}, and run: %seedream config backend={AUTO}'
 )
 _UNANSWERED = (
     "Why the sandbox: Colab's secrets can be read only in Colab's own page, and it did not answer ({trouble}). Enter "
     "the key, hidden, with %seedream login; or open this notebook at https://colab.research.google.com and run: "
-    "%seedream config backend=auto"
+    f"%seedream config backend={AUTO}"
 )
 
 

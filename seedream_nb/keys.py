@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 from seedream_nb.errors import RequestError, SettingsError, plain
 from seedream_nb.files import read_regular
 from seedream_nb.frozen import frozen
-from seedream_nb.service import DEFAULT
+from seedream_nb.service import DEFAULT, SANDBOX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -35,18 +35,18 @@ class Key:
 
     __slots__ = ("_text", "source")
 
-    def __init__(self, text: str, *, source: str) -> None:
-        """Keep a key; `source` says where it was found.
+    def __init__(self, text: str, *, source: str, service: Service = DEFAULT) -> None:
+        """Keep a key of a service; `source` says where it was found.
 
         Raises:
             SettingsError: it is only white space, or has characters that no header can carry.
         """
         text = text.strip()
         if not text:
-            raise SettingsError(f"The key from {source} is only white space.", hint=remedy(source))
+            raise SettingsError(f"The key from {source} is only white space.", hint=remedy(source, service))
         if not all("!" <= character <= "~" for character in text):
             told = f"The key from {source} has spaces or characters that no key has."
-            raise SettingsError(told, hint=remedy(source))
+            raise SettingsError(told, hint=remedy(source, service))
         self._text = text
         self.source = source
 
@@ -145,7 +145,7 @@ _IN_ENVIRONMENT, _IN_FILE, _LOGIN, IN_COLAB = "the environment", "the file", "th
 CONFIGURED = "configure()"
 
 
-def remedy(source: str, service: Service = DEFAULT) -> str:
+def remedy(source: str, service: Service) -> str:
     """Return in a sentence what to do about a wrong key that was found in this place."""
     if source == CONFIGURED:
         return "Give the right one there, or take it back: sd.configure(api_key=None)"
@@ -337,17 +337,18 @@ def key_in(place: str) -> RequestError:
     return RequestError(told, hint="Nothing was sent, nothing was billed.")
 
 
-def no_key(service: Service = DEFAULT) -> SettingsError:
+def no_key(service: Service) -> SettingsError:
     """Return the error for a missing key: where to get one, how to give it, how to try without."""
     told = f"There is no key. Get one at {service.keys_page}\n"
     if "IPython" not in sys.modules:  # a plain script has no magics
         return SettingsError(
             f"{told}Give it in the environment as {service.key_variable}, or in a file .env in the folder where it "
             "runs.\n"
-            'Or try without one, with:  sd.configure(backend="sandbox")'
+            f'Or try without one, with:  sd.configure(backend="{SANDBOX.name}")'
         )
     return SettingsError(
-        f"{told}Give it, unseen, with:     %seedream login\nOr try without one, with:  %seedream config backend=sandbox"
+        f"{told}Give it, unseen, with:     %seedream login\n"
+        f"Or try without one, with:  %seedream config backend={SANDBOX.name}"
     )
 
 

@@ -18,11 +18,9 @@ from seedream_nb.sizes import either, pixel_range
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
 
-_Function = TypeVar("_Function", bound="Callable[..., Any]")
+    from seedream_nb.service import Model
 
-_MODEL = DEFAULT.model
-"""Whose limits and sizes the help tells; those of another hold where a request is for that."""
-_TIERS, _MAX, _REFERENCES = either(_MODEL.tiers), _MODEL.max_images, _MODEL.references.max_count
+_Function = TypeVar("_Function", bound="Callable[..., Any]")
 
 SEQUENTIAL = ("auto", "disabled")
 
@@ -41,7 +39,7 @@ class Option:
     """How a cell has it; without any, it is for calls only."""
     metavar: str | None = None
     """What stands for its value; None: the flag is all."""
-    help: str
+    help: str = ""
     call: str = ""
     """Its help for a call, where that has more to tell."""
     kind: Kind
@@ -63,6 +61,8 @@ class Option:
     """Whether it has a plain setting, which says what holds where a request says nothing."""
     after: str = ""
     """The option that it follows in the documentation, where that is not the one before."""
+    by_model: Callable[[Model], Mapping[str, Any]] = lambda _: {}
+    """What of all this another model has otherwise: its help, default, range and choices."""
 
     @property
     def flag(self) -> str:
@@ -90,6 +90,44 @@ class Option:
         return field(default=self.default, metadata={"since": self.since})
 
 
+def _sizes(model: Model) -> dict[str, Any]:
+    return {
+        "default": model.default_size,
+        "choices": (*model.tiers, *model.ratios),
+        "suggestions": (model.tiers[-1],),
+        "help": f"size of the result: {either(model.tiers)}, WxH in pixels, or a ratio such as {model.example_ratio}",
+        "call": f"`{'`, `'.join(model.tiers)}`, `WxH` in pixels ({pixel_range(model)} in all), or a ratio of the "
+        "service's table",
+    }
+
+
+def _aspects(model: Model) -> dict[str, Any]:
+    tiers, usual = either(model.tiers), model.usual_tier
+    return {
+        "choices": tuple(model.ratios),
+        "suggestions": (model.example_ratio,),
+        "help": f"aspect ratio of the result, with {tiers} ({usual} if no size is given)",
+    }
+
+
+def _references(model: Model) -> dict[str, Any]:
+    most = model.references.max_count
+    return {
+        "high": most,
+        "help": "a reference image: a variable, a path or glob, a URL, a history mark such as @3, or @out for the "
+        f"picture shown last; repeat it for up to {most}",
+        "call": f"up to {most} reference images: paths, globs, URLs, `bytes`, PIL images, pictures and generations",
+    }
+
+
+def _counts(model: Model) -> dict[str, Any]:
+    most = model.max_images
+    return {
+        "high": most,
+        "call": f"1 to {most} pictures in a series; references and pictures together at most {most}",
+    }
+
+
 class RequestOptions(TypedDict, total=False):
     """What may be said of a request beside its prompt, passed whole from any door; what is None was not said."""
 
@@ -98,22 +136,13 @@ class RequestOptions(TypedDict, total=False):
         kind="names", help="names for `{expressions}` in the prompt; only these names can be used",
     )]
     size: Annotated[str | None, Option(
-        flags=("-s", "--size"), metavar="SIZE", kind="size", default=_MODEL.default_size, is_sent=True,
-        choices=(*_MODEL.tiers, *_MODEL.ratios), suggestions=(_MODEL.tiers[-1],), has_setting=True,
-        help=f"size of the result: {_TIERS}, WxH in pixels, or a ratio such as 16:9",
-        call=f"`{'`, `'.join(_MODEL.tiers)}`, `WxH` in pixels ({pixel_range(_MODEL)} in all), or a "
-        "ratio of the service's table",
+        flags=("-s", "--size"), metavar="SIZE", kind="size", is_sent=True, has_setting=True, by_model=_sizes,
     )]
     aspect: Annotated[str | None, Option(
-        flags=("-a", "--aspect"), metavar="W:H", kind="aspect", choices=tuple(_MODEL.ratios), suggestions=("16:9",),
-        has_setting=True, help=f"aspect ratio of the result, with {_TIERS} ({_MODEL.usual_tier} if no size is given)",
+        flags=("-a", "--aspect"), metavar="W:H", kind="aspect", has_setting=True, by_model=_aspects,
     )]
     images: Annotated[object, Option(
-        flags=("-i", "--image"), metavar="REFERENCE", kind="reference", high=_REFERENCES,
-        help="a reference image: a variable, a path or glob, a URL, a history mark such as @3, or @out for the "
-        f"picture shown last; repeat it for up to {_REFERENCES}",
-        call=f"up to {_REFERENCES} reference images: paths, globs, URLs, `bytes`, PIL images, pictures and "
-        "generations",
+        flags=("-i", "--image"), metavar="REFERENCE", kind="reference", by_model=_references,
     )]
     image: Annotated[object, Option(kind="reference", help="the same as `images`")]
     sequential: Annotated[str | None, Option(
@@ -122,9 +151,8 @@ class RequestOptions(TypedDict, total=False):
         help="auto lets the model decide how many pictures to make; disabled makes one",
     )]
     max_images: Annotated[int | None, Option(
-        flags=("-n", "--max-images"), metavar="N", kind="whole", low=1, high=_MAX, is_sent=True,
+        flags=("-n", "--max-images"), metavar="N", kind="whole", low=1, is_sent=True, by_model=_counts,
         help="a series of up to N pictures",
-        call=f"1 to {_MAX} pictures in a series; references and pictures together at most {_MAX}",
     )]
     watermark: Annotated[bool | None, Option(
         flags=("--watermark", "--no-watermark"), kind="switch", default=True, suggestions=("false",), is_sent=True,
@@ -176,13 +204,20 @@ def _in_order(options: Iterable[Option]) -> list[Option]:
 _HINTS = get_type_hints(CellOptions, include_extras=True)
 _DECLARED = tuple(replace(get_args(hint)[1], name=name) for name, hint in _HINTS.items())
 
-ALL = {option.name: option for option in _in_order(_DECLARED)}
-"""Every option by its name, in the order of the documentation."""
+
+@functools.cache
+def options_of(model: Model) -> Mapping[str, Option]:
+    """Return every option by its name, in the order of the documentation, as it is in a request for a model."""
+    return {option.name: replace(option, **option.by_model(model)) for option in _in_order(_DECLARED)}
+
+
+ALL = options_of(DEFAULT.model)
+"""Them for the model that is meant where none is named: whatever no model changes can be asked here."""
 
 OPTIONS = tuple(option for option in ALL.values() if option.flags)
 """Those of a cell."""
 
-SENT = tuple(option for option in _DECLARED if option.is_sent)
+SENT = tuple(ALL[option.name] for option in _DECLARED if option.is_sent)
 """Those that the service gets, in the order of its page."""
 
 BY_FLAG = {flag: option for option in OPTIONS for flag in option.flags}

@@ -16,7 +16,7 @@ from seedream_nb.errors import plain
 from seedream_nb.files import open_regular
 from seedream_nb.frozen import frozen
 from seedream_nb.references.load import open_picture
-from seedream_nb.service import DEFAULT
+from seedream_nb.service import all_models
 from seedream_nb.storage.structure import open_image
 
 if TYPE_CHECKING:
@@ -49,8 +49,8 @@ _SHEET_SIDE, _LABEL, _SPACE = 1024, 22, 8
 So one picture is not scaled at all, and of fifteen each is decoded at half its size, which takes a quarter of the time.
 """
 
-MAX_PIXELS = DEFAULT.model.references.max_pixels
-"""What the service takes as a reference, and more than it makes: a file that unpacks to more is none of ours."""
+MAX_PIXELS = max(max(model.references.max_pixels, model.max_pixels) for model in all_models())
+"""What models take as a reference, and make: a file that unpacks to more is none of ours."""
 MAX_SIDE = 100_000
 CHEAP_PIXELS = 4_200_000
 """Pixels that are unpacked in 0.1 s; a JPEG is decoded at reduced size, which takes less for far more."""

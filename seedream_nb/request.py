@@ -9,9 +9,9 @@ import re
 from dataclasses import field, fields
 from typing import TYPE_CHECKING, Any, Self, cast
 
-from seedream_nb.errors import Problem, RequestError, describe_value, request_error, without_surrogates
+from seedream_nb.errors import Problem, RequestError, describe_value, request_error, shorten, without_surrogates
 from seedream_nb.frozen import frozen
-from seedream_nb.options import SENT, SentOptions, many_digits
+from seedream_nb.options import SENT, SentOptions, many_digits, options_of
 from seedream_nb.scope import scalar
 from seedream_nb.service import DEFAULT, SEEDREAM_4_0, Model, model_named
 from seedream_nb.sizes import spell_size
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from seedream_nb.options import CellOptions
     from seedream_nb.service import ReferenceLimits
 
+SHOWN = 60
+"""Characters of a reference's name that a message shows."""
 HAN = "[\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
 """A pattern, compiled when it is first needed, because that is slow."""
 _WORD_CHARACTER = re.compile(r"\w")
@@ -212,7 +214,7 @@ def make_request(
         "max_images": _max(mode, given["max_images"], len(pictures), model),
         "model": model,
     }
-    found += _problems_of(fields)
+    found += [*_in_shapes(pictures, model.references), *_problems_of(fields)]
     if found:
         raise request_error(found)
     return ImageRequest(**{**fields, "size": spelt}, warnings=tuple(_warnings(fields["prompt"], model)))
@@ -264,7 +266,7 @@ def _problems_of(fields: Mapping[str, Any]) -> Iterator[Problem]:
         images = ()
     yield from _in_images(images, model.references)
     yield from _in_series(fields["sequential"], fields["max_images"], len(images), model)
-    for option in SENT:
+    for option in (options_of(model)[option.name] for option in SENT):
         value = fields[option.name]
         if option.name != "max_images" and (value is not None or option.default is not None):
             yield from option.problems(value)
@@ -286,6 +288,24 @@ def _in_images(images: Sequence[Reference], limits: ReferenceLimits) -> Iterator
         yield Problem(message, reference=True)
 
 
+def _in_shapes(images: Sequence[Reference], limits: ReferenceLimits) -> Iterator[Problem]:
+    """Yield what is wrong with references that were found for another model, or are of an earlier request.
+
+    Not asked of a record: what was sent once was taken, whatever the model of that name takes by now.
+    """
+    for image in images:
+        if image.width is not None and image.height is not None:
+            told = [*limits.breaches(image.width, image.height)]
+            if told:
+                yield misshapen(image.name, image.width, image.height, told)
+
+
+def misshapen(name: str, width: int, height: int, told: Sequence[str]) -> Problem:
+    """Return the problem with the shape of a reference: a sentence for each limit that is broken."""
+    shape = f"{shorten(name, SHOWN)} has {width}x{height} pixels"
+    return Problem(*(f"{shape}; {each}" for each in told), reference=True)
+
+
 def _in_size(size: object, model: Model) -> Iterator[Problem]:
     try:
         spelt = spell_size(size, None, model) if isinstance(size, str) else None
@@ -303,9 +323,7 @@ def _in_series(sequential: object, max_images: object, references: int, model: M
         if _is_word(sequential, "auto"):
             yield Problem(f"max_images: is needed with sequential auto; the range is 1 to {model.max_images}.")
     elif not isinstance(max_images, int) or isinstance(max_images, bool):
-        yield Problem(
-            f"max_images: found {describe_value(max_images)}; write a whole number from 1 to {model.max_images}."
-        )
+        yield from options_of(model)["max_images"].problems(max_images)
     else:
         references, disabled = min(references, model.references.max_count), _is_word(sequential, "disabled")
         yield from _in_count(max_images, references, model.max_images, disabled=disabled)

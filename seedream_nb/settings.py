@@ -16,15 +16,16 @@ from seedream_nb.keys import CONFIGURED, Key, Unseen, may_hold_key
 from seedream_nb.options import OPTIONS
 from seedream_nb.pickling import NotPicklable
 from seedream_nb.scope import scalar
-from seedream_nb.service import AUTO, DEFAULT, SANDBOX, SERVICES, backends
+from seedream_nb.service import AUTO, DEFAULT, SANDBOX, all_models, backends, with_key
 from seedream_nb.sizes import either, spell_size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from seedream_nb.service import Model, Service
 
 _SHOWN = 60
+_OF_A_SERVICE = frozenset({"api_key", "base_url"})
 _TRUE, _FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 
 
@@ -70,9 +71,14 @@ class Settings(NotPicklable):
         setting = SETTINGS[name]
         if name == "home":
             return self._home_in_force()
-        if name in self._given:
-            return self._given[name]
-        text = self._environ.get(setting.environment, "") if setting.environment and name != "api_key" else ""
+        if (place := self._place(name)) in self._given:
+            return self._given[place]
+        return self._unset(setting)
+
+    def _unset(self, setting: Setting) -> Any:  # noqa: ANN401 - each setting has its own type
+        """Return what holds where nothing was set: what the environment says, else the default."""
+        is_read = setting.environment is not None and setting.name != "api_key"
+        text = self._environ.get(str(setting.environment), "") if is_read else ""
         if not text.strip():
             return self._default(setting)
         try:
@@ -82,6 +88,8 @@ class Settings(NotPicklable):
 
     def change(self, **values: object) -> None:
         """Set settings by name; None or an empty text sets one back. All are checked before any is changed.
+
+        A key and an address are for the service that is in force then, and for no other.
 
         Raises:
             SettingsError: a name that doesn't exist (the nearest is named), a value that can't be, or a `size` and
@@ -94,17 +102,22 @@ class Settings(NotPicklable):
                 fresh[name] = read_setting(name, values.pop(name))
             except SettingsError as error:
                 problems.append(error.message)
-        problems += self._clash(fresh)
+        problems += self._misshapen(fresh)
         if problems:
             raise SettingsError("\n".join(problems), hint="No setting was changed.")
         self.changes += 1
-        for name, value in fresh.items():
-            self._set(name, value)
+        for name in sorted(fresh, key="backend".__ne__):  # it first: the others may be for that one
+            self._set(name, fresh.pop(name))
+
+    @property
+    def keys(self) -> list[Key]:
+        """The keys that were set, for whatever service."""
+        return [value for value in self._given.values() if isinstance(value, Key)]
 
     def source(self, name: str) -> str:
         """Return where the value in force comes from, in words."""
         setting = SETTINGS[name]
-        if name in self._given:
+        if self._place(name) in self._given:
             return "configure"
         variable = self.service.key_variable if name == "api_key" else setting.environment
         text = self._home_variable if name == "home" else self._environ.get(variable, "") if variable else ""
@@ -114,15 +127,18 @@ class Settings(NotPicklable):
     def service(self) -> Service:
         """The service that a key is for; the default one where none is named that needs a key."""
         try:
-            named = SERVICES.get(self.get("backend"), DEFAULT)
+            return with_key(self.get("backend"))
         except SettingsError:  # who asks for that setting is told
             return DEFAULT
-        return DEFAULT if named.is_free else named
 
     @property
     def model(self) -> Model:
         """The model that requests are for."""
         return self.service.model
+
+    def price_of(self, model: Model) -> float:
+        """Return what a picture of a model costs in USD: what was set for all of them, else its list price."""
+        return model.price if self.source("price") == "default" else float(self.get("price"))
 
     def _default(self, setting: Setting) -> object:
         """Return what holds where nobody says anything."""
@@ -153,25 +169,32 @@ class Settings(NotPicklable):
         told = f"SEEDREAM_HOME={_shown(self._home_variable)} in the environment: {self._home}"
         raise SettingsError(told, hint="Set another with: %seedream config home=FOLDER")
 
+    def _place(self, name: str) -> str:
+        """Return under which name a setting is kept: a key for one service must not be sent to another."""
+        return f"{name} of {self.service.name}" if name in _OF_A_SERVICE else name
+
     def _set(self, name: str, value: object) -> None:
+        place = self._place(name)
         if value is None:
-            self._given.pop(name, None)
+            self._given.pop(place, None)
         else:
-            self._given[name] = value
+            self._given[place] = value
         if name == "home":
             self._home = _resolved(str(value or self._home_variable or self.colab.home), self.folder)
 
-    def _clash(self, fresh: Mapping[str, Any]) -> list[str]:
-        """Return what is wrong with `size` and `aspect` together, as they would then be in force."""
-        size, aspect = ({**self._given, **fresh}.get(name) for name in ("size", "aspect"))
-        if not fresh.keys() & {"size", "aspect"} or size is None or aspect is None:
-            return []
-        try:
-            spell_size(size, aspect, self.model)
-        except Problem:
-            told = f"an aspect can only be combined with {either(self.model.tiers)}."
-            return [f"size={size} and aspect={aspect} don't go together: {told}"]
-        return []
+    def _misshapen(self, fresh: Mapping[str, Any]) -> Iterator[str]:
+        """Yield what is wrong with `size` and `aspect`, each and together, for the model that is then in force."""
+        model = with_key(fresh["backend"]).model if fresh.get("backend") else self.model
+        size, aspect = fresh.get("size"), fresh.get("aspect")
+        if size is not None and (told := _trouble_with(model, size=size)):
+            yield f"size={_shown(size)}: {told}"
+        elif aspect is not None and (told := _trouble_with(model, aspect=aspect)):
+            yield f"aspect={_shown(aspect)}: {told}"
+        elif size is not None or aspect is not None:
+            size, aspect = ({**self._given, **fresh}.get(name) for name in ("size", "aspect"))
+            if size is not None and aspect is not None and _trouble_with(model, size=size, aspect=aspect):
+                told = f"an aspect can only be combined with {either(model.tiers)}."
+                yield f"size={size} and aspect={aspect} don't go together: {told}"
 
 
 def user_folder(kind: str, environ: Mapping[str, str]) -> Path | None:
@@ -193,6 +216,15 @@ def user_folder(kind: str, environ: Mapping[str, str]) -> Path | None:
     variable, fallback = {"config": ("XDG_CONFIG_HOME", ".config"), "data": ("XDG_DATA_HOME", ".local/share")}[kind]
     chosen = Path(environ.get(variable, ""))  # "If an implementation encounters a relative path, it should ignore it"
     return (chosen if chosen.is_absolute() else home / fallback) / "seedream-nb"
+
+
+def _trouble_with(model: Model, *, size: str | None = None, aspect: str | None = None) -> str:
+    """Return what is wrong with a size and an aspect for a model."""
+    try:
+        spell_size(size, aspect, model)
+    except Problem as problem:
+        return "this is not a valid value." if may_hold_key(str(problem)) else str(problem)
+    return ""
 
 
 def read_setting(name: str, value: object) -> Any:  # noqa: ANN401 - each setting has its own type
@@ -307,28 +339,19 @@ def _base_url(value: object) -> str:
         raise ValueError("must be a plain address, without user, password or parameters.")
     if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise ValueError(f"must be https (the key is sent with it): https://{parts.netloc}{parts.path}")
-    paths = {model.path for service in SERVICES.values() for model in service.models}
-    for path in filter(url.endswith, paths):
+    for path in filter(url.endswith, {model.path for model in all_models()}):
         raise ValueError(f"must be written without the path: {url.removesuffix(path)}")
     return url
 
 
-def _spelled(*, aspect: bool) -> Callable[[object], str]:
-    def read(value: object) -> str:
-        text = str(value)
-        try:
-            spell_size(*(None, text) if aspect else (text, None))
-        except Problem as problem:
-            raise ValueError(str(problem)) from None
-        return text.strip()
-
-    return read
+def _text(value: object) -> str:
+    return str(value).strip()
 
 
 MAX_CONCURRENCY = 64
 """More requests in flight than this is a slip of the hand: the service counts pictures a minute."""
 
-_READERS = {"size": _spelled(aspect=False), "aspect": _spelled(aspect=True), "switch": _switch}
+_READERS = {"size": _text, "aspect": _text, "switch": _switch}
 
 # fmt: off
 SETTINGS: dict[str, Setting] = {setting.name: setting for setting in (

@@ -37,8 +37,8 @@ def spell_size(size: str | None, aspect: str | None, model: Model = DEFAULT.mode
     Raises:
         Problem: names the value found, the limit, and the nearest valid value.
     """
-    _expect_text("size", size, "2048x1024")
-    _expect_text("aspect", aspect, "16:9")
+    _expect_text("size", size, model.default_size)
+    _expect_text("aspect", aspect, model.example_ratio)
     if aspect is not None:
         return _with_aspect(size, _ratio(aspect, model), model)
     if size is None:
@@ -86,10 +86,6 @@ def pixel_range(model: Model) -> str:
     return f"{low}x{low} to {high}x{high}"
 
 
-def _example(model: Model) -> str:
-    return model.ratios.get("16:9", model.default_size)
-
-
 def _expect_text(name: str, value: object, example: str) -> None:
     if value is not None and not isinstance(value, str):
         raise Problem(f'{name}: found {describe_value(value)}; write a text such as "{example}".')
@@ -121,10 +117,9 @@ def _from_pixels(size: str, model: Model) -> str:
     """Return a width and height within the limits, as the model spells it."""
     shape = shape_of(size.strip())
     if shape is None:
-        forms = f"Write {either(model.tiers)}, a width and height such as {_example(model)}, or one of the ratios"
-        raise Problem(
-            f'size: "{plain(size, _SHOWN)}" is not a size. {forms} {", ".join(model.ratios)}.{_guess(size, model)}'
-        )
+        pixels, ratios = model.ratios[model.example_ratio], ", ".join(model.ratios)
+        forms = f"{either(model.tiers)}, a width and height such as {pixels}, or one of the ratios {ratios}"
+        raise Problem(f'size: "{plain(size, _SHOWN)}" is not a size. Write {forms}.{_guess(size, model)}')
     if _fits(*shape, model):
         return "{}x{}".format(*shape)
     width, height = shape
@@ -166,9 +161,8 @@ def _ratio(text: str, model: Model) -> float:
     written = text.strip()
     found = re.fullmatch(_RATIO, written)
     if found is None or not float(found[1]) or not float(found[2]):
-        raise Problem(
-            f'aspect: "{plain(text, _SHOWN)}" is not a ratio. Write width:height, such as 16:9.{_meant(written, model)}'
-        )
+        remedy = f"Write width:height, such as {model.example_ratio}.{_meant(written, model)}"
+        raise Problem(f'aspect: "{plain(text, _SHOWN)}" is not a ratio. {remedy}')
     ratio = _parts(written)
     most = model.max_ratio
     if max(ratio, 1 / ratio) > most + _ROUNDING:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from seedream_nb.frozen import frozen
 from seedream_nb.request import HAN
+from seedream_nb.service import all_models
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -17,8 +18,8 @@ _LATIN_WORD = re.compile(f"[{_LATIN}]+(?:['\u2019-][{_LATIN}]+)*")
 _RUNS_ON = re.compile(r"[.,:/–-]?\d")
 """What would read as more of the number before it: "image 1" and "2" are not "image 12"."""
 
-HIGHEST = 14
-"""No reference has a higher number: with the pictures, of which there is one at least, they are at most 15."""
+HIGHEST = max(model.max_images for model in all_models()) - 1
+"""No reference has a higher number: that is how many there may be with the pictures, of which there is at least one."""
 
 _UNITS = (
     "k|px|pix|pixels?|mpx?|megapixels?|[kmg]b|mm|cm|km|m|inch(?:es)?|ft|foot|feet|met(?:er|re)s?|pt|bits?|bytes?|"

@@ -110,7 +110,7 @@ def test_another_thread_does_not_ask(tmp_path: Path) -> None:
     settings, found = place.settings(), []
 
     def look() -> None:
-        thread = threading.Thread(target=lambda: found.append(place.colab.key(settings.changes)))
+        thread = threading.Thread(target=lambda: found.append(place.colab.key(settings.changes, DEFAULT)))
         thread.start()
         thread.join()
 

@@ -14,10 +14,10 @@ from PIL import Image
 from seedream_nb.errors import OutcomeUnknownError, RateLimitError, ServiceError, StillGeneratingError, StoppedError
 from seedream_nb.http.client import Timeouts
 from seedream_nb.http.upload import Reply as Answer
-from seedream_nb.references.load import born
 from seedream_nb.service.retry import pause_after
 from tests.faults import POST, Cut, Links, Reply
 from tests.procedure import Procedure
+from tests.references import born
 from tests.waiting import until
 
 if TYPE_CHECKING:

@@ -25,9 +25,9 @@ from PIL import Image
 
 from seedream_nb import errors
 from seedream_nb.http.client import Timeouts
-from seedream_nb.references.load import born
 from tests.faults import POST, Cut, FaultServer, OnceRead, Reply, Stall, jpeg
 from tests.procedure import PRICE, Procedure
+from tests.references import born
 from tests.waiting import tries, until
 
 if TYPE_CHECKING:

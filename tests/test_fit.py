@@ -20,11 +20,11 @@ from hypothesis import strategies as st
 from PIL import Image, ImageChops, ImageCms
 
 from seedream_nb.errors import Problem, ReferenceImageError, SettingsError
-from seedream_nb.references.encode import fit, resized
-from seedream_nb.references.load import born
+from seedream_nb.references.encode import resized
 from seedream_nb.request import Reference
 from tests.pictures import SECRETS, chunk, encoded, gradient, noise, segment, telling_jpeg, telling_png
 from tests.reader import size_of
+from tests.references import born, fit
 
 if TYPE_CHECKING:
     from seedream_nb.storage.store import Input
@@ -378,8 +378,7 @@ import io, resource, sys
 from pathlib import Path
 from PIL import Image
 from seedream_nb.errors import SettingsError
-from seedream_nb.references.load import born
-from seedream_nb.references.encode import fit
+from tests.references import born, fit
 
 photo = Image.effect_noise((900, 700), 90)
 photo.save("photo.webp", quality=90)

@@ -9,10 +9,9 @@ from PIL import Image, ImageCms
 
 from seedream_nb.errors import ReferenceImageError
 from seedream_nb.references.adapters import sources_of
-from seedream_nb.references.encode import fit
-from seedream_nb.references.load import born
 from seedream_nb.request import Reference
 from tests.pictures import encoded, gradient
+from tests.references import born, fit
 from tests.test_fit import distance, fitted, opened
 
 if TYPE_CHECKING:

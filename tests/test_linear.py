@@ -93,7 +93,9 @@ def tab(text: str) -> object:
 
 def find(text: str) -> object:
     """Look for what a text of `--image` means, in a folder with little in it."""
-    lookups = resolve.Lookups(scope=NamesScope({"a": 1}), marked=lambda _: [], folder=PACKAGE / "service")
+    lookups = resolve.Lookups(
+        scope=NamesScope({"a": 1}), marked=lambda _: [], folder=PACKAGE / "service", limits=DEFAULT.model.references
+    )
     return list(resolve.find(text, lookups))
 
 

@@ -14,11 +14,11 @@ from PIL import Image
 
 from seedream_nb.errors import Problem, ReferenceImageError
 from seedream_nb.preview import cheap_preview, preview
-from seedream_nb.references.encode import fit
-from seedream_nb.references.load import NotAPicture, born, open_picture
+from seedream_nb.references.load import NotAPicture, open_picture
 from seedream_nb.storage.picture import inspect
 from seedream_nb.storage.structure import is_complete_jpeg
 from tests.pictures import chunk, encoded, gradient, noise, page, segment, tiff
+from tests.references import born, fit
 
 if TYPE_CHECKING:
     from pathlib import Path

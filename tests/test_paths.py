@@ -15,6 +15,7 @@ from seedream_nb.errors import Problem, shorten
 from seedream_nb.references.resolve import find
 from seedream_nb.scope import EmptyScope
 from tests.pictures import encoded, gradient
+from tests.references import LIMITS
 from tests.test_resolve import PNG, Notebook, folder, looking
 
 __all__ = ["folder"]
@@ -29,7 +30,7 @@ def test_a_long_path_keeps_the_name_of_its_file(folder: Path) -> None:
     for name in ("lost.jpg", "broken.png", "tiny.png"):
         for written in (f"{deep}/{name}", Path(deep) / name):
             with pytest.raises(Problem) as caught:
-                [each.born() for each in find(written, looking(folder, EmptyScope()))]
+                [each.born(LIMITS) for each in find(written, looking(folder, EmptyScope()))]
             assert f"folder_with_a_name/{name} " in str(caught.value)
             assert str(caught.value).startswith("…/")
 
@@ -110,7 +111,7 @@ def test_accents_may_be_written_in_two_ways(form: Literal["NFC", "NFD"], folder:
     written = unicodedata.normalize(other, "été/café.png")
     lookups = looking(folder, EmptyScope())
     for each in (written, Path(written), f'"{written}"', unicodedata.normalize(other, "été/caf*é.png")):
-        assert [one.born().media_type for one in find(each, lookups)] == ["image/png"]
+        assert [one.born(LIMITS).media_type for one in find(each, lookups)] == ["image/png"]
 
 
 def test_of_two_files_that_may_be_meant_none_is(folder: Path) -> None:

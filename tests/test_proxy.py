@@ -32,6 +32,7 @@ from seedream_nb.errors import (
 from seedream_nb.http.client import Client, Timeouts
 from seedream_nb.http.connection import PendingConnection, authorities, connection_error
 from seedream_nb.http.proxy import proxy_for
+from seedream_nb.service import DEFAULT
 from seedream_nb.service.body import Body
 from seedream_nb.session import Session
 from seedream_nb.settings import Settings
@@ -446,7 +447,7 @@ def test_what_a_proxy_echoes_of_its_login_is_never_shown(
             reply = asyncio.run(client.post(Body(FOX, [])))
         except SeedreamError as caught:
             error = caught
-        error = error or client.refusal(reply or pytest.fail("no answer"))
+        error = error or client.refusal(reply or pytest.fail("no answer"), DEFAULT.model)
         with pytest.raises(SeedreamError) as unreached:
             asyncio.run(client.download(f"{scheme}://service.example/a.jpg", Path("a.jpg")))
     assert proxy.asked

@@ -16,12 +16,11 @@ from PIL import Image
 
 from seedream_nb.errors import Problem, RequestError
 from seedream_nb.options import OPTIONS
-from seedream_nb.references.encode import fit
-from seedream_nb.references.load import born
 from seedream_nb.request import Reference, make_request
 from seedream_nb.service.body import Body
 from seedream_nb.service.reply import results_of
 from tests.pictures import encoded, gradient, noise
+from tests.references import born, fit
 
 if TYPE_CHECKING:
     from pathlib import Path

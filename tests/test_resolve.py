@@ -15,6 +15,7 @@ from seedream_nb.references.resolve import Gathering, Lookups, find
 from seedream_nb.references.written import checked_url, leads_inside
 from seedream_nb.scope import EmptyScope, NamesScope, Scope
 from tests.pictures import encoded, gradient, noise
+from tests.references import LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,12 +88,12 @@ def shown(mark: str) -> Sequence[object]:
 
 def looking(folder: Path, scope: Scope | None = None, **parts: Any) -> Lookups:  # noqa: ANN401 - of the lookups
     """Return where things are looked up in that folder."""
-    return Lookups(scope=scope or Notebook(NAMES), marked=marked, shown=shown, folder=folder, **parts)
+    return Lookups(scope=scope or Notebook(NAMES), marked=marked, shown=shown, folder=folder, limits=LIMITS, **parts)
 
 
 def found(written: object, folder: Path, scope: Scope | None = None) -> list[Reference]:
     """Return what something written means in that folder."""
-    return [each.born() for each in find(written, looking(folder, scope))]
+    return [each.born(LIMITS) for each in find(written, looking(folder, scope))]
 
 
 def files_of(references: Sequence[Reference], folder: Path) -> list[str]:
@@ -276,7 +277,7 @@ def test_an_address_of_this_network_is_fetched_here(url: str, folder: Path) -> N
 
     (one,) = find(url, looking(folder, fetch=fetch))
     assert fetched == []
-    reference = one.born()
+    reference = one.born(LIMITS)
     assert (fetched, reference.source, reference.url, reference.name) == ([url], PNG, None, url)
 
 

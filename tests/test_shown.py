@@ -27,9 +27,9 @@ HELPERS = """
 import io, json
 from PIL import Image
 from IPython.display import display, update_display, clear_output, Image as Embedded
+from tests.references import born
 from seedream_nb.errors import Problem
 from seedream_nb.notebook.scope import NotebookScope
-from seedream_nb.references.load import born
 from seedream_nb.references.adapters import sources_of
 
 def plain(color, size=(40, 30)):

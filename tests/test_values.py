@@ -21,8 +21,9 @@ from PIL import Image
 
 from seedream_nb.errors import Problem
 from seedream_nb.references.adapters import sources_of
-from seedream_nb.references.load import REFUSED_FORMATS, born
+from seedream_nb.references.load import REFUSED_FORMATS
 from tests.pictures import bomb, encoded, gradient, noise
+from tests.references import born
 
 
 @dataclass(frozen=True)

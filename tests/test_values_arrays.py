@@ -16,9 +16,8 @@ from PIL import Image
 
 from seedream_nb.errors import Problem
 from seedream_nb.references.adapters import is_picture, sources_of
-from seedream_nb.references.encode import fit
-from seedream_nb.references.load import born
 from tests.pictures import encoded, gradient
+from tests.references import born, fit
 from tests.waiting import tries
 
 if TYPE_CHECKING:

@@ -16,10 +16,10 @@ import pytest
 from seedream_nb.errors import Problem, RequestError
 from seedream_nb.prompt import expand
 from seedream_nb.references.adapters import is_picture, sources_of
-from seedream_nb.references.load import born
 from seedream_nb.references.resolve import Gathering, Lookups
 from seedream_nb.scope import NamesScope
 from tests.pictures import encoded, gradient
+from tests.references import LIMITS, born
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -200,7 +200,7 @@ def test_a_hostile_object_fails_a_request_as_any_other_does(make: Callable[[], o
 
 def gathered(value: object, folder: Path) -> Gathering:
     """Return what is gathered of a value, if there is one."""
-    gathering = Gathering(Lookups(scope=NamesScope({}), marked=lambda _: [], folder=folder))
+    gathering = Gathering(Lookups(scope=NamesScope({}), marked=lambda _: [], folder=folder, limits=LIMITS))
     if value is not None:
         gathering.add(value)
     return gathering

@@ -14,9 +14,9 @@ from PIL import Image
 
 from seedream_nb.errors import Problem
 from seedream_nb.references.adapters import is_picture, sources_of
-from seedream_nb.references.load import born
 from seedream_nb.request import Reference
 from tests.pictures import encoded, gradient
+from tests.references import born
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

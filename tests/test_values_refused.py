@@ -12,10 +12,10 @@ from PIL import Image
 
 from seedream_nb.compose import Composer
 from seedream_nb.errors import Problem, ReferenceImageError
-from seedream_nb.references.encode import fit
 from seedream_nb.scope import NamesScope
 from seedream_nb.settings import Settings
 from tests.pictures import bomb, encoded, gradient
+from tests.references import fit
 
 PNG, JPEG = encoded(gradient(), "PNG"), encoded(gradient(), "JPEG")
 CLOSED = io.BytesIO(PNG)

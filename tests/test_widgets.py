@@ -13,11 +13,13 @@ from PIL import Image
 from seedream_nb.errors import SeedreamError
 from seedream_nb.request import Reference
 from seedream_nb.scope import NamesScope
+from seedream_nb.service import DEFAULT
 from seedream_nb.widgets.gallery import Gallery
 from seedream_nb.widgets.panel import Form, Panel, Queue
 from seedream_nb.widgets.protocol import MAX_ANSWERS, Dispatcher, Message, Response, field_of
-from seedream_nb.widgets.state import FORM, State
+from seedream_nb.widgets.state import State, empty_form
 from tests.faults.script import POST, Links, Reply
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,8 +29,7 @@ if TYPE_CHECKING:
     from tests.conftest import NewSession
     from tests.faults.server import FaultServer
 
-
-from tests.waiting import until
+FORM = empty_form(DEFAULT.model)
 
 
 def ask(piece: Piece, what: str, buffers: Sequence[bytes] = (), **fields: Any) -> dict[str, Any]:  # noqa: ANN401

@@ -13,7 +13,7 @@ from seedream_nb.session import Session
 from seedream_nb.settings import Settings
 from seedream_nb.widgets.gallery import PAGE, Gallery
 from seedream_nb.widgets.panel import Form, Queue
-from seedream_nb.widgets.state import FORM, MAX_OVER, State
+from seedream_nb.widgets.state import MAX_OVER, State, empty_form
 from tests.faults.script import POST, Links, OnceRead, Reply
 from tests.faults.server import FaultServer
 from tests.test_widgets import ask
@@ -211,7 +211,8 @@ def test_failures_that_are_shown_are_bounded(state: State, fault_server: FaultSe
 def test_a_budget_is_told_beside_the_button(state: State, fault_server: FaultServer) -> None:
     """Before anything is sent or queued."""
     state.session.settings.change(budget=0.01, price=0.03)
-    error = ask(Form("options", state), "generate", form={**FORM, "prompt": "a fox"})["error"]
+    form = {**empty_form(state.session.settings.model), "prompt": "a fox"}
+    error = ask(Form("options", state), "generate", form=form)["error"]
     assert error["kind"] == BudgetError.__name__
     assert (fault_server.posts, state.snapshot()["jobs"]) == ([], [])
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from seedream_nb.background import Background
     from seedream_nb.keys import Key
-    from seedream_nb.service import Service
+    from seedream_nb.service import Model, Service
     from seedream_nb.service.body import Body
 
 __all__ = ["Client", "Reply", "RetryDelay", "Timeouts", "authorities", "proxy_for"]
@@ -113,14 +113,14 @@ class Client:
         """
         return None if self._key is None else self._key.reveal()
 
-    def refusal(self, reply: Reply) -> SeedreamError:
-        """Return the error for an answer that is not a reply (see `refusal`); it names the key's source only."""
+    def refusal(self, reply: Reply, model: Model) -> SeedreamError:
+        """Return the error for a model's answer that is not a reply (see `refusal`); it names the key's source only."""
         source = None if self._key is None else self._key.source
         headers = {name: without_secrets(value) for name, value in reply.headers.items()}  # a proxy may echo its login
         content = redact_content(reply.content[:MAX_REFUSAL_BYTES], login_secrets())
         return refusal(
             reply.status, headers, content, secret=self.secret(), source=source, tries=reply.tries,
-            service=self.service,
+            service=self.service, model=model,
         )  # fmt: skip
 
     def proxy_secrets(self) -> list[str]:

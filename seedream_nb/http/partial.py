@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import httpx
 
 MAX_BYTES = 64_000_000
-"""Several times the largest picture (4096x4096); anything larger is not one of ours."""
+"""Several times the largest picture; anything larger is not one of ours."""
 
 MAX_REST_BYTES = 64_000
 """Of the state file beside a partial download: its length, and the server's validators."""

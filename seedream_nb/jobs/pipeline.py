@@ -19,7 +19,7 @@ from seedream_nb.jobs.downloads import download, recover, write_inline
 from seedream_nb.jobs.entries import JournalEntry, PipelineContext, in_thread
 from seedream_nb.jobs.job import PHASES, Job
 from seedream_nb.preview import warm_references
-from seedream_nb.references.encode import fit
+from seedream_nb.references.encode import Recipient, fit
 from seedream_nb.service.body import Body
 from seedream_nb.service.refusals import none_made
 from seedream_nb.service.reply import Results, arrived_results, is_inline, is_reply, results_of
@@ -88,22 +88,23 @@ async def buy(job: Job, context: PipelineContext, inputs: list[str | Input]) -> 
 
 
 async def prepare(job: Job, context: PipelineContext) -> list[str | Input]:
-    """Make the references meet the service's limits, and keep them under `inputs/`."""
+    """Make the references meet the limits of the request's model, and keep them under `inputs/`."""
+    recipient = Recipient(limits=job.request.model.references, inputs=context.store.inputs)
     limiter = anyio.CapacityLimiter(PREPARED_AT_ONCE)
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(prepared(reference, context, limiter)) for reference in job.request.images]
+            tasks = [group.create_task(prepared(reference, recipient, limiter)) for reference in job.request.images]
     except BaseExceptionGroup as trouble:  # one reference that can't be sent is enough
         raise trouble.exceptions[0] from None
     return [task.result() for task in tasks]
 
 
-async def prepared(reference: Reference, context: PipelineContext, limiter: anyio.CapacityLimiter) -> str | Input:
+async def prepared(reference: Reference, recipient: Recipient, limiter: anyio.CapacityLimiter) -> str | Input:
     """Return a reference as it is sent: its URL, or a file that fits."""
     if reference.url is not None:
         return reference.url
     async with limiter:
-        return await in_thread(lambda: fit(reference, context.store.inputs))
+        return await in_thread(lambda: fit(reference, recipient))
 
 
 @asynccontextmanager
@@ -269,7 +270,7 @@ async def post(job: Job, context: PipelineContext, entry: JournalEntry, inputs: 
     try:
         reply = await send_until_accepted(job, context, entry, inputs)
         if not is_reply(reply.status):
-            raise client.refusal(reply)
+            raise client.refusal(reply, job.request.model)
         results = await in_thread(
             lambda: results_of(reply.content, job.request.max_pictures, secret=context.all_secrets())
         )
@@ -282,7 +283,7 @@ async def post(job: Job, context: PipelineContext, entry: JournalEntry, inputs: 
         if results.is_odd:
             await keep_reply(context, entry, reply.content)
     if not results.links:
-        raise none_made(results.refused, client.service)
+        raise none_made(results.refused, client.service, job.request.model)
     return results
 
 

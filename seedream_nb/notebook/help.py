@@ -7,18 +7,20 @@ from typing import TYPE_CHECKING
 
 from seedream_nb.notebook.text_table import WIDTH, lines_of
 from seedream_nb.notebook.verbs import VERBS
-from seedream_nb.options import OPTIONS
+from seedream_nb.options import options_of
+from seedream_nb.service import DEFAULT
 
 if TYPE_CHECKING:
     from seedream_nb.notebook.verbs import Verb
     from seedream_nb.options import Option
+    from seedream_nb.service import Model
 
 _COLUMN = 26
 
 
-def cell_help() -> str:
-    """Return what `%%seedream?` shows: usage, every option, three examples."""
-    return "\n".join((_USAGE, *(option_rows()), _EXAMPLES))
+def cell_help(model: Model = DEFAULT.model) -> str:
+    """Return what `%%seedream?` shows: usage, every option as it is for a model, three examples."""
+    return "\n".join((f"Make pictures with {model.title}.", _USAGE, *option_rows(model), _EXAMPLES))
 
 
 def verbs_help() -> str:
@@ -26,18 +28,18 @@ def verbs_help() -> str:
     return "\n".join((_VERBS, *(line for name in VERBS for line in _verb_row(name)), _MORE))
 
 
-def verb_help(name: str, verb: Verb) -> str:
+def verb_help(name: str, verb: Verb, model: Model) -> str:
     """Return all about one verb: usage, what it does, its examples, and the options if it takes any."""
     told = [f"%seedream {name} {verb.words}".rstrip(), "", *_folded(f"{verb.help[0].upper()}{verb.help[1:]}.")]
     told += ["", *_folded(verb.more)] if verb.more else []
     told += ["", "Examples:", "", *(f"  %seedream {example}" for example in verb.examples)] if verb.examples else []
-    told += ["", "Options:", *option_rows()] if "options" in verb.takes else []
+    told += ["", "Options:", *option_rows(model)] if "options" in verb.takes else []
     return "\n".join(told)
 
 
-def option_rows() -> list[str]:
+def option_rows(model: Model) -> list[str]:
     """Return every option of a cell with its help, folded beside it."""
-    return [line for option in OPTIONS for line in _option_row(option)]
+    return [line for option in options_of(model).values() if option.flags for line in _option_row(option)]
 
 
 def _option_row(option: Option) -> list[str]:
@@ -55,9 +57,7 @@ def _folded(text: str) -> list[str]:
     return textwrap.wrap(text, WIDTH, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
 
 
-_USAGE = """\
-Make pictures with Seedream 4.0.
-
+_USAGE = """
   %%seedream [options]
   The prompt, over as many lines as you like, with {expressions}.
 

@@ -127,10 +127,10 @@ class Magics:
 
     def _run(self, line: str, cell: str) -> Generation | Job | None:
         if asks_for_help(line):
-            print(cell_help())
+            print(cell_help(self._session().settings.model))
             return None
-        options, problems = read(line)
         session = self._session()
+        options, problems = read(line, session.settings.model)
         from seedream_nb.notebook.output import run_below
 
         request = session.compose(cell, scope=session.scope, typed=True, problems=problems, **options)

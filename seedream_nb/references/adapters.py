@@ -39,7 +39,7 @@ from seedream_nb.references.foreign import (
 )
 from seedream_nb.references.limits import wrong
 from seedream_nb.references.load import NotAPicture, is_pil, open_picture
-from seedream_nb.service import SERVICES
+from seedream_nb.service import all_models
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -121,7 +121,7 @@ def is_picture(value: object, depth: int = 0) -> bool:
 
     Nothing is drawn, but for what has a text of its own, and no file is read beyond its header. A `str` is text;
     paths and bytes are pictures if they open as one, open files too, arrays if they have a picture's shape with no
-    side under 15, lists if all in them are pictures.
+    side that is too small for every model, lists if all in them are pictures.
     """
     try:
         adapter = _adapter_of(value) if depth <= _DEEPEST else None
@@ -242,7 +242,7 @@ def _items(name: str, value: Any) -> list[object]:  # noqa: ANN401 - what has it
         items = value.tolist()
         return items if isinstance(items, list) else [items]
     if isinstance(value, Iterator):
-        most = max(model.references.max_count for service in SERVICES.values() for model in service.models)
+        most = max(model.references.max_count for model in all_models())
         return _at_most(name, value, most, f"gives more than {most} pictures; take fewer.")
     return _at_most(name, iter(value), _MAX_ITEMS, f"has more than {_MAX_ITEMS} items; hand over fewer.")
 
@@ -419,7 +419,7 @@ ADAPTERS: list[Adapter] = [
     ),
     Adapter(
         is_one=is_file,
-        sources=lambda name, value, _: [(name, Foreign(of=value, draw=partial(content_of_file, file=value)))],
+        sources=lambda name, value, _: [(name, Foreign(of=value, draw=lambda name, _: content_of_file(name, value)))],
         in_braces=_opens,
         is_meant=_always,
     ),
@@ -432,7 +432,7 @@ ADAPTERS: list[Adapter] = [
     ),
     Adapter(
         is_one=_is_drawing,
-        sources=lambda name, value, _: [(name, Foreign(of=value, draw=partial(picture_shown, value=value)))],
+        sources=lambda name, value, _: [(name, Foreign(of=value, draw=lambda name, _: picture_shown(name, value)))],
         in_braces=_shows,
         at_tab=_able("drawing", "_repr_png_", "_repr_jpeg_", "to_image"),
     ),

@@ -1,6 +1,6 @@
 """Arrays as pictures: height x width, or with 1, 3 or 4 channels (grey, RGB, RGBA) last or first.
 
-Where both ends could be the channels, those are last; since no side of a reference may be under 15 pixels, no
+Where both ends could be the channels, those are last: no side of a reference is as small as their number, so that no
 array that is taken can be read in two ways. Booleans, uint8 and uint16 are taken by their type's range, other
 integers if they keep to 0..255, floats from 0 to 1 or from 0 to 255, whichever their largest value tells.
 """
@@ -12,13 +12,16 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from seedream_nb.references.foreign import MAX_READ, is_table
-from seedream_nb.references.limits import MIN_SIDE, check_shape, wrong
+from seedream_nb.references.limits import check_shape, wrong
 from seedream_nb.references.load import NotAPicture, open_picture
+from seedream_nb.service import all_models
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from PIL import Image
+
+    from seedream_nb.service import ReferenceLimits
 
 _CHANNELS = frozenset({1, 3, 4})
 _WANTED = "it must be height x width, or with 1, 3 or 4 channels last or first."
@@ -38,18 +41,18 @@ def is_array(value: object) -> bool:
 
 
 def is_picture_array(value: object) -> bool:
-    """Return whether an array has a picture's shape, no side under 15; tables have none, whatever they measure."""
+    """Return whether an array has a picture's shape; tables have none, whatever they measure."""
     shape = _declared(value)
     return shape is not None and is_array(value) and not is_table(value) and is_picture_shape(shape)
 
 
 def is_picture_shape(shape: tuple[int, ...]) -> bool:
-    """Return whether an array of this shape can be a picture."""
+    """Return whether an array of this shape can be a picture: no side is too small for every model."""
     shown = _layout(shape)
-    return shown is not None and min(shown[:2]) >= MIN_SIDE
+    return shown is not None and min(shown[:2]) >= min(model.references.min_side for model in all_models())
 
 
-def picture_of_array(name: str, value: Any) -> Image.Image | bytes:  # noqa: ANN401 - an array of any library
+def picture_of_array(name: str, limits: ReferenceLimits, value: Any) -> Image.Image | bytes:  # noqa: ANN401 - an array of any library
     """Return a copy of what an array shows; the bytes of an array that is the content of a picture's file.
 
     Raises:
@@ -67,13 +70,13 @@ def picture_of_array(name: str, value: Any) -> Image.Image | bytes:  # noqa: ANN
             raise wrong(name, f"is a table; for pictures in a column write {_spelt(name)}['its name'].")
         if is_line(shape) and (content := _content(np, name, value)):
             return content
-        _checked(name, shape)  # before anything is computed or copied because of it
+        _checked(name, shape, limits)  # before anything is computed or copied because of it
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         raise wrong(name, f"has masked values, which have no colour; write {_spelt(name)}.filled(0).")
     array = _as_numpy(np, value)
     if is_line(array.shape) and (content := _content(np, name, array)):
         return content
-    height, width, channels_first = _checked(name, array.shape)
+    height, width, channels_first = _checked(name, array.shape, limits)
     shown = array.transpose(1, 2, 0) if channels_first else array
     if shown.ndim == _DEEP and shown.shape[2] == 1:
         shown = shown[:, :, 0]
@@ -135,22 +138,21 @@ def _layout(shape: tuple[int, ...]) -> tuple[int, int, bool] | None:
         return shape[0], shape[1], False
     if len(shape) != _DEEP or not _CHANNELS & {shape[0], shape[2]}:
         return None
-    first = shape[2] not in _CHANNELS or (shape[0] in _CHANNELS and min(shape[1:]) >= MIN_SIDE)
-    return (shape[1], shape[2], True) if first else (shape[0], shape[1], False)
+    return (shape[0], shape[1], False) if shape[2] in _CHANNELS else (shape[1], shape[2], True)
 
 
-def _checked(name: str, shape: tuple[int, ...]) -> tuple[int, int, bool]:
+def _checked(name: str, shape: tuple[int, ...], limits: ReferenceLimits) -> tuple[int, int, bool]:
     """Return the layout of a shape.
 
     Raises:
-        Problem: it is none of a picture, or none that fits the service.
+        Problem: it is none of a picture, or none within the limits.
     """
     found = _layout(shape)
     if found is None:
         raise wrong(name, f"is an array of shape {shape}; {_WANTED} {_remedy_for(shape, _spelt(name))}")
     if 0 in found[:2]:
         raise wrong(name, f"is an array of shape {shape}: it is empty.")
-    check_shape(f"{name} (an array of shape {shape})", found[1], found[0])
+    check_shape(f"{name} (an array of shape {shape})", found[1], found[0], limits)
     return found
 
 

@@ -1,7 +1,8 @@
-"""Makes a reference image fit the service's limits, where that does not change what it shows, and says what was done.
+"""Makes a reference image fit a model's limits, where that does not change what it shows, and says what was done.
 
-JPEG and PNG files within the limits go as they are, less what must stay home; everything else is decoded, turned
-upright, converted to sRGB, scaled down where it must be, and encoded again. All of it blocks: wait for it in a thread.
+Files of a format that it takes, within its limits, go as they are, less what must stay home; everything else is
+decoded, turned upright, converted to sRGB, scaled down where it must be, and encoded again. All of it blocks: wait for
+it in a thread.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from seedream_nb.errors import ReferenceImageError, shorten
 from seedream_nb.files import open_regular
-from seedream_nb.references.limits import MAX_BYTES, MAX_PIXELS, MAX_RATIO, SHOWN, told_dim
+from seedream_nb.frozen import frozen
+from seedream_nb.references.limits import told_dim
 from seedream_nb.references.load import (
     ANIMATED,
     LEFT_OUT,
@@ -30,7 +32,8 @@ from seedream_nb.references.load import (
     stamp,
     why_unread,
 )
-from seedream_nb.references.metadata import Damaged, Hollow, Stripped, kept_bytes, strip
+from seedream_nb.references.metadata import WALKS, Damaged, Hollow, Stripped, kept_bytes, strip
+from seedream_nb.request import SHOWN
 from seedream_nb.storage.store import Draft, TooBig
 from seedream_nb.storage.structure import MAX_TEXT
 
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
     from seedream_nb.request import Reference
+    from seedream_nb.service import ReferenceLimits
     from seedream_nb.storage.store import Input
 
 
@@ -62,20 +66,32 @@ _WITH_ALPHA = frozenset({"RGBA", "RGBa", "LA", "La", "PA"})
 _SIXTEEN_BITS = 65_535
 
 
-def encode(image: Image.Image, *, name: str, lossless: bool, inputs: Path) -> Input:
-    """Write a picture under `inputs` as PNG or JPEG within the limits; the note says what was changed.
+@frozen
+class Recipient:
+    """What a reference must fit: the limits of the request's model; and the folder for what is sent."""
+
+    limits: ReferenceLimits
+    inputs: Path
+
+    def draft(self) -> Draft:
+        """Return a file in that folder, to be written, that may be no larger than the model takes."""
+        return Draft(self.inputs, self.limits.max_bytes)
+
+
+def encode(image: Image.Image, *, name: str, lossless: bool, recipient: Recipient) -> Input:
+    """Write a picture as PNG or JPEG within the limits; the note says what was changed.
 
     Args:
         image: as it was opened; its first frame is used.
         name: what the person wrote.
         lossless: whether PNG is tried first; pictures with alpha are always PNG.
-        inputs: the folder for what is sent.
+        recipient: what it must fit, and where it is written.
 
     Raises:
         Damaged: it can't be decoded.
         SettingsError: the folder can't be written.
     """
-    written_as = getattr(image, "format", None)
+    written_as, limits = getattr(image, "format", None), recipient.limits
     changes: list[str] = []
     decoded = _decoded(image, changes)
     try:
@@ -88,19 +104,19 @@ def encode(image: Image.Image, *, name: str, lossless: bool, inputs: Path) -> In
         raise Damaged(told) from error
     dim = told_dim(brightest(shown), BRIGHTER) if written_as else ""
     with contextlib.ExitStack() as stack:
-        for shape, ways in _tries(shown, lossless=lossless):
+        for shape, ways in _tries(shown, limits, lossless=lossless):
             if shape != shown.size:
                 stack.enter_context(_one_scaled(os.getpid()))
             smaller = shown if shape == shown.size else resized(shown, shape)
             for media_type, options in ways:
-                with Draft(inputs, MAX_BYTES) as draft:
+                with recipient.draft() as draft:
                     try:
                         _write(smaller, draft, options)
                     except TooBig:
                         continue
-                    changes += [*_told(shown.size, shape, written_as, media_type), *filter(None, [dim])]
+                    changes += [*_told(shown.size, shape, written_as, media_type, limits), *filter(None, [dim])]
                     return draft.keep(media_type, f"{name}: {', '.join(changes)}" if changes else None)
-    raise Damaged("does not fit into 10 MB however small it is made: use another picture")
+    raise Damaged(f"does not fit into {_megabytes(limits)} however small it is made: use another picture")
 
 
 def _write(image: Image.Image, draft: Draft, options: dict[str, Any]) -> None:
@@ -111,16 +127,18 @@ def _write(image: Image.Image, draft: Draft, options: dict[str, Any]) -> None:
         image.save(cast("Any", draft), **options)
 
 
-def _tries(image: Image.Image, *, lossless: bool) -> Iterator[tuple[tuple[int, int], list[tuple[str, dict[str, Any]]]]]:
+def _tries(
+    image: Image.Image, limits: ReferenceLimits, *, lossless: bool
+) -> Iterator[tuple[tuple[int, int], list[tuple[str, dict[str, Any]]]]]:
     """Yield shapes, each smaller than the last, and the ways to write the picture that may fit in each."""
-    shape = _shape_within(*image.size)
-    sample = Sample(image)
+    shape = _shape_within(*image.size, limits)
+    sample = Sample(image, limits.max_bytes)
     for step in range(_STEPS):
-        ways = _ways(image.mode, lossless=lossless and step == 0)
+        ways = _ways(image.mode, limits, lossless=lossless and step == 0)
         hopeful = [way for way in ways if not sample.is_hopeless(shape, way[1])]
         if hopeful:
             yield shape, hopeful
-        shape = _shrunk(*shape, _SHRINK)
+        shape = _shrunk(*shape, _SHRINK, limits.max_ratio)
 
 
 def _decoded(image: Image.Image, changes: list[str]) -> Image.Image:
@@ -251,24 +269,25 @@ def _is_finite(image: Image.Image) -> bool:
     return ones.getextrema() == (1, 1)
 
 
-def _ways(mode: str, *, lossless: bool) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield how a picture may be written, the most faithful way first."""
-    if mode == "RGBA" or lossless:
+def _ways(mode: str, limits: ReferenceLimits, *, lossless: bool) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield how a picture may be written, the most faithful way first; PNG every model takes."""
+    may_be_jpeg = mode != "RGBA" and _JPEG in limits.formats.values()
+    if lossless or not may_be_jpeg:
         yield _PNG, {"format": "PNG"}
-    if mode != "RGBA":
+    if may_be_jpeg:
         for quality, subsampling in _QUALITIES:
             yield _JPEG, {"format": "JPEG", "quality": quality, "subsampling": subsampling}
 
 
-def _shape_within(width: int, height: int) -> tuple[int, int]:
+def _shape_within(width: int, height: int, limits: ReferenceLimits) -> tuple[int, int]:
     """Return the shape that the limit of pixels leaves."""
-    return _shrunk(width, height, min(1.0, (MAX_PIXELS / (width * height)) ** 0.5))
+    return _shrunk(width, height, min(1.0, (limits.max_pixels / (width * height)) ** 0.5), limits.max_ratio)
 
 
-def _shrunk(width: int, height: int, factor: float) -> tuple[int, int]:
-    """Return a smaller shape of the same ratio; rounding never takes it beyond 1:3 or 3:1."""
+def _shrunk(width: int, height: int, factor: float, max_ratio: int) -> tuple[int, int]:
+    """Return a smaller shape of the same ratio; rounding never takes it beyond the limit."""
     across, down = max(1, int(width * factor)), max(1, int(height * factor))
-    return min(across, MAX_RATIO * down), min(down, MAX_RATIO * across)
+    return min(across, max_ratio * down), min(down, max_ratio * across)
 
 
 def resized(image: Image.Image, shape: tuple[int, int]) -> Image.Image:
@@ -285,13 +304,20 @@ def resized(image: Image.Image, shape: tuple[int, int]) -> Image.Image:
     return smaller
 
 
-def _told(before: tuple[int, int], after: tuple[int, int], written_as: str | None, media_type: str) -> Iterator[str]:
+def _told(
+    before: tuple[int, int], after: tuple[int, int], written_as: str | None, media_type: str, limits: ReferenceLimits
+) -> Iterator[str]:
     """Yield what was done to a picture, in the reader's words."""
     if before != after:
-        yield "scaled down from {}x{} to {}x{} (at most 36 million pixels and 10 MB)".format(*before, *after)
-    now = media_type.removeprefix("image/").upper()
-    if written_as not in {now, None, "MPO"}:
-        yield f"converted from {written_as} to {now}"
+        most = f"{limits.max_pixels / 1e6:g} million pixels and {_megabytes(limits)}"
+        yield "scaled down from {}x{} to {}x{} (at most {})".format(*before, *after, most)
+    was, now = "JPEG" if written_as == "MPO" else written_as, media_type.removeprefix("image/").upper()
+    if was not in {now, None}:
+        yield f"converted from {was} to {now}"
+
+
+def _megabytes(limits: ReferenceLimits) -> str:
+    return f"{limits.max_bytes / 1e6:g} MB"
 
 
 @functools.cache
@@ -303,20 +329,19 @@ def _one_scaled(_process: int) -> threading.RLock:
     return threading.RLock()
 
 
-_MEDIA_TYPES = {"JPEG": "image/jpeg", "MPO": "image/jpeg", "PNG": "image/png"}
 _JPEG_MODES = ("L", "RGB")
 _AT_ONCE = 2
 """Pictures that are in memory at once, whoever asks: a photo takes 100 MB there."""
 
 
-def fit(reference: Reference, inputs: Path) -> Input:
-    """Return the file under `inputs` that is sent for a reference; it is written now, once for each content.
+def fit(reference: Reference, recipient: Recipient) -> Input:
+    """Return the file that is sent for a reference; it is written now, once for each content.
 
     Raises:
         ReferenceImageError: the content changed since the request was made, is damaged, or is gone.
         SettingsError: the folder can't be written.
     """
-    return _threads(os.getpid()).submit(_fit, reference, inputs).result()
+    return _threads(os.getpid()).submit(_fit, reference, recipient).result()
 
 
 @functools.cache
@@ -325,15 +350,15 @@ def _threads(_process: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="seedream pictures")
 
 
-def _fit(reference: Reference, inputs: Path) -> Input:
+def _fit(reference: Reference, recipient: Recipient) -> Input:
     name = shorten(reference.name, SHOWN)
     try:
         if isinstance(reference.source, Path | bytes):
             with _stream(reference.source) as stream:
-                return _fit_stream(name, reference, stream, inputs)
+                return _fit_stream(name, reference, stream, recipient)
         if reference.source is None:
             raise ReferenceImageError(f"{name}: no copy of this picture was kept; hand it over again.")
-        return encode(reference.source, name=name, lossless=True, inputs=inputs)
+        return encode(reference.source, name=name, lossless=True, recipient=recipient)
     except (Damaged, NotAPicture) as error:
         raise ReferenceImageError(f"{name} {error}.") from error
     except OSError as error:
@@ -347,18 +372,19 @@ def _stream(source: Path | bytes) -> Iterator[BinaryIO]:
         yield stream
 
 
-def _fit_stream(name: str, reference: Reference, stream: BinaryIO, inputs: Path) -> Input:
+def _fit_stream(name: str, reference: Reference, stream: BinaryIO, recipient: Recipient) -> Input:
     """Send a file as it is, if that can be; else encode it again."""
-    image = open_picture(stream)
+    image, limits = open_picture(stream), recipient.limits
     fits = image.mode in _JPEG_MODES if image.format in {"JPEG", "MPO"} else _has_usual_profile(image)
-    if image.format in _MEDIA_TYPES and fits and image.width * image.height <= MAX_PIXELS:
-        fitting = _stripped(name, reference, stream, image, inputs)
+    is_taken = limits.formats.get(str(image.format)) in WALKS
+    if is_taken and fits and image.width * image.height <= limits.max_pixels:
+        fitting = _stripped(name, reference, stream, image, recipient)
         if fitting is not None:
             return fitting
     _check_unchanged(name, reference, stream)
     # What was drawn stays exactly as it is; what is too big for that goes as a photo does.
-    lossless = image.format not in LOSSY and (reference.size_bytes or 0) <= MAX_BYTES
-    return encode(open_picture(stream), name=name, lossless=lossless, inputs=inputs)
+    lossless = image.format not in LOSSY and (reference.size_bytes or 0) <= limits.max_bytes
+    return encode(open_picture(stream), name=name, lossless=lossless, recipient=recipient)
 
 
 def _has_usual_profile(image: ImageFile) -> bool:
@@ -366,13 +392,16 @@ def _has_usual_profile(image: ImageFile) -> bool:
     return len(image.info.get("icc_profile") or b"") <= MAX_TEXT
 
 
-def _stripped(name: str, reference: Reference, stream: BinaryIO, image: ImageFile, inputs: Path) -> Input | None:
+def _stripped(
+    name: str, reference: Reference, stream: BinaryIO, image: ImageFile, recipient: Recipient
+) -> Input | None:
     """Keep a file as it is, less what must stay home; None if it must be encoded again."""
-    media_type, opened = _MEDIA_TYPES[str(image.format)], cast("BinaryIO", image.fp)
-    if media_type == "image/png" and kept_bytes(opened) > MAX_BYTES:
+    limits, opened = recipient.limits, cast("BinaryIO", image.fp)
+    media_type = limits.formats[str(image.format)]
+    if media_type == _PNG and kept_bytes(opened) > limits.max_bytes:
         return None
     opened.seek(0)
-    with Draft(inputs, MAX_BYTES) as draft:
+    with recipient.draft() as draft:
         try:
             found = strip(opened, draft, media_type)
         except Hollow:
@@ -415,9 +444,9 @@ _HOPELESS = 1.1
 class Sample:
     """A few strips of a large picture, which tell how large it would be as a file; small ones are just written."""
 
-    def __init__(self, image: Image.Image) -> None:
-        """Take the strips."""
-        self._size = image.size
+    def __init__(self, image: Image.Image, max_bytes: int) -> None:
+        """Take the strips; larger than `max_bytes` is too large."""
+        self._size, self._max_bytes = image.size, max_bytes
         self._strips: Image.Image | None = None
         self._known: dict[str, float] = {}
         if image.width * image.height >= _SAMPLED_PIXELS and image.mode != "RGBA":
@@ -433,7 +462,7 @@ class Sample:
         # A smaller picture has more to tell in each pixel, never less.
         return (
             self._known[way] * self._size[1] * shape[0] * shape[1]
-            > _HOPELESS * MAX_BYTES * self._size[0] * self._size[1]
+            > _HOPELESS * self._max_bytes * self._size[0] * self._size[1]
         )
 
 

@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from seedream_nb.references.foreign import Bounded, can, said
-from seedream_nb.references.limits import MAX_PIXELS, MAX_RATIO, wrong
+from seedream_nb.references.limits import wrong
 from seedream_nb.references.load import is_pil
 
 if TYPE_CHECKING:
@@ -18,12 +18,15 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
+    from seedream_nb.service import ReferenceLimits
+
 
 _DEEPEST = 5
 _LONGEST_SIDE = 2048
-"""Pixels: as much as a result of the usual size has."""
+"""Pixels: enough for the smallest letters of a figure."""
 
 _MAX_DPI = 300
+_TIMES_ITS_SIZE = 3
 _OF_FIGURE = ("texts", "images", "lines", "patches", "artists", "legends")
 _OF_AXES = ("lines", "patches", "texts", "images", "collections", "artists", "tables")
 _TITLES = ("get_title", "get_xlabel", "get_ylabel")
@@ -42,7 +45,7 @@ def figure_of(value: object) -> object | None:
     return found
 
 
-def picture_of_figure(name: str, found: Any) -> bytes:  # noqa: ANN401 - anything with `savefig`
+def picture_of_figure(name: str, limits: ReferenceLimits, found: Any) -> bytes:  # noqa: ANN401 - anything with `savefig`
     """Return a figure as PNG.
 
     Raises:
@@ -53,7 +56,7 @@ def picture_of_figure(name: str, found: Any) -> bytes:  # noqa: ANN401 - anythin
         raise _nothing(name)
     stream = Bounded()
     try:
-        figure.savefig(stream, format="png", **_options(figure))
+        figure.savefig(stream, format="png", **_options(figure, limits))
     except TypeError:  # not matplotlib's: it may know fewer options
         stream = Bounded()
         figure.savefig(stream)
@@ -101,27 +104,33 @@ def _shows(axes: Any) -> bool:  # noqa: ANN401 - axes
     return axes.get_legend() is not None or any(can(axes, title) and getattr(axes, title)() for title in _TITLES)
 
 
-def _options(figure: Any) -> dict[str, Any]:  # noqa: ANN401 - a figure
+def _options(figure: Any, limits: ReferenceLimits) -> dict[str, Any]:  # noqa: ANN401 - a figure
     """Return how to save a figure: at a good size, with what stands outside its frame, as notebooks show it."""
     if not can(figure, "get_size_inches"):
         return {}
     across, down = (float(side) for side in figure.get_size_inches())
-    box = _tight(figure, across, down)
+    box = _tight(figure, across, down, limits)
     dpi = min(_MAX_DPI, _LONGEST_SIDE / max(across, down, *(box or ())))
     return {"dpi": dpi, "bbox_inches": "tight" if box else None}
 
 
-def _tight(figure: Any, across: float, down: float) -> tuple[float, float] | None:  # noqa: ANN401 - a figure
-    """Return the inches that all that is drawn takes, if a picture can be made of that."""
+def _tight(
+    figure: Any,  # noqa: ANN401 - a figure
+    across: float,
+    down: float,
+    limits: ReferenceLimits,
+) -> tuple[float, float] | None:
+    """Return the inches that all that is drawn takes, if a picture within the limits can be made of that."""
     # Asking needs a canvas of the figure's own size, which can be too large for any memory.
-    if not can(figure, "get_tightbbox") or across * down * float(figure.dpi) ** 2 > MAX_PIXELS:
+    if not can(figure, "get_tightbbox") or across * down * float(figure.dpi) ** 2 > limits.max_pixels:
         return None
     box = figure.get_tightbbox()
     width, height = float(box.width), float(box.height)
     if not (math.isfinite(width) and math.isfinite(height) and width > 0 and height > 0):
         return None
     # What was put far outside would leave the rest a dot.
-    if max(width / across, height / down) > MAX_RATIO or max(width, height) > MAX_RATIO * min(width, height):
+    is_far_off = max(width / across, height / down) > _TIMES_ITS_SIZE
+    if is_far_off or max(width, height) > limits.max_ratio * min(width, height):
         return None
     return width, height
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
+    from seedream_nb.service import ReferenceLimits
+
 
 MAX_READ = 600_000_000
 """Bytes that are taken from an object into memory at most: every picture that can be decoded is smaller."""
@@ -27,13 +29,15 @@ _SHOWN = 160
 
 @frozen(eq=False)
 class Foreign:
-    """Something of another library (`of`), and how to have its picture: `draw` is given a name for messages.
+    """Something of another library (`of`), and how to have its picture.
+
+    `draw` is given a name for messages, and the limits of who is to get it.
 
     `brighter` says what to do about a picture that is all but black.
     """
 
     of: object
-    draw: Callable[[str], bytes | Image.Image]
+    draw: Callable[[str, ReferenceLimits], bytes | Image.Image]
     brighter: str = ""
 
 

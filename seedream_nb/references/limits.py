@@ -1,25 +1,18 @@
-"""What the service's reference page asks of a reference image, and how a person is told about it."""
+"""How a person is told what is wrong with a reference image."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from seedream_nb.errors import Problem, shorten
-from seedream_nb.service import DEFAULT
+from seedream_nb.request import SHOWN, misshapen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-_LIMITS = DEFAULT.model.references
-MAX_BYTES, MAX_PIXELS = _LIMITS.max_bytes, _LIMITS.max_pixels
-MIN_SIDE, MAX_RATIO = _LIMITS.min_side, _LIMITS.max_ratio
+    from seedream_nb.service import ReferenceLimits
 
 MAX_UNPACKED = 178_956_970
 """Pixels that are decoded at most (Pillow's own limit): beyond, a small file could fill the memory."""
-
-SHOWN = 60
-"""Characters of a name that a message shows."""
-
 
 _DIM = 25
 """Of 255: a picture without anything brighter looks black."""
@@ -39,28 +32,15 @@ def wrong(name: str, told: str) -> Problem:
     return Problem(f"{shorten(name, SHOWN)} {told}", reference=True)
 
 
-def check_shape(name: str, width: int, height: int) -> None:
+def check_shape(name: str, width: int, height: int, limits: ReferenceLimits) -> None:
     """Refuse a shape that no fitting can cure without changing what the picture shows.
 
     Raises:
         Problem: one sentence for each limit that is broken.
     """
-    told = [*_breaches(width, height)]
-    if told:
-        shape = f"{shorten(name, SHOWN)} has {width}x{height} pixels"
-        raise Problem(*(f"{shape}; {each}" for each in told), reference=True)
-
-
-def _breaches(width: int, height: int) -> Iterator[str]:
-    if min(width, height) < MIN_SIDE:
-        yield f"each side must be more than {MIN_SIDE - 1}. Use a larger picture or scale it up."
-    if max(width, height) > MAX_RATIO * min(width, height):
-        across, down = min(width, MAX_RATIO * height), min(height, MAX_RATIO * width)
-        crop = f", for instance to {across}x{down}" if min(across, down) >= MIN_SIDE else ""
-        yield f"the ratio must be between 1:{MAX_RATIO} and {MAX_RATIO}:1. Crop it{crop}."
+    told = [*limits.breaches(width, height)]
     if width * height > MAX_UNPACKED:
-        side = int(MAX_PIXELS**0.5)
-        yield (
-            f"at most {MAX_UNPACKED // 1_000_000} million can be read here. "
-            f"Scale it down first, for instance to {side}x{side}."
-        )
+        side, millions = math.isqrt(limits.max_pixels), MAX_UNPACKED // 1_000_000
+        told.append(f"at most {millions} million can be read here. Scale it down first, for instance to {side}x{side}.")
+    if told:
+        raise misshapen(name, width, height, told)

@@ -16,15 +16,17 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from seedream_nb.errors import Problem, plain, shorten
 from seedream_nb.references import tiff
 from seedream_nb.references.foreign import Foreign, guarded
-from seedream_nb.references.limits import SHOWN, check_shape, told_dim, wrong
+from seedream_nb.references.limits import check_shape, told_dim, wrong
 from seedream_nb.references.written import nearest_file
-from seedream_nb.request import Reference
+from seedream_nb.request import SHOWN, Reference
 from seedream_nb.storage.structure import has_pixels, open_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from PIL import Image, ImageFile
+
+    from seedream_nb.service import ReferenceLimits
 
 
 REFUSED_FORMATS = frozenset({"BUFR", "EPS", "FITS", "GRIB", "HDF5", "IPTC", "MCIDAS", "MPEG", "PCD", "WMF", "XVTHUMB"})
@@ -263,7 +265,7 @@ _PIECE_BYTES = 1 << 20
 _BAND_BYTES = 4 << 20
 
 
-def born(name: str, source: Path | bytes | Image.Image | Foreign) -> Reference:
+def born(name: str, source: Path | bytes | Image.Image | Foreign, limits: ReferenceLimits) -> Reference:
     """Return the reference that a picture makes: its header is read and its content is hashed, no more.
 
     A PIL image is copied, and so is what another object shows: changing it afterwards changes nothing.
@@ -275,21 +277,21 @@ def born(name: str, source: Path | bytes | Image.Image | Foreign) -> Reference:
     if isinstance(source, Foreign):
         remedy = source.brighter or remedy
         with guarded(name):
-            source = source.draw(name)
+            source = source.draw(name, limits)
     if isinstance(source, Path):
-        return _born_of_file(name, source)
+        return _born_of_file(name, source, limits)
     if isinstance(source, bytes):
-        return _described(name, io.BytesIO(source), source)
-    return _born_of_pil(name, source, remedy)
+        return _described(name, io.BytesIO(source), source, limits)
+    return _born_of_pil(name, source, remedy, limits)
 
 
-def _born_of_file(name: str, path: Path) -> Reference:
+def _born_of_file(name: str, path: Path, limits: ReferenceLimits) -> Reference:
     try:
         if not stat.S_ISREG(path.stat().st_mode):  # a pipe or device would keep us waiting
             raise wrong(name, _no_file(path))
         with path.open("rb") as file:
             seen = stamp(file)
-            return replace(_described(name, file, path), stamp=seen)
+            return replace(_described(name, file, path, limits), stamp=seen)
     except FileNotFoundError:
         raise wrong(name, f"was not found in {shorten(str(path.parent), SHOWN)}.{nearest_file(path)}") from None
     except (OSError, ValueError) as error:
@@ -305,13 +307,13 @@ def _no_file(path: Path) -> str:
     return "is not a regular file; save its content as a picture first."
 
 
-def _described(name: str, stream: BinaryIO, source: Path | bytes) -> Reference:
+def _described(name: str, stream: BinaryIO, source: Path | bytes, limits: ReferenceLimits) -> Reference:
     try:
         image = open_picture(stream)
     except NotAPicture as error:
         raise wrong(name, f"{error}.") from error
     width, height = image.size
-    check_shape(name, width, height)
+    check_shape(name, width, height, limits)
     if orientation(image.info.get("exif")) > 4:  # noqa: PLR2004 - the upper four lie on their side
         width, height = height, width
     sha256, size_bytes = digest(stream)
@@ -337,8 +339,8 @@ def digest(stream: BinaryIO) -> tuple[str, int]:
     return content.hexdigest(), size
 
 
-def _born_of_pil(name: str, image: Image.Image, remedy: str) -> Reference:
-    check_shape(name, *image.size)
+def _born_of_pil(name: str, image: Image.Image, remedy: str, limits: ReferenceLimits) -> Reference:
+    check_shape(name, *image.size, limits)
     if (told := why_reduced(image)) is not None:
         raise wrong(name, f"{told}.")
     try:

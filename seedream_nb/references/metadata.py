@@ -71,14 +71,13 @@ class Stripped:
 
 
 def strip(source: BinaryIO, target: Writer, media_type: str) -> Stripped:
-    """Copy a JPEG or PNG file without what must stay at home; the source is read to its end.
+    """Copy a file of one of the types of `WALKS` without what must stay at home; the source is read to its end.
 
     Raises:
         Damaged: the file is cut off or broken; what was written by then is of no use.
     """
     pipe = _Pipe(source, target)
-    walk = _walk_png if media_type == "image/png" else _walk_jpeg
-    walk(pipe)
+    WALKS[media_type](pipe)
     pipe.drop_rest()
     return Stripped(
         read_bytes=pipe.read_bytes,
@@ -282,3 +281,7 @@ def _unpacked_bytes(header: bytes) -> int:
     bits = depth * _CHANNELS.get(colours, 1)
     shapes = [(-(-(width - x) // across), -(-(height - y) // down)) for x, y, across, down in _PASSES[interlaced == 1]]
     return sum(down * (1 + -(-across * bits // 8)) for across, down in shapes if across > 0 and down > 0)
+
+
+WALKS = {"image/jpeg": _walk_jpeg, "image/png": _walk_png}
+"""Files of which it is known what in them tells more than the picture; no other goes as it is."""

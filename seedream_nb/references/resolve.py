@@ -39,14 +39,14 @@ from seedream_nb.references.written import (
     unquoted,
     why_elsewhere,
 )
-from seedream_nb.request import Reference
+from seedream_nb.request import SHOWN, Reference
 from seedream_nb.scope import EmptyScope
-from seedream_nb.service import DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from seedream_nb.scope import Scope
+    from seedream_nb.service import ReferenceLimits
 
 
 _PAST = re.compile(r"@(?:last|[0-9]+(?:\.[0-9]+)?)")
@@ -55,7 +55,6 @@ _IN_BRACES = re.compile(rf"(?<!\{{)\{{({_PAST.pattern}|{_SHOWN_BEFORE.pattern})\
 _ATTACHMENT = "attachment:"
 _BASE64_PICTURE = re.compile(r"(?:iVBORw0KGgo|/9j/)[A-Za-z0-9+/=\s]{100}")
 """How PNG and JPEG begin in base64."""
-_SHOWN = 60
 _MAX_TOLD = 20
 _LONGEST_PATTERN, _MAX_DEEP = 1_000, 2
 
@@ -69,20 +68,20 @@ class Lookups:
         marked: gives the pictures of a history mark, each as its own mark and its file; raises Problem or LookupError
             if there are none.
         folder: where relative paths begin.
+        limits: what the request's model asks of its references.
         shown: gives the values that `@out` or `@[5]` stand for; raises Problem.
         attached: gives the content of an attachment of the notebook; raises Problem.
         fetch: gives what lies under a URL on this machine or network, which the service can't reach; raises Problem.
             None: such URLs are refused.
-        most: how many references there may be.
     """
 
     scope: Scope
     marked: Callable[[str], Sequence[tuple[str, Path]]]
     folder: Path
+    limits: ReferenceLimits
     shown: Callable[[str], Sequence[object]] = EmptyScope().shown
     attached: Callable[[str], bytes] = EmptyScope().attached
     fetch: Callable[[str], bytes] | None = None
-    most: int = DEFAULT.model.references.max_count
 
 
 @frozen
@@ -96,15 +95,15 @@ class Found:
     """How to have what lies under the URL, if the service can't."""
     known: Reference | None = None
 
-    def born(self) -> Reference:
-        """Return the reference that it makes; raises Problem."""
+    def born(self, limits: ReferenceLimits) -> Reference:
+        """Return the reference that it makes, within these limits; raises Problem."""
         if self.known is not None:
             return self.known
         if self.url is not None and self.fetch is not None:
-            return born(self.name, self.fetch(self.url))
+            return born(self.name, self.fetch(self.url), limits)
         if self.source is None or isinstance(self.source, str):
             return Reference(name=self.name, url=self.url)
-        return born(self.name, self.source)
+        return born(self.name, self.source, limits)
 
 
 def find(
@@ -173,10 +172,10 @@ def _of_word(word: str, lookups: Lookups, warn: Callable[[str], None]) -> Iterat
     except Problem as problem:
         if not is_file_too:
             raise
-        remedy = f"For the file {shorten(word, _SHOWN)} write ./{word}."
+        remedy = f"For the file {shorten(word, SHOWN)} write ./{word}."
         raise Problem(*problem.texts, remedy, reference=True) from None
     if is_file_too:
-        warn(f"{shorten(word, _SHOWN)} is the variable, not the file of that name; for the file write ./{word}.")
+        warn(f"{shorten(word, SHOWN)} is the variable, not the file of that name; for the file write ./{word}.")
     yield from found
 
 
@@ -200,7 +199,7 @@ def _of_text(name: str, text: str, lookups: Lookups, tried: str = "") -> Iterato
         attached = unquote(text[len(_ATTACHMENT) :])
         yield Found(name=attached, source=lookups.attached(attached))
     elif is_data(text):
-        short = plain(text.partition(",")[0], _SHOWN)
+        short = plain(text.partition(",")[0], SHOWN)
         yield Found(name=short, source=content_of(short, text))
     elif is_url(text):
         yield _of_url(text, lookups)
@@ -249,8 +248,8 @@ def _of_path(name: str, text: str, lookups: Lookups, tried: str) -> Iterator[Fou
     if not files and "[" in text and _is_search(text):  # in "shots [1]/*.png" they are a name's own
         files = files_matching(text.replace("[", "[[]"), lookups.folder)
     if not files:
-        told = "" if name == text else f"{shorten(name, _SHOWN)}: "
-        short = (plain if _BASE64_PICTURE.match(text) else shorten)(text, _SHOWN)
+        told = "" if name == text else f"{shorten(name, SHOWN)}: "
+        short = (plain if _BASE64_PICTURE.match(text) else shorten)(text, SHOWN)
         raise Problem(f"{told}{short} {_why_not(text, lookups, tried)}", reference=True)
     for each in files:
         yield Found(name=each, source=lookups.folder / each)
@@ -277,13 +276,13 @@ def _why_not(text: str, lookups: Lookups, tried: str) -> str:
         return f"is no mark, and no file; {marks}{guess}"
     if glob.has_magic(text):
         endless = f"would be searched for without end: write at most {_MAX_DEEP} `**`, and no `..` after a wildcard."
-        here = shorten(str(lookups.folder), _SHOWN)
+        here = shorten(str(lookups.folder), SHOWN)
         return f"matches no file in {here}{tried}; see which files there are." if _is_search(text) else endless
     path = placed(text, lookups.folder)
     if not path.is_absolute():
         return "was not found: the folder where this works was removed. Write its whole path, or %cd to another folder."
     remedy = _for_variable(text, lookups.scope) or _for_several(text, lookups) or nearest_file(path) or guess
-    return f"was not found in {shorten(str(path.parent), _SHOWN)}{tried}.{remedy}"
+    return f"was not found in {shorten(str(path.parent), SHOWN)}{tried}.{remedy}"
 
 
 def _for_variable(text: str, scope: Scope) -> str:
@@ -298,7 +297,7 @@ def _for_several(text: str, lookups: Lookups) -> str:
     """Return how several files are written, if a text is their paths with commas between; "" for other texts."""
     paths = [each.strip() for each in text.split(",")]
     if len(paths) > 1 and all(path and exists(placed(path, lookups.folder)) for path in paths):
-        return f" For several write {plain(' '.join(f'-i {path}' for path in paths), _SHOWN)}."
+        return f" For several write {plain(' '.join(f'-i {path}' for path in paths), SHOWN)}."
     return ""
 
 
@@ -338,8 +337,9 @@ class Gathering:
         """What is wrong with those that were added, and with how many there are in all."""
         if not self._is_full:
             return tuple(self._problems)
-        over = self._asked - self._lookups.most
-        told = f"images: found more than {self._lookups.most} references ({self._asked} in all); leave out {over}."
+        most = self._lookups.limits.max_count
+        over = self._asked - most
+        told = f"images: found more than {most} references ({self._asked} in all); leave out {over}."
         return (*self._problems, Problem(told, reference=True))
 
     def add(self, written: object) -> None:
@@ -405,7 +405,7 @@ class Gathering:
             if self._is_full or len(told) == _MAX_PROBLEMS:
                 break
             try:
-                reference = each.born()
+                reference = each.born(self._lookups.limits)
             except Problem as problem:
                 told += problem.texts
                 continue
@@ -418,7 +418,7 @@ class Gathering:
     def _number_of(self, reference: Reference) -> int | None:
         """Return the number of a picture, a new one where it is new; None where there is no room for it."""
         known = self._numbers.get(reference.identity)
-        if known is None and len(self._references) == self._lookups.most:
+        if known is None and len(self._references) == self._lookups.limits.max_count:
             self._is_full = True
         elif known is None:
             self._references.append(reference)

@@ -19,6 +19,7 @@ from seedream_nb.errors import nearest, plain
 from seedream_nb.frozen import frozen
 from seedream_nb.references.foreign import said
 from seedream_nb.references.limits import wrong
+from seedream_nb.request import SHOWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -243,7 +244,6 @@ def _parts(name: str, text: str) -> SplitResult:
 
 
 NOTHING = object()
-_SHOWN = 60
 _LONGEST_EXPRESSION = 2_000
 """Characters of one expression, as in a prompt."""
 
@@ -260,7 +260,7 @@ def evaluated(word: str, scope: Scope) -> tuple[object, str]:
     if chain.name not in set(scope.names()) and not (
         scope.has_builtins and chain.calls and hasattr(builtins, chain.name)
     ):
-        return NOTHING, f", and there is no variable {plain(chain.name, _SHOWN)}"
+        return NOTHING, f", and there is no variable {plain(chain.name, SHOWN)}"
     try:
         return scope.evaluate(word), ""
     except Exception as error:
@@ -277,7 +277,7 @@ def hint_for(word: str, scope: Scope) -> str:
     if {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}.isdisjoint(scope.names()):
         return ""
     if isinstance(node, ast.Tuple | ast.List) and node.elts:
-        return f" For several write {plain(' '.join(f'-i {ast.unparse(each)}' for each in node.elts), _SHOWN)}."
+        return f" For several write {plain(' '.join(f'-i {ast.unparse(each)}' for each in node.elts), SHOWN)}."
     return " For the value of an expression make it a variable, and write that."
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from seedream_nb.frozen import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 AUTO = "auto"
 """The setting `backend` that means the default service if there is a key for it, else the sandbox."""
@@ -26,13 +26,26 @@ class ReferenceLimits:
     max_count: int
     """In one request."""
     formats: Mapping[str, str]
-    """The media types that are sent as they are, by Pillow's names of their formats."""
+    """The media types that are sent as they are, by Pillow's names of their formats; PNG is always among them.
+
+    What has another format is sent as PNG, or as JPEG where that is taken.
+    """
     max_bytes: int
     """Of one file, read strictly: it must hold whichever way the service counts."""
     max_pixels: int
     min_side: int
     max_ratio: int
     """The longer side is at most so many times the shorter."""
+
+    def breaches(self, width: int, height: int) -> Iterator[str]:
+        """Yield what is wrong with a shape that no fitting can cure without changing what the picture shows."""
+        least, most = self.min_side, self.max_ratio
+        if min(width, height) < least:
+            yield f"each side must be more than {least - 1}. Use a larger picture or scale it up."
+        if max(width, height) > most * min(width, height):
+            across, down = min(width, most * height), min(height, most * width)
+            crop = f", for instance to {across}x{down}" if min(across, down) >= least else ""
+            yield f"the ratio must be between 1:{most} and {most}:1. Crop it{crop}."
 
 
 @frozen(eq=False)
@@ -72,6 +85,11 @@ class Model:
     def spelled(self, name: str) -> str:
         """Return what it calls a field of a request."""
         return self.spelling.get(name, name)
+
+    @property
+    def example_ratio(self) -> str:
+        """A ratio of its table, to be named as an example."""
+        return "16:9" if "16:9" in self.ratios else [*self.ratios][-1]
 
     def tier(self, written: object) -> str | None:
         """Return the tier that a size as written is, or None."""
@@ -153,17 +171,25 @@ def backends() -> tuple[str, ...]:
     return (*SERVICES, AUTO)
 
 
+def with_key(name: str) -> Service:
+    """Return the service of this name if it needs a key, else the default one."""
+    named = SERVICES.get(name, DEFAULT)
+    return DEFAULT if named.is_free else named
+
+
 def is_free(name: str) -> bool:
     """Return whether the service of this name charges nothing; one that this version doesn't know does."""
     return name in SERVICES and SERVICES[name].is_free
 
 
+def all_models() -> Iterator[Model]:
+    """Give the models of all services, each once."""
+    return iter(dict.fromkeys(model for service in SERVICES.values() for model in service.models))
+
+
 def model_named(name: object) -> Model:
     """Return the model of this name, the first release's for None; raises LookupError for one that is unknown here."""
-    if name is None:
-        return SEEDREAM_4_0
-    for service in SERVICES.values():
-        for model in service.models:
-            if model.name == name:
-                return model
-    raise LookupError(f"no model is called {name!r}")
+    found = SEEDREAM_4_0 if name is None else next((model for model in all_models() if model.name == name), None)
+    if found is None:
+        raise LookupError(f"no model is called {name!r}")
+    return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -14,7 +15,7 @@ from seedream_nb.keys import Unseen, find_key, no_key
 from seedream_nb.service import DEFAULT, SANDBOX, SERVICES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from seedream_nb.keys import FoundKey, Key, Login
     from seedream_nb.service import Service
@@ -48,9 +49,10 @@ def find_endpoint(settings: Settings, *, login: Login, environ: Mapping[str, str
     if meant is not None and meant.is_free:
         left = settings.on_binder and bool(stray_keys(settings, login=login, environ=environ))
         return replace(IN_THE_SANDBOX, notices=(KEY_FOUND_ON_BINDER,)) if left else IN_THE_SANDBOX
-    found = _key(
-        settings.get("api_key"), settings, login, environ, colab=lambda: settings.colab.key(settings.changes, service)
-    )
+    found = find_key(
+        service=service, host=host_of(settings.get("base_url")), configured=settings.get("api_key"), environ=environ,
+        folder=settings.folder, login=login, colab=partial(settings.colab.key, settings.changes, service),
+    )  # fmt: skip
     if found is not None:
         notices = (KEY_USED_ON_BINDER,) if settings.on_binder else ()
         return Endpoint(service=service, base_url=settings.get("base_url"), found=found, notices=notices)
@@ -59,30 +61,16 @@ def find_endpoint(settings: Settings, *, login: Login, environ: Mapping[str, str
     raise settings.colab.no_key(service) or (login_refusal() if settings.on_binder else no_key(service))
 
 
-def _key(
-    configured: Key | None,
-    settings: Settings,
-    login: Login,
-    environ: Mapping[str, str],
-    colab: Callable[[], Key | None] = lambda: None,
-) -> FoundKey | None:
-    return find_key(
-        configured=configured,
-        environ=environ,
-        folder=settings.folder,
-        login=login,
-        host=host_of(settings.get("base_url")),
-        service=settings.service,
-        colab=colab,
-    )
-
-
 def stray_keys(settings: Settings, *, login: Login, environ: Mapping[str, str]) -> list[Key]:
-    """Return the keys that lie about, be it where none is needed: what was set, and what would be found without it."""
-    keys = []
-    for configured in (settings.get("api_key"), None):
+    """Return the keys that lie about, be it where none is needed: what was set, and what is found for any service."""
+    keys = settings.keys
+    for service in filter(lambda service: not service.is_free, SERVICES.values()):
         with contextlib.suppress(SettingsError):  # what is no key betrays none
-            found = _key(configured, settings, login, Unseen(environ))
+            url = settings.get("base_url") if service is settings.service else service.base_url
+            found = find_key(
+                service=service, host=host_of(url), configured=None, environ=Unseen(environ), folder=settings.folder,
+                login=login,
+            )  # fmt: skip
             keys += [] if found is None else [found.key]
     return keys
 

@@ -29,7 +29,7 @@ from seedream_nb.service.echoes import WORDS_LIMIT, shown
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from seedream_nb.service import Service
+    from seedream_nb.service import Model, Service
     from seedream_nb.service.reply import Refused
 
 READ_BYTES = 64 * 1024
@@ -115,6 +115,7 @@ def refusal(  # noqa: PLR0913 - an answer, and who asked
     source: str | None = None,
     tries: int = 1,
     service: Service = DEFAULT,
+    model: Model = DEFAULT.model,
 ) -> SeedreamError:
     """Return the error for an answer that is no reply (see `is_reply`).
 
@@ -126,6 +127,7 @@ def refusal(  # noqa: PLR0913 - an answer, and who asked
         source: where the key was found, in words.
         tries: how often the request was sent; this is the answer to the last one.
         service: whose answer it is.
+        model: which was asked.
     """
     told = _told(status, headers, content, secret)
     said = f": “{told.words}”" if told.words else "."
@@ -136,7 +138,7 @@ def refusal(  # noqa: PLR0913 - an answer, and who asked
     if status < 300:  # noqa: PLR2004 - neither a refusal nor a redirect
         happened = f"{UNDOCUMENTED} ({name}){said}"
         return ReplyError(happened, hint=f"{SEE_BILL} {AGAIN}", content=content)
-    verdict = _verdict(told, source, service)
+    verdict = _verdict(told, source, service, model)
     tried = f", tried {tries} times" if tries > 1 else ""
     message = f"{verdict.happened}{tried} ({name}){said}"
     return verdict.kind(
@@ -145,14 +147,14 @@ def refusal(  # noqa: PLR0913 - an answer, and who asked
     )  # fmt: skip
 
 
-def none_made(refused: Sequence[Refused], service: Service = DEFAULT) -> ApiError:
+def none_made(refused: Sequence[Refused], service: Service = DEFAULT, model: Model = DEFAULT.model) -> ApiError:
     """Return the error for a reply that has a refusal in the place of each picture."""
     first = refused[0]
     told = _Told(
         status=_status_of(first.code), words=first.message, code=first.code, reason=None, request_id=None, location="",
         wait=None,
     )  # fmt: skip
-    verdict = _verdict(told, None, service)
+    verdict = _verdict(told, None, service, model)
     words = "; ".join(dict.fromkeys(f"“{each.message}”" for each in refused if each.message))
     names = ", ".join(dict.fromkeys(str(each.code) for each in refused if each.code is not None))
     said = f": {words}" if words else "."
@@ -175,7 +177,7 @@ def _status_of(code: int | str | None) -> int:
 # -- what it means ---------------------------------------------------------------------------------
 
 
-def _verdict(told: _Told, source: str | None, service: Service) -> _Verdict:
+def _verdict(told: _Told, source: str | None, service: Service, model: Model) -> _Verdict:
     if told.status in {400, 422, 451} and _SENSITIVE.search(told.all):
         return _content_refused(told)
     if told.status == 429:  # noqa: PLR2004
@@ -184,7 +186,7 @@ def _verdict(told: _Told, source: str | None, service: Service) -> _Verdict:
         return _service_failed(told)
     if told.status < 400:  # noqa: PLR2004
         return _redirected(told)
-    return _refused(told, source, service)
+    return _refused(told, source, service, model)
 
 
 def _content_refused(told: _Told) -> _Verdict:
@@ -229,7 +231,7 @@ def _top_up(service: Service) -> str:
     return f"Top it up at {service.billing_page}"
 
 
-def _refused(told: _Told, source: str | None, service: Service) -> _Verdict:
+def _refused(told: _Told, source: str | None, service: Service, model: Model) -> _Verdict:
     kind, happened, remedy = _REFUSED.get(told.status, _OTHERWISE)
     remedy = remedy.format(service=service)
     if told.status == 401 and source is not None:  # noqa: PLR2004
@@ -237,7 +239,7 @@ def _refused(told: _Told, source: str | None, service: Service) -> _Verdict:
     if told.status == 402 or _BALANCE.search(told.all):  # noqa: PLR2004
         happened, remedy = NO_MONEY, _top_up(service)
     elif told.status == 403 and "model access" in told.all.casefold():  # noqa: PLR2004
-        remedy = f"Allow {service.model.title} for this key at {service.keys_page}"
+        remedy = f"Allow {model.title} for this key at {service.keys_page}"
     return _Verdict(kind=kind, happened=happened, hint=f"{NOT_BILLED} {remedy}")
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from seedream_nb.service.echoes import Secrets
 
 MAX_LINKS = 100
-"""Far beyond the 15 pictures that the service makes in one request: a reply with more makes no sense."""
+"""Far beyond what any model makes in one request: a reply with more makes no sense."""
 
 MAX_VALUES = 100_000
 MAX_DEPTH = 3

@@ -16,7 +16,7 @@ from seedream_nb.errors import MAX_CHARACTERS, SeedreamError, SettingsError, Sto
 from seedream_nb.files import is_refused_name, is_regular_file, name_without_words, open_regular
 from seedream_nb.frozen import frozen
 from seedream_nb.pickling import picklable_fields
-from seedream_nb.service import is_free
+from seedream_nb.service import all_models, is_free
 from seedream_nb.storage.structure import is_complete_jpeg, is_complete_png, open_image
 
 if TYPE_CHECKING:
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
-__all__ = ["MAX_PIXELS", "ImageInfo", "Picture", "Renderer", "bundle_of", "inspect", "make_folder"]
+__all__ = ["ImageInfo", "Picture", "Renderer", "bundle_of", "inspect", "make_folder"]
 
-MAX_PIXELS = 21_000_000
-"""A quarter more than the service can make (4096x4096): a file with more pixels is not a result."""
+_TIMES_THE_LARGEST = 1.25
+"""A file with more pixels than so many times what a model can make is not a result."""
 
 FORMATS = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 _START_BYTES = 256
@@ -135,8 +135,9 @@ def _shape(file: BinaryIO, media_type: str, redact: Callable[[str], str]) -> tup
         raise ValueError(f"a damaged {media_type}: {plain(redact(str(error)))}") from error
     if animated:
         raise ValueError(f"an animated {media_type}")
-    if width * height > MAX_PIXELS:
-        raise ValueError(f"a {media_type} of {width}x{height} pixels: no result has more than {MAX_PIXELS}")
+    most = int(_TIMES_THE_LARGEST * max(model.max_pixels for model in all_models()))
+    if width * height > most:
+        raise ValueError(f"a {media_type} of {width}x{height} pixels: no result has more than {most}")
     return width, height
 
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from seedream_nb.errors import SeedreamError, plain, plain_but_links
 from seedream_nb.jobs.job import stopped
-from seedream_nb.service import DEFAULT
 from seedream_nb.sizes import shape_of, spell_size
 from seedream_nb.view import progress
 from seedream_nb.widgets.tray import Tray
@@ -130,18 +129,24 @@ def _share(job: Job) -> float | None:
     return None
 
 
-FORM = {
-    "prompt": "",
-    "size": DEFAULT.model.usual_tier,
-    "aspect": "1:1",
-    "width": 2048,
-    "height": 2048,
-    "max_images": 1,
-    "watermark": True,
-}
 MAX_NUMBER = 10**9
 _Draft: TypeAlias = "tuple[dict[str, Any], list[Reference]]"
 """What is in form and tray."""
+
+
+def empty_form(model: Model) -> dict[str, Any]:
+    """Return what a form holds before anybody wrote in it."""
+    aspect, size = next(iter(model.ratios.items()))
+    width, height = shape_of(size) or (0, 0)
+    return {
+        "prompt": "",
+        "size": model.usual_tier,
+        "aspect": aspect,
+        "width": width,
+        "height": height,
+        "max_images": 1,
+        "watermark": True,
+    }
 
 
 class Showing(Protocol):
@@ -164,7 +169,7 @@ class State:
         self.name = uuid.uuid4().hex
         self.lock = threading.RLock()
         self.tray = Tray(session, self.change)
-        self.form: dict[str, Any] = {**FORM, **_defaults(session)}
+        self.form = {**empty_form(session.settings.model), **_defaults(session)}
         self.form_number = 0
         self._aside: _Draft | None = None
         self._filled: _Draft | None = None
@@ -245,7 +250,7 @@ class State:
     def fill(self, generation: Generation) -> None:
         """Fill form and tray with what a generation was made from; `undo` brings back what was there."""
         request = generation.request
-        form = {**FORM, **_as_form(generation), "watermark": request.watermark}
+        form = {**empty_form(request.model), **_as_form(generation), "watermark": request.watermark}
         with self.lock:
             was = self._exchange(form)
             if was != self._filled:  # else nobody has written since, and it is in the history
@@ -289,6 +294,7 @@ class State:
             "host": service.name if service.is_free else session.service_host,
             "free": service.is_free,
             "price": budget.price,
+            "most": {"references": model.references.max_count, "pictures": model.max_images},
             "spent": _spent(session),
             "tray": self.tray.shown(),
             "jobs": self.rows.shown(),
@@ -332,11 +338,11 @@ def _as_form(generation: Generation) -> dict[str, Any]:
 
 def _shape_fields(spelt: str, model: Model) -> dict[str, Any]:
     """Return the fields of the form that mean a size as the service spells it."""
-    if model.tier(spelt):
-        return {"size": spelt, "aspect": "1:1"}
+    shape = shape_of(spelt)
+    if shape is None:
+        return {"size": spelt}
     for tier, by_ratio in _sizes(model).items():
         for ratio, size in by_ratio.items():
             if size == spelt:
                 return {"size": tier, "aspect": ratio}
-    width, height = shape_of(spelt) or (FORM["width"], FORM["height"])
-    return {"size": "Custom", "width": width, "height": height}
+    return {"size": "Custom", "width": shape[0], "height": shape[1]}

@@ -12,7 +12,7 @@ from seedream_nb.errors import plain
 from seedream_nb.frozen import frozen
 from seedream_nb.notebook.complete.word import MAX_HOLDER_DIGITS, Offer, Offers, open_word
 from seedream_nb.notebook.verbs import VERBS
-from seedream_nb.options import ALL, BY_FLAG, OPTIONS, SEQUENTIAL
+from seedream_nb.options import BY_FLAG, SEQUENTIAL, options_of
 from seedream_nb.references.adapters import is_picture_name
 from seedream_nb.service import backends
 from seedream_nb.settings import SETTINGS
@@ -44,7 +44,7 @@ class Values:
 
     def of(self, name: str) -> Offers | None:
         """Return the completions for the option or setting of this name; None where the notebook knows better."""
-        option = ALL.get(name)
+        option = options_of(self.sources.model()).get(name)
         values = _OF.get(name) or _OF_KIND.get(option.kind if option else "")
         if values is None and option is not None:
             values = _either(*option.choices, *option.suggestions)
@@ -222,7 +222,7 @@ def _values(option: Option, raw: str, after: str, given: GivenOptions, sources: 
 def _flags(fragment: str, given: GivenOptions) -> Iterator[Offer]:
     """Yield the options that can still be given, by their long names; `-s` and `-si` are on the way to `--size`."""
     short = BY_FLAG.get(fragment) if fragment and not fragment.startswith("--") else None
-    for option in filter(given.leaves, OPTIONS):
+    for option in filter(given.leaves, options_of(given.model).values()):
         for flag in (each for each in option.flags if each.startswith("--")):
             if option is short or (short is None and flag.startswith((fragment, f"-{fragment}"))):
                 yield Offer(text=flag, told=_told(option, flag))

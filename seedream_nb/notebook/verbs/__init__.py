@@ -16,6 +16,7 @@ from seedream_nb.errors import (
     request_error,
 )
 from seedream_nb.frozen import frozen
+from seedream_nb.service import DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,7 +64,7 @@ VERBS: dict[str, Verb] = {
         help="makes the same request again, with any options you change; it costs again",
         more="The prompt is sent as it was, as plain text, and so are the reference images. The service takes no seed: "
              "you get new pictures. %seedream show REF shows the old ones, at no cost.",
-        examples=("rerun @3", "rerun @last --size 4K --no-watermark --out big")),
+        examples=("rerun @3", f"rerun @last --size {DEFAULT.model.tiers[-1]} --no-watermark --out big")),
     "code": Verb(
         room="history", words="REF", takes=("mark",), help="inserts the cell that makes it below this one",
         more="Its prompt is the one that was sent: with the values, not with the variables.",
@@ -81,7 +82,7 @@ VERBS: dict[str, Verb] = {
         help="shows the settings; NAME=VALUE sets one for this session, and NAME= resets it",
         more="NAME alone shows one. The key is not set here, since the notebook would keep it: %seedream login asks "
              "for it and hides what you type.",
-        examples=("config", "config base_url", "config size=2K budget=1", "config budget=")),
+        examples=("config", "config base_url", f"config size={DEFAULT.model.usual_tier} budget=1", "config budget=")),
     "login": Verb(
         room="general",
         help="asks for your key, hidden as you type, and stores it for the service's host, readable only by you"),

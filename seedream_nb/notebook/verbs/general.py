@@ -13,7 +13,7 @@ from seedream_nb.keys import CONFIGURED, Key, no_key, stored_login
 from seedream_nb.notebook.help import cell_help, verb_help, verbs_help
 from seedream_nb.notebook.text_table import paragraph, row
 from seedream_nb.notebook.verbs import known, no_words
-from seedream_nb.options import ALL
+from seedream_nb.options import options_of
 from seedream_nb.process import PROCESS
 from seedream_nb.settings import SETTINGS
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import InteractiveShell
 
+    from seedream_nb.service import Model
     from seedream_nb.session import Session
     from seedream_nb.settings import Settings
     from seedream_nb.storage.history import Usage
@@ -32,12 +33,12 @@ _SHOWN_OF_A_VARIABLE = 60
 def unread(settings: Settings) -> list[tuple[str, str]]:
     """Return, for each variable that no setting reads, that it is so, and what to do."""
     return [
-        (f"No setting reads the variable {plain(name, _SHOWN_OF_A_VARIABLE)}.", _remedy(name))
+        (f"No setting reads the variable {plain(name, _SHOWN_OF_A_VARIABLE)}.", _remedy(name, settings.model))
         for name in settings.unread
     ]
 
 
-def _remedy(name: str) -> str:
+def _remedy(name: str, model: Model) -> str:
     guess = nearest(name.removeprefix("SEEDREAM_"), SETTINGS)
     if guess is None:
         return "Unset it."
@@ -45,7 +46,7 @@ def _remedy(name: str) -> str:
     return (
         f"Did you mean {variable}?"
         if variable
-        else f"Set it with: %seedream config {guess}={ALL[guess].suggestions[0]}"
+        else f"Set it with: %seedream config {guess}={options_of(model)[guess].suggestions[0]}"
     )
 
 
@@ -152,7 +153,7 @@ _SHOWN_OF_A_SETTING = 40
 
 
 def config(rest: str, session: Session, _ip: InteractiveShell) -> None:
-    """List the settings; with words, set them: `config size=2K budget=1`, and `budget=` sets one back."""
+    """List the settings; with words, set them: `config budget=1 once=true`, and `budget=` sets one back."""
     if "=" in rest:
         session.settings.change(**parse_assignments(rest))
         return
@@ -180,7 +181,8 @@ def _in_force(name: str, settings: Settings) -> str:
         value = settings.get(name)
     except SettingsError as error:
         return f"wrong: {error.message}"
-    value = ALL[name].default if value is None and name in ALL else value
+    options = options_of(settings.model)
+    value = options[name].default if value is None and name in options else value
     written = str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else value
     source = settings.source(name)
     told = {"configure": "configured", "default": "default"}.get(source, f"from {source}")
@@ -232,10 +234,10 @@ def login(_rest: str, session: Session, _ip: InteractiveShell) -> None:
     """Ask for the key, unseen, and store it for the service's host, readable by you alone."""
     if session.settings.on_binder:
         raise login_refusal()
-    host, variable = session.service_host, session.settings.service.key_variable
+    host, service = session.service_host, session.settings.service
     try:
         # Never in a variable: a verbose traceback would show it.
-        key = Key(getpass.getpass(f"Key for {host}: "), source="what was typed")
+        key = Key(getpass.getpass(f"Key for {host}: "), source="what was typed", service=service)
     except SettingsError:
         raise
     except (EOFError, KeyboardInterrupt):
@@ -243,9 +245,9 @@ def login(_rest: str, session: Session, _ip: InteractiveShell) -> None:
     except Exception as error:  # noqa: BLE001 - no standard input: each host has its own error for it
         raise SettingsError(
             f"This notebook can't ask for a key ({type(error).__name__}).",
-            hint=f"Set {variable} in the environment or in a .env file beside the notebook.",
+            hint=f"Set {service.key_variable} in the environment or in a .env file beside the notebook.",
         ) from None
-    session.login.store(host, key, session.settings.service)
+    session.login.store(host, key, service)
     print(f"Stored for {host} in {plain(str(session.login.path))}. Remove it with: %seedream logout")
     _tell_what_goes_first(session)
 
@@ -276,7 +278,7 @@ def panel(rest: str, _session: Session, _ip: InteractiveShell) -> object:
     return PROCESS.panel()
 
 
-def help(rest: str, _session: Session, _ip: InteractiveShell) -> None:  # noqa: A001 - the verb's own name
+def help(rest: str, session: Session, _ip: InteractiveShell) -> None:  # noqa: A001 - the verb's own name
     """Tell about the cell's options and all verbs, or about one verb."""
-    name = rest.removeprefix("%seedream").strip()
-    print(verb_help(name, known(name)) if name else f"{cell_help()}\n{verbs_help()}")
+    name, model = rest.removeprefix("%seedream").strip(), session.settings.model
+    print(verb_help(name, known(name), model) if name else f"{cell_help(model)}\n{verbs_help()}")

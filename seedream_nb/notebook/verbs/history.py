@@ -87,9 +87,9 @@ def rerun(rest: str, session: Session, ip: InteractiveShell) -> Generation | Job
 
     mark, line = (*rest.split(None, 1), "", "")[:2]
     if asks_for_help(line):
-        print(verb_help("rerun", VERBS["rerun"]))
+        print(verb_help("rerun", VERBS["rerun"], session.settings.model))
         return None
-    options, problems = read(line)
+    options, problems = read(line, session.settings.model)
     generation = _marked("rerun", mark, session)
     problems = [_without_prompt(problem, generation.mark) for problem in problems]
     request = session.again(generation.request, options, typed=True, problems=problems)
