@@ -1,4 +1,4 @@
-# Every command sets up what it needs in .venv, once, and again when pyproject.toml changes.
+# Every command sets up what it needs in .venv, once, and again after pyproject.toml has changed.
 
 .DEFAULT_GOAL := help
 .PHONY: help demo lab notebooks test nightly test-colab check bench docs dist dist-test release-check clean
@@ -6,14 +6,14 @@ MAKEFLAGS += --no-print-directory
 
 VENV := .venv
 PY := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)/python
-# The newest Python of 3.11 or later that can make an environment. Looked for only when one is to be made.
+# The newest Python of 3.11 or later that can make an environment; searched for only when one is needed.
 PYTHON ?= $(shell for python in python3.14 python3.13 python3.12 python3.11 python3 python; do \
   $$python -c "import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))" >/dev/null 2>&1 \
   && echo $$python && break; done)
-# How many tests run at once: half of them wait, for a kernel, a page or a clock. Those of `make check` wait for nothing.
+# How many tests run at once: half of them wait for a kernel, a page or a clock. Those of `make check` wait for nothing.
 PROCESSORS := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 WORKERS ?= $(shell expr 2 \* $(PROCESSORS))
-# Where no bytecode is kept, each of the many processes that tests start compiles all that it imports.
+# Without cached bytecode, each of the many processes that tests start would compile everything it imports.
 unexport PYTHONDONTWRITEBYTECODE
 LAB ?=
 BACKEND ?= sandbox
@@ -22,15 +22,15 @@ help:
 	@echo "make demo         run the first tutorial without a key, and say where its pictures are"
 	@echo "make lab          open JupyterLab on the tutorials"
 	@echo "make check        lint, types and quick tests"
-	@echo "make test         all tests, those in a real browser too"
-	@echo "make nightly      the same, and random searches go on for longer"
-	@echo "make test-colab   the tests with the versions that Google Colab has"
-	@echo "make notebooks    run all tutorials, and keep their outputs (BACKEND=auto: with your key, into demo/with-key)"
+	@echo "make test         all tests, including those in a real browser"
+	@echo "make nightly      the same, with longer random searches"
+	@echo "make test-colab   the tests, with the versions of Google Colab"
+	@echo "make notebooks    run all tutorials, and save their outputs (BACKEND=auto: with your key, into demo/with-key)"
 	@echo "make docs         build the documentation into site/"
 	@echo "make dist         build the wheel and the source distribution into dist/"
 	@echo "make dist-test    install them into empty environments, with the lowest and the newest libraries"
 	@echo "make bench        measure speed, memory and size"
-	@echo "make clean        remove what these have made"
+	@echo "make clean        remove everything that these have made"
 
 demo: $(VENV)/demo.done
 	@$(PY) notebooks/run.py notebooks/01-first-picture.ipynb demo
