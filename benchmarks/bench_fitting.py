@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.measure import TIMES, Row, median, seconds_of
 from benchmarks.service import child
-from tests.references import born, fit
+from tests.references import fit, load_reference
 
 if TYPE_CHECKING:
     from seedream_nb.request import Reference
@@ -47,8 +47,8 @@ def run() -> list[Row]:
         photos = Path(folder)
         _draw(photos)
         jpegs, pngs = sorted(photos.glob("*.jpg")), sorted(photos.glob("*.png"))
-        born, plain = _born(jpegs), [seconds_of(lambda: _encoded(jpegs)) for _ in range(TIMES)]
-        phase = [seconds_of(lambda: _fitted(born)) / seconds for seconds in plain]
+        load_reference, plain = _born(jpegs), [seconds_of(lambda: _encoded(jpegs)) for _ in range(TIMES)]
+        phase = [seconds_of(lambda: _fitted(load_reference)) / seconds for seconds in plain]
         whole = [seconds_of(lambda: _fitted(_born(jpegs))) / seconds for seconds in plain]
         converted = [
             seconds_of(lambda: _fitted(_born(pngs))) / seconds_of(lambda: _converted(pngs)) for _ in range(TIMES)
@@ -65,7 +65,7 @@ def run() -> list[Row]:
 
 def _born(photos: list[Path]) -> list[Reference]:
     """Describe photos, as a request does when it is made."""
-    return [born(photo.name, photo) for photo in photos]
+    return [load_reference(photo.name, photo) for photo in photos]
 
 
 def _fitted(references: list[Reference]) -> None:

@@ -161,15 +161,15 @@ class _SharedFile:
         os.pwrite(self.descriptor, _COUNTED.pack(*counts), 0)
 
 
-def _is_that(descriptor: int, born: os.stat_result) -> bool:
+def _is_that(descriptor: int, load_reference: os.stat_result) -> bool:
     try:
-        return os.path.samestat(os.fstat(descriptor), born)
+        return os.path.samestat(os.fstat(descriptor), load_reference)
     except OSError:
         return False
 
 
-def _close(descriptor: int, born: os.stat_result) -> None:
-    if _is_that(descriptor, born):
+def _close(descriptor: int, load_reference: os.stat_result) -> None:
+    if _is_that(descriptor, load_reference):
         os.close(descriptor)
 
 

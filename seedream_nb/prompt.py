@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from seedream_nb.errors import Problem, did_you_mean, plain, request_error
 from seedream_nb.frozen import frozen
-from seedream_nb.references.foreign import said
+from seedream_nb.references.foreign import describe_error
 from seedream_nb.unmeant import is_path, reads_as_object, unmeant
 from seedream_nb.wording import ImageNumber, pieces, said_in
 
@@ -253,11 +253,13 @@ class Prompt:
         """Return the numbers that it gives to reference images, be it where a person typed, or within values."""
         starts = [start for start, _ in self.typed]
 
-        def is_typed(said: ImageNumber) -> bool:
-            before = bisect_left(starts, said.end)  # of the parts that begin before it ends, the last reaches farthest
-            return before > 0 and self.typed[before - 1][1] > said.start
+        def is_typed(describe_error: ImageNumber) -> bool:
+            before = bisect_left(
+                starts, describe_error.end
+            )  # of the parts that begin before it ends, the last reaches farthest
+            return before > 0 and self.typed[before - 1][1] > describe_error.start
 
-        return [said for said in said_in(self.text) if is_typed(said) is typed]
+        return [describe_error for describe_error in said_in(self.text) if is_typed(describe_error) is typed]
 
 
 def expand(template: str, scope: Scope, pictures: Pictures | None = None, *, markdown: bool = True) -> str:
@@ -480,7 +482,9 @@ def _tried(part: Expression, action: Any) -> Any:  # noqa: ANN401 - values of th
     except (Problem, KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException as error:  # a panic of Rust and SystemExit are no Exception
-        raise Problem(f"{_shown(part)} raises {said(error)}. To keep it as it is, write {{{_shown(part)}}}.") from error
+        raise Problem(
+            f"{_shown(part)} raises {describe_error(error)}. To keep it as it is, write {{{_shown(part)}}}."
+        ) from error
 
 
 def _shown(part: Expression) -> str:

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 LIMITS = SEEDREAM_4_0.references
 
 
-def born(name: str, source: Path | bytes | Image.Image | Foreign) -> Reference:
+def load_reference(name: str, source: Path | bytes | Image.Image | Foreign) -> Reference:
     """Return the reference that a picture makes."""
-    return load.born(name, source, LIMITS)
+    return load.load_reference(name, source, LIMITS)
 
 
 def fit(reference: Reference, inputs: Path) -> Input:

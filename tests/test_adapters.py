@@ -84,5 +84,5 @@ def test_tab_offers_it(session: Session, names: NamesScope) -> None:
 def test_without_it_none_of_them_is(new_session: NewSession) -> None:
     """What is in no row of the table is text in braces, and refused elsewhere with what is taken."""
     session = new_session(scope=NamesScope({"sketch": Sketch(colour="teal")}))
-    with pytest.raises(Exception, match="hand over a path, a URL, bytes"):
+    with pytest.raises(Exception, match="pass a path, a URL, bytes"):
         session.compose("a fox", images=["sketch"], typed=True)

@@ -17,7 +17,7 @@ from seedream_nb.http.upload import Reply as Answer
 from seedream_nb.service.retry import pause_after
 from tests.faults import POST, Cut, Links, Reply
 from tests.procedure import Procedure
-from tests.references import born
+from tests.references import load_reference
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def test_references_are_sent_anew_each_time(
 ) -> None:
     """Each try has the whole body, also where the refusal came before the upload's end; the progress begins anew."""
     Image.effect_noise((1500, 1500), 90).save(tmp_path / "a.png")
-    reference = born("a.png", tmp_path / "a.png")
+    reference = load_reference("a.png", tmp_path / "a.png")
     early = Reply(status=status, headers={"Retry-After": "0"}, early=True)
     late = Reply(status=status, headers={"Retry-After": "0"})
     fault_server.on(POST, early, late, Links())

@@ -27,7 +27,7 @@ from seedream_nb import errors
 from seedream_nb.http.client import Timeouts
 from tests.faults import POST, Cut, FaultServer, OnceRead, Reply, Stall, jpeg
 from tests.procedure import PRICE, Procedure
-from tests.references import born
+from tests.references import load_reference
 from tests.waiting import tries, until
 
 if TYPE_CHECKING:
@@ -441,7 +441,7 @@ def large(tmp_path: Path) -> list[Reference]:
     noise = [Image.frombytes("RGB", (1500, 1500), os.urandom(6_750_000)) for _ in range(3)]
     for number, picture in enumerate(noise):
         picture.save(tmp_path / f"{number}.png", compress_level=0)
-    return [born(f"{number}.png", tmp_path / f"{number}.png") for number in range(len(noise))]
+    return [load_reference(f"{number}.png", tmp_path / f"{number}.png") for number in range(len(noise))]
 
 
 @pytest.mark.slow

@@ -24,7 +24,7 @@ from seedream_nb.references.encode import resized
 from seedream_nb.request import Reference
 from tests.pictures import SECRETS, chunk, encoded, gradient, noise, segment, telling_jpeg, telling_png
 from tests.reader import size_of
-from tests.references import born, fit
+from tests.references import fit, load_reference
 
 if TYPE_CHECKING:
     from seedream_nb.storage.store import Input
@@ -36,7 +36,7 @@ posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
 
 def fitted(content: bytes | Image.Image, folder: Path, name: str = "photo") -> Input:
     """Return what is sent for a content."""
-    return fit(born(name, content), folder / "inputs")
+    return fit(load_reference(name, content), folder / "inputs")
 
 
 def opened(sent: Input, *, decoded: bool = True) -> Image.Image:
@@ -311,7 +311,7 @@ def test_a_file_that_changed_is_refused(form: str, tmp_path: Path) -> None:
     """What is sent is what was asked for."""
     path = tmp_path / "a.png"
     path.write_bytes(encoded(gradient(), form))
-    reference = born("a.png", path)
+    reference = load_reference("a.png", path)
     path.write_bytes(encoded(noise(300, 200), form))
     with pytest.raises(ReferenceImageError, match=r"a\.png changed"):
         fit(reference, tmp_path / "inputs")
@@ -321,7 +321,7 @@ def test_a_file_that_was_only_touched_is_the_same(tmp_path: Path) -> None:
     """It is hashed again to find out."""
     path = tmp_path / "a.gif"
     path.write_bytes(encoded(gradient().quantize(), "GIF"))
-    reference = born("a.gif", path)
+    reference = load_reference("a.gif", path)
     os.utime(path, (1, 1))
     assert opened(fit(reference, tmp_path / "inputs")).size == (300, 200)
 
@@ -330,7 +330,7 @@ def test_a_file_that_went_is_refused(tmp_path: Path) -> None:
     """With its name."""
     path = tmp_path / "a.png"
     path.write_bytes(EXACT["png"])
-    reference = born("a.png", path)
+    reference = load_reference("a.png", path)
     path.unlink()
     with pytest.raises(ReferenceImageError, match=r"a\.png can't be read"):
         fit(reference, tmp_path / "inputs")
@@ -342,7 +342,7 @@ def test_a_picture_is_kept_once(tmp_path: Path) -> None:
     """By its content, whatever it was called and however often it is sent at the same time."""
     path = tmp_path / "a.png"
     path.write_bytes(EXACT["png"])
-    references = [born("a", path), born("b", EXACT["png"])] * 10
+    references = [load_reference("a", path), load_reference("b", EXACT["png"])] * 10
     with ThreadPoolExecutor(8) as pool:
         sent = list(pool.map(lambda reference: fit(reference, tmp_path / "inputs"), references))
     assert len({each.path for each in sent}) == 1
@@ -352,7 +352,7 @@ def test_a_picture_is_kept_once(tmp_path: Path) -> None:
 def test_what_was_kept_can_be_sent_again(tmp_path: Path) -> None:
     """From the history: the copy is the source."""
     first = fitted(telling_jpeg(), tmp_path)
-    record = born("a", telling_jpeg()).to_record(f"inputs/{first.path.name}")
+    record = load_reference("a", telling_jpeg()).to_record(f"inputs/{first.path.name}")
     again = fit(Reference.from_record(record, tmp_path), tmp_path / "inputs")
     assert (again.path, again.sha256) == (first.path, first.sha256)
     assert again.path.read_bytes() == EXACT["jpeg"]
@@ -412,7 +412,7 @@ def test_sending_a_file_as_it_is_takes_little_memory(tmp_path: Path) -> None:
     path.write_bytes(encoded(noise(1900, 1700), "PNG", compress_level=0))
     tracemalloc.start()
     try:
-        sent = fit(born("a.png", path), tmp_path / "inputs")
+        sent = fit(load_reference("a.png", path), tmp_path / "inputs")
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -496,7 +496,7 @@ def test_a_photo_is_thinned_out_before_it_is_scaled_down(tmp_path: Path) -> None
 
 def test_many_at_once_hold_few_pictures(tmp_path: Path) -> None:
     """However many threads ask, two do the work: each waits for its turn, and all get theirs."""
-    references = [born(str(number), encoded(gradient(200, 100 + number), "BMP")) for number in range(12)]
+    references = [load_reference(str(number), encoded(gradient(200, 100 + number), "BMP")) for number in range(12)]
     with ThreadPoolExecutor(12) as pool:
         sent = list(pool.map(lambda reference: fit(reference, tmp_path / "inputs"), references))
     assert [opened(each).height for each in sent] == list(range(100, 112))

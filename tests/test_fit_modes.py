@@ -11,7 +11,7 @@ from seedream_nb.errors import ReferenceImageError
 from seedream_nb.references.adapters import sources_of
 from seedream_nb.request import Reference
 from tests.pictures import encoded, gradient
-from tests.references import born, fit
+from tests.references import fit, load_reference
 from tests.test_fit import distance, fitted, opened
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def noted(name: str, value: object) -> tuple[str, ...]:
     """Return what is said about a value as a reference."""
     ((_, source),) = sources_of(name, value)
     assert not isinstance(source, str)
-    return born(name, source).notes
+    return load_reference(name, source).notes
 
 
 BRIGHT = [
@@ -120,14 +120,14 @@ def test_an_image_of_pillow_that_is_all_but_black_is_told(mode: str) -> None:
     """In its own modes, with palettes too."""
     picture = Image.new("L" if mode.startswith("P") else mode, (60, 40), 3 if mode != "RGB" else (3, 0, 0))
     picture = picture.convert("P").convert(mode) if mode.startswith("P") else picture
-    (note,) = born("mask", picture).notes
+    (note,) = load_reference("mask", picture).notes
     assert "black; " in note
     assert "brighten it first" in note
 
 
 def test_what_is_transparent_may_be_black() -> None:
     """As a drawing in ink is."""
-    assert born("ink", Image.new("LA", (60, 40), (0, 80))).notes == ()
+    assert load_reference("ink", Image.new("LA", (60, 40), (0, 80))).notes == ()
 
 
 @pytest.mark.parametrize("form", ["PNG", "TIFF"])
@@ -146,4 +146,4 @@ def test_layers_are_no_animation(tmp_path: Path) -> None:
     path = tmp_path / "pages.tif"
     path.write_bytes(pages)
     with Image.open(path) as image:
-        assert born("scan", image).notes == ("scan: has several pages, only the one that it shows was sent",)
+        assert load_reference("scan", image).notes == ("scan: has several pages, only the current one was sent",)

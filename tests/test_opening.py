@@ -18,7 +18,7 @@ from seedream_nb.references.load import NotAPicture, open_picture
 from seedream_nb.storage.picture import inspect
 from seedream_nb.storage.structure import is_complete_jpeg
 from tests.pictures import chunk, encoded, gradient, noise, page, segment, tiff
-from tests.references import born, fit
+from tests.references import fit, load_reference
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +30,7 @@ SENSOR = page(Image.new("L", (600, 450), 80), colours=32803, kind=0)
 
 def sent(content: bytes | Image.Image, folder: Path) -> tuple[Image.Image, str | None]:
     """Return the picture that is sent for a content, and what is said about it."""
-    reference = born("photo", content)
+    reference = load_reference("photo", content)
     found = fit(reference, folder / "inputs")
     with Image.open(found.path) as image:
         image.load()
@@ -115,7 +115,8 @@ def test_packed_pages_of_a_tiff_are_found(tmp_path: Path) -> None:
     image, note = sent(content, tmp_path)
     assert (image.size, "page 2 of its 2 pages" in str(note)) == (FULL.size, True)
     assert (
-        fit(born("photo", path), tmp_path / "inputs").sha256 == fit(born("photo", content), tmp_path / "inputs").sha256
+        fit(load_reference("photo", path), tmp_path / "inputs").sha256
+        == fit(load_reference("photo", content), tmp_path / "inputs").sha256
     )
 
 
@@ -137,7 +138,7 @@ NAMED = {
     "a TIFF with 1 band of 64-bit floats": tiff(page(Image.new("L", (60, 40)), bits=64, form=3)),
     "a TIFF with 3 bands of 32-bit floats": tiff(page(gradient(60, 40), bits=32, form=3)),
     "cannot handle 12-bit layers": JPEG.replace(b"\xff\xc0\0\x11\x08", b"\xff\xc0\0\x11\x0c"),
-    "no numbers, or infinite": encoded(Image.new("F", (60, 40), float("nan")), "TIFF"),
+    "NaN or infinite": encoded(Image.new("F", (60, 40), float("nan")), "TIFF"),
 }
 
 
@@ -176,7 +177,7 @@ LONG_TEXTS = {
 @pytest.mark.parametrize("name", LONG_TEXTS)
 def test_a_png_with_long_texts_is_whole(name: str, tmp_path: Path) -> None:
     """It is sent as it is, less those; its preview is made, and as a result it would be kept."""
-    found = fit(born("photo", LONG_TEXTS[name]), tmp_path / "inputs")
+    found = fit(load_reference("photo", LONG_TEXTS[name]), tmp_path / "inputs")
     assert found.path.read_bytes() == PNG
     assert cheap_preview(LONG_TEXTS[name], 100)
     (tmp_path / "result.png").write_bytes(LONG_TEXTS[name])
@@ -240,7 +241,7 @@ JPEGS = {
 def test_a_jpeg_that_lacks_only_its_end_is_sent_with_it(name: str, lost: int, tmp_path: Path) -> None:
     """Byte for byte; it has its preview too."""
     whole = JPEGS[name]
-    found = fit(born("photo", whole[:-lost]), tmp_path / "inputs")
+    found = fit(load_reference("photo", whole[:-lost]), tmp_path / "inputs")
     assert found.path.read_bytes() == whole
     assert cheap_preview(whole[:-lost], 100) == cheap_preview(whole, 100)
 
@@ -280,7 +281,7 @@ def test_the_first_picture_of_an_mpo_is_sent(tmp_path: Path) -> None:
     content = encoded(gradient(), "MPO", save_all=True, append_images=[THUMBNAIL])
     image, note = sent(content, tmp_path)
     assert (image.size, note) == (gradient().size, None)
-    assert born("photo", Image.open(io.BytesIO(content))).notes == ()
+    assert load_reference("photo", Image.open(io.BytesIO(content))).notes == ()
 
 
 def test_a_heic_photo_says_how_it_can_be_read(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def test_a_long_path_keeps_the_name_of_its_file(folder: Path) -> None:
     for name in ("lost.jpg", "broken.png", "tiny.png"):
         for written in (f"{deep}/{name}", Path(deep) / name):
             with pytest.raises(Problem) as caught:
-                [each.born(LIMITS) for each in find(written, looking(folder, EmptyScope()))]
+                [each.load_reference(LIMITS) for each in find(written, looking(folder, EmptyScope()))]
             assert f"folder_with_a_name/{name} " in str(caught.value)
             assert str(caught.value).startswith("…/")
 
@@ -90,7 +90,7 @@ def test_a_uri_of_a_file_is_its_path(folder: Path) -> None:
     for written in ((folder / "my photo.png").as_uri(), f"file://localhost{(folder / 'my photo.png').as_uri()[7:]}"):
         (each,) = find(written, looking(folder, EmptyScope()))
         assert each.source == folder / "my photo.png"
-    with pytest.raises(Problem, match="of another machine"):
+    with pytest.raises(Problem, match="on another machine"):
         list(find("file://server/share/a.png", looking(folder, EmptyScope())))
 
 
@@ -111,7 +111,7 @@ def test_accents_may_be_written_in_two_ways(form: Literal["NFC", "NFD"], folder:
     written = unicodedata.normalize(other, "été/café.png")
     lookups = looking(folder, EmptyScope())
     for each in (written, Path(written), f'"{written}"', unicodedata.normalize(other, "été/caf*é.png")):
-        assert [one.born(LIMITS).media_type for one in find(each, lookups)] == ["image/png"]
+        assert [one.load_reference(LIMITS).media_type for one in find(each, lookups)] == ["image/png"]
 
 
 def test_of_two_files_that_may_be_meant_none_is(folder: Path) -> None:
@@ -129,7 +129,7 @@ def test_of_two_files_that_may_be_meant_none_is(folder: Path) -> None:
 @pytest.mark.parametrize("written", ["C:\\Users\\me\\a.png", '"C:\\me\\a.png"', "d:/a.png", "\\\\server\\share\\a.png"])
 def test_a_path_of_windows_is_told_elsewhere(written: str, folder: Path) -> None:
     """It can't be found, for it is of another system."""
-    with pytest.raises(Problem, match="is a path of Windows, and this kernel runs on another system; upload the file"):
+    with pytest.raises(Problem, match="is a Windows path, and this kernel runs on another system; upload the file"):
         list(find(written, looking(folder, EmptyScope())))
 
 

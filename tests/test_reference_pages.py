@@ -20,7 +20,7 @@ from seedream_nb.request import Reference, make_request
 from seedream_nb.service.body import Body
 from seedream_nb.service.reply import results_of
 from tests.pictures import encoded, gradient, noise
-from tests.references import born, fit
+from tests.references import fit, load_reference
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,7 +47,7 @@ def with_references(count: int, **options: Any) -> ImageRequest:  # noqa: ANN401
 
 def fitted(content: bytes, folder: Path) -> Input:
     """Return what is sent for a reference."""
-    return fit(born("photo", content), folder / "inputs")
+    return fit(load_reference("photo", content), folder / "inputs")
 
 
 # -- prompt ----------------------------------------------------------------------------------------
@@ -114,16 +114,15 @@ def test_one_image_or_several() -> None:
 
 def test_a_url_is_accessible() -> None:
     """The page: "Image URL: Make sure that the image URL is accessible."."""
-    from seedream_nb.references.written import checked_url, leads_inside
+    from seedream_nb.references.written import check_url, is_private_url
 
     for url in ("http://169.254.1.1/a.png", "file:///a.png", "https://"):
         with pytest.raises(Problem):
-            checked_url(url, url)
+            check_url(url, url)
     # What the service can't reach is fetched here, and sent inline.
-    assert [leads_inside(url) for url in ("http://localhost/a.png", "http://10.0.0.7/a.png", "http://x.org/a.png")] == [
-        True, True, False,
-    ]  # fmt: skip
-    assert checked_url("x", "https://x.org/a.png") == "https://x.org/a.png"
+    urls = "http://localhost/a.png", "http://10.0.0.7/a.png", "http://x.org/a.png"
+    assert [is_private_url(url) for url in urls] == [True, True, False]
+    assert check_url("x", "https://x.org/a.png") == "https://x.org/a.png"
 
 
 @pytest.mark.parametrize(("form", "media_type"), [("PNG", "image/png"), ("JPEG", "image/jpeg")])
@@ -149,9 +148,9 @@ def test_image_ratio(shape: tuple[int, int]) -> None:
     content = encoded(Image.new("RGB", shape), "PNG")
     if 91 in shape:
         with pytest.raises(Problem, match="between 1:3 and 3:1"):
-            born("photo", content)
+            load_reference("photo", content)
     else:
-        assert born("photo", content).width == shape[0]
+        assert load_reference("photo", content).width == shape[0]
 
 
 @pytest.mark.parametrize("shape", [(15, 15), (14, 15), (15, 14)])
@@ -160,9 +159,9 @@ def test_image_sides(shape: tuple[int, int]) -> None:
     content = encoded(Image.new("RGB", shape), "PNG")
     if 14 in shape:
         with pytest.raises(Problem, match="more than 14"):
-            born("photo", content)
+            load_reference("photo", content)
     else:
-        assert born("photo", content).width == 15
+        assert load_reference("photo", content).width == 15
 
 
 @pytest.mark.slow

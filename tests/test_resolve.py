@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from seedream_nb.errors import Problem
 from seedream_nb.references.resolve import Gathering, Lookups, find
-from seedream_nb.references.written import checked_url, leads_inside
+from seedream_nb.references.written import check_url, is_private_url
 from seedream_nb.scope import EmptyScope, NamesScope, Scope
 from tests.pictures import encoded, gradient, noise
 from tests.references import LIMITS
@@ -93,7 +93,7 @@ def looking(folder: Path, scope: Scope | None = None, **parts: Any) -> Lookups: 
 
 def found(written: object, folder: Path, scope: Scope | None = None) -> list[Reference]:
     """Return what something written means in that folder."""
-    return [each.born(LIMITS) for each in find(written, looking(folder, scope))]
+    return [each.load_reference(LIMITS) for each in find(written, looking(folder, scope))]
 
 
 def files_of(references: Sequence[Reference], folder: Path) -> list[str]:
@@ -206,13 +206,13 @@ WRONG = [
     ("id", ["no variable id"]),
     ("*.gif", ["*.gif matches no file"]),
     ("shots/", ["is a folder", "*.png"]),
-    ("shots/notes.txt", ["no picture but text"]),
+    ("shots/notes.txt", ["not a picture but text"]),
     ("", ["empty"]),
     ("x" * 5000, ["was not found"]),
     ("x/" * 5000, ["was not found"]),
-    ("*/../" * 50 + "*.png", ["without end"]),
+    ("*/../" * 50 + "*.png", ["too long to search"]),
     ("**/" * 50 + "*.png", ["at most 2 `**`"]),
-    ("*" * 5000, ["without end"]),
+    ("*" * 5000, ["too long to search"]),
     ("a\0b.png", ["was not found"]),
     ("~nobody-of-that-name/a.png", ["was not found"]),
     ("@8", ["@8", "the newest is 3"]),
@@ -221,30 +221,30 @@ WRONG = [
     ("@owt", ["@3, @3.2 and @last", "@out and @[5]"]),
     ("@[x]", ["@out and @[5]"]),
     ("pics[1]", ["matches no file", "no variable pics"]),
-    ("photo,shots", ["photo,shots is no file", "For several write -i photo -i shots."]),
+    ("photo,shots", ["photo,shots is not a file", "For several write -i photo -i shots."]),
     ("[photo,shots[0]]", ["For several write -i photo -i shots[0]."]),
     ("{photo}", ["{photo} was not found", "For the variable write {photo} in the prompt, or -i photo."]),
     ("code", ["code: photo was not found", "For the variable write {photo} in the prompt, or -i photo."]),
     ("b.png,a.png", ["b.png,a.png was not found", "For several write -i b.png -i a.png."]),
     ("b.png,gone.jpg", ["b.png,gone.jpg was not found"]),
-    ("photo*2", ["photo*2 is no file", "make it a variable"]),
-    ("@photo", ["is no mark", "Did you mean photo?"]),
+    ("photo*2", ["photo*2 is not a file", "assign it to a variable"]),
+    ("@photo", ["is neither a mark nor a file", "Did you mean photo?"]),
     ("coded", ["coded: iVBOR", "is a picture in base64", "b64decode"]),
     ("lost", ["lost: gone.png was not found"]),
     ("ftp://x.org/a.png", ["not http or https"]),
     ("file:///a.png", ["not http or https", "write its path"]),
     ("https://", ["has no host"]),
-    ("https://x.org:port/a.png", ["is no URL"]),
-    ("http://[::1", ["is no URL"]),
-    ("http://[bad]/a.png", ["is no URL"]),
-    ("https://x.org]/a.png", ["is no URL"]),
+    ("https://x.org:port/a.png", ["is not a URL"]),
+    ("http://[::1", ["is not a URL"]),
+    ("http://[bad]/a.png", ["is not a URL"]),
+    ("https://x.org]/a.png", ["is not a URL"]),
     ("https://x.org/a b.png", ["white space"]),
     ("data:image/png;base64,AAA", ["broken base64"]),
     ("data:image/png;base64,A*A=", ["broken base64"]),
     ("data:image/png;base64,", ["is empty"]),
-    ("data:text/plain;base64,aGVsbG8=", ["no data URI of a picture"]),
-    ("data:image/png,abc", ["no data URI of a picture"]),
-    ("data:image/png;base64,aGVsbG8=", ["no picture but text"]),
+    ("data:text/plain;base64,aGVsbG8=", ["not the data URI of a picture"]),
+    ("data:image/png,abc", ["not the data URI of a picture"]),
+    ("data:image/png;base64,aGVsbG8=", ["not a picture but text"]),
 ]
 
 
@@ -277,7 +277,7 @@ def test_an_address_of_this_network_is_fetched_here(url: str, folder: Path) -> N
 
     (one,) = find(url, looking(folder, fetch=fetch))
     assert fetched == []
-    reference = one.born(LIMITS)
+    reference = one.load_reference(LIMITS)
     assert (fetched, reference.source, reference.url, reference.name) == ([url], PNG, None, url)
 
 
@@ -293,7 +293,7 @@ def test_without_a_way_to_fetch_such_an_address_is_refused(folder: Path) -> None
 def test_a_link_local_address_is_refused(url: str) -> None:
     """Clouds keep secrets there."""
     with pytest.raises(Problem, match="link-local"):
-        checked_url(url, url)
+        check_url(url, url)
 
 
 @pytest.mark.parametrize(
@@ -302,7 +302,7 @@ def test_a_link_local_address_is_refused(url: str) -> None:
 )
 def test_other_addresses_are_sent(url: str) -> None:
     """Judged by the host as written."""
-    assert (checked_url(url, url), leads_inside(url)) == (url, False)
+    assert (check_url(url, url), is_private_url(url)) == (url, False)
 
 
 def test_every_picture_that_cannot_be_used_is_told(folder: Path) -> None:

@@ -163,7 +163,7 @@ def test_a_cell_reaches_it(tmp_path: Path, fault_server: FaultServer) -> None:
         ({"max_images": 21}, "the range is 1 to 20"),
         ({"images": [encoded(gradient(20 + each, 20), "PNG") for each in range(3)]}, "found more than 2 references"),
         ({"images": encoded(gradient(8, 9), "PNG")}, "8x9 pixels; each side must be more than 8"),
-        ({"images": encoded(gradient(50, 20), "PNG")}, "the ratio must be between 1:2 and 2:1. Crop it, for instance"),
+        ({"images": encoded(gradient(50, 20), "PNG")}, "the ratio must be between 1:2 and 2:1. Crop it, for example"),
         ({"images": np.zeros((8, 9), np.uint8)}, "shape .8, 9.. has 9x8 pixels; each side must be more than 8"),
     ],
 )

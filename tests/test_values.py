@@ -23,7 +23,7 @@ from seedream_nb.errors import Problem
 from seedream_nb.references.adapters import sources_of
 from seedream_nb.references.load import REFUSED_FORMATS
 from tests.pictures import bomb, encoded, gradient, noise
-from tests.references import born
+from tests.references import load_reference
 
 
 @dataclass(frozen=True)
@@ -137,18 +137,18 @@ def test_birth_describes_a_file(tmp_path: Path) -> None:
     content = encoded(gradient(300, 200), "JPEG")
     path = tmp_path / "photo.png"
     path.write_bytes(content)
-    reference = born("photo", path)
+    reference = load_reference("photo", path)
     assert (reference.name, reference.source, reference.media_type) == ("photo", path, "image/jpeg")
     assert (reference.width, reference.height, reference.size_bytes) == (300, 200, len(content))
     assert reference.sha256 == hashlib.sha256(content).hexdigest()
-    assert reference.identity == born("other", content).identity
+    assert reference.identity == load_reference("other", content).identity
 
 
 def test_birth_decodes_nothing(tmp_path: Path) -> None:
     """A picture whose pixels are missing is found out later, off the main thread."""
     path = tmp_path / "half.jpg"
     path.write_bytes(encoded(noise(300, 200), "JPEG")[:5000])
-    assert born("half", path).width == 300
+    assert load_reference("half", path).width == 300
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
@@ -157,14 +157,14 @@ def test_a_path_holds_no_file_open(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(encoded(gradient(), "PNG"))
     before = list(Path("/proc/self/fd").iterdir())
-    references = [born("a", path) for _ in range(5)]
+    references = [load_reference("a", path) for _ in range(5)]
     assert (len(references), len(list(Path("/proc/self/fd").iterdir()))) == (5, len(before))
 
 
 def test_a_pil_image_is_copied() -> None:
     """Changing it afterwards changes nothing."""
     image = gradient()
-    reference = born("image", image)
+    reference = load_reference("image", image)
     image.paste("red", (0, 0, 300, 200))
     assert isinstance(reference.source, Image.Image)
     assert reference.source.tobytes() == gradient().tobytes()
@@ -177,8 +177,8 @@ def test_equal_pil_images_are_the_same_picture() -> None:
         gradient(), gradient(200, 300), gradient(mode="L"), gradient(mode="RGBA"), noise(300, 200),
         gradient().quantize(), gradient().quantize(5),
     ]  # fmt: skip
-    assert len({born("x", image).identity for image in images}) == len(images)
-    assert born("x", gradient()).identity == born("y", gradient()).identity
+    assert len({load_reference("x", image).identity for image in images}) == len(images)
+    assert load_reference("x", gradient()).identity == load_reference("y", gradient()).identity
 
 
 def test_a_pil_image_just_opened_is_turned_as_it_says(tmp_path: Path) -> None:
@@ -187,8 +187,8 @@ def test_a_pil_image_just_opened_is_turned_as_it_says(tmp_path: Path) -> None:
     exif[0x0112] = 6
     (tmp_path / "a.jpg").write_bytes(encoded(gradient(), "JPEG", exif=exif))
     with Image.open(tmp_path / "a.jpg") as image:
-        assert (born("x", image).width, born("x", image).height) == (200, 300)
-        assert (born("x", image.copy()).width, born("x", image.copy()).height) == (300, 200)
+        assert (load_reference("x", image).width, load_reference("x", image).height) == (200, 300)
+        assert (load_reference("x", image.copy()).width, load_reference("x", image.copy()).height) == (300, 200)
 
 
 def test_a_closed_pil_image_is_told() -> None:
@@ -196,13 +196,13 @@ def test_a_closed_pil_image_is_told() -> None:
     image = gradient()
     image.close()
     with pytest.raises(Problem, match="x can't be read"):
-        born("x", image)
+        load_reference("x", image)
 
 
 CONTENTS = [
     (b"", ["is empty", "another copy"]),
-    (b"hello\nyou", ["no picture but text"]),
-    ("Füchse im Schnee".encode() * 100, ["no picture but text"]),
+    (b"hello\nyou", ["not a picture but text"]),
+    ("Füchse im Schnee".encode() * 100, ["not a picture but text"]),
     (b"<!DOCTYPE html><html></html>", ["a web page"]),
     (b'<?xml version="1.0"?>\n<svg xmlns="x"/>', ["an SVG drawing", "PNG"]),
     (b"%PDF-1.7", ["a PDF"]),
@@ -210,7 +210,7 @@ CONTENTS = [
     (b"\0\0\0\x18ftypisom\0\0\0\0", ["a film"]),
     (b"%!PS-Adobe-3.0 EPSF-3.0\n", ["PostScript"]),
     (b"PK\x03\x04abc", ["an archive"]),
-    (os.urandom(7) + b"\0\xff\0", ["is no picture"]),
+    (os.urandom(7) + b"\0\xff\0", ["is not a picture"]),
     (encoded(gradient(), "PNG")[:20], ["damaged PNG"]),
     (encoded(gradient(), "JPEG")[:20], ["damaged JPEG"]),
     (encoded(Image.new("RGB", (14, 14)), "PNG"), ["14x14", "more than 14"]),
@@ -230,7 +230,7 @@ def test_what_is_no_picture_is_told(content: bytes, told: list[str], tmp_path: P
     path.write_bytes(content)
     for source in (path, content):
         with pytest.raises(Problem) as caught:
-            born("x.png", source)
+            load_reference("x.png", source)
         assert caught.value.reference
         assert [each for each in ["x.png", *told] if each not in str(caught.value)] == []
 
@@ -238,12 +238,12 @@ def test_what_is_no_picture_is_told(content: bytes, told: list[str], tmp_path: P
 @pytest.mark.parametrize("shape", [(15, 15), (45, 15), (15, 45), (6000, 6000), (9000, 9000)])
 def test_what_can_be_made_to_fit_is_taken(shape: tuple[int, int]) -> None:
     """Too many pixels are scaled down later."""
-    assert born("x", encoded(Image.new("1", shape), "PNG")).width == shape[0]
+    assert load_reference("x", encoded(Image.new("1", shape), "PNG")).width == shape[0]
 
 
 def test_big_pictures_bring_no_warning() -> None:
     """Pillow's warning about 90 million pixels would frighten for nothing."""
-    assert born("x", encoded(Image.new("1", (10_000, 9500)), "PNG")).width == 10_000
+    assert load_reference("x", encoded(Image.new("1", (10_000, 9500)), "PNG")).width == 10_000
 
 
 def test_nothing_is_started_to_read_a_file() -> None:
@@ -254,13 +254,13 @@ def test_nothing_is_started_to_read_a_file() -> None:
 def test_what_is_no_ordinary_file_is_refused(tmp_path: Path) -> None:
     """A folder, a pipe that nobody writes to, a device: at once."""
     with pytest.raises(Problem, match="is a folder"):
-        born("x", tmp_path)
+        load_reference("x", tmp_path)
     if hasattr(os, "mkfifo"):
         os.mkfifo(tmp_path / "pipe")
         with pytest.raises(Problem, match="not a regular file"):
-            born("x", tmp_path / "pipe")
+            load_reference("x", tmp_path / "pipe")
         with pytest.raises(Problem, match="not a regular file"):
-            born("x", Path("/dev/zero"))
+            load_reference("x", Path("/dev/zero"))
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="needs a user whom modes bind")
@@ -269,14 +269,14 @@ def test_an_unreadable_file_is_told(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"x")
     (tmp_path / "a.png").chmod(0)
     with pytest.raises(Problem, match="Permission denied"):
-        born("x", tmp_path / "a.png")
+        load_reference("x", tmp_path / "a.png")
 
 
 @given(st.binary(max_size=600))
 def test_no_content_breaks_it(content: bytes) -> None:
     """Any bytes are a picture or a problem."""
     with contextlib.suppress(Problem):
-        born("x", content)
+        load_reference("x", content)
 
 
 def test_values_are_looked_at_without_importing_pillow() -> None:

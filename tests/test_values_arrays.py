@@ -17,7 +17,7 @@ from PIL import Image
 from seedream_nb.errors import Problem
 from seedream_nb.references.adapters import is_picture, sources_of
 from tests.pictures import encoded, gradient
-from tests.references import born, fit
+from tests.references import fit, load_reference
 from tests.waiting import tries
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def reference(value: object) -> Reference:
     """Return the reference that an array makes."""
     ((name, source),) = sources_of("x", value)
     assert not isinstance(source, str)
-    return born(name, source)
+    return load_reference(name, source)
 
 
 def shown(value: object) -> Array:
@@ -167,8 +167,8 @@ def test_the_remedy_for_a_shape_works(shape: tuple[int, ...], remedy: str) -> No
 @pytest.mark.parametrize(
     ("array", "told"),
     [
-        (np.zeros(4000, np.uint8), "as the content of a file is, but it is no picture"),
-        (FILE[:9], "as the content of a file is, but it is a damaged PNG file"),
+        (np.zeros(4000, np.uint8), "like the content of a file, but it is not a picture"),
+        (FILE[:9], "like the content of a file, but it is a damaged PNG file"),
         (np.zeros(4000), "Reshape it: x.reshape(height, width)"),
     ],
     ids=["zeros", "damaged", "floats"],

@@ -19,7 +19,7 @@ from seedream_nb.references.adapters import is_picture, sources_of
 from seedream_nb.references.resolve import Gathering, Lookups
 from seedream_nb.scope import NamesScope
 from tests.pictures import encoded, gradient
-from tests.references import LIMITS, born
+from tests.references import LIMITS, load_reference
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +33,7 @@ SVG = "<svg xmlns='http://www.w3.org/2000/svg'/>"
 
 def references(value: object) -> list[Reference]:
     """Return the references that a value makes."""
-    return [born(name, source) for name, source in sources_of("x", value) if not isinstance(source, str)]
+    return [load_reference(name, source) for name, source in sources_of("x", value) if not isinstance(source, str)]
 
 
 def refused(value: object) -> str:
@@ -91,8 +91,8 @@ TROUBLES = [
     ({"_repr_mimebundle_": None}, ["not as PNG or JPEG"]),
     ({"_repr_mimebundle_": 3}, ["not as PNG or JPEG"]),
     ({"_repr_png_": "not base64!"}, ["broken base64"]),
-    ({"_repr_png_": 3}, ["int in place of PNG"]),
-    ({"_repr_png_": b"hello"}, ["no picture but text"]),
+    ({"_repr_png_": 3}, ["int instead of PNG"]),
+    ({"_repr_png_": b"hello"}, ["not a picture but text"]),
     ({"_repr_png_": PNG[:30]}, ["damaged PNG"]),
     ({"_repr_png_": b""}, ["is empty"]),
     ({"_repr_png_": ValueError("out of ink")}, ["ValueError: out of ink", "Save it as PNG"]),
@@ -185,7 +185,7 @@ HOSTILE = [
 def test_hostile_objects_are_refused(make: Callable[[], object]) -> None:
     """Nothing that they raise comes out."""
     with pytest.raises(Problem):
-        [born(name, source) for name, source in sources_of("x", make()) if not isinstance(source, str)]
+        [load_reference(name, source) for name, source in sources_of("x", make()) if not isinstance(source, str)]
     assert not is_picture(Hostile())
 
 
@@ -338,4 +338,4 @@ def test_an_animated_image_says_what_was_left_out() -> None:
         (reference,) = references(image)
         assert isinstance(reference.source, Image.Image)
         assert reference.source.convert("RGB").getpixel((9, 9)) == (0, 0, 255)
-        assert reference.notes == ("x: animated, only the frame that it shows was sent",)
+        assert reference.notes == ("x: animated, only its current frame was sent",)

@@ -16,7 +16,7 @@ from seedream_nb.errors import Problem
 from seedream_nb.references.adapters import is_picture, sources_of
 from seedream_nb.request import Reference
 from tests.pictures import encoded, gradient
-from tests.references import born
+from tests.references import load_reference
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +39,9 @@ def library(name: str, *, in_group: bool = True) -> Library:
 
 def references(value: object) -> list[Reference | str]:
     """Return the references that a value makes, and URLs as they are."""
-    return [source if isinstance(source, str) else born(name, source) for name, source in sources_of("x", value)]
+    return [
+        source if isinstance(source, str) else load_reference(name, source) for name, source in sources_of("x", value)
+    ]
 
 
 def picture(value: object) -> Image.Image:

@@ -218,6 +218,6 @@ def test_a_picture_of_another_history_is_refused(
 @pytest.mark.parametrize("written", ["http://[::1", "http://[::1]]/a.png", "https://x.org:port/a.png"])
 def test_an_address_that_can_be_none_is_refused_in_a_sentence(tray: Tray, written: str) -> None:
     """A URL whose host or port can be none is told as that, and nothing is held."""
-    with pytest.raises(ReferenceImageError, match=r"is no URL|not a web address|network"):
+    with pytest.raises(ReferenceImageError, match=r"is not a URL|not a web address|network"):
         tray.add(written)
     assert tray.held() == []

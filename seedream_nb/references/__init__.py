@@ -1,1 +1,1 @@
-"""Reference images: what was written, what a value can do, the service's limits, and what must stay home."""
+"""Reference images: from what was written or passed to files that meet the service's limits, without private data."""

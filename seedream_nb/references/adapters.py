@@ -1,7 +1,7 @@
-"""One table of the values that pictures come from: braces, `--image`, the tray and Tab all ask it.
+"""The table of values that pictures come from; braces, `--image`, the tray and Tab all use it.
 
-What an object can do decides what it is; no library is imported to find out. The code of other libraries runs when a
-reference is born, one by one.
+An object's abilities decide what it is; no library is imported to find out. Other libraries' code runs only when a
+reference is loaded, one at a time.
 """
 
 from __future__ import annotations
@@ -18,7 +18,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from seedream_nb.frozen import frozen
-from seedream_nb.references.arrays import brighter_array, is_array, is_picture_array, is_picture_shape, picture_of_array
+from seedream_nb.references.arrays import (
+    brighten_remedy,
+    is_array,
+    is_picture_array,
+    is_picture_shape,
+    picture_of_array,
+)
 from seedream_nb.references.figures import (
     figure_of,
     picture_of_figure,
@@ -29,15 +35,15 @@ from seedream_nb.references.figures import (
 )
 from seedream_nb.references.foreign import (
     Foreign,
-    can,
     content_of_file,
-    from_its_start,
     guarded,
-    holder_of,
+    has_method,
+    held_files_of,
     is_file,
     is_table,
+    rewound,
 )
-from seedream_nb.references.limits import wrong
+from seedream_nb.references.limits import reference_problem
 from seedream_nb.references.load import NotAPicture, is_pil, open_picture
 from seedream_nb.service import all_models
 
@@ -45,7 +51,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 Source: TypeAlias = "str | Path | bytes | Image.Image | Foreign"
-"""What a value comes down to; a `str` is a URL, a data URI or a path."""
+"""What a value is reduced to; a `str` is a URL, a data URI or a path."""
 _Sources: TypeAlias = "Iterable[tuple[str, Source]]"
 
 TAKEN = (
@@ -54,15 +60,15 @@ TAKEN = (
 _OURS = __name__.partition(".")[0]
 _DEEPEST = 5
 _MAX_ITEMS = 1_000
-"""Items of a sequence that is no list: one that never ends must end somewhere."""
+"""Items of a sequence that is not a list: one that never ends must stop somewhere."""
 
-# What Tab looks at: classes and their methods.
+# For Tab: only classes and their methods are looked at.
 _LONGEST_PATH, _LISTED, _DEEPEST_AT_TAB = 500, 3, 2
 _STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"RIFF")
 _SUFFIXES = frozenset({"jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "avif", "heic"})
-"""The formats that people have pictures in; whether one can be read is found out when it is used."""
+"""The usual formats of pictures; whether a file can be read shows when it is used."""
 _TABLES_AND_COLUMNS = ("columns", "__dataframe__", "to_list", "is_integer")
-"""What tables, their columns and single numbers have beside the way to become an array."""
+"""What tables, their columns and single numbers have besides a conversion to an array."""
 
 
 def _always(_value: object, _depth: int = 0) -> bool:
@@ -82,13 +88,13 @@ class Adapter:
     """One kind of value that pictures come from, or seem to.
 
     Attributes:
-        is_one: whether a value is of this kind, by what it can do.
-        sources: what it comes down to, each with a name for messages; nothing is read or drawn. It is given a name,
-            the value, and how many lists it lies in. Raises Problem.
+        is_one: whether a value is of this kind, by its abilities.
+        sources: what it is reduced to, each with a name for messages; nothing is read or drawn. It is called with a
+            name, the value, and how many lists contain it. Raises Problem.
         in_braces: whether it stands for pictures where it could as well stand for its text.
-        is_meant: whether it can only have been meant as a picture where it does not. Raises Problem: it is to hold
-            a picture, as a widget is that takes files, and is empty.
-        at_tab: what Tab calls it, or nothing: by its class, for none of its code runs for a Tab.
+        is_meant: whether it can only have been meant as a picture when it does not. Raises Problem if it should hold
+            a picture but is empty, such as a file upload widget.
+        at_tab: what Tab calls it, or nothing: by its class, because Tab runs none of its code.
     """
 
     is_one: Callable[[Any], bool]
@@ -99,19 +105,19 @@ class Adapter:
 
 
 def sources_of(name: str, value: object, depth: int = 0) -> Iterator[tuple[str, Source]]:
-    """Yield what a value comes down to, each with a name for messages; no content is read, nothing is drawn.
+    """Yield what a value is reduced to, each with a name for messages; nothing is read or drawn.
 
     Raises:
-        Problem: what the value is instead, and what can be handed over.
+        Problem: the value is something else; it says what, and what can be passed.
     """
     drawn: list[object] = []
     with guarded(name):
         adapter = _adapter_of(value)
         if adapter is None:
-            raise wrong(name, f"is {_kind(value)}; hand over {TAKEN}.{_remedy(value)}")
+            raise reference_problem(name, f"is {_kind(value)}; pass {TAKEN}.{_remedy(value)}")
         for part, source in adapter.sources(name, value, depth):
             of = source.of if isinstance(source, Foreign) else None
-            if of is None or not any(of is each for each in drawn):  # the bars of a plot are one figure
+            if of is None or not any(of is other for other in drawn):  # the bars of a plot are one figure
                 drawn += [] if of is None else [of]
                 yield part, source
 
@@ -119,48 +125,48 @@ def sources_of(name: str, value: object, depth: int = 0) -> Iterator[tuple[str, 
 def is_picture(value: object, depth: int = 0) -> bool:
     """Return whether a value stands for pictures where it could as well stand for its text: in a prompt's braces.
 
-    Nothing is drawn, but for what has a text of its own, and no file is read beyond its header. A `str` is text;
-    paths and bytes are pictures if they open as one, open files too, arrays if they have a picture's shape with no
-    side that is too small for every model, lists if all in them are pictures.
+    Nothing is drawn, except what has a text of its own, and no file is read beyond its header. A `str` is text;
+    paths, bytes and open files are pictures if they open as one, arrays if they have a picture's shape with no side
+    that is too small for every model, lists if all their items are pictures.
     """
     try:
         adapter = _adapter_of(value) if depth <= _DEEPEST else None
         return adapter is not None and adapter.in_braces(value, depth)
     except KeyboardInterrupt:
         raise
-    except BaseException:  # noqa: BLE001 - what can't say that it is one is none
+    except BaseException:  # noqa: BLE001 - foreign code: a value that fails here is not a picture
         return False
 
 
 def is_meant_as_picture(value: object) -> bool:
-    """Return whether a value that is no picture can only have been meant as one: a path, bytes, a file, an array.
+    """Return whether a value that is not a picture can only have been meant as one: a path, bytes, a file, an array.
 
-    Not so for tables and for lists of things, which have texts in them as well.
+    False for tables and lists of other things, which contain texts as well.
 
     Raises:
-        Problem: it is meant to hold a picture, as a widget is that takes files, and is empty.
+        Problem: it should hold a picture but is empty, such as a file upload widget.
     """
     adapter = _adapter_of(value)
     return isinstance(value, os.PathLike) or (adapter is not None and adapter.is_meant(value))
 
 
 def held(value: object, depth: int = 0) -> str:
-    """Return in a few words, for a Tab, which pictures a value holds; nothing of it is called. Empty for others."""
-    return next((told for adapter in ADAPTERS if (told := adapter.at_tab(value, depth))), "")
+    """Describe in a few words, for Tab, the pictures that a value holds; empty for others. Runs none of its code."""
+    return next((label for adapter in ADAPTERS if (label := adapter.at_tab(value, depth))), "")
 
 
 def is_picture_name(name: str) -> bool:
-    """Return whether a file of this name may be a picture: none is opened for a Tab."""
+    """Return whether a file of this name may be a picture; Tab opens no file."""
     return name.rpartition(".")[2].lower() in _SUFFIXES and "." in name
 
 
 def pictures_of(value: object) -> Sequence[object] | None:
-    """Return the pictures of a result of ours, be it without any; None for any other value."""
+    """Return the pictures of a result of ours, even if it has none; None for any other value."""
     return _listed(value, "images")
 
 
 def is_job(value: object) -> bool:
-    """Return whether a value is a job of ours, whose pictures may be still to come."""
+    """Return whether a value is a job of ours, whose pictures may not have arrived yet."""
     return _listed(value, "pictures") is not None
 
 
@@ -168,7 +174,7 @@ def _adapter_of(value: object) -> Adapter | None:
     return next((adapter for adapter in ADAPTERS if adapter.is_one(value)), None)
 
 
-# -- values that are pictures as they are -----------------------------------------------------------
+# -- values that are pictures themselves ------------------------------------------------------------
 
 
 def _itself(name: str, value: Any, _depth: int) -> _Sources:  # noqa: ANN401 - see Adapter
@@ -187,7 +193,7 @@ def _bytes_at_tab(value: object, _depth: int) -> str:
 
 
 def _opens(source: Any, _depth: int = 0) -> bool:  # noqa: ANN401 - a path, bytes, or anything with `read`
-    """Return whether a content opens as a picture, by its header."""
+    """Return whether a source opens as a picture, by its header."""
     if isinstance(source, Path) and not source.is_file():
         return False
     try:
@@ -200,36 +206,36 @@ def _opens(source: Any, _depth: int = 0) -> bool:  # noqa: ANN401 - a path, byte
 
 @contextlib.contextmanager
 def _stream(source: Any) -> Iterator[Any]:  # noqa: ANN401 - see above
-    """Give a content as a file; one that is open already stays so, and is left where it stood."""
+    """Yield a source as an open file; one that is open already stays open, at its position."""
     if isinstance(source, Path | bytes | bytearray | memoryview):
         with source.open("rb") if isinstance(source, Path) else io.BytesIO(source) as stream:
             yield stream
     else:
-        with from_its_start("", source):
+        with rewound("", source):
             yield source
 
 
-# -- several in one ---------------------------------------------------------------------------------
+# -- several pictures -------------------------------------------------------------------------------
 
 
-def _each(name: str, values: Sequence[object], depth: int) -> Iterator[tuple[str, Source]]:
+def _list_sources(name: str, values: Sequence[object], depth: int) -> Iterator[tuple[str, Source]]:
     if not len(values):
-        raise wrong(name, "has no pictures in it; leave it out.")
+        raise reference_problem(name, "contains no pictures; leave it out.")
     if depth == _DEEPEST:
-        raise wrong(name, f"has lists within lists, more than {_DEEPEST} deep; hand over one list.")
+        raise reference_problem(name, f"has lists within lists, more than {_DEEPEST} deep; pass one list.")
     for index, value in enumerate(values):
         yield from sources_of(f"{name}[{index}]" if len(values) > 1 else name, value, depth + 1)
 
 
 def _all_pictures(values: Sequence[object], depth: int) -> bool:
-    return bool(len(values)) and all(is_picture(each, depth + 1) for each in values)
+    return bool(len(values)) and all(is_picture(value, depth + 1) for value in values)
 
 
 def _list_at_tab(value: object, depth: int) -> str:
     if type(value) is not list and type(value) is not tuple:
         return ""
     count, first = len(value), value[:_LISTED]
-    holds = count > 0 and depth < _DEEPEST_AT_TAB and all(held(each, depth + 1) for each in first)
+    holds = count > 0 and depth < _DEEPEST_AT_TAB and all(held(item, depth + 1) for item in first)
     return f"{count} picture{'s' * (count != 1)}" if holds else ""
 
 
@@ -242,48 +248,48 @@ def _items(name: str, value: Any) -> list[object]:  # noqa: ANN401 - what has it
         items = value.tolist()
         return items if isinstance(items, list) else [items]
     if isinstance(value, Iterator):
-        most = max(model.references.max_count for model in all_models())
-        return _at_most(name, value, most, f"gives more than {most} pictures; take fewer.")
-    return _at_most(name, iter(value), _MAX_ITEMS, f"has more than {_MAX_ITEMS} items; hand over fewer.")
+        limit = max(model.references.max_count for model in all_models())
+        return _limited(name, value, limit, f"gives more than {limit} pictures; take fewer.")
+    return _limited(name, iter(value), _MAX_ITEMS, f"has more than {_MAX_ITEMS} items; pass fewer.")
 
 
-def _at_most(name: str, values: Iterator[object], most: int, told: str) -> list[object]:
-    found = list(islice(values, most + 1))
-    if len(found) > most:
-        raise wrong(name, told)
-    return found
+def _limited(name: str, values: Iterator[object], limit: int, problem: str) -> list[object]:
+    items = list(islice(values, limit + 1))
+    if len(items) > limit:
+        raise reference_problem(name, problem)
+    return items
 
 
 def _holds_objects(value: Any) -> bool:  # noqa: ANN401 - an array of any library
-    """Return whether an array is a list of things: paths in a column, axes of a grid of plots."""
+    """Return whether an array is a list of objects: paths in a column, axes of a grid of plots."""
     kind = getattr(getattr(value, "dtype", None), "kind", None)
-    return (kind in tuple("OUST") or (kind is None and can(value, "to_list"))) and can(value, "tolist")
+    return (kind in tuple("OUST") or (kind is None and has_method(value, "to_list"))) and has_method(value, "tolist")
 
 
 # -- ours -------------------------------------------------------------------------------------------
 
 
 def _is_ours(value: object) -> bool:
-    """Return whether a value is of a class of ours, by where that comes from: nothing of ours is imported for it."""
+    """Return whether a value's class is ours, by its module; none of our modules is imported for this."""
     module: object = type(value).__module__
     return isinstance(module, str) and module.partition(".")[0] == _OURS
 
 
 def _listed(value: object, attribute: str) -> Sequence[object] | None:
-    found = getattr(value, attribute, None) if _is_ours(value) else None
-    return found if isinstance(found, list | tuple) else None
+    pictures = getattr(value, attribute, None) if _is_ours(value) else None
+    return pictures if isinstance(pictures, list | tuple) else None
 
 
 def _job_refused(name: str, _value: object, _depth: int) -> _Sources:
-    raise wrong(name, f"is a job; for its pictures write {'job' if ' ' in name else name}.result().")
+    raise reference_problem(name, f"is a job; for its pictures write {'job' if ' ' in name else name}.result().")
 
 
 def _class_refused(name: str, value: type, _depth: int) -> _Sources:
-    raise wrong(name, f"is a class, {value.__qualname__}; hand over an object of it.")
+    raise reference_problem(name, f"is a class, {value.__qualname__}; pass an object of that class.")
 
 
 def _has_path(value: object) -> bool:
-    """Return whether a value names a file: our pictures do, and entries of os.scandir."""
+    """Return whether a value names a file, as our pictures and entries of os.scandir do."""
     return isinstance(getattr(value, "path", None), str | Path)
 
 
@@ -291,21 +297,21 @@ def _path_of(name: str, value: Any, _depth: int) -> _Sources:  # noqa: ANN401 - 
     return [(str(getattr(value, "mark", None) or name), Path(value.path))]
 
 
-# -- of other libraries -----------------------------------------------------------------------------
+# -- values of other libraries ----------------------------------------------------------------------
 
 
 def _figure(name: str, value: object, _depth: int) -> _Sources:
     figure = figure_of(value)
-    return [(name, Foreign(of=figure, draw=partial(picture_of_figure, found=figure)))]
+    return [(name, Foreign(of=figure, draw=partial(picture_of_figure, source=figure)))]
 
 
 def _array(name: str, value: object, _depth: int) -> _Sources:
     draw = partial(picture_of_array, value=value)
-    return [(name, Foreign(of=value, draw=draw, brighter=brighter_array(name)))]
+    return [(name, Foreign(of=value, draw=draw, brighter=brighten_remedy(name)))]
 
 
 def _held_files(name: str, value: object, _depth: int = 0) -> _Sources:
-    holder = holder_of(value)
+    holder = held_files_of(value)
     return [] if holder is None else holder(name)
 
 
@@ -323,7 +329,7 @@ def _is_drawing(value: object) -> bool:
 
 
 def _array_at_tab(value: object, depth: int) -> str:
-    """Tell an array of numpy by its shape as numpy itself knows it, whatever a class derived from it says."""
+    """Label a numpy array by its shape as numpy knows it, whatever a subclass says."""
     if not _is_a(value, "numpy", "ndarray"):
         return _able("array", "__array__", "__dlpack__")(value, depth)
     shape: tuple[int, ...] = sys.modules["numpy"].ndarray.shape.__get__(value)
@@ -331,21 +337,21 @@ def _array_at_tab(value: object, depth: int) -> str:
 
 
 def _is_a(value: object, module: str, kind: str) -> bool:
-    """Return whether a value is of a class, which then is loaded: no code of the value's own runs."""
+    """Return whether a value is of a class, if that is loaded; runs none of the value's code."""
     return getattr(sys.modules.get(module), kind, None) in type(value).__mro__
 
 
-def _named(told: str, module: str, kind: str) -> Callable[[object, int], str]:
-    """Return what tells objects of a class."""
-    return lambda value, _depth: told if _is_a(value, module, kind) else ""
+def _named(label: str, module: str, kind: str) -> Callable[[object, int], str]:
+    """Return a function that labels objects of a class."""
+    return lambda value, _depth: label if _is_a(value, module, kind) else ""
 
 
-def _able(told: str, *methods: str) -> Callable[[object, int], str]:
-    """Return what tells objects by what their class can do."""
+def _able(label: str, *methods: str) -> Callable[[object, int], str]:
+    """Return a function that labels objects by the methods of their class."""
 
     def at_tab(value: object, _depth: int) -> str:
-        names = {name for each in type(value).__mro__ for name in vars(each)}
-        return told if names.intersection(methods) and not names.intersection(_TABLES_AND_COLUMNS) else ""
+        names = {name for base in type(value).__mro__ for name in vars(base)}
+        return label if names.intersection(methods) and not names.intersection(_TABLES_AND_COLUMNS) else ""
 
     return at_tab
 
@@ -359,9 +365,9 @@ def _kind(value: object) -> str:
 
 
 def _remedy(value: object) -> str:
-    """Return how a value that may hold pictures becomes one that can be handed over."""
+    """Return how to turn a value that may hold pictures into one that can be passed."""
     if isinstance(value, int | float):
-        return " Numbers are a picture as an array: numpy.array(…, 'uint8')."
+        return " As a picture, numbers must be an array: numpy.array(…, 'uint8')."
     if isinstance(value, dict):
         return " For its values write .values()."
     if isinstance(value, AbstractSet) and not isinstance(value, ItemsView):
@@ -386,13 +392,13 @@ ADAPTERS: list[Adapter] = [
     Adapter(is_one=is_pil, sources=_itself, in_braces=_always, at_tab=_named("PIL image", "PIL.Image", "Image")),
     Adapter(
         is_one=lambda value: isinstance(value, list | tuple),
-        sources=_each,
+        sources=_list_sources,
         in_braces=_all_pictures,
         at_tab=_list_at_tab,
     ),
-    Adapter(  # not as it shows itself: those are previews
+    Adapter(  # not as it shows itself, which is previews
         is_one=lambda value: pictures_of(value) is not None,
-        sources=lambda name, value, depth: _each(name, value.images, depth),
+        sources=lambda name, value, depth: _list_sources(name, value.images, depth),
         in_braces=lambda value, _: bool(value.images),
         at_tab=_named("result", "seedream_nb.storage.generation", "Generation"),
     ),
@@ -405,7 +411,7 @@ ADAPTERS: list[Adapter] = [
         at_tab=_named("picture", "seedream_nb.storage.picture", "Picture"),
     ),
     Adapter(
-        is_one=lambda value: holder_of(value) is not None,
+        is_one=lambda value: held_files_of(value) is not None,
         sources=_held_files,
         in_braces=lambda value, _: bool(_held_files("", value)),
         is_meant=lambda value: not isinstance(value, dict) and bool(_held_files("", value)),
@@ -442,8 +448,8 @@ ADAPTERS: list[Adapter] = [
     ),
     Adapter(
         is_one=_has_items,
-        sources=lambda name, value, depth: _each(name, _items(name, value), depth),
+        sources=lambda name, value, depth: _list_sources(name, _items(name, value), depth),
         in_braces=lambda value, depth: is_array(value) and _all_pictures(value.tolist(), depth),
     ),
 ]
-"""The first that takes a value decides: what is certain comes before what merely seems so."""
+"""The first that accepts a value wins: certain kinds come before vague ones."""

@@ -1,8 +1,8 @@
 """Arrays as pictures: height x width, or with 1, 3 or 4 channels (grey, RGB, RGBA) last or first.
 
-Where both ends could be the channels, those are last: no side of a reference is as small as their number, so that no
-array that is taken can be read in two ways. Booleans, uint8 and uint16 are taken by their type's range, other
-integers if they keep to 0..255, floats from 0 to 1 or from 0 to 255, whichever their largest value tells.
+If both ends could be the channels, the last one is: no side of a reference is as small as their number, so no accepted
+array is ambiguous. Booleans, uint8 and uint16 use their type's full range, other integers must be within 0..255,
+floats are 0 to 1 or 0 to 255, depending on their largest value.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from seedream_nb.references.foreign import MAX_READ, is_table
-from seedream_nb.references.limits import check_shape, wrong
+from seedream_nb.references.limits import check_shape, reference_problem
 from seedream_nb.references.load import NotAPicture, open_picture
 from seedream_nb.service import all_models
 
@@ -28,20 +28,20 @@ _WANTED = "it must be height x width, or with 1, 3 or 4 channels last or first."
 _FLAT, _DEEP = 2, 3
 _BAND_VALUES = 1 << 20
 _OVERSHOOT = 0.01
-"""How far floats may lie outside their range, as a part of it: scaling and rounding bring that about."""
+"""How far floats may exceed their range, as a fraction of it: scaling and rounding cause that."""
 
 _BYTE, _SIXTEEN_BITS = 255, 65_535
 _DARK = 2.0
-"""Floats beyond 1 and below this are as likely a 0..1 that overshot as a 0..255 that is all but black."""
+"""Floats beyond 1 and below this may be an overshooting 0..1 as well as an almost black 0..255."""
 
 
 def is_array(value: object) -> bool:
-    """Return whether a value can give its values as an array."""
+    """Return whether a value can be converted to an array."""
     return hasattr(type(value), "__array__") or hasattr(type(value), "__dlpack__")
 
 
 def is_picture_array(value: object) -> bool:
-    """Return whether an array has a picture's shape; tables have none, whatever they measure."""
+    """Return whether an array has a picture's shape; tables never do."""
     shape = _declared(value)
     return shape is not None and is_array(value) and not is_table(value) and is_picture_shape(shape)
 
@@ -53,28 +53,28 @@ def is_picture_shape(shape: tuple[int, ...]) -> bool:
 
 
 def picture_of_array(name: str, limits: ReferenceLimits, value: Any) -> Image.Image | bytes:  # noqa: ANN401 - an array of any library
-    """Return a copy of what an array shows; the bytes of an array that is the content of a picture's file.
+    """Return a copy of an array's picture; or bytes, if the array is the content of a picture file.
 
     Raises:
-        Problem: its shape, type or values are no picture's.
+        Problem: its shape, type or values are not those of a picture.
     """
     try:
         import numpy as np
     except ImportError:
-        raise wrong(name, "is an array, which takes numpy to read: pip install numpy.") from None
+        raise reference_problem(name, "is an array, which needs numpy: pip install numpy.") from None
     from PIL import Image
 
     shape = _declared(value)
     if shape is not None:
         if is_table(value) and not is_picture_shape(shape):
-            raise wrong(name, f"is a table; for pictures in a column write {_spelt(name)}['its name'].")
-        if is_line(shape) and (content := _content(np, name, value)):
+            raise reference_problem(name, f"is a table; for pictures in a column write {_spelt(name)}['its name'].")
+        if is_flat(shape) and (content := _content(np, name, value)):
             return content
-        _checked(name, shape, limits)  # before anything is computed or copied because of it
+        _checked(name, shape, limits)  # before anything is computed or copied for it
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
-        raise wrong(name, f"has masked values, which have no colour; write {_spelt(name)}.filled(0).")
+        raise reference_problem(name, f"has masked values, which have no colour; write {_spelt(name)}.filled(0).")
     array = _as_numpy(np, value)
-    if is_line(array.shape) and (content := _content(np, name, array)):
+    if is_flat(array.shape) and (content := _content(np, name, array)):
         return content
     height, width, channels_first = _checked(name, array.shape, limits)
     shown = array.transpose(1, 2, 0) if channels_first else array
@@ -86,54 +86,56 @@ def picture_of_array(name: str, limits: ReferenceLimits, value: Any) -> Image.Im
     return Image.fromarray(pixels)
 
 
-def is_line(shape: tuple[int, ...]) -> bool:
-    """Return whether an array of this shape is values one after the other, as the bytes of a file are."""
+def is_flat(shape: tuple[int, ...]) -> bool:
+    """Return whether an array of this shape is one-dimensional, like the bytes of a file."""
     return len(shape) == 1 or (len(shape) == _FLAT and 1 in shape and max(shape) > 1)
 
 
 def _content(np: Any, name: str, value: Any) -> bytes:  # noqa: ANN401 - numpy, an array of any library
-    """Return the bytes of the file that a line of bytes is; none where it may be pixels as well.
+    """Return the bytes of the file that a one-dimensional array is; empty if it may be pixels as well.
 
     Raises:
-        Problem: it is no file's, or none of a picture.
+        Problem: it is not a file, or not a picture's.
     """
     array = _as_numpy(np, value)
     shape = tuple(int(side) for side in array.shape)
-    told = f"is an array of shape {shape}; {_WANTED} Reshape it: {_spelt(name)}.reshape(height, width)."
+    problem = f"is an array of shape {shape}; {_WANTED} Reshape it: {_spelt(name)}.reshape(height, width)."
     if array.dtype.itemsize == 1 and array.dtype.kind in "iu" and array.size <= MAX_READ:
         content: bytes = array.tobytes()
         try:
             open_picture(io.BytesIO(content))
         except NotAPicture as error:
-            told = f"is an array of shape {shape}, as the content of a file is, but it {error}. For pixels reshape it."
+            problem = (
+                f"is an array of shape {shape}, like the content of a file, but it {error}. For pixels reshape it."
+            )
         else:
             return content
     if len(shape) == _FLAT:
         return b""
-    raise wrong(name, told)
+    raise reference_problem(name, problem)
 
 
-def brighter_array(name: str) -> str:
-    """Return how an array that is all but black becomes bright; a mask of 0 and 1 is the usual one."""
+def brighten_remedy(name: str) -> str:
+    """Return how to brighten an almost black array, which is usually a mask of 0 and 1."""
     spelt = _spelt(name)
     return f"for a mask of 0 and 1 write {spelt} * 255, else {spelt} * (255 / {spelt}.max())"
 
 
 def _spelt(name: str) -> str:
-    """Return how code names an array: a name for messages may be words."""
+    """Return an array's name for use in code; in messages it may be words."""
     return "array" if " " in name else name
 
 
 def _declared(value: object) -> tuple[int, ...] | None:
-    """Return the shape that an array says it has, if it does."""
+    """Return the shape that an array declares, if any."""
     try:
-        return tuple(int(side) for side in value.shape)  # type: ignore[attr-defined]  # that is what is tried
+        return tuple(int(side) for side in value.shape)  # type: ignore[attr-defined]  # caught below
     except (AttributeError, TypeError, ValueError):
         return None
 
 
 def _layout(shape: tuple[int, ...]) -> tuple[int, int, bool] | None:
-    """Return height, width and whether the channels come first; None if it is no picture's shape."""
+    """Return height, width and whether the channels come first; None if it is not a picture's shape."""
     if len(shape) == _FLAT:
         return shape[0], shape[1], False
     if len(shape) != _DEEP or not _CHANNELS & {shape[0], shape[2]}:
@@ -145,19 +147,19 @@ def _checked(name: str, shape: tuple[int, ...], limits: ReferenceLimits) -> tupl
     """Return the layout of a shape.
 
     Raises:
-        Problem: it is none of a picture, or none within the limits.
+        Problem: it is not a picture's, or not within the limits.
     """
     found = _layout(shape)
     if found is None:
-        raise wrong(name, f"is an array of shape {shape}; {_WANTED} {_remedy_for(shape, _spelt(name))}")
+        raise reference_problem(name, f"is an array of shape {shape}; {_WANTED} {_remedy_for(shape, _spelt(name))}")
     if 0 in found[:2]:
-        raise wrong(name, f"is an array of shape {shape}: it is empty.")
+        raise reference_problem(name, f"is an array of shape {shape}: it is empty.")
     check_shape(f"{name} (an array of shape {shape})", found[1], found[0], limits)
     return found
 
 
 def _remedy_for(shape: tuple[int, ...], spelt: str) -> str:
-    """Return how an array of such a shape becomes a picture's."""
+    """Return how to turn an array of this shape into a picture."""
     depth = len(shape) - _DEEP
     if depth > 0 and (_layout(shape[depth:]) or _layout(shape[depth + 1 :])):
         depth += _layout(shape[depth:]) is None
@@ -174,7 +176,7 @@ def _remedy_for(shape: tuple[int, ...], spelt: str) -> str:
 
 def _as_numpy(np: Any, value: Any) -> Any:  # noqa: ANN401 - numpy and its arrays
     """Return the values as a numpy array, which may share their memory."""
-    for step in ("detach", "cpu"):  # of torch: what a gradient is wanted of, what lies on another device
+    for step in ("detach", "cpu"):  # torch: from a gradient, from another device
         if callable(away := getattr(value, step, None)):
             value = away()
     if not hasattr(type(value), "__array__"):
@@ -182,13 +184,13 @@ def _as_numpy(np: Any, value: Any) -> Any:  # noqa: ANN401 - numpy and its array
     try:
         return np.asarray(value)
     except TypeError:
-        if not callable(to_float := getattr(value, "float", None)):  # torch's types that numpy has not
+        if not callable(to_float := getattr(value, "float", None)):  # torch's types that numpy does not have
             raise
         return np.asarray(to_float())
 
 
 def _bands(array: Any, height: int, width: int) -> Iterator[Any]:  # noqa: ANN401 - numpy
-    """Yield an array's rows, some at a time, so that no second copy of it is ever held."""
+    """Yield an array's rows in bands, so that no second copy of the whole array is made."""
     step = max(1, _BAND_VALUES // max(1, width))
     for top in range(0, height, step):
         yield array[top : top + step]
@@ -197,10 +199,10 @@ def _bands(array: Any, height: int, width: int) -> Iterator[Any]:  # noqa: ANN40
 def _in_bytes(np: Any, name: str, array: Any) -> Iterator[Any]:  # noqa: ANN401 - numpy
     """Yield the bands of an array in 8 bits."""
     kind, dtype = array.dtype.kind, array.dtype
-    is_float = kind == "f" or (kind == "V" and "float" in dtype.name)  # bfloat16 and its like
+    is_float = kind == "f" or (kind == "V" and "float" in dtype.name)  # bfloat16 and the like
     if kind not in "biuf" and not is_float:
-        raise wrong(
-            name, f"is an array of type {dtype}, which gives no colours; convert it to uint8, bool or float first."
+        raise reference_problem(
+            name, f"is an array of type {dtype}, which is not for pictures; convert it to uint8, bool or float first."
         )
     bands = list(_bands(array, *array.shape[:2]))
     if kind == "b":
@@ -215,14 +217,14 @@ def _in_bytes(np: Any, name: str, array: Any) -> Iterator[Any]:  # noqa: ANN401 
         return (_rounded(np, _real(np, band) * factor) for band in bands)
     low, high = min(int(band.min()) for band in bands), max(int(band.max()) for band in bands)
     if low < 0 or high > _BYTE:
-        raise wrong(
+        raise reference_problem(
             name, f"has values from {low} to {high}; of type {dtype} they must be 0 to 255. Scale them, or clip them."
         )
     return iter(bands)
 
 
 def _real(np: Any, band: Any) -> Any:  # noqa: ANN401 - numpy
-    """Return floats that are exact enough to be counted with, in this machine's order of bytes."""
+    """Return floats precise enough for computing, in this machine's byte order."""
     return band.astype(np.float64 if band.dtype.itemsize > 4 else np.float32)  # noqa: PLR2004 - bytes of a float32
 
 
@@ -234,29 +236,31 @@ def _range(np: Any, name: str, bands: list[Any]) -> tuple[float, float]:  # noqa
     """Return the smallest and the largest value.
 
     Raises:
-        Problem: some are no numbers, or infinite.
+        Problem: some are NaN or infinite.
     """
     low, high, lost = math.inf, -math.inf, 0
-    for each in bands:
-        band = _real(np, each)
+    for values in bands:
+        band = _real(np, values)
         finite = np.isfinite(band)
         lost += int(band.size - np.count_nonzero(finite))
         if not lost:
             low, high = min(low, float(band.min())), max(high, float(band.max()))
     if lost:
         count = f"{lost} values that are" if lost > 1 else "a value that is"
-        raise wrong(name, f"has {count} not finite (NaN or infinite); write numpy.nan_to_num({_spelt(name)}).")
+        raise reference_problem(
+            name, f"has {count} not finite (NaN or infinite); write numpy.nan_to_num({_spelt(name)})."
+        )
     return low, high
 
 
 def _factor(name: str, low: float, high: float) -> float:
-    """Return what makes bytes of floats of this range."""
+    """Return the factor from floats of this range to 8 bits."""
     if low >= -_OVERSHOOT and high <= 1 + _OVERSHOOT:
         return float(_BYTE)
     if low >= -_OVERSHOOT * _BYTE and _DARK <= high <= _BYTE * (1 + _OVERSHOOT):
         return 1.0
     remedy = f"{_spelt(name)}.clip(0, 1)" if high < _DARK else f"{_spelt(name)}.clip(0, 255)"
-    raise wrong(
+    raise reference_problem(
         name,
         f"has values from {low:.4g} to {high:.4g}; floats must be 0 to 1, or 0 to 255. Scale them, or write {remedy}.",
     )

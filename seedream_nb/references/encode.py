@@ -1,8 +1,8 @@
-"""Makes a reference image fit a model's limits, where that does not change what it shows, and says what was done.
+"""Makes a reference image meet a model's limits without changing what it shows, and notes what was done.
 
-Files of a format that it takes, within its limits, go as they are, less what must stay home; everything else is
-decoded, turned upright, converted to sRGB, scaled down where it must be, and encoded again. All of it blocks: wait for
-it in a thread.
+Files of an accepted format within the limits are sent as they are, without private metadata; everything else is
+decoded, turned upright, converted to sRGB, scaled down if needed, and encoded again. All of it blocks: call it in a
+thread.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from seedream_nb.errors import ReferenceImageError, shorten
 from seedream_nb.files import open_regular
 from seedream_nb.frozen import frozen
-from seedream_nb.references.limits import told_dim
+from seedream_nb.references.limits import dim_warning
 from seedream_nb.references.load import (
     ANIMATED,
     LEFT_OUT,
@@ -30,7 +30,7 @@ from seedream_nb.references.load import (
     open_picture,
     orientation,
     stamp,
-    why_unread,
+    unsupported_reason,
 )
 from seedream_nb.references.metadata import WALKS, Damaged, Hollow, Stripped, kept_bytes, strip
 from seedream_nb.request import SHOWN
@@ -49,10 +49,10 @@ if TYPE_CHECKING:
 
 
 LOSSY = frozenset({"JPEG", "MPO", "WEBP", "AVIF", "HEIF", "JPEG2000"})
-"""Formats of photos: encoded again as JPEG, for a PNG of a photo is several times as big and shows no more."""
+"""Formats of photos, encoded as JPEG: a PNG of a photo is several times as large and looks no better."""
 
 _QUALITIES = ((95, 0), (90, 0), (90, 2))
-"""JPEG's quality and how it thins out colours: all this shows less of a difference than scaling down."""
+"""JPEG quality and chroma subsampling; all of these are less visible than scaling down."""
 
 _BAND_ROWS = 256
 
@@ -83,9 +83,9 @@ def encode(image: Image.Image, *, name: str, lossless: bool, recipient: Recipien
 
     Args:
         image: as it was opened; its first frame is used.
-        name: what the person wrote.
-        lossless: whether PNG is tried first; pictures with alpha are always PNG.
-        recipient: what it must fit, and where it is written.
+        name: what the user wrote.
+        lossless: whether to try PNG first; pictures with alpha are always PNG.
+        recipient: the limits, and where to write it.
 
     Raises:
         Damaged: it can't be decoded.
@@ -100,42 +100,42 @@ def encode(image: Image.Image, *, name: str, lossless: bool, recipient: Recipien
         raise
     except Exception as error:
         detail = str(error) or type(error).__name__
-        told = f"can't be converted to RGB ({detail}): convert it, or save it as PNG or JPEG"
-        raise Damaged(told) from error
-    dim = told_dim(brightest(shown), BRIGHTER) if written_as else ""
+        problem = f"can't be converted to RGB ({detail}): convert it, or save it as PNG or JPEG"
+        raise Damaged(problem) from error
+    dim = dim_warning(brightest(shown), BRIGHTER) if written_as else ""
     with contextlib.ExitStack() as stack:
-        for shape, ways in _tries(shown, limits, lossless=lossless):
+        for shape, formats in _attempts(shown, limits, lossless=lossless):
             if shape != shown.size:
-                stack.enter_context(_one_scaled(os.getpid()))
+                stack.enter_context(_scaling_lock(os.getpid()))
             smaller = shown if shape == shown.size else resized(shown, shape)
-            for media_type, options in ways:
+            for media_type, options in formats:
                 with recipient.draft() as draft:
                     try:
                         _write(smaller, draft, options)
                     except TooBig:
                         continue
-                    changes += [*_told(shown.size, shape, written_as, media_type, limits), *filter(None, [dim])]
+                    changes += [*_changes(shown.size, shape, written_as, media_type, limits), *filter(None, [dim])]
                     return draft.keep(media_type, f"{name}: {', '.join(changes)}" if changes else None)
-    raise Damaged(f"does not fit into {_megabytes(limits)} however small it is made: use another picture")
+    raise Damaged(f"is larger than {_megabytes(limits)} however small it is made: use another picture")
 
 
 def _write(image: Image.Image, draft: Draft, options: dict[str, Any]) -> None:
     """Write a picture; raises TooBig."""
     if options["format"] == "JPEG":
         draft.fill(lambda file: image.save(file, **options), end=_JPEG_END)
-    else:  # PNG takes its time: it is given up as soon as it is too big
+    else:  # PNG is slow: stop as soon as it is too big
         image.save(cast("Any", draft), **options)
 
 
-def _tries(
+def _attempts(
     image: Image.Image, limits: ReferenceLimits, *, lossless: bool
 ) -> Iterator[tuple[tuple[int, int], list[tuple[str, dict[str, Any]]]]]:
-    """Yield shapes, each smaller than the last, and the ways to write the picture that may fit in each."""
+    """Yield shapes, each smaller than the last, with the formats that may fit in each."""
     shape = _shape_within(*image.size, limits)
     sample = Sample(image, limits.max_bytes)
     for step in range(_STEPS):
-        ways = _ways(image.mode, limits, lossless=lossless and step == 0)
-        hopeful = [way for way in ways if not sample.is_hopeless(shape, way[1])]
+        formats = _encodings(image.mode, limits, lossless=lossless and step == 0)
+        hopeful = [option for option in formats if not sample.is_hopeless(shape, option[1])]
         if hopeful:
             yield shape, hopeful
         shape = _shrunk(*shape, _SHRINK, limits.max_ratio)
@@ -149,8 +149,8 @@ def _decoded(image: Image.Image, changes: list[str]) -> Image.Image:
         image.load()
     except Exception as error:
         detail = str(error) or type(error).__name__
-        told = why_unread(error) or f"is damaged or cut off ({detail}): use a complete copy"
-        raise Damaged(told) from error
+        problem = unsupported_reason(error) or f"is damaged or cut off ({detail}): use a complete copy"
+        raise Damaged(problem) from error
     if left_out:
         changes.append(left_out)
     if frames > 1:
@@ -165,14 +165,14 @@ def _upright(image: Image.Image, changes: list[str]) -> Image.Image:
         if image.getexif().get(0x0112, 1) not in range(2, 9):
             return image
         turned = ImageOps.exif_transpose(image)
-    except Exception:  # noqa: BLE001 - EXIF of cameras is often broken, and the picture fine without it
+    except Exception:  # noqa: BLE001 - cameras often write broken EXIF, and the picture is fine without it
         return image
     changes.append("turned upright")
     return turned
 
 
 def _plain(image: Image.Image, changes: list[str]) -> Image.Image:
-    """Return a picture in L, RGB or RGBA and in the colours of sRGB, with nothing else attached."""
+    """Return a picture in L, RGB or RGBA and in sRGB, with nothing attached."""
     from PIL import ImageFile
 
     image = image.convert(_UNMULTIPLIED[image.mode]) if image.mode in _UNMULTIPLIED else image
@@ -183,11 +183,11 @@ def _plain(image: Image.Image, changes: list[str]) -> Image.Image:
     mode = _mode_for(shown)
     if shown.mode != mode or "transparency" in shown.info:
         shown = shown.convert(mode)
-    if shown is image and image.info and not isinstance(image, ImageFile.ImageFile):  # a file's is ours to change
+    if shown is image and image.info and not isinstance(image, ImageFile.ImageFile):  # a file's image is ours to change
         shown = image.copy()
     if image.mode == "CMYK":
         changes.append("converted from CMYK to RGB")
-    shown.info = {}  # what is left there, Pillow would write into the file
+    shown.info = {}  # Pillow would write it into the file
     return shown
 
 
@@ -199,7 +199,7 @@ def _mode_for(image: Image.Image) -> str:
 
 
 def _in_srgb(image: Image.Image) -> Image.Image | None:
-    """Return the picture in sRGB by its colour profile, or None if it has none that says anything new."""
+    """Return the picture converted to sRGB by its colour profile, or None if that is not needed."""
     content = image.info.get("icc_profile")
     if not content:
         return None
@@ -217,14 +217,14 @@ def _in_srgb(image: Image.Image) -> Image.Image | None:
             return None
         if with_alpha:
             shown.putalpha(image.convert("RGBA").getchannel("A"))
-    except Exception:  # noqa: BLE001 - a broken profile says nothing about the picture
+    except Exception:  # noqa: BLE001 - without its broken profile, the picture is fine
         return None
     shown.info = {}
     return shown
 
 
 def _speaks_of(mode: str, profile_mode: str) -> bool:
-    """Return whether a profile of one kind of colours can be about a picture of this mode."""
+    """Return whether a profile for one kind of colours can apply to a picture of this mode."""
     if mode == "CMYK" or profile_mode == "CMYK":
         return mode == profile_mode
     if profile_mode == "L":
@@ -233,12 +233,12 @@ def _speaks_of(mode: str, profile_mode: str) -> bool:
 
 
 def _in_eight_bits(image: Image.Image, changes: list[str]) -> Image.Image:
-    """Return pictures of more than 8 bits a pixel in 8; what is brightest stays so."""
+    """Return a picture of more than 8 bits per band in 8; the brightest value stays the brightest."""
     if image.mode not in {"I", "F"} and not image.mode.startswith("I;"):
         return image
-    wide = _known(image).convert("F")
+    wide = _native_order(image).convert("F")
     if image.mode == "F" and not _is_finite(wide):
-        raise Damaged("has values that are no numbers, or infinite: fill them in, and save it again")
+        raise Damaged("has values that are NaN or infinite: fill them in, and save it again")
     low, high = cast("tuple[float, float]", wide.getextrema())
     if image.mode == "F" and low >= 0 and high <= 1:
         factor, offset = 255.0, 0.0
@@ -254,8 +254,8 @@ def _in_eight_bits(image: Image.Image, changes: list[str]) -> Image.Image:
     return wide.point(lambda value: value * factor + offset).convert("L")
 
 
-def _known(image: Image.Image) -> Image.Image:
-    """Return 16 bits in this machine's order of bytes under the name that every Pillow can convert."""
+def _native_order(image: Image.Image) -> Image.Image:
+    """Return 16 bits in this machine's byte order under a name that every Pillow can convert."""
     from PIL import Image
 
     if image.mode != "I;16N":
@@ -264,13 +264,13 @@ def _known(image: Image.Image) -> Image.Image:
 
 
 def _is_finite(image: Image.Image) -> bool:
-    """Return whether all values of a picture of floats are numbers: of others no multiple is any, not even by zero."""
+    """Return whether all values of a float picture are finite: zero times any other value is not zero."""
     ones = image.point(lambda value: value * 0 + 1).convert("L")
     return ones.getextrema() == (1, 1)
 
 
-def _ways(mode: str, limits: ReferenceLimits, *, lossless: bool) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield how a picture may be written, the most faithful way first; PNG every model takes."""
+def _encodings(mode: str, limits: ReferenceLimits, *, lossless: bool) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the possible formats with their options, the most faithful first; every model accepts PNG."""
     may_be_jpeg = mode != "RGBA" and _JPEG in limits.formats.values()
     if lossless or not may_be_jpeg:
         yield _PNG, {"format": "PNG"}
@@ -280,7 +280,7 @@ def _ways(mode: str, limits: ReferenceLimits, *, lossless: bool) -> Iterator[tup
 
 
 def _shape_within(width: int, height: int, limits: ReferenceLimits) -> tuple[int, int]:
-    """Return the shape that the limit of pixels leaves."""
+    """Return the largest shape of the same ratio within the limit of pixels."""
     return _shrunk(width, height, min(1.0, (limits.max_pixels / (width * height)) ** 0.5), limits.max_ratio)
 
 
@@ -291,7 +291,7 @@ def _shrunk(width: int, height: int, factor: float, max_ratio: int) -> tuple[int
 
 
 def resized(image: Image.Image, shape: tuple[int, int]) -> Image.Image:
-    """Return a smaller picture, made in bands: in one go it would take half as much memory again."""
+    """Return a smaller picture, made in bands: at once it would take half as much memory again."""
     from PIL import Image
 
     width, height = shape
@@ -304,10 +304,10 @@ def resized(image: Image.Image, shape: tuple[int, int]) -> Image.Image:
     return smaller
 
 
-def _told(
+def _changes(
     before: tuple[int, int], after: tuple[int, int], written_as: str | None, media_type: str, limits: ReferenceLimits
 ) -> Iterator[str]:
-    """Yield what was done to a picture, in the reader's words."""
+    """Yield what was done to a picture, in words."""
     if before != after:
         most = f"{limits.max_pixels / 1e6:g} million pixels and {_megabytes(limits)}"
         yield "scaled down from {}x{} to {}x{} (at most {})".format(*before, *after, most)
@@ -321,21 +321,21 @@ def _megabytes(limits: ReferenceLimits) -> str:
 
 
 @functools.cache
-def _one_scaled(_process: int) -> threading.RLock:
-    """Return a process's lock: one picture at once is in memory a second time, as it becomes smaller.
+def _scaling_lock(_process: int) -> threading.RLock:
+    """Return a process's lock: only one picture at a time is in memory twice, while it is scaled down.
 
-    In a forked child nobody would release the parent's.
+    A forked child needs its own: nobody would release the parent's.
     """
     return threading.RLock()
 
 
 _JPEG_MODES = ("L", "RGB")
 _AT_ONCE = 2
-"""Pictures that are in memory at once, whoever asks: a photo takes 100 MB there."""
+"""How many pictures are in memory at once: a photo takes 100 MB."""
 
 
 def fit(reference: Reference, recipient: Recipient) -> Input:
-    """Return the file that is sent for a reference; it is written now, once for each content.
+    """Return the file to send for a reference, writing it once for each content.
 
     Raises:
         ReferenceImageError: the content changed since the request was made, is damaged, or is gone.
@@ -346,7 +346,7 @@ def fit(reference: Reference, recipient: Recipient) -> Input:
 
 @functools.cache
 def _threads(_process: int) -> ThreadPoolExecutor:
-    """Return the threads of a process that do this, always the same ones: each keeps for itself what memory it had."""
+    """Return a process's threads for this, always the same ones: each keeps the memory that it once used."""
     return ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="seedream pictures")
 
 
@@ -357,13 +357,13 @@ def _fit(reference: Reference, recipient: Recipient) -> Input:
             with _stream(reference.source) as stream:
                 return _fit_stream(name, reference, stream, recipient)
         if reference.source is None:
-            raise ReferenceImageError(f"{name}: no copy of this picture was kept; hand it over again.")
+            raise ReferenceImageError(f"{name}: no copy of this picture was kept; pass it again.")
         return encode(reference.source, name=name, lossless=True, recipient=recipient)
     except (Damaged, NotAPicture) as error:
         raise ReferenceImageError(f"{name} {error}.") from error
     except OSError as error:
-        told = error.strerror or str(error) or type(error).__name__
-        raise ReferenceImageError(f"{name} can't be read: {told}. Check the file, or use another copy.") from error
+        reason = error.strerror or str(error) or type(error).__name__
+        raise ReferenceImageError(f"{name} can't be read: {reason}. Check the file, or use another copy.") from error
 
 
 @contextlib.contextmanager
@@ -373,7 +373,7 @@ def _stream(source: Path | bytes) -> Iterator[BinaryIO]:
 
 
 def _fit_stream(name: str, reference: Reference, stream: BinaryIO, recipient: Recipient) -> Input:
-    """Send a file as it is, if that can be; else encode it again."""
+    """Use a file as it is, if possible; else encode it again."""
     image, limits = open_picture(stream), recipient.limits
     fits = image.mode in _JPEG_MODES if image.format in {"JPEG", "MPO"} else _has_usual_profile(image)
     is_taken = limits.formats.get(str(image.format)) in WALKS
@@ -382,92 +382,92 @@ def _fit_stream(name: str, reference: Reference, stream: BinaryIO, recipient: Re
         if fitting is not None:
             return fitting
     _check_unchanged(name, reference, stream)
-    # What was drawn stays exactly as it is; what is too big for that goes as a photo does.
+    # Drawings keep their exact pixels; those too big for that are encoded like photos.
     lossless = image.format not in LOSSY and (reference.size_bytes or 0) <= limits.max_bytes
     return encode(open_picture(stream), name=name, lossless=lossless, recipient=recipient)
 
 
 def _has_usual_profile(image: ImageFile) -> bool:
-    """Return whether the colour profile of a PNG is one that every program reads."""
+    """Return whether a PNG's colour profile is one that every program reads."""
     return len(image.info.get("icc_profile") or b"") <= MAX_TEXT
 
 
 def _stripped(
     name: str, reference: Reference, stream: BinaryIO, image: ImageFile, recipient: Recipient
 ) -> Input | None:
-    """Keep a file as it is, less what must stay home; None if it must be encoded again."""
-    limits, opened = recipient.limits, cast("BinaryIO", image.fp)
+    """Use a file without its private metadata; None if it must be encoded again."""
+    limits, content = recipient.limits, cast("BinaryIO", image.fp)
     media_type = limits.formats[str(image.format)]
-    if media_type == _PNG and kept_bytes(opened) > limits.max_bytes:
+    if media_type == _PNG and kept_bytes(content) > limits.max_bytes:
         return None
-    opened.seek(0)
+    content.seek(0)
     with recipient.draft() as draft:
         try:
-            found = strip(opened, draft, media_type)
+            stripped = strip(content, draft, media_type)
         except Hollow:
             raise
         except Damaged:
-            return None  # decoding tells whether it is: some cameras write files that only look it
+            return None  # decoding will show: some cameras write files that only look damaged
         except TooBig:
             return None
         _check_unchanged(name, reference, stream)
-        if orientation(found.exif) != 1:
+        if orientation(stripped.exif) != 1:
             return None
-        told = ["animated, its first frame was sent"] if found.animated else []
-        told += filter(None, [_told_dim(stream, found)])
-        return draft.keep(media_type, f"{name}: {', '.join(told)}" if told else None)
+        notes = ["animated, its first frame was sent"] if stripped.animated else []
+        notes += filter(None, [_dim_warning(stream, stripped)])
+        return draft.keep(media_type, f"{name}: {', '.join(notes)}" if notes else None)
 
 
-def _told_dim(stream: BinaryIO, found: Stripped) -> str:
-    """Return that a PNG is all but black, if it is one that may be: such take few bytes, or 16 bits for each pixel."""
+def _dim_warning(stream: BinaryIO, stripped: Stripped) -> str:
+    """Return a warning if a PNG is almost black; only those are checked that are small or have 16 bits per band."""
     image = open_picture(stream)
     may_be = image.format == "PNG" and image.mode not in {"1", "RGB", "RGBA"}
-    if not may_be or (image.mode in {"L", "LA", "P"} and found.kept_bytes * 4 > image.width * image.height):
+    if not may_be or (image.mode in {"L", "LA", "P"} and stripped.kept_bytes * 4 > image.width * image.height):
         return ""
     image.load()
-    return told_dim(brightest(image), BRIGHTER)
+    return dim_warning(brightest(image), BRIGHTER)
 
 
 def _check_unchanged(name: str, reference: Reference, stream: BinaryIO) -> None:
-    """Refuse a file that was written to since it was described; a large one is not hashed again without need."""
-    may_have = isinstance(reference.source, Path) and stamp(stream) != reference.stamp
-    if may_have and digest(stream)[0] != reference.sha256:
+    """Refuse a file that changed since it was described; a large one is not hashed again without need."""
+    may_differ = isinstance(reference.source, Path) and stamp(stream) != reference.stamp
+    if may_differ and digest(stream)[0] != reference.sha256:
         raise ReferenceImageError(f"{name} changed while the request was being prepared. Run it again.")
 
 
 _SAMPLED_PIXELS = 4_000_000
 _STRIPS, _STRIP_ROWS = 8, 16
 _HOPELESS = 1.1
-"""A way to write a picture is left out if a sample says that it would be so much larger than the limit."""
+"""A format is skipped if a sample predicts a size this many times the limit."""
 
 
 class Sample:
-    """A few strips of a large picture, which tell how large it would be as a file; small ones are just written."""
+    """A few strips of a large picture, to predict the size of its file; small pictures are just written."""
 
     def __init__(self, image: Image.Image, max_bytes: int) -> None:
-        """Take the strips; larger than `max_bytes` is too large."""
+        """Copy the strips; larger than `max_bytes` is too large."""
         self._size, self._max_bytes = image.size, max_bytes
         self._strips: Image.Image | None = None
-        self._known: dict[str, float] = {}
+        self._bytes_per_row: dict[str, float] = {}
         if image.width * image.height >= _SAMPLED_PIXELS and image.mode != "RGBA":
             self._strips = _strips(image)
 
     def is_hopeless(self, shape: tuple[int, int], options: dict[str, Any]) -> bool:
-        """Return whether the picture in this shape, written in this way, would surely be too large."""
+        """Return whether the picture in this shape and format would surely be too large."""
         if self._strips is None or options["format"] != "JPEG":
             return False
-        way = str(options)
-        if way not in self._known:
-            self._known[way] = _size_bytes(self._strips, options) / self._strips.height
-        # A smaller picture has more to tell in each pixel, never less.
+        key = str(options)
+        if key not in self._bytes_per_row:
+            self._bytes_per_row[key] = _size_bytes(self._strips, options) / self._strips.height
+        # A smaller picture has more detail per pixel, never less.
         return (
-            self._known[way] * self._size[1] * shape[0] * shape[1]
+            self._bytes_per_row[key] * self._size[1] * shape[0] * shape[1]
             > _HOPELESS * self._max_bytes * self._size[0] * self._size[1]
         )
 
 
 def _strips(image: Image.Image) -> Image.Image:
-    """Return strips of a picture from all its height, one below the other."""
+    """Return strips from the whole height of a picture, one below the other."""
     from PIL import Image
 
     strips = Image.new(image.mode, (image.width, _STRIPS * _STRIP_ROWS))

@@ -1,4 +1,4 @@
-"""What is drawn to be sent: figures as the notebook shows them, only larger, and things that show themselves."""
+"""Draws pictures: figures as the notebook shows them, only larger, and objects that show themselves."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from seedream_nb.references.foreign import Bounded, can, said
-from seedream_nb.references.limits import wrong
+from seedream_nb.references.foreign import Bounded, describe_error, has_method
+from seedream_nb.references.limits import reference_problem
 from seedream_nb.references.load import is_pil
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _DEEPEST = 5
 _LONGEST_SIDE = 2048
-"""Pixels: enough for the smallest letters of a figure."""
+"""In pixels: enough for the smallest letters of a figure."""
 
 _MAX_DPI = 300
 _TIMES_ITS_SIZE = 3
@@ -33,62 +33,62 @@ _TITLES = ("get_title", "get_xlabel", "get_ylabel")
 
 
 def figure_of(value: object) -> object | None:
-    """Return the figure that a value is or belongs to: axes, what is drawn in them, a grid of seaborn."""
-    found = None
+    """Return the figure that a value is, or belongs to: axes, parts of them, a seaborn grid."""
+    figure = None
     for _ in range(_DEEPEST):
-        if can(value, "savefig"):
-            found = value
+        if has_method(value, "savefig"):
+            figure = value
         outer = getattr(value, "figure", None)
         if outer is None or outer is value:
             break
         value = outer
-    return found
+    return figure
 
 
-def picture_of_figure(name: str, limits: ReferenceLimits, found: Any) -> bytes:  # noqa: ANN401 - anything with `savefig`
+def picture_of_figure(name: str, limits: ReferenceLimits, source: Any) -> bytes:  # noqa: ANN401 - anything with `savefig`
     """Return a figure as PNG.
 
     Raises:
         Problem: nothing is drawn in it.
     """
-    figure = _current(found) if isinstance(found, ModuleType) else found
+    figure = _current(source) if isinstance(source, ModuleType) else source
     if figure is None or not all(_drawn(figure)):
         raise _nothing(name)
     stream = Bounded()
     try:
         figure.savefig(stream, format="png", **_options(figure, limits))
-    except TypeError:  # not matplotlib's: it may know fewer options
+    except TypeError:  # not matplotlib: it may have fewer options
         stream = Bounded()
         figure.savefig(stream)
     content = stream.getvalue()
     if not content:
-        raise wrong(name, "writes no picture; save it as PNG, and hand over that file.")
+        raise reference_problem(name, "writes no picture; save it as PNG, and pass that file.")
     if not hasattr(figure, "get_axes") and _is_blank(content):
         raise _nothing(name)
     return content
 
 
 def _nothing(name: str) -> Exception:
-    return wrong(
+    return reference_problem(
         name,
-        "has nothing drawn in it; draw first, then hand it over. (Notebooks close a figure of pyplot with its cell: "
+        "has nothing drawn in it; draw first, then use it. (Notebooks close a pyplot figure at the end of its cell: "
         "keep it as fig = plt.gcf().)",
     )
 
 
 def _current(pyplot: Any) -> Any:  # noqa: ANN401 - the module
-    """Return pyplot's current figure, if there is one: asking for it would make one."""
-    if can(pyplot, "get_fignums") and not pyplot.get_fignums():
+    """Return pyplot's current figure, if there is one; gcf() alone would create one."""
+    if has_method(pyplot, "get_fignums") and not pyplot.get_fignums():
         return None
-    return pyplot.gcf() if can(pyplot, "gcf") else pyplot
+    return pyplot.gcf() if has_method(pyplot, "gcf") else pyplot
 
 
 def _drawn(figure: Any) -> Iterator[bool]:  # noqa: ANN401 - a figure or a part of one
-    """Yield whether something is drawn in a figure; axes that are empty are nothing."""
-    if not can(figure, "get_axes"):
+    """Yield whether something is drawn in a figure; empty axes don't count."""
+    if not has_method(figure, "get_axes"):
         return
     own = any(len(getattr(figure, kind, ())) for kind in _OF_FIGURE)
-    titled = can(figure, "get_suptitle") and bool(figure.get_suptitle())
+    titled = has_method(figure, "get_suptitle") and bool(figure.get_suptitle())
     yield own or titled or any(map(_shows, figure.get_axes())) or any(_any_part(figure))
 
 
@@ -98,15 +98,15 @@ def _any_part(figure: Any) -> Iterator[bool]:  # noqa: ANN401 - a figure
 
 
 def _shows(axes: Any) -> bool:  # noqa: ANN401 - axes
-    """Return whether axes show more than themselves."""
+    """Return whether axes show anything besides themselves."""
     if axes.has_data() or any(len(getattr(axes, kind, ())) for kind in _OF_AXES):
         return True
-    return axes.get_legend() is not None or any(can(axes, title) and getattr(axes, title)() for title in _TITLES)
+    return axes.get_legend() is not None or any(has_method(axes, title) and getattr(axes, title)() for title in _TITLES)
 
 
 def _options(figure: Any, limits: ReferenceLimits) -> dict[str, Any]:  # noqa: ANN401 - a figure
-    """Return how to save a figure: at a good size, with what stands outside its frame, as notebooks show it."""
-    if not can(figure, "get_size_inches"):
+    """Return how to save a figure: at a good size, including what is outside its frame, as notebooks show it."""
+    if not has_method(figure, "get_size_inches"):
         return {}
     across, down = (float(side) for side in figure.get_size_inches())
     box = _tight(figure, across, down, limits)
@@ -120,15 +120,15 @@ def _tight(
     down: float,
     limits: ReferenceLimits,
 ) -> tuple[float, float] | None:
-    """Return the inches that all that is drawn takes, if a picture within the limits can be made of that."""
-    # Asking needs a canvas of the figure's own size, which can be too large for any memory.
-    if not can(figure, "get_tightbbox") or across * down * float(figure.dpi) ** 2 > limits.max_pixels:
+    """Return the inches that everything drawn takes, if that can be a picture within the limits."""
+    # This needs a canvas of the figure's own size, which may be too large for the memory.
+    if not has_method(figure, "get_tightbbox") or across * down * float(figure.dpi) ** 2 > limits.max_pixels:
         return None
     box = figure.get_tightbbox()
     width, height = float(box.width), float(box.height)
     if not (math.isfinite(width) and math.isfinite(height) and width > 0 and height > 0):
         return None
-    # What was put far outside would leave the rest a dot.
+    # Something far outside would make the rest tiny.
     is_far_off = max(width / across, height / down) > _TIMES_ITS_SIZE
     if is_far_off or max(width, height) > limits.max_ratio * min(width, height):
         return None
@@ -136,14 +136,14 @@ def _tight(
 
 
 def _is_blank(content: bytes) -> bool:
-    """Return whether a picture shows one colour only."""
+    """Return whether a picture has only one colour."""
     import io
 
     from PIL import Image
 
     with Image.open(io.BytesIO(content)) as image:
         bands = image.convert("RGBA").getextrema()
-    return all(low == high for low, high in bands)  # type: ignore[misc]  # of several bands
+    return all(low == high for low, high in bands)  # type: ignore[misc]  # RGBA has several bands
 
 
 _TYPES = ("image/png", "image/jpeg")
@@ -155,56 +155,56 @@ _OTHERS = {
     "text/latex": ("_repr_latex_", "as LaTeX"),
 }
 _SCALE = 2
-"""Drawings for a screen come at this many times its pixels."""
+"""Drawings for the screen are rendered at this scale."""
 
 
 def shows_itself(value: object) -> bool:
-    """Return whether a value has a way to show itself, of whatever kind."""
+    """Return whether a value has any way to show itself."""
     methods = (*_PICTURES, "_repr_mimebundle_", *(method for method, _ in _OTHERS.values()))
-    return shows_picture(value) or any(can(value, method) for method in methods)
+    return shows_picture(value) or any(has_method(value, method) for method in methods)
 
 
 def shows_picture(value: object) -> bool:
-    """Return whether a value has a way to show itself that gives PNG or JPEG, by what it has; nothing is drawn."""
-    return any(can(value, method) for method in (*_PICTURES, "to_image")) or _saves_drawing(value)
+    """Return whether a value can show itself as PNG or JPEG, by its methods; nothing is drawn."""
+    return any(has_method(value, method) for method in (*_PICTURES, "to_image")) or _saves_drawing(value)
 
 
 def shows_text(value: object) -> bool:
-    """Return whether a value that has a text of its own shows no picture now, though it may: as sympy's numbers."""
-    has_other_ways = can(value, "to_image") or can(value, "_repr_mimebundle_")
+    """Return whether a value with its own text shows no picture now, though it could, such as sympy's numbers."""
+    has_other_ways = has_method(value, "to_image") or has_method(value, "_repr_mimebundle_")
     if getattr(type(value), "__str__", None) is object.__str__ or has_other_ways:
         return False
-    return all(getattr(value, method)() is None for method in _PICTURES if can(value, method))
+    return all(getattr(value, method)() is None for method in _PICTURES if has_method(value, method))
 
 
 def picture_shown(name: str, value: Any) -> bytes | Image.Image:  # noqa: ANN401 - anything
     """Return the picture as which a value shows itself.
 
     Raises:
-        Problem: it has none: how it shows itself instead, and what to do.
+        Problem: there is none; it says how the value shows itself instead, and what to do.
     """
     failures: list[str] = []
-    for way in _ways(value):
+    for method in _encodings(value):
         try:
-            found = way()
+            picture = method()
         except Exception as error:  # noqa: BLE001 - another way may succeed
-            failures.append(said(error))
+            failures.append(describe_error(error))
             continue
-        if found is not None:
-            return found if is_pil(found) else _content(name, found)
+        if picture is not None:
+            return picture if is_pil(picture) else _content(name, picture)
     if failures:
-        raise wrong(name, f"can't show itself as PNG: {failures[0]}. {_remedy(value)}")
-    raise wrong(name, f"shows itself {_instead(value)}, not as PNG or JPEG. {_remedy(value)}")
+        raise reference_problem(name, f"can't show itself as PNG: {failures[0]}. {_remedy(value)}")
+    raise reference_problem(name, f"shows itself {_instead(value)}, not as PNG or JPEG. {_remedy(value)}")
 
 
-def _ways(value: Any) -> Iterator[Callable[[], Any]]:  # noqa: ANN401 - anything
-    """Yield the ways to have a value's picture, the surest first."""
-    if can(value, "to_image"):
+def _encodings(value: Any) -> Iterator[Callable[[], Any]]:  # noqa: ANN401 - anything
+    """Yield the ways to get a value's picture, the most reliable first."""
+    if has_method(value, "to_image"):
         yield lambda: _to_image(value)
     for method in _PICTURES:
-        if can(value, method):
+        if has_method(value, method):
             yield getattr(value, method)
-    if can(value, "_repr_mimebundle_"):
+    if has_method(value, "_repr_mimebundle_"):
         yield lambda: _of_bundle(value._repr_mimebundle_(include=set(_TYPES), exclude=None))
         yield lambda: _of_bundle(value._repr_mimebundle_(include=None, exclude=None))
     if _saves_drawing(value):
@@ -212,7 +212,7 @@ def _ways(value: Any) -> Iterator[Callable[[], Any]]:  # noqa: ANN401 - anything
 
 
 def _to_image(value: Any) -> Any:  # noqa: ANN401 - anything with that method
-    """Have a drawing drawn: plotly's way."""
+    """Render a drawing, as plotly does."""
     try:
         return value.to_image(format="png", scale=_SCALE)
     except TypeError:
@@ -220,8 +220,8 @@ def _to_image(value: Any) -> Any:  # noqa: ANN401 - anything with that method
 
 
 def _saves_drawing(value: object) -> bool:
-    """Return whether a value saves a drawing in a format and a scale: altair's way, and of nothing that has a file."""
-    if not can(value, "save") or not can(value, "_repr_mimebundle_"):
+    """Return whether a value's `save` has a format and a scale, as altair's; files don't."""
+    if not has_method(value, "save") or not has_method(value, "_repr_mimebundle_"):
         return False
     try:
         return {"format", "scale_factor"} <= set(inspect.signature(value.save).parameters)  # type: ignore[attr-defined]
@@ -236,7 +236,7 @@ def _saved(value: Any) -> bytes:  # noqa: ANN401 - anything with `save`
 
 
 def _of_bundle(bundle: Any) -> Any:  # noqa: ANN401 - what a library gives
-    """Return the picture in a bundle of media types, which may come with metadata; None if there is none."""
+    """Return the picture in a MIME bundle, perhaps with metadata; None if there is none."""
     data = bundle[0] if isinstance(bundle, tuple) and bundle else bundle
     if not isinstance(data, Mapping):
         return None
@@ -244,35 +244,35 @@ def _of_bundle(bundle: Any) -> Any:  # noqa: ANN401 - what a library gives
     return next((data[kind] for kind in (*_TYPES, *rest) if data.get(kind)), None)
 
 
-def _content(name: str, found: Any) -> bytes:  # noqa: ANN401 - what a library gives
-    """Return the bytes of a picture that came as bytes or as base64, alone or with metadata."""
-    data = found[0] if isinstance(found, tuple) and found else found
+def _content(name: str, picture: Any) -> bytes:  # noqa: ANN401 - what a library gives
+    """Return the bytes of a picture that came as bytes or base64, perhaps with metadata."""
+    data = picture[0] if isinstance(picture, tuple) and picture else picture
     if isinstance(data, bytes | bytearray | memoryview):
         return bytes(data)
     if isinstance(data, str):
         try:
             return base64.b64decode("".join(data.split()), validate=True)
         except ValueError as error:
-            raise wrong(name, f"shows itself in broken base64 ({error}); save it as PNG.") from error
-    raise wrong(name, f"shows itself as a {type(data).__name__} in place of PNG; save it as PNG.")
+            raise reference_problem(name, f"shows itself in broken base64 ({error}); save it as PNG.") from error
+    raise reference_problem(name, f"shows itself as a {type(data).__name__} instead of PNG; save it as PNG.")
 
 
 def _instead(value: Any) -> str:  # noqa: ANN401 - anything
-    """Return how a value shows itself, in words."""
-    kinds = {kind for kind, (method, _) in _OTHERS.items() if can(value, method)}
-    if can(value, "_repr_mimebundle_"):
+    """Say in words how a value shows itself."""
+    kinds = {kind for kind, (method, _) in _OTHERS.items() if has_method(value, method)}
+    if has_method(value, "_repr_mimebundle_"):
         try:
             bundle = value._repr_mimebundle_(include=None, exclude=None)
             kinds |= set(bundle[0] if isinstance(bundle, tuple) else bundle or ())
-        except Exception:  # noqa: BLE001 - then it does not tell
+        except Exception:  # noqa: BLE001 - foreign code; then it is unknown
             kinds.clear()
-    told = [words for kind, (_, words) in _OTHERS.items() if kind in kinds]
-    return f"only {' and '.join(told)}" if told else "in some other way"
+    ways = [words for kind, (_, words) in _OTHERS.items() if kind in kinds]
+    return f"only {' and '.join(ways)}" if ways else "in some other way"
 
 
 def _remedy(value: object) -> str:
-    if can(value, "to_image"):
-        return "Drawing it takes kaleido and a Chrome: pip install kaleido; or save it as PNG, and hand over that file."
+    if has_method(value, "to_image"):
+        return "Drawing it needs kaleido and a Chrome: pip install kaleido; or save it as PNG, and pass that file."
     if _saves_drawing(value):
-        return "Drawing it takes vl-convert: pip install vl-convert-python; or save it as PNG, and hand over that file."
-    return "Save it as PNG, or take a screenshot, and hand over that file."
+        return "Drawing it needs vl-convert: pip install vl-convert-python; or save it as PNG, and pass that file."
+    return "Save it as PNG, or take a screenshot, and pass that file."

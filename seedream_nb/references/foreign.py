@@ -1,4 +1,4 @@
-"""Objects of other libraries: files, uploads and widgets hold a picture; whatever their code raises is told."""
+"""Objects of other libraries that hold a picture: files, uploads, widgets; any error of their code is reported."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from seedream_nb.errors import Problem, SeedreamError, SettingsError, plain
 from seedream_nb.frozen import frozen
 from seedream_nb.needs import explain_broken, is_pillow_broken
-from seedream_nb.references.limits import wrong
+from seedream_nb.references.limits import reference_problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 
 
 MAX_READ = 600_000_000
-"""Bytes that are taken from an object into memory at most: every picture that can be decoded is smaller."""
+"""The most bytes that are read from an object into memory; every picture that can be decoded is smaller."""
 
 _SHOWN = 160
 
 
 @frozen(eq=False)
 class Foreign:
-    """Something of another library (`of`), and how to have its picture.
+    """An object of another library (`of`), and how to get its picture.
 
-    `draw` is given a name for messages, and the limits of who is to get it.
+    `draw` is called with a name for messages, and the limits of the model.
 
-    `brighter` says what to do about a picture that is all but black.
+    `brighter` is the remedy for an almost black picture.
     """
 
     of: object
@@ -42,58 +42,58 @@ class Foreign:
 
 
 @contextlib.contextmanager
-def guarded(name: str, remedy: str = "Save it as a picture, and hand over that file.") -> Iterator[None]:
-    """Run code of other people: whatever it raises becomes a problem with the reference of this name.
+def guarded(name: str, remedy: str = "Save it as a picture, and pass that file.") -> Iterator[None]:
+    """Run foreign code: whatever it raises becomes a problem with the reference of this name.
 
-    What we raise ourselves, and an interrupt, come through.
+    Our own errors, and an interrupt, pass through.
 
     Raises:
-        Problem: what was raised, and the remedy.
-        SettingsError: it is Pillow that can't be used, and no picture is at fault.
+        Problem: says what was raised, and the remedy.
+        SettingsError: Pillow itself can't be used; the picture is not the reason.
     """
     try:
         yield
     except (Problem, SeedreamError, KeyboardInterrupt, GeneratorExit):
         raise
-    except BaseException as error:  # a panic of Rust and SystemExit are no Exception
+    except BaseException as error:  # a panic in Rust, and SystemExit, are not Exceptions
         if is_pillow_broken(error):
-            told, remedy = explain_broken(error)
-            raise SettingsError(told, hint=f"Nothing was sent, nothing was billed. {remedy}") from error
-        raise wrong(name, f"can't be read: {said(error)}. {remedy}") from error
+            message, remedy = explain_broken(error)
+            raise SettingsError(message, hint=f"Nothing was sent, nothing was billed. {remedy}") from error
+        raise reference_problem(name, f"can't be read: {describe_error(error)}. {remedy}") from error
 
 
-def said(error: BaseException) -> str:
-    """Return what an error says, in one line; even that may fail."""
+def describe_error(error: BaseException) -> str:
+    """Return an error's type and text in one line; getting its text may fail too."""
     kind = type(error).__name__
     try:
         words = plain(str(error), _SHOWN).rstrip(" .")
-    except Exception:  # noqa: BLE001 - it is somebody's __str__
+    except Exception:  # noqa: BLE001 - a foreign __str__
         words = ""
     return f"{kind}: {words}" if words else kind
 
 
 def is_table(value: object) -> bool:
-    """Return whether a value is a table of named columns, whatever it could be turned into."""
+    """Return whether a value is a table of named columns, whatever it could be converted to."""
     return hasattr(type(value), "columns") or hasattr(type(value), "__dataframe__")
 
 
-def can(value: object, method: str) -> bool:
-    """Return whether a value has a method; not so for one that claims to have everything."""
+def has_method(value: object, method: str) -> bool:
+    """Return whether a value has a method; False for one that claims to have every method."""
     if not callable(getattr(value, method, None)):
         return False
     return getattr(value, "_seedream_asks_whether_you_claim_to_have_everything_", None) is None
 
 
 class Bounded(io.BytesIO):
-    """What an object writes its picture to: it may not fill the memory."""
+    """A buffer for an object's picture, limited so that it can't fill the memory."""
 
     def write(self, data: object, /) -> int:
         """Write all of it.
 
         Raises:
-            ValueError: it is more than any picture has.
+            ValueError: it is larger than any picture.
         """
-        size = super().write(data)  # type: ignore[arg-type]  # whatever it is, it is for BytesIO to judge
+        size = super().write(data)  # type: ignore[arg-type]  # BytesIO checks the type itself
         if self.tell() > MAX_READ:
             self.truncate(0)
             raise ValueError(f"it is more than {MAX_READ // 1_000_000} MB")
@@ -105,43 +105,43 @@ _BYTES = (bytes, bytearray, memoryview)
 
 
 def is_file(value: object) -> bool:
-    """Return whether a value is an open file, or was."""
-    return can(value, "read") and (can(value, "seek") or hasattr(value, "closed"))
+    """Return whether a value is a file, open or closed."""
+    return has_method(value, "read") and (has_method(value, "seek") or hasattr(value, "closed"))
 
 
 def content_of_file(name: str, file: Any) -> bytes:  # noqa: ANN401 - anything with `read`
-    """Return what an open file holds, from its start; it is left where it stood.
+    """Return the content of an open file from its start, and leave its position as it was.
 
     Raises:
-        Problem: it is closed, open as text, not a regular file, or too large to be held.
+        Problem: it is closed, open as text, not a regular file, or too large.
     """
-    with from_its_start(name, file):
+    with rewound(name, file):
         return b"".join(_pieces(name, file))
 
 
 @contextlib.contextmanager
-def from_its_start(name: str, file: Any) -> Iterator[None]:  # noqa: ANN401 - anything with `read`
-    """Let an open file be read from its start, and put it back to where it stood.
+def rewound(name: str, file: Any) -> Iterator[None]:  # noqa: ANN401 - anything with `read`
+    """Rewind an open file, and restore its position afterwards.
 
     Raises:
         Problem: it is closed, open as text, or not a regular file.
     """
     if getattr(file, "closed", False) is True:
-        raise wrong(name, "is a closed file; open it again, or hand over its path.")
+        raise reference_problem(name, "is a closed file; open it again, or pass its path.")
     if hasattr(file, "encoding") and hasattr(file, "buffer"):
-        raise wrong(name, "is open as text; write open(path, 'rb'), or hand over its path.")
-    if not can(file, "seek") or (can(file, "seekable") and not file.seekable()) or not _is_ordinary(file):
-        raise wrong(name, "can't be read from its start; read it, and hand over the bytes.")
-    stood = file.tell()
+        raise reference_problem(name, "is open as text; write open(path, 'rb'), or pass its path.")
+    if not has_method(file, "seek") or (has_method(file, "seekable") and not file.seekable()) or not _is_ordinary(file):
+        raise reference_problem(name, "can't be read from its start; read it, and pass the bytes.")
+    position = file.tell()
     try:
         file.seek(0)
         yield
     finally:
-        file.seek(stood)
+        file.seek(position)
 
 
 def _is_ordinary(file: Any) -> bool:  # noqa: ANN401 - anything with `read`
-    """Return whether a file ends: a pipe or a device would keep us waiting."""
+    """Return whether a file has an end: reading a pipe or a device could take for ever."""
     try:
         return stat.S_ISREG(os.fstat(file.fileno()).st_mode)
     except (AttributeError, OSError, TypeError, ValueError):  # it is in memory
@@ -152,22 +152,24 @@ def _pieces(name: str, file: Any) -> Iterator[bytes]:  # noqa: ANN401 - anything
     size = 0
     while piece := file.read(_PIECE_BYTES):
         if isinstance(piece, str):
-            raise wrong(name, "is open as text; hand over one that is open as bytes.")
+            raise reference_problem(name, "is open as text; open it in binary mode ('rb').")
         yield bytes(piece)
         size += len(piece)
         if size > MAX_READ:
-            raise wrong(name, f"has more than {MAX_READ // 1_000_000} MB; hand over its path, or a smaller picture.")
+            raise reference_problem(
+                name, f"has more than {MAX_READ // 1_000_000} MB; pass its path, or a smaller picture."
+            )
 
 
-def holder_of(value: Any) -> Callable[[str], list[tuple[str, str | bytes]]] | None:  # noqa: ANN401 - anything
-    """Return what gives the files or URLs that a widget or an upload holds, each with a name, or raises Problem.
+def held_files_of(value: Any) -> Callable[[str], list[tuple[str, str | bytes]]] | None:  # noqa: ANN401 - anything
+    """Return a function for the named files or URLs in a widget or upload; it is called with a name, raises Problem.
 
-    None if it is no such thing.
+    None for other values.
     """
     if isinstance(value, dict):
         files = _uploads("", value)
         return None if files is None else lambda name: _uploads(name, value) or []
-    return None if hasattr(value, "_no_widget_has_this_") else _widget(value)  # a mock answers to any name
+    return None if hasattr(value, "_no_widget_has_this_") else _widget(value)  # a mock has every attribute
 
 
 def _widget(value: Any) -> Callable[[str], list[tuple[str, str | bytes]]] | None:  # noqa: ANN401 - anything
@@ -183,47 +185,47 @@ def _widget(value: Any) -> Callable[[str], list[tuple[str, str | bytes]]] | None
 
 
 def _of_widget(name: str, content: bytes | bytearray | memoryview, form: object) -> str | bytes:
-    """Return the file that a widget has as its value: `ipywidgets.Image` and its like."""
+    """Return the file that is a widget's value, as for `ipywidgets.Image`."""
     if not len(content):
-        raise wrong(name, "is a widget with no picture in it; set its value first.")
+        raise reference_problem(name, "is a widget with no picture in it; set its value first.")
     return bytes(content).decode(errors="replace") if form == "url" else bytes(content)
 
 
 def _canvas(name: str, content: object) -> bytes:
     if not isinstance(content, _BYTES) or not len(content):
-        raise wrong(
+        raise reference_problem(
             name,
-            "is a canvas whose picture has not come to Python; make it with sync_image_data=True, show it, and draw.",
+            "is a canvas whose picture has not reached Python; make it with sync_image_data=True, show it, and draw.",
         )
     return bytes(content)
 
 
 def _picked(name: str, value: object) -> list[tuple[str, str | bytes]]:
-    """Return the files of an upload: ipywidgets 8 gives a tuple, 7 a dict of them by name."""
+    """Return the files of an upload: a tuple in ipywidgets 8, a dict by name in 7."""
     files = list(value) if isinstance(value, tuple | list) else [value]
-    found = [each for file in files if isinstance(file, dict) for each in _uploads(name, file) or ()]
-    if not found:
-        raise wrong(name, "has no file in it yet; choose one first.")
-    return found
+    uploads = [upload for file in files if isinstance(file, dict) for upload in _uploads(name, file) or ()]
+    if not uploads:
+        raise reference_problem(name, "contains no file yet; choose one first.")
+    return uploads
 
 
 def _uploads(name: str, value: dict[Any, Any]) -> list[tuple[str, str | bytes]] | None:
-    """Return the file that a dict describes, or the files of a dict of such."""
-    if (described := _described(name, value)) is not None:
-        return [described]
-    files = [(str(called), file) for called, file in value.items()]
+    """Return the file that a dict describes, or those of a dict of such dicts."""
+    if (upload := _described(name, value)) is not None:
+        return [upload]
+    files = [(str(file_name), file) for file_name, file in value.items()]
     if not files or not all(isinstance(file, dict) for _, file in files):
         return None
-    found = [_described(called, file, named=False) for called, file in files]
-    return None if None in found else [each for each in found if each is not None]
+    uploads = [_described(file_name, file, named=False) for file_name, file in files]
+    return None if None in uploads else [upload for upload in uploads if upload is not None]
 
 
 def _described(name: str, value: dict[Any, Any], *, named: bool = True) -> tuple[str, str | bytes] | None:
-    """Return the file that a dict describes, as an upload does, or the cell of a table of pictures; None if none."""
+    """Return the file described by the dict of an upload or of a cell in a table of pictures; None if there is none."""
     for key, name_key in (("content", "name"), ("bytes", "path")):
-        content, called = value.get(key), value.get(name_key)
-        if key == "bytes" and key in value and not content and isinstance(called, str | os.PathLike) and called:
-            return name, os.fsdecode(called)
+        content, file_name = value.get(key), value.get(name_key)
+        if key == "bytes" and key in value and not content and isinstance(file_name, str | os.PathLike) and file_name:
+            return name, os.fsdecode(file_name)
         if isinstance(content, _BYTES):
-            return (str(called or name) if named else name), bytes(content)
+            return (str(file_name or name) if named else name), bytes(content)
     return None

@@ -1,7 +1,7 @@
-"""Leaves at home what tells where and with what a picture was taken, without touching the picture itself.
+"""Removes private metadata (where and with what a picture was taken), without touching the picture itself.
 
-An allow-list: what decodes the picture and what gives its colours is kept; EXIF, XMP, comments, thumbnails and
-whatever follows the picture's end are dropped. Files pass in pieces of at most 1 MiB.
+An allow-list: what is needed for decoding and colours is kept; EXIF, XMP, comments, thumbnails and whatever follows
+the picture's end are dropped. Files are read in pieces of at most 1 MiB.
 """
 
 from __future__ import annotations
@@ -32,32 +32,32 @@ _KEPT_CHUNKS = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND", b"iCCP", b"sRGB", 
 _MAX_CHUNK = (1 << 31) - 1
 _MAX_EXIF = 1 << 20
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
-"""How many numbers a pixel of a PNG has, by its kind of colours."""
+"""The number of values per pixel of a PNG, by its colour type."""
 _PASSES = (
     ((0, 0, 1, 1),),
     ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)),
 )
-"""Where a pass over the picture begins, and its steps across and down: one pass, or the seven of an interlaced PNG."""
+"""Origin and steps of each pass over the picture: one, or the seven of an interlaced PNG."""
 
 
 class Writer(Protocol):
-    """Where what is kept goes."""
+    """Where the kept data goes."""
 
     def write(self, data: bytes | memoryview, /) -> object:
         """Write all of it."""
 
 
-class Damaged(ValueError):  # noqa: N818 - it says what a file is, and is caught where that becomes a message
-    """The file's structure is broken; the text says how, to go after the reference's name."""
+class Damaged(ValueError):  # noqa: N818 - it describes a file, and becomes a message
+    """The file's structure is broken; the text says how, to follow the reference's name."""
 
 
 class Hollow(Damaged):
-    """All parts of the file are whole, and its picture, or a part of it, is in none of them."""
+    """The file's structure is fine, but its pixels, or some of them, are missing."""
 
 
 @frozen
 class Stripped:
-    """What went through: how much of what was read was kept, and what is worth knowing of the rest."""
+    """The outcome: how much was read and kept, and what is worth knowing about the rest."""
 
     read_bytes: int
     kept_bytes: int
@@ -71,10 +71,10 @@ class Stripped:
 
 
 def strip(source: BinaryIO, target: Writer, media_type: str) -> Stripped:
-    """Copy a file of one of the types of `WALKS` without what must stay at home; the source is read to its end.
+    """Copy a file of one of the types of `WALKS` without private metadata; the source is read to its end.
 
     Raises:
-        Damaged: the file is cut off or broken; what was written by then is of no use.
+        Damaged: the file is cut off or broken; what was written so far is useless.
     """
     pipe = _Pipe(source, target)
     WALKS[media_type](pipe)
@@ -88,7 +88,7 @@ def strip(source: BinaryIO, target: Writer, media_type: str) -> Stripped:
 
 
 def kept_bytes(source: BinaryIO) -> int:
-    """Return how many bytes of a PNG file would be kept; only the heads of its parts are read."""
+    """Return how many bytes of a PNG file would be kept; only the heads of its chunks are read."""
     source.seek(0)
     kept = len(source.read(len(_PNG_SIGNATURE)))
     while len(head := source.read(8)) == 8 and head[4:] != b"IEND":  # noqa: PLR2004 - a length and a kind
@@ -109,21 +109,21 @@ class _Pipe:
         self.animated = False
 
     def take(self, size: int) -> bytes:
-        """Return the next `size` bytes, all of them."""
+        """Return exactly the next `size` bytes."""
         taken = bytearray()
         while len(taken) < size:
             taken += self.piece(size - len(taken))
         return bytes(taken)
 
-    def piece(self, most: int = PIECE_BYTES) -> memoryview:
-        """Return the next bytes, at least one and at most so many."""
+    def piece(self, size: int = PIECE_BYTES) -> memoryview:
+        """Return the next bytes: at least one, at most `size`."""
         if not self._ahead and not self._read():
             raise Damaged("is cut off: use a complete copy")
-        piece, self._ahead = self._ahead[:most], self._ahead[most:]
+        piece, self._ahead = self._ahead[:size], self._ahead[size:]
         return piece
 
     def give_back(self, piece: memoryview) -> None:
-        """Take back bytes that were looked at too early."""
+        """Put back bytes that were read too early."""
         self._ahead = memoryview(bytes(piece) + bytes(self._ahead))
 
     def keep(self, data: bytes | memoryview) -> None:
@@ -146,9 +146,9 @@ class _Pipe:
 
 
 def _walk_jpeg(pipe: _Pipe) -> None:
-    """Keep the segments that decode the picture, up to its end."""
+    """Keep the segments that are needed for decoding, up to the picture's end."""
     if pipe.take(2) != bytes((0xFF, _SOI)):
-        raise Damaged("is no JPEG file")
+        raise Damaged("is not a JPEG file")
     pipe.keep(bytes((0xFF, _SOI)))
     has_pixels = False
     while (marker := _marker(pipe)) != _EOI:
@@ -163,7 +163,7 @@ def _walk_jpeg(pipe: _Pipe) -> None:
 
 
 def _marker(pipe: _Pipe) -> int:
-    """Return the next marker; any number of 0xFF may stand before it."""
+    """Return the next marker; any number of 0xFF may precede it."""
     if pipe.take(1) != b"\xff":
         raise Damaged("is damaged between its parts")
     while (marker := pipe.take(1)[0]) == 0xFF:  # noqa: PLR2004 - the byte that begins every marker
@@ -172,7 +172,7 @@ def _marker(pipe: _Pipe) -> int:
 
 
 def _segment(pipe: _Pipe, marker: int) -> None:
-    """Keep or drop one segment, which says its own length."""
+    """Keep or drop one segment."""
     length = pipe.take(2)
     size = int.from_bytes(length) - 2
     if size < 0:
@@ -190,12 +190,12 @@ def _keep_scan(pipe: _Pipe) -> bool:
     begin = pipe.kept_bytes
     while True:
         piece = pipe.piece()
-        found = _MARKER.search(piece)
-        if found:
-            pipe.keep(piece[: found.start()])
-            pipe.give_back(piece[found.start() :])
+        marker = _MARKER.search(piece)
+        if marker:
+            pipe.keep(piece[: marker.start()])
+            pipe.give_back(piece[marker.start() :])
             return pipe.kept_bytes > begin
-        # A marker may lie across two pieces.
+        # A marker may be split between two pieces.
         split = len(piece) - 1 if piece[-1] == 0xFF else len(piece)  # noqa: PLR2004 - see above
         pipe.keep(piece[:split])
         if split < len(piece):
@@ -203,9 +203,9 @@ def _keep_scan(pipe: _Pipe) -> bool:
 
 
 def _walk_png(pipe: _Pipe) -> None:
-    """Keep the chunks that decode the picture and give its colours, up to its end."""
+    """Keep the chunks that are needed for decoding and colours, up to the picture's end."""
     if pipe.take(8) != _PNG_SIGNATURE:
-        raise Damaged("is no PNG file")
+        raise Damaged("is not a PNG file")
     pipe.keep(_PNG_SIGNATURE)
     kind, pixels = b"", _Pixels()
     while kind != b"IEND":
@@ -221,12 +221,12 @@ def _walk_png(pipe: _Pipe) -> None:
         else:
             pipe.animated |= kind == b"acTL"
             pipe.drop(size + 4)
-    if not pixels.are_whole:
+    if not pixels.are_complete:
         raise Hollow("is damaged (a part of its picture is missing): use another copy")
 
 
 def _keep_chunk(pipe: _Pipe, head: bytes, size: int, pixels: _Pixels) -> None:
-    """Keep one chunk whose checksum is right."""
+    """Keep one chunk if its checksum is right."""
     pipe.keep(head)
     checksum = zlib.crc32(head[4:])
     while size:
@@ -242,7 +242,7 @@ def _keep_chunk(pipe: _Pipe, head: bytes, size: int, pixels: _Pixels) -> None:
 
 
 class _Pixels:
-    """Counts the pixels of a PNG as they pass: they may be missing although all of its parts are whole."""
+    """Counts the pixels of a PNG as they pass: they may be missing although its structure is fine."""
 
     def __init__(self) -> None:
         self._inflating = zlib.decompressobj()
@@ -250,30 +250,30 @@ class _Pixels:
         self._found = 0
 
     def count(self, kind: bytes, piece: memoryview) -> None:
-        """Take note of a piece of a chunk."""
+        """Count a piece of a chunk."""
         if kind == b"IHDR":
             self._header += piece
         elif kind == b"IDAT":
-            packed: memoryview | bytes = piece
-            while packed and not self.are_whole:
+            compressed: memoryview | bytes = piece
+            while compressed and not self.are_complete:
                 try:
-                    self._found += len(self._inflating.decompress(packed, PIECE_BYTES))
+                    self._found += len(self._inflating.decompress(compressed, PIECE_BYTES))
                 except zlib.error as error:
-                    raise Damaged("is damaged: its pixels can't be unpacked") from error
-                packed = self._inflating.unconsumed_tail
+                    raise Damaged("is damaged: its pixels can't be decompressed") from error
+                compressed = self._inflating.unconsumed_tail
 
     @cached_property
     def _expected(self) -> int:
         return _unpacked_bytes(self._header)
 
     @property
-    def are_whole(self) -> bool:
-        """Whether there are as many as the header says."""
+    def are_complete(self) -> bool:
+        """Whether there are as many as the header declares."""
         return 0 < self._expected <= self._found
 
 
 def _unpacked_bytes(header: bytes) -> int:
-    """Return how many bytes the rows of a PNG have, each with the byte that says how it is to be read."""
+    """Return the decompressed size of a PNG's rows, each with its filter byte."""
     try:
         width, height, depth, colours, _, _, interlaced = struct.unpack(">IIBBBBB", header)
     except struct.error as error:

@@ -44,7 +44,7 @@ class ReferenceLimits:
             yield f"each side must be more than {least - 1}. Use a larger picture or scale it up."
         if max(width, height) > most * min(width, height):
             across, down = min(width, most * height), min(height, most * width)
-            crop = f", for instance to {across}x{down}" if min(across, down) >= least else ""
+            crop = f", for example to {across}x{down}" if min(across, down) >= least else ""
             yield f"the ratio must be between 1:{most} and {most}:1. Crop it{crop}."
 
 

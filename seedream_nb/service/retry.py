@@ -1,6 +1,6 @@
-"""What is sent again, when, how long that is waited for, and what a person sees meanwhile.
+"""The retry policy: what is sent again, when, how long to wait, and what the user sees meanwhile.
 
-What costs money is sent again only where no connection came about, or where the service surely refused it, for now.
+What costs money is sent again only if there was no connection, or if the service certainly refused it, for now.
 """
 
 from __future__ import annotations
@@ -18,36 +18,36 @@ RATE_LIMIT, OVERLOADED = 429, 503
 
 
 class Answer(Protocol):
-    """What is asked of the service's answer to a request."""
+    """The service's answer to a request, as far as it matters here."""
 
     @property
     def status(self) -> int:
-        """Its HTTP status."""
+        """The HTTP status."""
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """Its headers."""
+        """The headers."""
 
     @property
     def content(self) -> bytes:
-        """What it has to say."""
+        """The content."""
 
 
 @frozen
 class Timeouts:
-    """How long to wait before giving up, in seconds; tests are less patient.
+    """How long to wait before giving up, in seconds; tests wait less.
 
     Attributes:
-        connect: for a connection to stand: name, TCP, TLS.
-        silence: for anything to happen while uploading or generating; slow series take up to 20 minutes.
-        stall: for the next bytes of a download, or of what a refusal has to say.
-        reply: for all of a reply, from the first byte of what it has to say: one that drips would never end.
-        quiet: for more, once what came is a whole reply though its end is said to be still to come, or no reply at all.
-        crawl: for each MB of a download, or of what is uploaded: one that drips is not silent either.
-        connect_pauses: before each new try to connect, give or take a half.
-        download_pauses: before each new try to download, give or take a half.
-        refused_pauses: before a request that was refused for now is sent again, at most; the last again and again.
-        overloaded_tries: how often a request is sent to a service that says it is overloaded.
+        connect: for a connection: name, TCP, TLS.
+        silence: for any progress while uploading or generating; slow series take up to 20 minutes.
+        stall: for the next bytes of a download, or of a refusal's content.
+        reply: for the whole reply, from its first byte: a trickling one would never end.
+        quiet: for more data, after a complete reply that claims to go on, or after something that is no reply at all.
+        crawl: for each MB of an upload or download: a trickling one is never silent.
+        connect_pauses: before each further attempt to connect, plus or minus half.
+        download_pauses: before each further attempt to download, plus or minus half.
+        refused_pauses: at most, before a request that was refused for now is sent again; the last one repeats.
+        overloaded_tries: how often to send a request to a service that says it is overloaded.
     """
 
     connect: float = 15.0
@@ -64,7 +64,7 @@ class Timeouts:
 
 @frozen
 class RetryDelay:
-    """The time before a request is sent again; reads as what a person is shown meanwhile."""
+    """The time before a request is sent again; its text is shown meanwhile."""
 
     seconds: float
     asked: bool = False
@@ -73,7 +73,7 @@ class RetryDelay:
     most: int | None = None
 
     def __str__(self) -> str:
-        """Tell how long, whether the service asks for it, why, and which try comes then."""
+        """Say how long, whether the service asked for it, why, and which attempt comes next."""
         how_long = spoken(self.seconds)
         wait = f"the service asks for {how_long}" if self.asked else f"{how_long}, then again"
         of = "" if self.most is None else f" of {self.most}"
@@ -81,36 +81,36 @@ class RetryDelay:
 
 
 def pause_to_connect(tries: int, timeouts: Timeouts) -> RetryDelay | None:
-    """Return the pause after `tries` vain tries to connect; None: that was the last."""
+    """Return the pause after `tries` failed attempts to connect; None: that was the last."""
     pauses = timeouts.connect_pauses
     if tries > len(pauses):
         return None
-    seconds = pauses[tries - 1] * random.uniform(0.5, 1.5)  # noqa: S311 - no secret
+    seconds = pauses[tries - 1] * random.uniform(0.5, 1.5)  # noqa: S311 - not for secrets
     return RetryDelay(seconds=seconds, reason="no connection", tries=tries, most=len(pauses) + 1)
 
 
 def pause_after(reply: Answer, tries: int, timeouts: Timeouts) -> RetryDelay | None:
-    """Return the pause after `tries` refusals of which `reply` is the last; None: it must not be sent again."""
-    asked = refused_for_now(reply.status, reply.headers, reply.content)
-    limited = reply.status == RATE_LIMIT
-    if asked is None or (not limited and tries >= timeouts.overloaded_tries):
+    """Return the pause after `tries` refusals, of which `reply` is the last; None: don't send it again."""
+    requested = refused_for_now(reply.status, reply.headers, reply.content)
+    is_limited = reply.status == RATE_LIMIT
+    if requested is None or (not is_limited and tries >= timeouts.overloaded_tries):
         return None
-    reason = "rate limit" if limited else "overloaded"
+    reason = "rate limit" if is_limited else "overloaded"
     pauses = timeouts.refused_pauses
-    if asked > pauses[0]:
-        # Not sooner than asked, nor all at the same moment.
-        seconds = asked * random.uniform(1.0, 1.1)  # noqa: S311 - no secret
+    if requested > pauses[0]:
+        # Not sooner than asked, and not all at the same moment.
+        seconds = requested * random.uniform(1.0, 1.1)  # noqa: S311 - not for secrets
     else:
-        seconds = pauses[min(tries, len(pauses)) - 1] * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
-        seconds = max(asked, seconds)
-    return RetryDelay(seconds=seconds, asked=asked > 0, reason=reason, tries=tries)
+        seconds = pauses[min(tries, len(pauses)) - 1] * random.uniform(0.5, 1.0)  # noqa: S311 - not for secrets
+        seconds = max(requested, seconds)
+    return RetryDelay(seconds=seconds, asked=requested > 0, reason=reason, tries=tries)
 
 
 def refused_for_now(status: int, headers: Mapping[str, str], content: bytes) -> float | None:
-    """Return the seconds that the service asks to wait before the same is sent again, 0 where it names none.
+    """Return the seconds that the service asks to wait before sending the same again, or 0 if it gives none.
 
-    None: it must not be sent again. Only a rate limit, and a 503 with `Retry-After`, surely took nothing on; an
-    account without money stays so, whatever the status.
+    None: don't send it again. Only after a rate limit, or a 503 with `Retry-After`, certainly nothing was accepted; an
+    account without money stays without, whatever the status.
     """
     if status == RATE_LIMIT and not lacks_money(status, headers, content):
         return retry_after(headers) or 0.0
