@@ -213,10 +213,9 @@ class Budget:
     together.
     """
 
-    def __init__(self, *, limit: float | None, price: float, tally: Tally | None = None) -> None:
-        """Allow `limit` USD in all (None: any amount), at `price` USD a picture; both may be changed."""
+    def __init__(self, *, limit: float | None, tally: Tally | None = None) -> None:
+        """Allow `limit` USD in all (None: any amount); that may be changed."""
         self.limit = limit
-        self.price = price
         self.tally = tally or Tally()
 
     @property
@@ -242,14 +241,13 @@ class Budget:
     def _left(self, limit: float) -> int:
         return _units(limit) - sum(self.tally.counts())
 
-    def reserve(self, request: Priced, price: float | None = None) -> Reservation:
-        """Reserve the upper estimate of a request, at its own price if it has one, until its cost is known.
+    def reserve(self, request: Priced, price: float) -> Reservation:
+        """Reserve the upper estimate of a request, at `price` USD a picture, until its cost is known.
 
         Raises:
             BudgetError: it could exceed the limit, together with what was spent, is in flight, or may have been
                 billed.
         """
-        price = self.price if price is None else price
         units = request.max_pictures * _units(price)
         with self.tally.changing() as is_locked:
             if error := self._refusal_of(request, units, price, is_locked=is_locked):
@@ -257,9 +255,8 @@ class Budget:
             self.tally.add(reserved=units)
         return Reservation(self, units)
 
-    def refusal_of(self, request: Priced, price: float | None = None) -> BudgetError | None:
+    def refusal_of(self, request: Priced, price: float) -> BudgetError | None:
         """Return the error with which a request would be refused now, or None; nothing is reserved."""
-        price = self.price if price is None else price
         return self._refusal_of(request, request.max_pictures * _units(price), price)
 
     def _refusal_of(self, request: Priced, units: int, price: float, *, is_locked: bool = True) -> BudgetError | None:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, NoReturn
 
 from seedream_nb.errors import RequestError, SettingsError, plain
 from seedream_nb.files import read_regular
-from seedream_nb.frozen import frozen
 from seedream_nb.service import DEFAULT, SANDBOX
 
 if TYPE_CHECKING:
@@ -158,14 +157,6 @@ def remedy(source: str, service: Service) -> str:
     return f"Get one at {service.keys_page}, then run: %seedream login"
 
 
-@frozen
-class FoundKey:
-    """A key and the place where it was found, in words."""
-
-    key: Key
-    source: str
-
-
 class Login:
     """The stored login: one file in the user's own folder, a key for each host it was given for."""
 
@@ -283,7 +274,7 @@ def find_key(  # noqa: PLR0913 - the places
     host: str,
     service: Service = DEFAULT,
     colab: Callable[[], Key | None] = lambda: None,
-) -> FoundKey | None:
+) -> Key | None:
     """Return the first key found: configured, environment, `.env` in `folder`, login for `host`, `colab`'s secret.
 
     A place whose key is exactly empty counts as one without.
@@ -292,7 +283,7 @@ def find_key(  # noqa: PLR0913 - the places
         SettingsError: the first place that has one has only white space, or what can't be a key.
     """
     if configured is not None:
-        return FoundKey(key=configured, source=CONFIGURED)
+        return configured
     variable = service.key_variable
     places: tuple[tuple[str, Callable[[], str | None]], ...] = (
         (f"{_IN_ENVIRONMENT} ({variable})", lambda: environ.get(variable)),
@@ -302,8 +293,8 @@ def find_key(  # noqa: PLR0913 - the places
     for source, look in places:
         # In no variable of this frame: a verbose traceback would show it.
         if (key := key_of(look(), source)) is not None:
-            return FoundKey(key=key, source=source)
-    return None if (key := colab()) is None else FoundKey(key=key, source=key.source)
+            return key
+    return colab()
 
 
 def stored_login(host: str) -> str:

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from seedream_nb.options import CellOptions
     from seedream_nb.request import ImageRequest
     from seedream_nb.scope import Scope
-    from seedream_nb.service import Service
+    from seedream_nb.service import Model, Service
     from seedream_nb.settings import Settings
     from seedream_nb.storage.generation import Generation
     from seedream_nb.storage.history import History, Usage
@@ -98,7 +98,7 @@ class Session(NotPicklable):
         self._homes = Workspaces(settings=settings, journal=journal, verbs=self, running=self.jobs.ids)
         self._clients = Clients(timeouts=timeouts)
         self._secrets = Secrets()
-        self._budget = Budget(limit=None, price=0.0, tally=tally)
+        self._budget = Budget(limit=None, tally=tally)
         self.tally = self._budget.tally
         self._lock = threading.RLock()
         self._is_told = False
@@ -169,7 +169,7 @@ class Session(NotPicklable):
                     request,
                     backend=endpoint.service.name,
                     host=endpoint.host,
-                    price=self.price(endpoint.service),
+                    price=self.price(request.model, endpoint.service),
                     timeout=timeout,
                     once=once,
                     save=folder,
@@ -252,7 +252,7 @@ class Session(NotPicklable):
         """
         with contextlib.suppress(SettingsError):  # without a key it can be shown all the same
             self._refuse_keys(request, self.endpoint())
-        trouble = self.budget.refusal_of(request, self.price(self.service))
+        trouble = self.budget.refusal_of(request, self.price(request.model))
         told = [f"It would be refused. {trouble.message}", *trouble.lines()[1:]] if trouble else []
         return replace(request, warnings=(*request.warnings, *told))
 
@@ -288,12 +288,12 @@ class Session(NotPicklable):
     def budget(self) -> Budget:
         """What this session has spent and may spend."""
         with self._lock:
-            self._budget.limit, self._budget.price = self.settings.get("budget"), self.settings.get("price")
+            self._budget.limit = self.settings.get("budget")
             return self._budget
 
-    def price(self, service: Service) -> float:
-        """Return what a picture of a service costs, in USD."""
-        return 0.0 if service.is_free else self.budget.price
+    def price(self, model: Model, service: Service | None = None) -> float:
+        """Return what a picture of a model costs at a service, in USD; None: at the one that it would go to now."""
+        return 0.0 if (service or self.service).is_free else self.settings.price_of(model)
 
     def usage(self) -> Usage:
         """Return what this session asked for and what came of it, whatever its `home` was meanwhile."""
@@ -348,7 +348,7 @@ class Session(NotPicklable):
             ConnectionFailedError: it does not, and why.
         """
         base_url = self.settings.get("base_url")
-        client = self._clients.of(Endpoint(service=self.settings.service, base_url=base_url, found=None))
+        client = self._clients.of(Endpoint(service=self.settings.service, base_url=base_url, key=None))
         return self._wait(client.reach)
 
     def close(self) -> None:
@@ -435,7 +435,7 @@ class Session(NotPicklable):
 
     def _learn(self, endpoint: Endpoint) -> None:
         """Remember the key, to be blotted out of all that is kept."""
-        self._secrets.learn(endpoint.found.key if endpoint.found else None)
+        self._secrets.learn(endpoint.key)
 
     def _learn_stray_keys(self) -> None:
         """Remember the keys that a request may have in it, whether they are used or not: the sandbox writes too."""

@@ -44,7 +44,7 @@ class Procedure:
         """Send nothing yet."""
         settings, nobody = Settings(environ={}, folder=folder), cast("Verbs", None)
         self.background = Background()
-        self.budget = Budget(limit=None, price=PRICE)
+        self.budget = Budget(limit=None)
         self.host = url.partition("://")[2]
         self._client = Client(base_url=url, key=Key(KEY, source="a test"), timeouts=timeouts)
         self._homes = Workspaces(settings=settings, journal=journal, verbs=nobody, running=lambda _: [])

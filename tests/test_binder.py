@@ -93,7 +93,7 @@ def test_a_key_that_is_only_there_is_told_too(tmp_path: Path, place: str) -> Non
     if place == "configured":
         settings.change(api_key="sk_test")
     endpoint = find_endpoint(settings, login=Login(tmp_path / "user"), environ=environ)
-    assert (endpoint.service.name, endpoint.found) == ("sandbox", None)
+    assert (endpoint.service.name, endpoint.key) == ("sandbox", None)
     assert endpoint.notices == (KEY_FOUND_ON_BINDER,)
 
 

@@ -47,8 +47,8 @@ def test_money(dollars: float, words: str) -> None:
 
 def test_a_place_is_counted_until_it_is_settled() -> None:
     """What is in flight counts at the upper estimate, what came at what it cost."""
-    budget = Budget(limit=1.0, price=0.03)
-    reservation = budget.reserve(FOUR)
+    budget = Budget(limit=1.0)
+    reservation = budget.reserve(FOUR, 0.03)
     assert (budget.spent, budget.reserved) == (0.0, 0.12)
     reservation.settle(0.06)
     assert (budget.spent, budget.reserved) == (0.06, 0.0)
@@ -56,19 +56,19 @@ def test_a_place_is_counted_until_it_is_settled() -> None:
 
 def test_the_limit_can_be_used_up_exactly() -> None:
     """Ten times 0.1 fit into 1.0, as they do with money."""
-    budget = Budget(limit=1.0, price=0.1)
+    budget = Budget(limit=1.0)
     for _ in range(10):
-        budget.reserve(ONE).settle(0.1)
+        budget.reserve(ONE, 0.1).settle(0.1)
     assert budget.spent == 1.0
 
 
 def test_beyond_the_limit_is_refused() -> None:
     """A request whose upper estimate would pass the limit is refused, and the tally stays as it was."""
-    budget = Budget(limit=0.10, price=0.03)
-    budget.reserve(ONE).settle(0.03)
-    budget.reserve(ONE)
+    budget = Budget(limit=0.10)
+    budget.reserve(ONE, 0.03).settle(0.03)
+    budget.reserve(ONE, 0.03)
     with pytest.raises(BudgetError) as refused:
-        budget.reserve(FOUR)
+        budget.reserve(FOUR, 0.03)
     assert str(refused.value).splitlines() == [
         (
             "This could exceed the budget: up to 4 pictures, at most 0.12 USD, and 0.04 USD is left of 0.10 USD "
@@ -81,36 +81,36 @@ def test_beyond_the_limit_is_refused() -> None:
 
 def test_the_amount_that_the_refusal_names_is_enough() -> None:
     """Who raises the budget as the message says can send the request."""
-    budget = Budget(limit=0.01, price=0.0333)
+    budget = Budget(limit=0.01)
     with pytest.raises(BudgetError, match=r"budget=0\.04$"):
-        budget.reserve(ONE)
+        budget.reserve(ONE, 0.0333)
     budget.limit = 0.04
-    budget.reserve(ONE)
+    budget.reserve(ONE, 0.0333)
 
 
 def test_released() -> None:
     """What was certainly not billed is given back."""
-    budget = Budget(limit=0.03, price=0.03)
-    budget.reserve(ONE).release()
+    budget = Budget(limit=0.03)
+    budget.reserve(ONE, 0.03).release()
     assert budget.reserved == 0.0
-    budget.reserve(ONE)
+    budget.reserve(ONE, 0.03)
 
 
 def test_unknown_stays_counted() -> None:
     """What may have been billed stays counted at the upper estimate, against the limit too."""
-    budget = Budget(limit=0.15, price=0.03)
-    reservation = budget.reserve(FOUR)
+    budget = Budget(limit=0.15)
+    reservation = budget.reserve(FOUR, 0.03)
     reservation.unknown()
     reservation.release()
     assert (budget.reserved, budget.may_have_been_billed) == (0.0, 0.12)
     with pytest.raises(BudgetError, match=r"0\.12 USD that may have been billed"):
-        budget.reserve(FOUR)
+        budget.reserve(FOUR, 0.03)
 
 
 def test_a_late_answer_replaces_unknown() -> None:
     """When the answer comes after all, what it cost is counted in place of the estimate."""
-    budget = Budget(limit=None, price=0.03)
-    reservation = budget.reserve(FOUR)
+    budget = Budget(limit=None)
+    reservation = budget.reserve(FOUR, 0.03)
     reservation.unknown()
     reservation.settle(0.09)
     assert (budget.may_have_been_billed, budget.spent) == (0.0, 0.09)
@@ -118,8 +118,8 @@ def test_a_late_answer_replaces_unknown() -> None:
 
 def test_settled_once() -> None:
     """Saying it twice counts it once, and the first word holds."""
-    budget = Budget(limit=None, price=0.03)
-    reservation = budget.reserve(FOUR)
+    budget = Budget(limit=None)
+    reservation = budget.reserve(FOUR, 0.03)
     reservation.settle(0.03)
     reservation.settle(0.12)
     reservation.unknown()
@@ -129,29 +129,29 @@ def test_settled_once() -> None:
 
 def test_a_block_gives_back_what_was_not_billed() -> None:
     """A block that ends with an error of ours, with nothing said about the bill, was not billed."""
-    budget = Budget(limit=None, price=0.03)
-    with pytest.raises(ConnectionFailedError), budget.reserve(ONE):
+    budget = Budget(limit=None)
+    with pytest.raises(ConnectionFailedError), budget.reserve(ONE, 0.03):
         raise ConnectionFailedError("no way")
     assert (budget.reserved, budget.may_have_been_billed) == (0.0, 0.0)
 
 
 def test_a_block_that_breaks_keeps_its_estimate() -> None:
     """A block that ends with an error that nobody foresaw may have been billed."""
-    budget = Budget(limit=None, price=0.03)
-    with pytest.raises(ZeroDivisionError), budget.reserve(ONE):
+    budget = Budget(limit=None)
+    with pytest.raises(ZeroDivisionError), budget.reserve(ONE, 0.03):
         raise ZeroDivisionError
     assert (budget.reserved, budget.may_have_been_billed) == (0.0, 0.03)
 
 
 def test_requests_side_by_side_cannot_pass_the_limit_together() -> None:
     """Of 64 requests at the same moment exactly as many get a place as the limit has places for."""
-    budget = Budget(limit=0.30, price=0.03)
+    budget = Budget(limit=0.30)
     gate = threading.Barrier(64)
 
     def ask(_: int) -> bool:
         gate.wait()
         try:
-            budget.reserve(ONE)
+            budget.reserve(ONE, 0.03)
         except BudgetError:
             return False
         return True
@@ -168,11 +168,11 @@ def test_requests_side_by_side_cannot_pass_the_limit_together() -> None:
 )
 def test_the_limit_holds_whatever_happens(limit: float | None, steps: list[tuple[int, str]]) -> None:
     """Spent, in flight and maybe billed never pass the limit together, and add up to what was let through."""
-    budget = Budget(limit=limit, price=0.03)
+    budget = Budget(limit=limit)
     let_through = 0
     for most, outcome in steps:
         try:
-            reservation = budget.reserve(make_request("a fox", max_images=most))
+            reservation = budget.reserve(make_request("a fox", max_images=most), 0.03)
         except BudgetError:
             continue
         let_through += 0 if outcome == "release" else most
@@ -187,13 +187,13 @@ def test_the_limit_holds_whatever_happens(limit: float | None, steps: list[tuple
 
 def test_what_would_be_refused_can_be_known_before() -> None:
     """The words are those of the refusal, and nothing is counted for asking."""
-    budget = Budget(limit=0.10, price=0.03)
+    budget = Budget(limit=0.10)
     with pytest.raises(BudgetError) as refused:
-        budget.reserve(FOUR)
-    foreseen = budget.refusal_of(FOUR)
+        budget.reserve(FOUR, 0.03)
+    foreseen = budget.refusal_of(FOUR, 0.03)
     assert foreseen is not None
     assert foreseen.lines() == refused.value.lines()
-    assert budget.refusal_of(ONE) is None
+    assert budget.refusal_of(ONE, 0.03) is None
     assert budget.reserved == 0.0
 
 

@@ -77,10 +77,10 @@ def test_the_secret_is_the_key_and_asked_for_once(tmp_path: Path) -> None:
     """However often a key is needed, and whatever is set meanwhile, the page is asked once."""
     place = Place(tmp_path)
     settings = place.settings()
-    found = [place.endpoint(settings).found for _ in range(3)]
+    found = [place.endpoint(settings).key for _ in range(3)]
     settings.change(size="1K")
-    found.append(place.endpoint(settings).found)
-    assert [each and (each.key.reveal(), each.source) for each in found] == [
+    found.append(place.endpoint(settings).key)
+    assert [each and (each.reveal(), each.source) for each in found] == [
         ("sk_secret", f"Colab's secret {VARIABLE}")
     ] * 4
     assert place.page.asked == 1
@@ -156,7 +156,7 @@ def test_a_secret_that_was_added_is_found(tmp_path: Path) -> None:
     with pytest.raises(SettingsError):
         place.endpoint(settings)
     place.page.answer = "sk_added"
-    assert place.endpoint(settings).found is not None
+    assert place.endpoint(settings).key is not None
 
 
 def test_with_auto_a_missing_secret_is_asked_for_once_until_a_setting_changes(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def test_a_dotenv_may_be_a_link_to_a_file(tmp_path: Path) -> None:
         configured=None, environ={}, folder=tmp_path, login=Login(tmp_path / "login"), host="api.novita.ai"
     )
     assert found is not None
-    assert found.key.reveal() == "sk_shared"
+    assert found.reveal() == "sk_shared"
 
 
 @trap

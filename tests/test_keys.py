@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from seedream_nb.errors import SettingsError
-from seedream_nb.keys import MAX_BYTES, FoundKey, Key, Login, find_key, may_hold_key
+from seedream_nb.keys import MAX_BYTES, Key, Login, find_key, may_hold_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,7 +46,7 @@ def in_place(login: Login, content: bytes) -> Path:
 
 def _find(
     folder: Path, login: Login, *, configured: str | None = None, environ: dict[str, str] | None = None
-) -> FoundKey | None:
+) -> Key | None:
     key = None if configured is None else Key(configured, source="configure()")
     return find_key(configured=key, environ=environ or {}, folder=folder, login=login, host=HOST)
 
@@ -98,7 +98,7 @@ def test_places_are_asked_in_order(tmp_path: Path, login: Login) -> None:
     found.append(_find(tmp_path, login))
     found.append(_find(tmp_path, login, environ={"NOVITA_API_KEY": "sk_environ"}))
     found.append(_find(tmp_path, login, environ={"NOVITA_API_KEY": "sk_environ"}, configured="sk_configured"))
-    assert [each and each.key.reveal() for each in found] == [
+    assert [each and each.reveal() for each in found] == [
         "sk_login",
         "sk_dotenv",
         "sk_environ",
@@ -125,7 +125,7 @@ def test_dotenv_is_read_as_people_write_it(tmp_path: Path, login: Login, line: s
     (tmp_path / ".env").write_text(f"# settings\nSEEDREAM_BASE_URL=https://evil.example\n{line}\n")
     found = _find(tmp_path, login)
     assert found is not None
-    assert found.key.reveal() == "sk_x"
+    assert found.reveal() == "sk_x"
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
@@ -135,7 +135,7 @@ def test_dotenv_is_read_as_editors_store_it(tmp_path: Path, login: Login, encodi
     (tmp_path / ".env").write_bytes(f"NOVITA_API_KEY=sk_x{end}OTHER=1{end}".encode(encoding))
     found = _find(tmp_path, login)
     assert found is not None
-    assert found.key.reveal() == "sk_x"
+    assert found.reveal() == "sk_x"
 
 
 @pytest.mark.parametrize("worst", ["NOVITA_API_KEY={} x", "{}NOVITA_API_KEY", "NOVITA_API_KEY='{}x", "export{}x=1"])
@@ -145,7 +145,7 @@ def test_a_dotenv_of_any_text_is_read_at_once(tmp_path: Path, login: Login, wors
     began = time.monotonic()
     found = _find(tmp_path, login)
     assert found is not None
-    assert found.key.reveal() == "sk_x"
+    assert found.reveal() == "sk_x"
     assert time.monotonic() - began < 2
 
 
@@ -172,7 +172,7 @@ def test_an_empty_key_is_none(tmp_path: Path, login: Login, line: str) -> None:
     login.store(HOST, Key("sk_login", source="a test"))
     found = _find(tmp_path, login, environ={"NOVITA_API_KEY": ""})
     assert found is not None
-    assert found.key.reveal() == "sk_login"
+    assert found.reveal() == "sk_login"
 
 
 def test_a_key_of_white_space_in_dotenv_is_an_error(tmp_path: Path, login: Login) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import ast
 import base64
 import json
 from io import BytesIO
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -30,6 +28,7 @@ from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from seedream_nb.storage.generation import Generation
     from tests.faults import FaultServer
@@ -108,6 +107,13 @@ def test_a_call_reaches_it(session: Session, fault_server: FaultServer) -> None:
     assert sent(fault_server) == PLAIN
     assert (len(made), made.cost, made.backend, made.request.model.name) == (1, 0.5, "atelier", "brush-1")
     assert session.history[-1].request == made.request
+
+
+def test_each_model_has_its_own_price(session: Session) -> None:
+    """What is set holds for all of them; so do the estimates of a dry run and of the panel."""
+    priced = [session.price(model) for model in (session.settings.model, SEEDREAM_4_0)]
+    session.settings.change(price=0.2)
+    assert (priced, session.price(SEEDREAM_4_0), State(session).snapshot()["price"]) == ([0.5, 0.03], 0.2, 0.2)
 
 
 def test_a_field_may_lie_in_an_object(session: Session, fault_server: FaultServer) -> None:
@@ -281,18 +287,18 @@ def test_a_key_that_was_set_goes_to_no_other_service(session: Session, fault_ser
     session.start("a fox").result()
     assert sent(fault_server) == PLAIN  # with its own key
     session.settings.change(backend=DEFAULT.name)
-    found = session.endpoint().found
+    found = session.endpoint().key
     assert found is not None
-    assert found.key.reveal() == "sk_other"
+    assert found.reveal() == "sk_other"
 
 
 def test_a_key_may_be_set_along_with_its_service(session: Session) -> None:
     """In one call, in any order."""
     session.settings.change(backend=DEFAULT.name)
     session.settings.change(api_key="at_fresh", backend="atelier")
-    found = session.endpoint().found
+    found = session.endpoint().key
     assert found is not None
-    assert found.key.reveal() == "at_fresh"
+    assert found.reveal() == "at_fresh"
 
 
 @pytest.mark.parametrize("key", [KEY, "sk_Zq7XvTgWpLmRkYbN"])
@@ -323,51 +329,3 @@ def test_its_key_is_missed_by_its_own_name(tmp_path: Path, atelier: Service) -> 
     environ = {"SEEDREAM_BACKEND": atelier.name, "NOVITA_API_KEY": "sk_other"}
     with pytest.raises(SettingsError, match=r"https://atelier\.example/keys"):
         Session(settings=Settings(environ=environ, folder=tmp_path), scope=EmptyScope()).endpoint()
-
-
-# -- who knows -----------------------------------------------------------------------------------------
-
-PACKAGE = Path(seedream_nb.__file__).parent
-KNOWING = {"service", "sandbox"}
-NAMES = {"novita", "sandbox", "seedream-4.0", "2K", "4K"}
-PARTS = ("novita.ai", "/v3/", "NOVITA_", "16 777 216", "4096x4096", "1K, 2K", "at most 15", "up to 10 ")
-LIMITS = {0.03, 10_000_000, 36_000_000, SEEDREAM_4_0.min_pixels, SEEDREAM_4_0.max_pixels}
-
-
-def known(source: str) -> list[object]:
-    """Return what a module says of services itself: in code and messages, not where it documents."""
-    tree = ast.parse(source)
-    documentation = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    keys = {id(key) for node in ast.walk(tree) if isinstance(node, ast.Dict) for key in node.keys}
-    constants = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in documentation]
-    return [
-        node.value
-        for node in constants
-        if (isinstance(node.value, str) and any(part in node.value for part in PARTS))
-        or (isinstance(node.value, str) and node.value in NAMES and id(node) not in keys)
-        or (isinstance(node.value, int | float) and node.value in LIMITS)
-    ]
-
-
-MODULES = [path for path in sorted(PACKAGE.rglob("*.py")) if path.relative_to(PACKAGE).parts[0] not in KNOWING]
-
-
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_no_other_room_knows_a_service(path: Path) -> None:
-    """No path, limit, price, key's variable or backend's name stands outside `service/` and the sandbox."""
-    assert known(path.read_text("utf-8")) == []
-
-
-@pytest.mark.parametrize(
-    ("source", "found"),
-    [
-        ('x == "sandbox"', ["sandbox"]),
-        ('{"sandbox": 1}', []),
-        ('"""As in the sandbox: /v3/x."""', []),
-        ('url = f"{base}/v3/x"', ["/v3/x"]),
-        ("most = 10_000_000", [10_000_000]),
-    ],
-)
-def test_what_a_room_knows_is_found(source: str, found: list[object]) -> None:
-    """In code and in messages, and nowhere else."""
-    assert known(source) == found

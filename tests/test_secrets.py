@@ -48,7 +48,7 @@ import seedream_nb as sd
 ALL_OF_IT = """
 session = sd._default_session()
 settings, endpoint, login = session.settings, session.endpoint(), session.login
-found, key = endpoint.found, endpoint.found.key
+key = endpoint.key
 job = sd.submit("a fox in the snow")
 clients = [each for each in gc.get_objects() if type(each).__module__ == "seedream_nb.http.client"]
 generation = job.result()
@@ -56,7 +56,7 @@ request = generation.request
 """
 
 LOOK = """
-for each in (session, settings, endpoint, login, found, key, clients, job, generation, request, sd.history, vars(sd)):
+for each in (session, settings, endpoint, login, key, clients, job, generation, request, sd.history, vars(sd)):
     look_into(each)
 """
 
@@ -132,7 +132,7 @@ def test_no_cell_shows_the_key(visit: Visit) -> None:
 
 def test_the_cells_were_worth_looking_at(visit: Visit) -> None:
     """What was searched has in it what a person would look for: the session, its client, the frames of the client."""
-    assert "FoundKey(key=<key>" in visit.told("looking")
+    assert "key=<key>" in visit.told("looking")
     assert "Client(127.0.0.1)" in visit.told("looking")
     assert "run_pipeline" in visit.told("an error within another")
     assert "nonsense" in visit.told("an error on the way to the key")
@@ -471,7 +471,7 @@ def test_a_login_is_found_for_its_own_host_only(tmp_path: Path, url: str) -> Non
 
     settings, login = Settings(environ={}, folder=tmp_path), Login(tmp_path / "user")
     login.store("api.novita.ai", Key(KEY, source="a test"))
-    assert find_endpoint(settings, login=login, environ={}).found is not None
+    assert find_endpoint(settings, login=login, environ={}).key is not None
     try:
         settings.change(base_url=url)
         endpoint = find_endpoint(settings, login=login, environ={})

@@ -34,7 +34,6 @@ def stripped(content: bytes, media_type: str, most: int = PIECE_BYTES) -> tuple[
     target = io.BytesIO()
     facts = strip(Dribble(content, most), target, media_type)
     assert facts.read_bytes == len(content)
-    assert facts.clean == (target.getvalue() == content)
     assert facts.kept_bytes == len(target.getvalue())
     return target.getvalue(), facts
 
@@ -74,9 +73,8 @@ def test_a_clean_file_stays_byte_for_byte(media_type: str, content: bytes, most:
     """However it is read."""
     if most == 1 and len(content) > 100_000:
         most = 3
-    kept, facts = stripped(content, media_type, most)
+    kept, _ = stripped(content, media_type, most)
     assert kept == content
-    assert facts.clean
 
 
 @pytest.mark.parametrize("name", JPEGS)
@@ -84,9 +82,8 @@ def test_what_a_jpeg_tells_stays_home(name: str) -> None:
     """EXIF, XMP, comments, thumbnails, and whatever follows its end; not one byte of the picture."""
     content = JPEGS[name]
     told = content[:2] + segment(0xE1, b"Exif\0\0SECRET-GPS") + segment(0xFE, b"SECRET-COMMENT") + content[2:]
-    kept, facts = stripped(told + b"SECRET-TRAILER", JPEG)
+    kept, _ = stripped(told + b"SECRET-TRAILER", JPEG)
     assert kept == content
-    assert not facts.clean
 
 
 def test_everything_that_tells_is_gone() -> None:

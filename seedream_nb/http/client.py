@@ -248,8 +248,7 @@ class Clients:
 
     def of(self, endpoint: Endpoint) -> Client:
         """Return the client for an endpoint."""
-        key = endpoint.found.key if endpoint.found else None
-        service = endpoint.service
+        key, service = endpoint.key, endpoint.service
         identity = (service.name, endpoint.base_url, key)
         with self._lock:
             if identity not in self._known:
@@ -268,7 +267,7 @@ class Clients:
         Raises:
             Problem: the download failed; the message says why.
         """
-        client = self.of(Endpoint(service=DEFAULT, base_url="http://localhost", found=None))
+        client = self.of(Endpoint(service=DEFAULT, base_url="http://localhost", key=None))
         with tempfile.TemporaryDirectory(prefix="seedream-", ignore_cleanup_errors=True) as folder:
             path = Path(folder) / "picture"
             future = background.start(lambda: _download(client, url, path))

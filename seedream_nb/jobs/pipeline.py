@@ -48,7 +48,7 @@ CLAIM_SECONDS = 0.1
 SLOT_POLL_SECONDS, MAX_NAMED = 0.5, 8
 """How often a job that waits for a place checks who has them, and how many of those it names."""
 PREPARED_AT_ONCE = 2
-"""References decoded at the same time: a picture of 36 million pixels takes 110 MB."""
+"""References decoded at the same time: the largest take some 110 MB each."""
 JOURNALED_CHARACTERS = 60_000
 """A longer reply that can't be understood is kept in a file of its own, beside the journal."""
 

@@ -238,7 +238,7 @@ def show_request(request: ImageRequest, session: Session) -> None:
     """Show what would be sent and what it would cost: as an output of the notebook, or printed in a script."""
     from seedream_nb.view import request_bundle
 
-    bundle = request_bundle(request, session.settings.get("price"), session.service.name)
+    bundle = request_bundle(request, session.settings.price_of(request.model), session.service.name)
     if current_shell() is None:
         print(bundle["text/plain"])
         return

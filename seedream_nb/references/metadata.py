@@ -64,11 +64,6 @@ class Stripped:
     exif: bytes | None
     animated: bool
 
-    @property
-    def clean(self) -> bool:
-        """Whether there was nothing to drop."""
-        return self.read_bytes == self.kept_bytes
-
 
 def strip(source: BinaryIO, target: Writer, media_type: str) -> Stripped:
     """Copy a file of one of the types of `WALKS` without private metadata; the source is read to its end.

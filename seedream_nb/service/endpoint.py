@@ -17,7 +17,7 @@ from seedream_nb.service import DEFAULT, SANDBOX, SERVICES
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from seedream_nb.keys import FoundKey, Key, Login
+    from seedream_nb.keys import Key, Login
     from seedream_nb.service import Service
     from seedream_nb.settings import Settings
 
@@ -28,7 +28,7 @@ class Endpoint:
 
     service: Service
     base_url: str
-    found: FoundKey | None
+    key: Key | None
     notices: tuple[str, ...] = ()
     """What a person should know of that choice, each in a line."""
 
@@ -55,7 +55,7 @@ def find_endpoint(settings: Settings, *, login: Login, environ: Mapping[str, str
     )  # fmt: skip
     if found is not None:
         notices = (KEY_USED_ON_BINDER,) if settings.on_binder else ()
-        return Endpoint(service=service, base_url=settings.get("base_url"), found=found, notices=notices)
+        return Endpoint(service=service, base_url=settings.get("base_url"), key=found, notices=notices)
     if meant is None:
         return replace(IN_THE_SANDBOX, notices=settings.colab.why_not(service))
     raise settings.colab.no_key(service) or (login_refusal() if settings.on_binder else no_key(service))
@@ -71,14 +71,14 @@ def stray_keys(settings: Settings, *, login: Login, environ: Mapping[str, str]) 
                 service=service, host=host_of(url), configured=None, environ=Unseen(environ), folder=settings.folder,
                 login=login,
             )  # fmt: skip
-            keys += [] if found is None else [found.key]
+            keys += [] if found is None else [found]
     return keys
 
 
 def for_links(backend: str) -> Endpoint:
     """Return where the links of a backend are fetched, which needs no key."""
     service = SERVICES.get(backend, DEFAULT)
-    return IN_THE_SANDBOX if service.is_free else Endpoint(service=service, base_url="https://", found=None)
+    return IN_THE_SANDBOX if service.is_free else Endpoint(service=service, base_url="https://", key=None)
 
 
 def host_of(base_url: str) -> str:
@@ -86,7 +86,7 @@ def host_of(base_url: str) -> str:
     return urlsplit(base_url).netloc.lower()
 
 
-IN_THE_SANDBOX = Endpoint(service=SANDBOX, base_url=SANDBOX.base_url, found=None)
+IN_THE_SANDBOX = Endpoint(service=SANDBOX, base_url=SANDBOX.base_url, key=None)
 
 
 class Notices:

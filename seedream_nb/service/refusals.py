@@ -338,7 +338,7 @@ def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> floa
 
     A date is seen from the server's own clock (`Date`), where it tells that: this machine's may be wrong.
     """
-    lower = {name.lower(): value for name, value in headers.items()}
+    lower = _lower(headers)
     asked = lower.get("retry-after", "").strip()
     if len(asked) > LONGEST_WAIT:
         return None

@@ -74,7 +74,7 @@ class Form(Piece):
             request = session.compose(
                 **_options(form), images=self._state.tray.held(), scope=session.scope, typed=True, defaults=False
             )
-        trouble = session.budget.refusal_of(request, session.price(session.service))
+        trouble = session.budget.refusal_of(request, session.price(request.model))
         if trouble is not None and not session.settings.get("once"):  # which may cost nothing
             raise trouble  # beside the button, and not only in the queue
         session.submit(request, template=form["prompt"].strip())

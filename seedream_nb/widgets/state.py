@@ -282,7 +282,7 @@ class State:
         with self.lock:
             version, form, number = self._version, self.form, self.form_number
             undo = "" if self._aside is None else "Redo" if self._is_undone else "Undo"
-        budget, service, model = session.budget, session.service, session.settings.model
+        service, model = session.service, session.settings.model
         return {
             "version": version,
             "panel": self.name,
@@ -293,7 +293,7 @@ class State:
             "ratios": list(model.ratios),
             "host": service.name if service.is_free else session.service_host,
             "free": service.is_free,
-            "price": budget.price,
+            "price": session.settings.price_of(model),
             "most": {"references": model.references.max_count, "pictures": model.max_images},
             "spent": _spent(session),
             "tray": self.tray.shown(),

@@ -110,7 +110,8 @@ class _Snapshot:
 def _where(session: Session) -> object:
     """Return where a request would go and what it would cost: a cell may have changed that, or a login."""
     try:
-        return session.service.name, session.service_host, session.budget.price
+        settings = session.settings
+        return session.service.name, session.service_host, settings.model, settings.get("price")
     except SeedreamError:
         return None
 

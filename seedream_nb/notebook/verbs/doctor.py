@@ -16,7 +16,7 @@ from seedream_nb.notebook.scope import frontend, notebook_name
 from seedream_nb.notebook.text_table import paragraph
 from seedream_nb.notebook.verbs import no_words
 from seedream_nb.notebook.verbs.general import unread
-from seedream_nb.service import is_free
+from seedream_nb.service import AUTO, is_free
 from seedream_nb.settings import SETTINGS
 from seedream_nb.workspace import fallback_folder, trouble_with
 
@@ -128,12 +128,12 @@ def _key(session: Session, _ip: InteractiveShell) -> Iterator[Finding]:
         yield Finding(
             told="Requests go to the sandbox, an imitation of the service: no key needed, nothing is charged."
         )
-    elif endpoint.found is None:
-        told = "No key was found, so requests go to the sandbox, an imitation of the service (backend=auto)."
+    elif endpoint.key is None:
+        told = f"No key was found, so requests go to the sandbox, an imitation of the service (backend={AUTO})."
         remedy = ELSEWHERE if session.settings.on_binder else "For real pictures: %seedream login"
         yield Finding(state="note", told=told, remedy="" if endpoint.notices else remedy)
     else:
-        told = f"The key comes from {endpoint.found.source}. The first request shows whether the service accepts it."
+        told = f"The key comes from {endpoint.key.source}. The first request shows whether the service accepts it."
         yield Finding(told=told)
     for notice in endpoint.notices:
         yield Finding(state="note", told=notice)

@@ -80,10 +80,10 @@ def where(session: Session) -> str:
         first = error.lines()[0]
         missing = error.message == no_key(session.settings.service).message
         return f"nowhere yet: {first} %seedream login asks for it" if missing else f"nowhere yet: {_one_line(error)}"
-    if endpoint.found is None:
+    if endpoint.key is None:
         told = "the sandbox: an imitation of the service, which costs nothing"
     else:
-        told = f"{endpoint.base_url}, with the key from {endpoint.found.source}"
+        told = f"{endpoint.base_url}, with the key from {endpoint.key.source}"
     return ". ".join((told, *endpoint.notices))
 
 
@@ -255,7 +255,7 @@ def login(_rest: str, session: Session, _ip: InteractiveShell) -> None:
 def _tell_what_goes_first(session: Session) -> None:
     """Say so where the key that was stored will not be the one that is sent."""
     try:
-        found = session.endpoint().found
+        found = session.endpoint().key
     except SettingsError as error:
         print("\n".join(error.lines()))
         return
