@@ -1,26 +1,22 @@
 """The options of a request, declared once: the doors, their help, the journal and what is sent read them here."""
 
-from __future__ import annotations
+# ruff: noqa: I002 - the table below is made of annotations; as texts, each process that loads it would compile them anew
 
 import functools
 import inspect
-import os  # noqa: TC003 - types here are read while running
-from collections.abc import Mapping  # noqa: TC003 - as above
+import os
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import field, replace
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypedDict, TypeVar, cast, get_args, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypedDict, TypeVar, cast, get_args
 
 from seedream_nb.errors import Problem, RequestError, UnknownOptionError, describe_value, did_you_mean, nearest, plain
 from seedream_nb.frozen import frozen
 from seedream_nb.scope import scalar
-from seedream_nb.service import DEFAULT
+from seedream_nb.service import DEFAULT, Model
 from seedream_nb.sizes import either, pixel_range
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
-    from seedream_nb.service import Model
-
-_Function = TypeVar("_Function", bound="Callable[..., Any]")
 
 SEQUENTIAL = ("auto", "disabled")
 
@@ -201,8 +197,8 @@ def _in_order(options: Iterable[Option]) -> list[Option]:
     return told
 
 
-_HINTS = get_type_hints(CellOptions, include_extras=True)
-_DECLARED = tuple(replace(get_args(hint)[1], name=name) for name, hint in _HINTS.items())
+_TYPES = CellOptions.__annotations__
+_DECLARED = tuple(replace(get_args(annotated)[1], name=name) for name, annotated in _TYPES.items())
 
 
 @functools.cache
@@ -236,8 +232,8 @@ if TYPE_CHECKING:  # what a type checker must know of the fields below; whoever 
         sequential: str = ""
         watermark: bool = True
 else:
-    _fields = {option.name: option.field() for option in SENT}
-    SentOptions = frozen(type("SentOptions", (), {**_fields, "__annotations__": dict.fromkeys(_fields, Any)}))
+    _body = {"__doc__": "The options that the service gets.", "__annotations__": {each.name: Any for each in SENT}}
+    SentOptions = frozen(type("SentOptions", (), {**_body, **{option.name: option.field() for option in SENT}}))
 
 MEANT = {
     "ratio": "--aspect", "aspect-ratio": "--aspect", "width": "--size", "height": "--size", "resolution": "--size",
@@ -298,7 +294,7 @@ def with_options(function: _Function) -> _Function:
 
 
 def _parameter(name: str) -> inspect.Parameter:
-    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=get_args(_HINTS[name])[0])
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=get_args(_TYPES[name])[0])
 
 
 def read_flag(name: str, value: object) -> bool:
