@@ -8,6 +8,8 @@ a forked child could wait for ever for the lock of an import that another thread
 from __future__ import annotations
 
 import contextlib
+import functools
+import gc
 import importlib
 import importlib.util
 import os
@@ -61,8 +63,10 @@ REQUEST_MODULES = (
     "seedream_nb.view",
 )
 """What a request needs from beginning to end, display included."""
-OPTIONAL_MODULES = ("ctypes", "PIL.ImageCms", "PIL.ImageDraw", "PIL.ImageFont", "sniffio")
+OPTIONAL_MODULES = ("ctypes", "PIL.ImageDraw", "PIL.ImageFont", "sniffio")
 """What it uses where installed."""
+REFERENCE_MODULES = ("PIL.ImageCms",)
+"""What a reference may need, before the request is sent."""
 KERNEL_MODULES = ("seedream_nb.session", "seedream_nb.notebook.output")
 """What a cell needs besides."""
 SANDBOX_MODULES = ("PIL.ImageDraw", "PIL.ImageFont", "seedream_nb.sandbox.app", "seedream_nb.sandbox.painter")
@@ -106,7 +110,7 @@ class _Imports:
         if not self._has_begun:
             self._has_begun = True
             self.begin()
-        with self._lock:
+        with self._lock, _uncollected():
             yield
 
     def before_fork(self) -> None:
@@ -122,6 +126,18 @@ class _Imports:
         """Go on in the child."""
         self._lock = threading.RLock()
         self._held = []  # type: list[bool]
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Collect no garbage for the length of a block: what is imported stays, and looking for it takes 10 ms."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 imports = _Imports()
@@ -182,7 +198,7 @@ class Preloader:
 
     def __init__(self) -> None:
         """Begin after the current cell."""
-        self._left = [*SPLIT_MODULES, *REQUEST_MODULES, *OPTIONAL_MODULES, *KERNEL_MODULES]
+        self._left = [*SPLIT_MODULES, *REQUEST_MODULES, *OPTIONAL_MODULES, *REFERENCE_MODULES, *KERNEL_MODULES]
         self._running = 0
         self._next: asyncio.TimerHandle | None = None
 
@@ -235,12 +251,15 @@ def shadowing_files(*, to_come: bool = False, among: Iterable[str] = ()) -> list
         with contextlib.suppress(OSError):  # the current folder was removed
             places.add(os.path.realpath(folder))
     places.discard(str(Path(os.path.realpath(os.__file__)).parent))
+    real_path = functools.cache(os.path.realpath)  # most modules share a few folders
     found = []
     for name in sorted({*_PYTHONS_OWN.split(), *LIBRARIES, *among} - {"seedream_nb"}):
         module = sys.modules.get(name)
         origin = _import_path(name) if module is None and to_come else getattr(module, "__file__", None)
-        if origin is not None and _is_shadowing(Path(os.path.realpath(origin)), name, places):
-            found.append((name, str(origin)))
+        if origin is not None:
+            folder, file = os.path.split(origin)
+            if _is_shadowing(real_path(folder), file, name, places):
+                found.append((name, str(origin)))
     return found
 
 
@@ -253,12 +272,12 @@ def _import_path(name: str) -> str | None:
     return None if found is None else found.origin
 
 
-def _is_shadowing(path: Path, name: str, places: set[str]) -> bool:
+def _is_shadowing(folder: str, file: str, name: str, places: set[str]) -> bool:
     """Return whether a module is in one of these folders and was not installed there."""
-    if path.stem != "__init__":
-        return str(path.parent) in places
-    folder = path.parent.parent
-    return str(folder) in places and not any(folder.glob(f"{LIBRARIES.get(name, name)}-*.dist-info"))
+    if not file.startswith("__init__."):
+        return folder in places
+    beside = Path(folder).parent
+    return str(beside) in places and not any(beside.glob(f"{LIBRARIES.get(name, name)}-*.dist-info"))
 
 
 def is_pillow_broken(error: BaseException) -> bool:

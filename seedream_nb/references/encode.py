@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from seedream_nb.errors import ReferenceImageError, shorten
 from seedream_nb.files import open_regular
 from seedream_nb.frozen import frozen
+from seedream_nb.needs import imports
 from seedream_nb.references.limits import dim_warning
 from seedream_nb.references.load import (
     ANIMATED,
@@ -204,7 +205,8 @@ def _in_srgb(image: Image.Image) -> Image.Image | None:
     if not content:
         return None
     try:
-        from PIL import ImageCms
+        with imports.going_on():
+            from PIL import ImageCms
 
         profile = ImageCms.ImageCmsProfile(io.BytesIO(content))
         mode = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}.get(profile.profile.xcolor_space.strip(), "")
