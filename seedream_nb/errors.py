@@ -25,10 +25,10 @@ SeedreamError (hint)
 
 from __future__ import annotations
 
-import difflib
-import re
 import unicodedata
 from typing import TYPE_CHECKING, Any, ClassVar
+
+from seedream_nb.patterns import lazy_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -219,6 +219,8 @@ def request_error(problems: Iterable[Problem]) -> RequestError:
 
 def nearest(word: str, choices: Iterable[str]) -> str | None:
     """Return the choice that `word` is most likely meant to be, or None."""
+    import difflib
+
     by_folded = {choice.casefold(): choice for choice in choices}
     matches = difflib.get_close_matches(word.casefold(), by_folded, n=1, cutoff=0.6)
     return by_folded[matches[0]] if matches else None
@@ -233,8 +235,8 @@ def did_you_mean(word: str, choices: Iterable[str]) -> str:
 LONGEST_LINK = 16_384
 """In characters; parsing longer ones is slow."""
 
-_LINK = re.compile(rf"(https?://\S{{1,{LONGEST_LINK}}})")
-_HALF = re.compile("[\ud800-\udfff]")
+_LINK = lazy_pattern(rf"(https?://\S{{1,{LONGEST_LINK}}})")
+_HALF = lazy_pattern("[\ud800-\udfff]")
 
 
 def without_surrogates(text: str) -> str:

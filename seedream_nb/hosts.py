@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, cast
 
 from seedream_nb.errors import SettingsError
 from seedream_nb.keys import IN_COLAB, key_of
+from seedream_nb.patterns import lazy_pattern
 from seedream_nb.service import AUTO, SANDBOX
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 _INSIDE = ("localhost", "local", "internal", "home.arpa", "localdomain")
 """Domains that exist only on this machine or network."""
-_NUMERIC = re.compile(r"[0-9a-fx.]+", re.IGNORECASE)
+_NUMERIC = lazy_pattern(r"[0-9a-fx.]+", re.IGNORECASE)
 
 
 def is_loopback(host: str) -> bool:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from seedream_nb.errors import RequestError, SettingsError, plain
 from seedream_nb.files import read_regular
+from seedream_nb.patterns import lazy_pattern
 from seedream_nb.service import DEFAULT, SANDBOX
 
 if TYPE_CHECKING:
@@ -22,11 +23,11 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 64_000
 """Of `.env` and of the stored login: what is larger is another file, or a trap."""
-_EXPORT = re.compile(r"^export\s+")
-_QUOTED = re.compile(r"""(?:'([^']*)'|"([^"]*)")\s*(?:\#.*)?""")
-_COMMENT = re.compile(r"(?:^|(?<=\s))\#")
+_EXPORT = lazy_pattern(r"^export\s+")
+_QUOTED = lazy_pattern(r"""(?:'([^']*)'|"([^"]*)")\s*(?:\#.*)?""")
+_COMMENT = lazy_pattern(r"(?:^|(?<=\s))\#")
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
-_KEY_IN_TEXT = re.compile(r"(?<![^\W_])sk_|api.?key|(?<![^\W_])key\s*[=:]", re.IGNORECASE)
+_KEY_IN_TEXT = lazy_pattern(r"(?<![^\W_])sk_|api.?key|(?<![^\W_])key\s*[=:]", re.IGNORECASE)
 
 
 class Key:

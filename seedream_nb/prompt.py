@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from seedream_nb.errors import Problem, did_you_mean, plain, request_error
 from seedream_nb.frozen import frozen
+from seedream_nb.patterns import lazy_pattern
 from seedream_nb.references.foreign import describe_error
 from seedream_nb.unmeant import is_path, reads_as_object, unmeant
 from seedream_nb.wording import ImageNumber, pieces, said_in
@@ -36,20 +37,20 @@ __all__ = [
     "parts_of",
 ]
 
-NAME = re.compile(r"[^\W\d]\w*")
+NAME = lazy_pattern(r"[^\W\d]\w*")
 _BRACKETS = {"(": ")", "[": "]", "{": "}"}
-_NEXT_IN_BRACKETS = re.compile(r"""[()\[\]{}'"]""")
-_STRING = re.compile(
+_NEXT_IN_BRACKETS = lazy_pattern(r"""[()\[\]{}'"]""")
+_STRING = lazy_pattern(
     r"'{3}(?:[^\\]|\\.)*?'{3}"
     r'|"{3}(?:[^\\]|\\.)*?"{3}'
     r"|'(?:[^'\\\n]|\\.)*+'"
     r'|"(?:[^"\\\n]|\\.)*+"',
     re.DOTALL,
 )
-_CONVERSION = re.compile(r"!([rsa])(?=[:}])")
-_FORMAT_TEXT = re.compile(r"[^{}\n]*")
+_CONVERSION = lazy_pattern(r"!([rsa])(?=[:}])")
+_FORMAT_TEXT = lazy_pattern(r"[^{}\n]*")
 _GROUP = r"\{(?:[^{}]|\{[^{}]*\})*\}"
-_TEX = re.compile(rf"(?:\\[A-Za-z]++\*?(?:\[[^\[\]]*\])?(?:[_^]?(?:{_GROUP}|[A-Za-z0-9]))*[_^]?|\^)\Z")
+_TEX = lazy_pattern(rf"(?:\\[A-Za-z]++\*?(?:\[[^\[\]]*\])?(?:[_^]?(?:{_GROUP}|[A-Za-z0-9]))*[_^]?|\^)\Z")
 _TEX_REACH = 200
 _LONGEST = 2_000
 """Characters of one expression: what is longer was not meant as one."""
@@ -190,8 +191,8 @@ def _format(brackets: Brackets, position: int, limit: int, *, nests: bool) -> tu
 # at a second one or at the line's end, so that a text full of beginnings is looked through in no long time.
 _ALT = r"!\[(?:[^\[\]\n]|\[[^\[\]\n]*+\])*+\]"
 _TITLE = r"""(?:[ \t]+(?:"[^"\n]*+"|'[^'\n]*+'))?"""
-_IN_ANGLES = re.compile(rf"{_ALT}\([ \t]*<([^<>\n]++)>{_TITLE}[ \t]*\)")
-_BARE = re.compile(rf"{_ALT}\(((?:[^()\n]|\([^()\n]*+\))*+)\)")
+_IN_ANGLES = lazy_pattern(rf"{_ALT}\([ \t]*<([^<>\n]++)>{_TITLE}[ \t]*\)")
+_BARE = lazy_pattern(rf"{_ALT}\(((?:[^()\n]|\([^()\n]*+\))*+)\)")
 
 
 @frozen
@@ -205,10 +206,11 @@ class Link:
 
 def link_at(template: str, bang: int) -> Link | None:
     """Return the Markdown image that begins with the `!` at this position, or None: then it is just text."""
-    found = _IN_ANGLES.match(template, bang) or _BARE.match(template, bang)
+    in_angles = _IN_ANGLES.match(template, bang)
+    found = in_angles or _BARE.match(template, bang)
     if found is None:
         return None
-    target = found[1].strip() if found.re is _IN_ANGLES else _without_title(found[1].strip())
+    target = found[1].strip() if in_angles else _without_title(found[1].strip())
     return Link(target=target, written=found[0]) if target else None
 
 
@@ -220,7 +222,7 @@ def _without_title(inner: str) -> str:
     return inner[:opening].rstrip() if opening > 0 and inner[opening - 1].isspace() else inner
 
 
-_MARKS = re.compile(r"\{|!\[")
+_MARKS = lazy_pattern(r"\{|!\[")
 _CONVERSIONS: dict[str, Callable[[Any], Any]] = {"r": repr, "s": str, "a": ascii}
 _SHOWN = 60
 _MAX_PROBLEMS = 50

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 from seedream_nb.errors import Problem, RequestError, describe_value, request_error, shorten, without_surrogates
 from seedream_nb.frozen import frozen
 from seedream_nb.options import SENT, SentOptions, many_digits, options_of
+from seedream_nb.patterns import lazy_pattern
 from seedream_nb.scope import scalar
 from seedream_nb.service import DEFAULT, SEEDREAM_4_0, Model, model_named
 from seedream_nb.sizes import spell_size
@@ -31,10 +32,10 @@ SHOWN = 60
 """Characters of a reference's name that a message shows."""
 HAN = "[\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
 """A pattern, compiled when it is first needed, because that is slow."""
-_WORD_CHARACTER = re.compile(r"\w")
-_KEPT_FILE = re.compile(r"inputs/([0-9a-f]{64})\.(?:png|jpg)")
-_HALF = re.compile("[\ud800-\udfff]")
-_ADDRESS = re.compile(r"https?://[^\s\x00-\x1f\x7f]+", re.IGNORECASE)
+_WORD_CHARACTER = lazy_pattern(r"\w")
+_KEPT_FILE = lazy_pattern(r"inputs/([0-9a-f]{64})\.(?:png|jpg)")
+_HALF = lazy_pattern("[\ud800-\udfff]")
+_ADDRESS = lazy_pattern(r"https?://[^\s\x00-\x1f\x7f]+", re.IGNORECASE)
 
 
 @frozen

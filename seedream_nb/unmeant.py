@@ -8,7 +8,6 @@ from __future__ import annotations
 import functools
 import inspect
 import numbers
-import re
 from collections import UserList, deque
 from collections.abc import Coroutine, Iterator, Mapping, MappingView
 from types import MappingProxyType
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from seedream_nb.errors import plain
 from seedream_nb.frozen import frozen
+from seedream_nb.patterns import lazy_pattern
 from seedream_nb.references.arrays import is_array
 from seedream_nb.references.foreign import is_file
 from seedream_nb.scope import is_masked, scalar
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _DEEPEST = 5
 _SHOWN = 60
-_ADDRESS = re.compile(r" at 0x[0-9A-Fa-f]{4,}>")
+_ADDRESS = lazy_pattern(r" at 0x[0-9A-Fa-f]{4,}>")
 _GAPS = frozenset({"NAType", "NaTType"})
 """What pandas calls the values that stand for none."""
 OF_A_GAP = "Give it one; in a table, fillna fills such gaps."

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from seedream_nb.frozen import frozen
+from seedream_nb.patterns import lazy_pattern
 from seedream_nb.request import HAN
 from seedream_nb.service import all_models
 
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _LATIN = "A-Za-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff"
-_LATIN_WORD = re.compile(f"[{_LATIN}]+(?:['\u2019-][{_LATIN}]+)*")
-_RUNS_ON = re.compile(r"[.,:/–-]?\d")
+_LATIN_WORD = lazy_pattern(f"[{_LATIN}]+(?:['\u2019-][{_LATIN}]+)*")
+_RUNS_ON = lazy_pattern(r"[.,:/–-]?\d")
 """What would read as more of the number before it: "image 1" and "2" are not "image 12"."""
 
 HIGHEST = max(model.max_images for model in all_models()) - 1
@@ -58,7 +59,7 @@ _AND_ONE = (
 """The rest of "image 1 and 2", which is no number of things: "image 1 and 2 birds"."""
 
 _HAN_AND = r"(?:\s?[-–—~～、至到和与與及]\s?\d{1,2}(?!\s?[\d个個只隻位名条條辆輛朵棵把件头頭匹座]))"  # noqa: RUF001
-_MENTION = re.compile("image|[图圖]", re.IGNORECASE)
+_MENTION = lazy_pattern("image|[图圖]", re.IGNORECASE)
 """What is in each of the following."""
 
 
@@ -75,7 +76,7 @@ def _said() -> re.Pattern[str]:
     )
 
 
-_QUOTED = re.compile(r'(?<!\d)"[^"]*"|“[^“”]*”|„[^„“”]*[“”]|＂[^＂]*＂|«[^«»]*»|»[^«»]*«|「[^「」]*」|『[^『』]*』')  # noqa: RUF001
+_QUOTED = lazy_pattern(r'(?<!\d)"[^"]*"|“[^“”]*”|„[^„“”]*[“”]|＂[^＂]*＂|«[^«»]*»|»[^«»]*«|「[^「」]*」|『[^『』]*』')  # noqa: RUF001
 
 
 @frozen

@@ -40,6 +40,7 @@ ROWS = (
     ("keys", "sizes", "scope"),
     ("service", "pickling"),
     ("errors", "background", "files", "frozen", "needs"),
+    ("patterns",),
 )
 RANK = {room: len(ROWS) - number for number, row in enumerate(ROWS) for room in row}
 

@@ -305,7 +305,7 @@ def test_a_search_of_many_words_is_answered(tmp_path: Path) -> None:
 
 # -- that none is forgotten ----------------------------------------------------------------------------
 
-OTHERS = ("http.", "service.")
+OTHERS = ("http.", "service.", "patterns.")
 """Rooms that read what comes from the network: not in this table yet, each has tests of its own for long replies."""
 
 OURS = {
@@ -416,6 +416,8 @@ def patterns_of(module: str, source: str) -> set[str]:
 
 def _is_pattern(node: ast.AST) -> bool:
     called = node.func if isinstance(node, ast.Call) else None
+    if isinstance(called, ast.Name):
+        return called.id == "lazy_pattern"
     return isinstance(called, ast.Attribute) and isinstance(called.value, ast.Name) and called.value.id == "re" and (
         called.attr != "escape"
     )  # fmt: skip
@@ -450,6 +452,7 @@ def test_every_pattern_is_fed() -> None:
     [
         ('A = re.compile("a")', {"m:A"}),
         ('A: object = re.compile("a")', {"m:A"}),
+        ('A = lazy_pattern("a")', {"m:A"}),
         ('def f(x):\n    return re.search("a", x)', {"m:f"}),
         ('class C:\n    def f(self, x):\n        return [re.sub("a", "", y) for y in x]', {"m:C.f"}),
         ("def f(x):\n    return re.escape(x)", set()),

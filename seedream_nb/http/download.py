@@ -18,6 +18,7 @@ from seedream_nb.http.logs import plain_host
 from seedream_nb.http.partial import KEPT, BrokenOffError
 from seedream_nb.http.salvage import arriving
 from seedream_nb.http.silence import RateCheck
+from seedream_nb.patterns import lazy_pattern
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -33,7 +34,9 @@ _TOO_LONG = "The link is too long: {:,} characters (at most {:,})."
 LONGEST_LINK, LONGEST_PLACE = 16_384, 1_024
 """In characters: of a whole link, and of its part before the path; parsing longer ones is slow."""
 
-_NAME = re.compile(rb"(?=.{1,254}\Z)(?:[\w-]{1,63}\.)*[\w-]{1,63}\.?|(?=[^:]*:)[0-9A-Fa-f:.]{2,45}(?:%[\w.~%-]{1,64})?")
+_NAME = lazy_pattern(
+    rb"(?=.{1,254}\Z)(?:[\w-]{1,63}\.)*[\w-]{1,63}\.?|(?=[^:]*:)[0-9A-Fa-f:.]{2,45}(?:%[\w.~%-]{1,64})?"
+)
 """A valid host: a name whose labels are neither empty nor too long, or an address."""
 
 

@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import json
 import os
-import re
 import stat
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ import anyio.to_thread
 
 from seedream_nb.errors import DownloadError
 from seedream_nb.files import make_way, read_regular
+from seedream_nb.patterns import lazy_pattern
 from seedream_nb.service.refusals import retry_after
 
 if TYPE_CHECKING:
@@ -39,9 +39,9 @@ _TRY_AGAIN = frozenset({408, 416, 425, 429, *range(500, 600)})
 _GIVES = frozenset({200, 201, 202, 203, 206})
 """Statuses that come with the file; whether it is a picture is checked once it is here."""
 
-_FROM_START = re.compile(r"bytes 0-")
-_CONTENT_RANGE = re.compile(r"bytes (\d{1,15})-\d{1,15}/(\d{1,15})")
-_SENDABLE = re.compile(r"[!-~][ -~]{0,999}")
+_FROM_START = lazy_pattern(r"bytes 0-")
+_CONTENT_RANGE = lazy_pattern(r"bytes (\d{1,15})-\d{1,15}/(\d{1,15})")
+_SENDABLE = lazy_pattern(r"[!-~][ -~]{0,999}")
 """A value that can be sent in a header; servers may send an etag that can't."""
 
 

@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from seedream_nb.errors import SettingsError
 from seedream_nb.frozen import frozen
+from seedream_nb.patterns import lazy_pattern
 
 if TYPE_CHECKING:
     import ssl
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 KINDS = ("http", "https", "socks5", "socks5h")
 PORTS = {"http": 80, "https": 443}
-_HOST = re.compile(r"[\w.:~-]+")
+_HOST = lazy_pattern(r"[\w.:~-]+")
 SYSTEM = "this system's settings"
 
 

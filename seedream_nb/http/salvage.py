@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from seedream_nb.errors import Unread
 from seedream_nb.frozen import frozen
 from seedream_nb.keys import Unseen
+from seedream_nb.patterns import lazy_pattern
 from seedream_nb.service.reply import MAX_VALUES, arrived_results
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ START_BYTES = 64 * 1024
 """How much is buffered before the compression is guessed, unless it is obvious."""
 
 _GZIP = b"\x1f\x8b"
-_LABELS = re.compile(r"gzip|deflate", re.IGNORECASE)
-_PLAIN = re.compile(rb"\s{0,100}[\[{<]|\xff\xd8\xff|\x89PNG|RIFF|GIF8")
+_LABELS = lazy_pattern(r"gzip|deflate", re.IGNORECASE)
+_PLAIN = lazy_pattern(rb"\s{0,100}[\[{<]|\xff\xd8\xff|\x89PNG|RIFF|GIF8")
 """How JSON, a page and pictures begin. Raw deflate could by accident decode a few bytes of them."""
 
 
@@ -172,18 +173,18 @@ MAX_PACKED = 4
 
 _ZLIB = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
 
-_STATUS = re.compile(
+_STATUS = lazy_pattern(
     rb"(?:\xef\xbb\xbf)?\s{0,100}(?:HTTP(?:/[ \t]{0,9}[\d.]{1,9})?|ICY)[ \t:]{1,9}(\d{3})(?!\d)", re.IGNORECASE
 )
-_BLANK_LINE = re.compile(rb"(?:\r\n|\n|\r(?!\n))[ \t]{0,9}(?:\r\n|\n|\r)")
-_HEADER = re.compile(rb"[\x00 \t]{0,9}[\w.!#$%&'*+^`|~-][^:\r\n]{0,200}:")
-_SIZE = re.compile(rb"[ \t]{0,99}(?:0x)?([0-9a-f]{1,16})[ \t]{0,99}(?:;[^\r\n]{0,999})?\r?\n", re.IGNORECASE)
-_CONTENT = re.compile(rb"\{|\x1f\x8b\x08")
+_BLANK_LINE = lazy_pattern(rb"(?:\r\n|\n|\r(?!\n))[ \t]{0,9}(?:\r\n|\n|\r)")
+_HEADER = lazy_pattern(rb"[\x00 \t]{0,9}[\w.!#$%&'*+^`|~-][^:\r\n]{0,200}:")
+_SIZE = lazy_pattern(rb"[ \t]{0,99}(?:0x)?([0-9a-f]{1,16})[ \t]{0,99}(?:;[^\r\n]{0,999})?\r?\n", re.IGNORECASE)
+_CONTENT = lazy_pattern(rb"\{|\x1f\x8b\x08")
 """How JSON begins, and gzip."""
-_PICTURE = re.compile(rb"\xff\xd8\xff|\x89PNG|RIFF")
-_NEXT_SIZE = re.compile(rb"(?:\r?\n)?" + _SIZE.pattern, re.IGNORECASE)
-_NO_SIZE = re.compile(rb"(?:\r?\n)?[ -~]{0,20}\r?\n")
-_SIZES = re.compile(rb"(?:\A|\r?\n)[ \t]{0,9}(?:0x)?[0-9a-f]{1,16}[ \t]{0,9}(?:;[^\r\n]{0,999})?\r?\n", re.IGNORECASE)
+_PICTURE = lazy_pattern(rb"\xff\xd8\xff|\x89PNG|RIFF")
+_NEXT_SIZE = lazy_pattern(rb"(?:\r?\n)?" + _SIZE.pattern, re.IGNORECASE)
+_NO_SIZE = lazy_pattern(rb"(?:\r?\n)?[ -~]{0,20}\r?\n")
+_SIZES = lazy_pattern(rb"(?:\A|\r?\n)[ \t]{0,9}(?:0x)?[0-9a-f]{1,16}[ \t]{0,9}(?:;[^\r\n]{0,999})?\r?\n", re.IGNORECASE)
 
 
 @frozen

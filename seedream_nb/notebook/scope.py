@@ -7,12 +7,12 @@ import binascii
 import functools
 import json
 import os
-import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seedream_nb.errors import Problem, SeedreamError, SettingsError, did_you_mean, shorten
+from seedream_nb.patterns import lazy_pattern
 from seedream_nb.process import PROCESS
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def _wrong(name: str, told: str) -> Problem:
 
 _PUT_THERE = frozenset({"In", "Out", "exit", "quit", "get_ipython", "open"})
 """What IPython puts into every notebook; the rest of it begins with an underscore."""
-_RESULT = re.compile(r"_{1,3}|_[0-9]+")
+_RESULT = lazy_pattern(r"_{1,3}|_[0-9]+")
 _NOTHING = object()
 _IMAGE = "%%seedream --image "
 

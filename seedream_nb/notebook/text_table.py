@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
 
 from seedream_nb.errors import without_surrogates
+from seedream_nb.patterns import lazy_pattern
 
 WIDTH, COLUMN = 88, 17
 NARROW = 40
 """What a phone shows of a line."""
-_COMMAND = re.compile(
+_COMMAND = lazy_pattern(
     r"%seedream (?:config \w+(?:=\S+)?|(?:help|show|code|rerun) [@A-Z]\S*|[a-z]+)|pip install --upgrade \S+"
 )
 """What is to be copied stays on one line."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from seedream_nb.errors import Problem, plain, shorten
+from seedream_nb.patterns import lazy_pattern
 from seedream_nb.references import tiff
 from seedream_nb.references.foreign import Foreign, guarded
 from seedream_nb.references.limits import check_shape, dim_warning, reference_problem
@@ -49,13 +50,13 @@ _KINDS: tuple[tuple[bytes, str], ...] = (
 )
 
 
-_RAW_STARTS = re.compile(
+_RAW_STARTS = lazy_pattern(
     rb"(?:II\*\0|MM\0\*)....(?:CR|IIII|MMMM)|IIR[OS]|MMOR|IIU\0|FUJIFILMCCD-RAW|....ftypcrx |\0MRM|FOVb|II....HEAPCCDR",
     re.DOTALL,
 )
 """How raw photos of Canon, Phase One, Olympus, Panasonic, Fujifilm, Minolta and Sigma begin."""
 _RAW = "is a raw photo: save it as JPEG"
-_CANT = re.compile(
+_CANT = lazy_pattern(
     "unsupported|unimplemented|unknown|cannot handle|not (yet )?(supported|implemented|available)", re.IGNORECASE
 )
 """How Pillow words that a file is fine, but of a kind that it can't read."""

@@ -7,13 +7,13 @@ the picture's end are dropped. Files are read in pieces of at most 1 MiB.
 from __future__ import annotations
 
 import io
-import re
 import struct
 import zlib
 from functools import cached_property
 from typing import BinaryIO, Protocol
 
 from seedream_nb.frozen import frozen
+from seedream_nb.patterns import lazy_pattern
 
 PIECE_BYTES = 1 << 20
 
@@ -25,7 +25,7 @@ _NAMED = {0xE0: b"JFIF\0", 0xE2: b"ICC_PROFILE\0", 0xEE: b"Adobe"}
 """Application segments that are kept, by the name that they begin with."""
 
 _EXIF = 0xE1, b"Exif\0\0"
-_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+_MARKER = lazy_pattern(rb"\xff[^\x00\xd0-\xd7\xff]")
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _KEPT_CHUNKS = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND", b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"tRNS"})

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import glob
 import itertools
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -15,6 +14,7 @@ from urllib.parse import unquote
 from seedream_nb.errors import Problem, describe_value, did_you_mean, plain, shorten
 from seedream_nb.files import is_regular_file
 from seedream_nb.frozen import frozen
+from seedream_nb.patterns import lazy_pattern
 from seedream_nb.references.adapters import Source, is_job, is_meant_as_picture, is_picture, pictures_of, sources_of
 from seedream_nb.references.foreign import guarded
 from seedream_nb.references.limits import reference_problem
@@ -49,11 +49,11 @@ if TYPE_CHECKING:
     from seedream_nb.service import ReferenceLimits
 
 
-_PAST = re.compile(r"@(?:last|[0-9]+(?:\.[0-9]+)?)")
-_SHOWN_BEFORE = re.compile(r"@(?:out|\[[0-9]{1,9}\])")
-_IN_BRACES = re.compile(rf"(?<!\{{)\{{({_PAST.pattern}|{_SHOWN_BEFORE.pattern})\}}(?!\}})")
+_PAST = lazy_pattern(r"@(?:last|[0-9]+(?:\.[0-9]+)?)")
+_SHOWN_BEFORE = lazy_pattern(r"@(?:out|\[[0-9]{1,9}\])")
+_IN_BRACES = lazy_pattern(rf"(?<!\{{)\{{({_PAST.pattern}|{_SHOWN_BEFORE.pattern})\}}(?!\}})")
 _ATTACHMENT = "attachment:"
-_BASE64_PICTURE = re.compile(r"(?:iVBORw0KGgo|/9j/)[A-Za-z0-9+/=\s]{100}")
+_BASE64_PICTURE = lazy_pattern(r"(?:iVBORw0KGgo|/9j/)[A-Za-z0-9+/=\s]{100}")
 """How PNG and JPEG begin in base64."""
 _MAX_TOLD = 20
 _LONGEST_PATTERN, _MAX_DEEP = 1_000, 2

@@ -17,6 +17,7 @@ from urllib.parse import SplitResult, unquote, unquote_to_bytes, urlsplit
 from seedream_nb import hosts as addresses
 from seedream_nb.errors import nearest, plain
 from seedream_nb.frozen import frozen
+from seedream_nb.patterns import lazy_pattern
 from seedream_nb.references.foreign import describe_error
 from seedream_nb.references.limits import reference_problem
 from seedream_nb.request import SHOWN
@@ -31,9 +32,9 @@ _MAX_LISTED = 10_000
 _INVISIBLE = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
 """Categories of characters that are invisible at the ends of pasted text: direction marks, zero width, spaces."""
 _QUOTES = {'"': '"', "'": "'", "`": "`", "\u201c": "\u201d", "\u201e": "\u201c", "\u2018": "\u2019", "\xab": "\xbb"}
-_WINDOWS_PATH = re.compile(r"([A-Za-z]):[\\/]|\\\\")
-_FILE_URI = re.compile(r"file:", re.IGNORECASE)
-_DRIVE = re.compile(r"/[A-Za-z]:")
+_WINDOWS_PATH = lazy_pattern(r"([A-Za-z]):[\\/]|\\\\")
+_FILE_URI = lazy_pattern(r"file:", re.IGNORECASE)
+_DRIVE = lazy_pattern(r"/[A-Za-z]:")
 
 
 def clean_pasted(text: str) -> str:
@@ -179,8 +180,8 @@ def _names(folder: Path) -> list[str]:
         return []
 
 
-_SCHEME = re.compile(r"[a-z][a-z0-9+.-]+://|(?:https?|data):", re.IGNORECASE)
-_DATA = re.compile(r"data:([^,;]*)((?:;[^,;]*)*),(.*)", re.IGNORECASE | re.DOTALL)
+_SCHEME = lazy_pattern(r"[a-z][a-z0-9+.-]+://|(?:https?|data):", re.IGNORECASE)
+_DATA = lazy_pattern(r"data:([^,;]*)((?:;[^,;]*)*),(.*)", re.IGNORECASE | re.DOTALL)
 _LONGEST_URL = 8_000
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from seedream_nb.errors import LONGEST_LINK, plain
 from seedream_nb.frozen import frozen
+from seedream_nb.patterns import lazy_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -44,12 +45,12 @@ _MAX_RUNS = 5_000
 _ONLY_ONES = bytes(each == 1 for each in range(256))
 
 _ESCAPES = (b"%", b"\\", b"&#", b"\0")
-_ESCAPE = re.compile(
+_ESCAPE = lazy_pattern(
     rb"(%(?:25){0,3}[0-9a-fA-F]{2}|\\(?:u00|x)[0-9a-fA-F]{2}|&#[xX]0{0,12}[0-9a-fA-F]{2}(?:;|(?![0-9a-fA-F]))"
     rb"|&#0{0,12}[1-9][0-9]{1,2}(?:;|(?![0-9]))|\\/|\x00{1,16})"
 )
 _WIDE = ((b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
-_URL = re.compile(rb"https?:(?:\\?/){2}[^\s\"'<>]{0,%d}" % LONGEST_LINK)
+_URL = lazy_pattern(rb"https?:(?:\\?/){2}[^\s\"'<>]{0,%d}" % LONGEST_LINK)
 _PICTURES = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"RIFF", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"\xff\x0a", b"\0\0\0\x0c")
 
 

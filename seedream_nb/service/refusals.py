@@ -23,6 +23,7 @@ from seedream_nb.errors import (
 )
 from seedream_nb.frozen import frozen
 from seedream_nb.keys import remedy as remedy_for
+from seedream_nb.patterns import lazy_pattern
 from seedream_nb.service import DEFAULT
 from seedream_nb.service.echoes import WORDS_LIMIT, shown
 
@@ -55,27 +56,27 @@ UNDOCUMENTED = "The service answered in a way nobody documented"
 NO_MONEY = "The account's balance doesn't cover it"
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_SENSITIVE = re.compile(
+_SENSITIVE = lazy_pattern(
     r"(?<!case[ -])sensitive|content[ -]?(policy|filter)|moderation|inappropriate|unsafe|safety|nsfw"
     r"|敏感|违规|违禁|不合规|不当内容|审核",
     re.IGNORECASE,
 )
-_BALANCE = re.compile(
+_BALANCE = lazy_pattern(
     r"(insufficient|not enough|low|negative|no)\W{0,2}(account\W)?(balance|credit|fund)"
     r"|balance is (insufficient|not enough|too low)|arrears|overdue|余额不足|欠费",
     re.IGNORECASE,
 )
 _WHOSE = (
-    (re.compile(r"output|result|generated|输出|生成的", re.IGNORECASE), "the result",
+    (lazy_pattern(r"output|result|generated|输出|生成的", re.IGNORECASE), "the result",
      "Another try may pass; if it doesn't, change the prompt."),
-    (re.compile(r"input.?image|reference|输入图|参考图", re.IGNORECASE), "a reference image",
+    (lazy_pattern(r"input.?image|reference|输入图|参考图", re.IGNORECASE), "a reference image",
      "Use another reference image."),
-    (re.compile(r"text|prompt|文本|提示词", re.IGNORECASE), "the prompt", "Change the prompt."),
+    (lazy_pattern(r"text|prompt|文本|提示词", re.IGNORECASE), "the prompt", "Change the prompt."),
 )  # fmt: skip
 
 _STATUS = (
-    (re.compile(r"rate.?limit|too.?many|quota", re.IGNORECASE), 429),
-    (re.compile(r"internal|unavailable|overload|timeout", re.IGNORECASE), 500),
+    (lazy_pattern(r"rate.?limit|too.?many|quota", re.IGNORECASE), 429),
+    (lazy_pattern(r"internal|unavailable|overload|timeout", re.IGNORECASE), 500),
 )
 """What the codes of single pictures would be as HTTP's."""
 
@@ -315,8 +316,8 @@ def _without_tags(text: str) -> str:
 
 
 # Neither looks past the next `<`: so no character is looked at twice, however a page is made.
-_TITLE = re.compile(r"<title[^<>]*>\s*([^<\s][^<]*)", re.IGNORECASE)
-_TAG = re.compile(r"<[^<>]{0,1000}>")
+_TITLE = lazy_pattern(r"<title[^<>]*>\s*([^<\s][^<]*)", re.IGNORECASE)
+_TAG = lazy_pattern(r"<[^<>]{0,1000}>")
 
 
 def _with_id(message: str, told: _Told) -> str:

@@ -12,6 +12,7 @@ from urllib.parse import unquote_to_bytes
 
 from seedream_nb.errors import LONGEST_LINK, ReplyError
 from seedream_nb.frozen import frozen
+from seedream_nb.patterns import lazy_pattern
 from seedream_nb.service import SERVICES
 from seedream_nb.service.echoes import WORDS_LIMIT, redact_link, shown
 
@@ -34,17 +35,17 @@ Long texts, such as whole pictures, are taken out before."""
 LONG_BYTES = 64_000
 _LIFTED = "\0lifted:"
 _BASE64_BYTES = 1 << 20
-_INLINE = re.compile(r"data:[^,]{0,200};\s{0,9}base64\s{0,9},", re.IGNORECASE)
+_INLINE = lazy_pattern(r"data:[^,]{0,200};\s{0,9}base64\s{0,9},", re.IGNORECASE)
 _MAX_START = 1_000
-_CALLED = re.compile(r"data:[^,]{0,80};sha256=[0-9a-f]{64}")
-_MEDIA_TYPE = re.compile(r"[a-z]{1,20}/[a-z0-9.+-]{1,40}")
+_CALLED = lazy_pattern(r"data:[^,]{0,80};sha256=[0-9a-f]{64}")
+_MEDIA_TYPE = lazy_pattern(r"[a-z]{1,20}/[a-z0-9.+-]{1,40}")
 # What came with its transfer's own marks has the length of its first part before it.
-_START = re.compile(rb"(?:\xef\xbb\xbf)?\s{0,1000}(?:[0-9a-fA-F]{1,8}(?:;[^\r\n]{0,1000})?\r\n)?\s{0,1000}(?=\{)")
+_START = lazy_pattern(rb"(?:\xef\xbb\xbf)?\s{0,1000}(?:[0-9a-fA-F]{1,8}(?:;[^\r\n]{0,1000})?\r\n)?\s{0,1000}(?=\{)")
 _OTHER_NAMES = frozenset({"data", "image", "images", "image_urls", "urls", "output", "outputs", "result", "results"})
-_COLON = re.compile(rb"\s{0,1000}:")
-_BEGIN = re.compile(rb'"(?:https?:|data:image/)')
-_LINK = re.compile(rb'"https?:(?:[^"\\\x00-\x1f]+|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*')
-_IN_TEXT, _STEP_BYTES = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL), 256 * 1024
+_COLON = lazy_pattern(rb"\s{0,1000}:")
+_BEGIN = lazy_pattern(rb'"(?:https?:|data:image/)')
+_LINK = lazy_pattern(rb'"https?:(?:[^"\\\x00-\x1f]+|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*')
+_IN_TEXT, _STEP_BYTES = lazy_pattern(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL), 256 * 1024
 
 
 @frozen

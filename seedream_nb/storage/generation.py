@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, overload
 from seedream_nb.errors import MAX_CHARACTERS, SeedreamError, plain, plain_but_links, shorten
 from seedream_nb.frozen import frozen
 from seedream_nb.options import with_options
+from seedream_nb.patterns import lazy_pattern
 from seedream_nb.pickling import picklable_fields
 from seedream_nb.service import is_free
 from seedream_nb.storage.picture import Picture, bundle_of, make_folder
@@ -37,7 +38,7 @@ __all__ = [
 ]
 
 NAME_CHARACTERS, MAX_READ = 48, 2000
-_MARK = re.compile(r"(@[0-9]{1,15})(?:\.[0-9]{1,4})?(?=\s|$)")
+_MARK = lazy_pattern(r"(@[0-9]{1,15})(?:\.[0-9]{1,4})?(?=\s|$)")
 
 
 def reference_names(request: ImageRequest) -> list[str]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, overload
 from seedream_nb.errors import Problem, plain
 from seedream_nb.files import is_regular_file, read_regular
 from seedream_nb.frozen import frozen
+from seedream_nb.patterns import lazy_pattern
 from seedream_nb.storage.generation import Generation
 from seedream_nb.storage.index import JournalIndex, is_elsewhere
 from seedream_nb.storage.journal import MAX_BYTES, is_alive, is_own
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["NONE", "Generations", "History", "Usage"]
 
 # An end counts only if its line is complete; if it is not found here, the journal itself is read.
-_BOUND = re.compile(
+_BOUND = lazy_pattern(
     rb'(?m)^[ \t]*+\{"event":"(?:intent","id":([0-9]{1,15}),|end","id":([0-9]{1,15}),.*,"v":1\})', re.MULTILINE
 )
 
@@ -173,7 +174,7 @@ def usage_of(generations: Iterable[tuple[Generation, bool, int]]) -> Usage:
 
 _LEFT = frozenset({"unknown", "partial", "stopped"})
 FILE_GONE = "its file is gone"
-_MARK = re.compile(r"@?(?:(last)|([0-9]{1,15}))(?:\.([0-9]{1,4}))?", re.IGNORECASE)
+_MARK = lazy_pattern(r"@?(?:(last)|([0-9]{1,15}))(?:\.([0-9]{1,4}))?", re.IGNORECASE)
 
 
 class History:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import threading
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from seedream_nb.patterns import lazy_pattern
 from seedream_nb.pickling import HERE
 from seedream_nb.storage.folding import fold
 from seedream_nb.storage.journal import JournalLine, Record, is_alive, is_own, read_lines, unwritten
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from seedream_nb.storage.generation import Generation, Verbs
 
 _DONE = b'"status":"done"'
-_PATH = re.compile(rb'"path":"([^"\\]+)"')
-_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
+_PATH = lazy_pattern(rb'"path":"([^"\\]+)"')
+_STRING = lazy_pattern(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
 
 
 class IndexEntry:

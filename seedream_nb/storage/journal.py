@@ -14,7 +14,6 @@ from __future__ import annotations
 import atexit
 import json
 import os
-import re
 import secrets
 import threading
 import time
@@ -24,6 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from seedream_nb.files import open_regular, read_regular
 from seedream_nb.frozen import frozen
+from seedream_nb.patterns import lazy_pattern
 from seedream_nb.storage.locks import UNABLE, Claim, claims, hold, try_lock
 from seedream_nb.storage.store import PRIVATE_FILE, make_inner, sync_folder
 
@@ -67,9 +67,9 @@ MAX_ID = 10**9 - 1
 """Ids count requests: a line with a larger one is damaged."""
 
 _EVENTS = {event.encode(): event for event in EVENTS}
-_LINE = re.compile(rb'\{"event":"([a-z]+)","id":([0-9]{1,9}),"at":".*,"v":1\}\n')
-_NO_OBJECTS = re.compile(rb"(?:[^{\n]*+\n|[^\n]{0,6}+\n){1,1000}+")
-_NOT_BLANK = re.compile(rb"\S[^\n]*+")
+_LINE = lazy_pattern(rb'\{"event":"([a-z]+)","id":([0-9]{1,9}),"at":".*,"v":1\}\n')
+_NO_OBJECTS = lazy_pattern(rb"(?:[^{\n]*+\n|[^\n]{0,6}+\n){1,1000}+")
+_NOT_BLANK = lazy_pattern(rb"\S[^\n]*+")
 
 Record = dict[str, Any]
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, BinaryIO, Self
 from seedream_nb.errors import SettingsError
 from seedream_nb.files import is_refused_name, make_way, name_without_words, read_regular, refuse_symlink
 from seedream_nb.frozen import frozen
+from seedream_nb.patterns import lazy_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,14 +32,14 @@ PICTURE_BYTES = 20_000_000
 EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
 _IGNORED = ("/journal/", "/inputs/")
 _MAX_IGNORED = 1_000_000
-_PART_NAME = re.compile(r"(\d{4,12})-(\d+)\.[0-9a-f]+-(\d+)\.part")
-_PICTURE_NAME = re.compile(r"([0-9]{4}|[1-9][0-9]{4,8})-[0-9]{1,2}(?:-.*)?\.(?:jpg|png|webp)", re.DOTALL)
-_ID = re.compile("[1-9][0-9]{0,8}")
-_RECORDED_ID = re.compile(rb'"id": ?([0-9]{1,9}),')  # within a string the quotes would be escaped
+_PART_NAME = lazy_pattern(r"(\d{4,12})-(\d+)\.[0-9a-f]+-(\d+)\.part")
+_PICTURE_NAME = lazy_pattern(r"([0-9]{4}|[1-9][0-9]{4,8})-[0-9]{1,2}(?:-.*)?\.(?:jpg|png|webp)", re.DOTALL)
+_ID = lazy_pattern("[1-9][0-9]{0,8}")
+_RECORDED_ID = lazy_pattern(rb'"id": ?([0-9]{1,9}),')  # within a string the quotes would be escaped
 _GAP = 100
 """The largest gap in the ids of our pictures. Anything beyond is somebody's date: `20261128-1.jpg`."""
 _MAX_JOURNAL_BYTES = 512_000_000
-_WINDOWS_NAMES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)")
+_WINDOWS_NAMES = lazy_pattern(r"(con|prn|aux|nul|com\d|lpt\d)")
 _REASONS = {
     errno.EROFS: "the disk is read-only",
     errno.EACCES: "permission denied",
