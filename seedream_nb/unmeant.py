@@ -17,7 +17,7 @@ from seedream_nb.errors import plain
 from seedream_nb.frozen import frozen
 from seedream_nb.patterns import lazy_pattern
 from seedream_nb.references.arrays import is_array
-from seedream_nb.references.foreign import is_file
+from seedream_nb.references.foreign import is_file, shown_kind
 from seedream_nb.scope import is_masked, scalar
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ _ADDRESS = lazy_pattern(r" at 0x[0-9A-Fa-f]{4,}>")
 _GAPS = frozenset({"NAType", "NaTType"})
 """What pandas calls the values that stand for none."""
 OF_A_GAP = "Give it one; in a table, fillna fills such gaps."
+_LINKS, _SHOWN_KINDS = frozenset({"FileLink"}), frozenset({"DisplayObject"})
+"""Classes of IPython's: links to files, and whatever else is made to be shown."""
 _OWN = frozenset({str, int, bool})
 _SETS = (set, frozenset)
 _LISTS = (list, tuple, deque, UserList)
@@ -150,6 +152,18 @@ def _widget(value: Any, code: str) -> Unmeant | None:  # noqa: ANN401 - anything
     return Unmeant(told=f"is a widget ({kind.__name__})", remedy=remedy, reads=False)
 
 
+def _shown_object(value: Any, code: str) -> Unmeant | None:  # noqa: ANN401 - anything
+    """Return why what a notebook shows is nobody's text, be it made of one."""
+    if shown_kind(value, _LINKS):
+        remedy = f"To attach the picture, write --image {code}."
+        return Unmeant(told="is a link to a file", remedy=remedy)
+    if not shown_kind(value, _SHOWN_KINDS) or _has_own_text(value):
+        return None
+    holds = isinstance(value.data, str)
+    remedy = f"For its source, write {{{code}.data}}." if holds else "Write text, or a variable that holds text."
+    return Unmeant(told=f"is what a notebook shows ({type(value).__name__})", remedy=remedy, reads=False)
+
+
 def _array(value: Any, _code: str) -> Unmeant | None:  # noqa: ANN401 - anything
     kind = type(value)
     shape = getattr(value, "shape", None)
@@ -189,7 +203,7 @@ def _generator(value: Any, code: str) -> Unmeant | None:  # noqa: ANN401 - anyth
 
 
 _KINDS: tuple[Callable[[Any, str], Unmeant | None], ...] = (
-    _bytes, _path, _widget, _file, _array, _function, _generator,
+    _bytes, _path, _widget, _shown_object, _file, _array, _function, _generator,
 )  # fmt: skip
 
 

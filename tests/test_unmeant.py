@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 import numpy as np
 import pytest
-from IPython.display import HTML
+from IPython.display import HTML, JSON, FileLink, Javascript, Latex, Markdown
 
 from seedream_nb.errors import RequestError
 from seedream_nb.prompt import expand
@@ -156,7 +156,12 @@ REFUSED: list[tuple[object, list[str]]] = [
     (ipywidgets.Dropdown(options=["ink"]), ["is a widget (Dropdown)", "{it.value}"]),
     (ipywidgets.Button(), ["is a widget (Button)"]),
     (Bare(), ["would read <", "{it!s}"]),
-    (HTML("<b>"), ["would read <IPython.core.display.HTML object>"]),
+    (HTML("<b>"), ["is what a notebook shows (HTML)", "{it.data}"]),
+    (JSON({"a": 1}), ["is what a notebook shows (JSON)", "variable that holds text"]),
+    (Markdown("*a*"), ["is what a notebook shows (Markdown)", "{it.data}"]),
+    (Latex("$a$"), ["is what a notebook shows (Latex)", "{it.data}"]),
+    (Javascript("1"), ["is what a notebook shows (Javascript)"]),
+    (FileLink("a.png"), ["is a link to a file", "--image it"]),
     (os, ["would read <module 'os'"]),
     (["ink", None], ["it[1] is None", "{it!s}"]),
     (["ink", float("nan")], ["it[1] is nan"]),
@@ -178,7 +183,7 @@ REFUSED: list[tuple[object, list[str]]] = [
     ([Ink.BLACK], ["it[0] would read <Ink.BLACK: 1>", "the part of it that you mean", "{it!s}"]),
     ({"a": Ink.BLACK}, ["it['a'] would read <Ink.BLACK: 1>"]),
     ([Colour.RED], ["it[0] would read <Colour.RED: 'red'>"]),
-    ([HTML("a")], ["it[0] would read <IPython"]),
+    ([HTML("a")], ["it[0] is what a notebook shows (HTML)"]),
     ([re], ["it[0] would read <module 're'"]),
     ([re.match("a", "a")], ["it[0] would read <re.Match"]),
     (np.array(b"x"), ["{it} is bytes", "{it.item().decode()}"]),

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import dataclasses
 import io
 import os
+import pathlib
 import tempfile
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from unittest.mock import MagicMock
 
+import ipywidgets
 import pytest
+from IPython import display
 
 from seedream_nb.errors import Problem, RequestError
 from seedream_nb.prompt import expand
-from seedream_nb.references.adapters import is_picture, sources_of
+from seedream_nb.references.adapters import held, is_picture, sources_of
 from seedream_nb.references.resolve import Gathering, Lookups
 from seedream_nb.scope import NamesScope
 from tests.pictures import encoded, gradient
@@ -114,6 +118,54 @@ def test_what_shows_no_picture_is_told(methods: dict[str, Any], told: list[str])
     """With what it is or raised, and what to do."""
     message = refused(having(**methods))
     assert [each for each in told if each not in message] == []
+
+
+def nothing_yet() -> Gathering:
+    """Return the references of a request that has none."""
+    return Gathering(Lookups(scope=NamesScope({}), marked=lambda _: [], folder=pathlib.Path()))
+
+
+CLIP = b"\0\0\0\x20ftypisom" + bytes(100)
+MEDIA: list[tuple[object, list[str]]] = [
+    (display.Video("https://x.org/a.mp4"), ["is a video", "save the frame"]),
+    (display.Video(data=CLIP, embed=True, mimetype="video/mp4"), ["is a video"]),
+    (ipywidgets.Video.from_url("https://x.org/a.mp4"), ["is a video"]),
+    (ipywidgets.Video(value=CLIP, format="mp4"), ["is a video"]),
+    (display.YouTubeVideo("abc"), ["is a video", "save the frame"]),
+    (display.VimeoVideo("1"), ["is a video"]),
+    (display.Audio(url="https://x.org/a.mp3"), ["is a sound", "describe it in words"]),
+    (display.Audio(data=CLIP, rate=8000), ["is a sound"]),
+    (ipywidgets.Audio.from_url("https://x.org/a.mp3"), ["is a sound"]),
+    (display.IFrame("https://x.org", 40, 30), ["is a web page", "take a screenshot"]),
+    (display.ScribdDocument("1"), ["is a web page"]),
+    (type("Mine", (display.Video,), {})("https://x.org/a.mp4"), ["is a video"]),
+]
+
+
+@pytest.mark.parametrize(("value", "told"), MEDIA, ids=[type(value).__name__ for value, _ in MEDIA])
+@pytest.mark.parametrize("door", ["braces", "image", "list"])
+def test_what_plays_or_embeds_is_no_picture(value: object, told: list[str], door: str) -> None:
+    """Wherever it stands: it is refused, with what it is and what to do, and nobody is asked for a thumbnail."""
+    if door == "braces":
+        with pytest.raises(RequestError) as caught:
+            expand("like {x}", NamesScope({"x": value}), nothing_yet())
+        message = caught.value.problems[0]
+        assert message.startswith("{x} is a ")
+    else:
+        message = refused([value] if door == "list" else value)
+    assert [each for each in told if each not in message] == []
+
+
+@pytest.mark.parametrize("value", [value for value, _ in MEDIA], ids=[type(value).__name__ for value, _ in MEDIA])
+def test_tab_offers_nothing_that_plays_or_embeds(value: object) -> None:
+    """A video that has a thumbnail is not offered as a drawing."""
+    assert held(value) == ""
+
+
+def test_what_has_an_address_and_no_picture_is_text() -> None:
+    """A row with a `url` and no `data` is whatever its own text says."""
+    row = dataclasses.make_dataclass("Row", ["url", "data"])("https://x.org/a", None)
+    assert expand("{x}", NamesScope({"x": row}), nothing_yet()) == str(row)
 
 
 class Hostile:

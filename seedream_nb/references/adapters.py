@@ -41,6 +41,7 @@ from seedream_nb.references.foreign import (
     held_files_of,
     is_file,
     is_table,
+    no_picture,
     rewound,
 )
 from seedream_nb.references.limits import reference_problem
@@ -152,6 +153,8 @@ def is_meant_as_picture(value: object) -> bool:
 
 def held(value: object, depth: int = 0) -> str:
     """Describe in a few words, for Tab, the pictures that a value holds; empty for others. Runs none of its code."""
+    if no_picture(value):  # be there a thumbnail of it
+        return ""
     return next((label for adapter in ADAPTERS if (label := adapter.at_tab(value, depth))), "")
 
 
@@ -288,6 +291,10 @@ def _class_refused(name: str, value: type, _depth: int) -> _Sources:
     raise reference_problem(name, f"is a class, {value.__qualname__}; pass an object of that class.")
 
 
+def _media_refused(name: str, value: object, _depth: int) -> _Sources:
+    raise reference_problem(name, no_picture(value))
+
+
 def _has_path(value: object) -> bool:
     """Return whether a value names a file, as our pictures and entries of os.scandir do."""
     return isinstance(getattr(value, "path", None), str | Path)
@@ -404,6 +411,7 @@ ADAPTERS: list[Adapter] = [
     ),
     Adapter(is_one=is_job, sources=_job_refused),
     Adapter(is_one=lambda value: isinstance(value, type), sources=_class_refused),
+    Adapter(is_one=lambda value: bool(no_picture(value)), sources=_media_refused, is_meant=_always),
     Adapter(
         is_one=_has_path,
         sources=_path_of,

@@ -14,7 +14,7 @@ from seedream_nb.needs import explain_broken, is_pillow_broken
 from seedream_nb.references.limits import reference_problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from PIL import Image
 
@@ -82,6 +82,29 @@ def has_method(value: object, method: str) -> bool:
     if not callable(getattr(value, method, None)):
         return False
     return getattr(value, "_seedream_asks_whether_you_claim_to_have_everything_", None) is None
+
+
+_SHOWS = ("IPython", "ipywidgets")
+_FRAME = "save the frame that you mean as PNG or JPEG, and hand over that file"
+_MEDIA = {
+    "Video": ("a video", _FRAME),
+    "YouTubeVideo": ("a video", _FRAME),
+    "VimeoVideo": ("a video", _FRAME),
+    "Audio": ("a sound", "describe it in words"),
+    "IFrame": ("a web page", "take a screenshot, and hand over that file"),
+}
+
+
+def shown_kind(value: object, kinds: Collection[str]) -> str:
+    """Return which of these classes of IPython's or ipywidgets' a value is of; by its class, so no code of it runs."""
+    named = (kind for kind in type(value).__mro__ if str(kind.__module__).partition(".")[0] in _SHOWS)
+    return next((kind.__name__ for kind in named if kind.__name__ in kinds), "")
+
+
+def no_picture(value: object) -> str:
+    """Return what a value is that plays or embeds something and is no picture, and what to do; "" for any other."""
+    kind = shown_kind(value, _MEDIA)
+    return f"is {_MEDIA[kind][0]}, and a request takes text and pictures: {_MEDIA[kind][1]}." if kind else ""
 
 
 class Bounded(io.BytesIO):
@@ -177,7 +200,8 @@ def _widget(value: Any) -> Callable[[str], list[tuple[str, str | bytes]]] | None
         return lambda name: [(name, _canvas(name, value.image_data))]
     if hasattr(value, "accept") and hasattr(value, "multiple") and hasattr(value, "value"):
         return lambda name: _picked(name, value.value)
-    if isinstance(url := getattr(value, "url", None), str) and getattr(value, "data", url) is None:
+    url = getattr(value, "url", None)
+    if isinstance(url, str) and getattr(value, "data", url) is None and has_method(value, "_repr_png_"):
         return lambda name: [(name, url)]  # IPython's Image of an address
     if isinstance(content := getattr(value, "value", None), _BYTES) and hasattr(value, "format"):
         return lambda name: [(name, _of_widget(name, content, value.format))]
