@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import builtins
 import keyword
-import math
 import os
 import re
 from collections import deque
@@ -15,7 +14,15 @@ from seedream_nb.errors import Problem, SeedreamError, plain, request_error, wit
 from seedream_nb.files import is_regular_file, working_folder
 from seedream_nb.frozen import frozen
 from seedream_nb.keys import may_hold_key
-from seedream_nb.options import BY_FLAG, SENT, did_you_mean_option, options_of
+from seedream_nb.options import (
+    BY_FLAG,
+    MAX_NUMBER,
+    NUMBER,
+    SENT,
+    did_you_mean_option,
+    options_of,
+    read_number,
+)
 from seedream_nb.service import DEFAULT
 from seedream_nb.sizes import spell_size
 
@@ -138,7 +145,6 @@ def _left_open(what: str, line: str, start: int, remedy: str) -> Problem:
 
 
 _HELP = ("-h", "--help")
-_NUMBER = r"[-+]?(?:[0-9]++(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
 _WHOLE = r"[-+]?[0-9]{1,9}"
 _SHOWN = 40
 _MAX_PROBLEMS = 50
@@ -285,7 +291,7 @@ class _Reader:
 
 def _is_option(word: Word) -> bool:
     dashed = len(word.text) > 1 and word.text[0] in DASHES
-    return dashed and not word.quoted and not re.fullmatch(_NUMBER, word.text)
+    return dashed and not word.quoted and not re.fullmatch(NUMBER, word.text)
 
 
 def parted(text: str) -> tuple[str, str | None]:
@@ -335,8 +341,8 @@ def _check(option: Option, flag: str, value: object, text: str) -> None:
 
 
 def _seconds(option: Option, flag: str, text: str) -> float:
-    number = float(text) if re.fullmatch(_NUMBER, text) else math.nan
-    if not 0 < number < math.inf:
+    number = read_number(text)
+    if not 0 < number <= MAX_NUMBER:
         raise Problem(f"{flag}: found {plain(text, _SHOWN)}; write seconds above 0, such as {option.default:g}.")
     return number
 

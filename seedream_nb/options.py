@@ -4,7 +4,9 @@
 
 import functools
 import inspect
+import math
 import os
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import field, replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypedDict, TypeVar, cast, get_args
@@ -307,6 +309,29 @@ def read_flag(name: str, value: object) -> bool:
     if own is None or (isinstance(own, int | float) and own in {0, 1}):
         return bool(own)
     raise RequestError(f"{name}: found {describe_value(value)}; write True or False.")
+
+
+MAX_NUMBER = 1e9
+"""Seconds or dollars beyond this are a slip of the hand: 30 years, all that anybody has."""
+NUMBER = r"[-+]?(?:[0-9]++(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,9})?"
+
+
+def read_number(written: object) -> float:
+    """Return a number, or what a text is as people write one; NaN for anything else.
+
+    `1_0`, the digits of other scripts and what no float can hold, as `1e-400`, are what a person would not mean.
+    """
+    try:
+        kind = type(written)
+        if hasattr(kind, "__float__") and not hasattr(kind, "__len__") and kind is not bool:  # an array is no number
+            number, is_zero = float(written), not written  # type: ignore[arg-type]  # what it can't take is caught
+        else:
+            text = str(written).strip()
+            number = float(text) if re.fullmatch(NUMBER, text) else math.nan
+            is_zero = not re.search("[1-9]", re.split("[eE]", text)[0])
+    except (TypeError, ValueError, ArithmeticError):
+        return math.nan
+    return number + 0.0 if math.isfinite(number) and (number or is_zero) else math.nan
 
 
 def many_digits(number: int) -> str:

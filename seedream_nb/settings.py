@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from seedream_nb.errors import Problem, SettingsError, did_you_mean, plain
 from seedream_nb.frozen import frozen
 from seedream_nb.hosts import Colab, is_loopback, on_binder
 from seedream_nb.keys import CONFIGURED, Key, Unseen, may_hold_key
-from seedream_nb.options import OPTIONS
+from seedream_nb.options import MAX_NUMBER, OPTIONS, read_number
 from seedream_nb.pickling import NotPicklable
 from seedream_nb.scope import scalar
 from seedream_nb.service import AUTO, DEFAULT, SANDBOX, all_models, backends, with_key
@@ -307,16 +308,17 @@ def _switch(value: object) -> bool:
     raise ValueError("must be true or false.")
 
 
-def _number(*, above: float | None = None, least: float | None = None) -> Callable[[object], float]:
+def _number(
+    *, above: float | None = None, least: float | None = None, most: float = MAX_NUMBER
+) -> Callable[[object], float]:
     def read(value: object) -> float:
-        try:
-            number = math.nan if isinstance(value, bool) else float(str(value))
-        except ValueError:
-            number = math.nan
+        number = read_number(value)
         outside = (above is not None and number <= above) or (least is not None and number < least)
-        if not math.isfinite(number) or outside:
+        if math.isnan(number) or outside:
             bound = f"above {above:g}" if above is not None else f"of {least:g} or more"
             raise ValueError(f"must be a number {bound}.")
+        if number > most:
+            raise ValueError(f"must be a number up to {most:,.0f}.")
         return number
 
     return read
@@ -324,7 +326,7 @@ def _number(*, above: float | None = None, least: float | None = None) -> Callab
 
 def _count(value: object) -> int:
     text = str(value).strip()
-    if isinstance(value, bool) or not text.isdecimal() or not 1 <= int(text) <= MAX_CONCURRENCY:
+    if isinstance(value, bool) or not re.fullmatch("[0-9]{1,9}", text) or not 1 <= int(text) <= MAX_CONCURRENCY:
         raise ValueError(f"must be a whole number from 1 to {MAX_CONCURRENCY}.")
     return int(text)
 
@@ -351,6 +353,9 @@ def _text(value: object) -> str:
 MAX_CONCURRENCY = 64
 """More requests in flight than this is a slip of the hand: the service counts pictures a minute."""
 
+MAX_PRICE = 1_000.0
+"""USD: no picture costs more."""
+
 _READERS = {"size": _text, "aspect": _text, "switch": _switch}
 
 # fmt: off
@@ -365,7 +370,8 @@ SETTINGS: dict[str, Setting] = {setting.name: setting for setting in (
             help="the service's address; must be https unless it is this machine"),
     Setting(name="home", environment="SEEDREAM_HOME", default="./seedream", read=_path,
             help="the folder for pictures and history"),
-    Setting(name="price", environment="SEEDREAM_PRICE", default=DEFAULT.model.price, read=_number(least=0),
+    Setting(name="price", environment="SEEDREAM_PRICE", default=DEFAULT.model.price,
+            read=_number(least=0, most=MAX_PRICE),
             help="USD per picture, for estimates (the list price of November 2026)"),
     Setting(name="budget", environment="SEEDREAM_BUDGET", default=None, read=_number(least=0),
             help="USD that this session may spend"),

@@ -115,6 +115,14 @@ def test_without_uvicorn() -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize("option", ["--port", "--latency", "--link-ttl", "--seed"])
+@pytest.mark.parametrize("number", ["٣", "1_0", "inf", "1e400", "-1"])
+def test_a_number_that_nobody_means_is_refused(option: str, number: str) -> None:
+    """Digits of other scripts, Python's underscores, what no clock holds."""
+    with pytest.raises(SystemExit):
+        read_options([f"{option}={number}"])
+
+
 def test_the_options_are_those_of_the_documentation() -> None:
     """The documented options, with their defaults: any key, no failures, links that live a day."""
     options = read_options([])

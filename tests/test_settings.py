@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import sys
+from decimal import Decimal
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from seedream_nb.errors import SettingsError
@@ -89,6 +92,36 @@ def test_a_wrong_value_is_refused_in_words(tmp_path: Path, name: str, value: obj
     with pytest.raises(SettingsError, match=told):
         ours.change(**{name: value})
     assert ours.get(name) == before
+
+
+NOT_MEANT = [
+    "٣", "३", "\uff13", "1_0",
+    "1e2_0", " 1e400", "1e-400", "1e300", "nan", "inf", "-inf", "infinity", "0x10", "1,5", "½",
+    10**400, Decimal("1e-400"), Decimal("NaN"), Decimal("sNaN"), 2j, b"5", float("inf"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", NOT_MEANT, ids=[repr(value)[:12] for value in NOT_MEANT])
+@pytest.mark.parametrize("name", ["budget", "price", "timeout", "concurrency"])
+def test_a_number_that_nobody_means_is_refused(tmp_path: Path, name: str, value: object) -> None:
+    """From a call and from the environment: other digits than 0 to 9, Python's underscores, what no float can hold."""
+    with pytest.raises(SettingsError, match=f"{name}=.*must be a (whole )?number"):
+        settings(tmp_path).change(**{name: value})
+    if isinstance(value, str):
+        with pytest.raises(SettingsError, match=r"must be a (whole )?number"):
+            settings(tmp_path, **{f"SEEDREAM_{name.upper()}": value}).get(name)
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [(" 2.5\n", 2.5), ("+2", 2.0), (".5", 0.5), ("1.", 1.0), ("1e2", 100.0), ("-0", 0.0), (Fraction(9, 2), 4.5),
+     (Decimal("0.1"), 0.1), (np.float64(0.25), 0.25), ("0.000", 0.0)],
+)  # fmt: skip
+def test_a_number_is_read_as_people_write_it(tmp_path: Path, value: object, number: float) -> None:
+    """Also one of another type, and never as minus zero."""
+    ours = settings(tmp_path)
+    ours.change(budget=value)
+    assert str(ours.get("budget")) == str(number)
 
 
 def test_an_unknown_name_gets_the_nearest(tmp_path: Path) -> None:

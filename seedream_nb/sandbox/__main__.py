@@ -6,7 +6,7 @@ import argparse
 import asyncio
 import contextlib
 import logging
-import math
+import re
 import signal
 import socket
 import sys
@@ -77,7 +77,7 @@ def read_options(words: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--port",
-        type=int,
+        type=_whole,
         default=8787,
         help="where to listen on 127.0.0.1; 0 takes a free port (default: 8787)",
     )
@@ -93,19 +93,25 @@ def read_options(words: Sequence[str] | None = None) -> argparse.Namespace:
         help="until a link expires (default: a day)",
     )
     parser.add_argument("--api-key", metavar="KEY", help="the key that clients must send (default: any or none)")
-    parser.add_argument("--seed", type=int, help="makes --fail the same each time")
+    parser.add_argument("--seed", type=_whole, help="makes --fail the same each time")
     return parser.parse_args(words)
 
 
 def _seconds(word: str) -> float:
     """Return a length of time."""
-    seconds = float(word)
-    if not 0 <= seconds < math.inf:
+    if not re.fullmatch(r"[0-9]{1,9}(?:\.[0-9]{0,9})?|\.[0-9]{1,9}", word):  # `float` takes more than people mean
         raise ValueError(word)
-    return seconds
+    return float(word)
 
 
-_seconds.__name__ = "number of seconds"  # what argparse calls it
+def _whole(word: str) -> int:
+    """Return a whole number."""
+    if not re.fullmatch("[0-9]{1,9}", word):
+        raise ValueError(word)
+    return int(word)
+
+
+_seconds.__name__, _whole.__name__ = "number of seconds", "whole number"  # what argparse calls them
 
 
 def listen(port: int) -> socket.socket:
