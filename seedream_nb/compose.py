@@ -10,7 +10,7 @@ from seedream_nb.files import working_folder
 from seedream_nb.options import ALL, SENT, check_options
 from seedream_nb.prompt import Prompt, expanded
 from seedream_nb.references.resolve import Gathering, Lookups, marks_as_text
-from seedream_nb.request import is_series, make_request
+from seedream_nb.request import MAX_PROMPT, is_series, make_request, overlong_prompt
 from seedream_nb.scope import EmptyScope, NamesScope
 from seedream_nb.sizes import shape_of
 from seedream_nb.storage.generation import written
@@ -127,6 +127,9 @@ def _expanded(
 ) -> Any:  # noqa: ANN401 - a Prompt, or what was handed over in the place of one
     if not isinstance(prompt, str):
         return prompt
+    if len(prompt) > MAX_PROMPT:
+        problems.append(overlong_prompt(len(prompt)))
+        return "(not expanded)"
     if scope is None:
         return Prompt.plain(prompt)
     try:

@@ -16,7 +16,8 @@ from seedream_nb.errors import Problem, did_you_mean, plain, request_error
 from seedream_nb.frozen import frozen
 from seedream_nb.patterns import lazy_pattern
 from seedream_nb.references.foreign import describe_error
-from seedream_nb.unmeant import is_path, reads_as_object, unmeant
+from seedream_nb.request import MAX_PROMPT, overlong_prompt
+from seedream_nb.unmeant import is_path, overlong, reads_as_object, unmeant
 from seedream_nb.wording import ImageNumber, pieces, said_in
 
 if TYPE_CHECKING:
@@ -289,10 +290,13 @@ def expanded(template: str, scope: Scope, pictures: Pictures | None = None, *, m
     problems: list[Problem] = []
     parts = list(parts_of(template, markdown=markdown))
     names = frozenset(scope.names()) if any(isinstance(part, Expression) for part in parts) else frozenset()
-    found = []
+    found, length = [], 0
     for part in parts:
         found.append(_told(partial(_meant, part, scope, names, pictures), problems))
-        if len(problems) == _MAX_PROBLEMS:  # for each the nearest name is looked for
+        length += len(found[-1])
+        if length > MAX_PROMPT:
+            problems.append(overlong_prompt(length))
+        if length > MAX_PROMPT or len(problems) == _MAX_PROBLEMS:  # for each the nearest name is looked for
             break
     if problems:
         raise request_error(problems)
@@ -387,21 +391,28 @@ def _value_of(
             return part.written
         raise Problem(_missing(part, names))
     form = _text_of(part.format, scope, names)
-    value = _tried(part, lambda: scope.evaluate(part.code))
+    value = _not_overlong(part, _tried(part, lambda: scope.evaluate(part.code)), form)
     if part.conversion:  # that says it: the text
         converted = _tried(part, lambda: _CONVERSIONS[part.conversion](value))
-        return str(_tried(part, lambda: format(converted, form)))
+        return str(_not_overlong(part, _tried(part, lambda: format(converted, form))))
     if pictures is not None and not part.format:
         numbers = _numbers_of(part, value, pictures)
         if numbers is not None:
             return numbers
     if not (part.format and _tried(part, lambda: is_path(value))):
         _tried(part, lambda: _refuse_unmeant(part, value))
-    text = str(_tried(part, lambda: format(value, form)))
+    text = str(_not_overlong(part, _tried(part, lambda: format(value, form))))
     if _tried(part, lambda: reads_as_object(value, text)):
         as_text = f"write the part of it that you mean, such as an attribute. {_as_text(part)}"
         raise Problem(f"{_shown(part)} would read {plain(text, _SHOWN)}: {as_text}")
     return text
+
+
+def _not_overlong(part: Expression, value: Any, form: str = "") -> Any:  # noqa: ANN401 - values of the notebook
+    """Return a value, or a text, unless it is longer than any prompt; raises Problem."""
+    if told := _tried(part, lambda: overlong(value, form)):
+        raise Problem(f"{_shown(part)} {told}, the most for a prompt. Write a part of it.")
+    return value
 
 
 def _numbers_of(part: Expression, value: object, pictures: Pictures) -> tuple[int, ...] | None:

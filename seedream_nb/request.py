@@ -273,9 +273,21 @@ def _problems_of(fields: Mapping[str, Any]) -> Iterator[Problem]:
             yield from option.problems(value)
 
 
+MAX_PROMPT = 2_000_000
+"""Characters: a thousand times what a model reads. A longer text is a slip, and would freeze the kernel."""
+
+
+def overlong_prompt(length: int) -> Problem:
+    """Return the problem of a prompt that is longer than any that is sent."""
+    told = f"The prompt has {length:,} characters; the most is {MAX_PROMPT:,}"
+    return Problem(f"{told}, and a model reads some hundred words. Shorten it.")
+
+
 def _in_prompt(prompt: object) -> Iterator[Problem]:
     if not isinstance(prompt, str):
         yield Problem(f"prompt: found {describe_value(prompt)}; write a text.")
+    elif len(prompt) > MAX_PROMPT:
+        yield overlong_prompt(len(prompt))
     elif not prompt.strip():
         yield Problem("The prompt is empty: write what the picture should show.")
     elif _HALF.search(prompt):

@@ -10,6 +10,7 @@ import inspect
 import numbers
 from collections import UserList, deque
 from collections.abc import Coroutine, Iterator, Mapping, MappingView
+from itertools import chain
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from seedream_nb.frozen import frozen
 from seedream_nb.patterns import lazy_pattern
 from seedream_nb.references.arrays import is_array
 from seedream_nb.references.foreign import is_file, shown_kind
+from seedream_nb.request import MAX_PROMPT
 from seedream_nb.scope import is_masked, scalar
 
 if TYPE_CHECKING:
@@ -73,6 +75,31 @@ def unmeant(value: Any, code: str) -> tuple[str, Unmeant] | None:  # noqa: ANN40
         code: how the expression is written, without its braces.
     """
     return _within(value, code, 0)
+
+
+def overlong(value: object, form: str = "") -> str | None:
+    """Return what is too long about the text that a value would give in a format, before it is made; None if nothing.
+
+    A list may hold the same list many times over, so that its text fills any memory.
+    """
+    if any(int(width) > MAX_PROMPT for width in re.findall("[0-9]{1,9}", form)):
+        return f"asks for a width of more than {MAX_PROMPT:,} characters"
+    left, within = MAX_PROMPT, [iter((value,))]
+    unfinished: dict[int, None] = {}
+    while within:
+        for each in within[-1]:
+            left -= len(each) if isinstance(each, str) else 1
+            if left < 0:
+                return f"has more than {MAX_PROMPT:,} characters"
+            if isinstance(each, _WITH_ITEMS) and id(each) not in unfinished:  # it may lie within itself
+                within.append(chain.from_iterable(each.items()) if isinstance(each, Mapping) else iter(each))
+                unfinished[id(each)] = None
+                break
+        else:
+            within.pop()
+            if unfinished:
+                unfinished.popitem()
+    return None
 
 
 def reads_as_object(value: object, text: str) -> bool:

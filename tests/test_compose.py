@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -88,3 +89,12 @@ def test_everything_wrong_is_told_together(compose: Compose) -> None:
     with pytest.raises(RequestError) as caught:
         compose("a {stile}", scope=NamesScope({"style": "x"}), images=["nofile.png"], size="9K", max_images=99)
     assert all(part in str(caught.value.problems) for part in ("stile", "nofile.png", "9K", "99"))
+
+
+@pytest.mark.parametrize("options", [{}, {"values": {}}], ids=["text", "template"])
+def test_a_prompt_that_no_model_reads_is_refused_at_once(compose: Compose, options: dict[str, object]) -> None:
+    """A file that was read in the place of a prompt freezes no kernel."""
+    begun = time.thread_time()
+    with pytest.raises(RequestError, match=r"The prompt has 50,000,000 characters; the most is 2,000,000"):
+        compose("{a} " * 12_500_000, **options)
+    assert time.thread_time() - begun < 5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass, field
 
 import pytest
@@ -336,3 +337,57 @@ def test_an_escaped_template_gives_itself_back(trailers: str, end: str) -> None:
 def test_odd_prompts_take_no_long_time(text: str) -> None:
     """Looking for the end of an expression is bounded."""
     assert sum(len(part) if isinstance(part, str) else len(part.written) for part in parts_of(text)) == len(text)
+
+
+class Endless:
+    """Has a text that is longer than it seems."""
+
+    def __str__(self) -> str:
+        """Return it."""
+        return "a" * 3_000_000
+
+    __repr__ = __str__
+
+
+MANY: list[object] = ["a"]
+for _ in range(9):
+    MANY = [MANY] * 10  # a billion of them
+OVERLONG = [
+    ("{it}", "a" * 50_000_000),
+    ("{it!r}", "a" * 50_000_000),
+    ("{it:>9}", "a" * 50_000_000),
+    ("{it:>999999999}", 3),
+    ("{it:>{width}}", 3),
+    ("{it:.999999999f}", 3.5),
+    ("{it!s:>99999999999999}", 3),
+    ("{it}", MANY),
+    ("{it!s}", MANY),
+    ("{it}", {"a": MANY}),
+    ("{it}", Endless()),
+    ("{it!r}", Endless()),
+    ("{it}", [Endless()]),
+    ("{it}" * 9, "a" * 300_000),
+    ("{it}" * 100_000, "a" * 1_900_000),
+]
+
+
+@pytest.mark.parametrize(
+    ("template", "value"), OVERLONG, ids=[f"{row[0][:12]}-{type(row[1]).__name__}" for row in OVERLONG]
+)
+def test_what_is_longer_than_any_prompt_is_refused_before_it_is_made(template: str, value: object) -> None:
+    """In a sentence, at once, whatever memory its text would take."""
+    scope, begun = NamesScope({"it": value, "width": 99_999_999}), time.thread_time()
+    with pytest.raises(RequestError, match="2,000,000"):
+        expand(template, scope)
+    assert time.thread_time() - begun < 5
+
+
+def test_what_lies_within_itself_is_no_longer_than_it_is_written() -> None:
+    """And a list that is nested ten thousand deep is counted as fast as any."""
+    value: list[object] = ["a"]
+    value.append(value)
+    assert expand("{it}", NamesScope({"it": value})) == str(value)
+    for _ in range(10_000):
+        value = [value]
+    with pytest.raises(RequestError, match="RecursionError"):
+        expand("{it}", NamesScope({"it": value}))
