@@ -174,7 +174,12 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public name
     if name == "history":
         return _default_session().history
     if name in _HOMES:
-        value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+        try:
+            value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+        except KeyboardInterrupt:  # what was half imported begins anew the next time
+            from seedream_nb.errors import BEFORE_SENDING, StoppedError
+
+            raise StoppedError(BEFORE_SENDING) from None
         globals()[name] = value
         return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

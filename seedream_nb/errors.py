@@ -33,6 +33,7 @@ from seedream_nb.patterns import lazy_pattern
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+INTERNAL = "Internal error in seedream_nb"
 MAX_LINES = 5
 MAX_CHARACTERS = 400
 
@@ -194,6 +195,9 @@ class StillGeneratingError(SeedreamError):
 
 class StoppedError(SeedreamError, KeyboardInterrupt):
     """Stopped by you: withdrawn and not billed, or going on; the message says which."""
+
+
+BEFORE_SENDING = "Stopped before anything was sent. Nothing was billed."
 
 
 class DownloadError(SeedreamError):

@@ -325,7 +325,7 @@ def may_hold_key(text: str) -> bool:
 
 def key_in(place: str) -> RequestError:
     """Return the error for a key that stands in what would be sent and written down."""
-    told = f"Your key stands in {place}, and would be sent or written down with the pictures: leave it out."
+    told = f"Your key is in {place}: remove it. It would be sent, and written down with the pictures."
     return RequestError(told, hint="Nothing was sent, nothing was billed.")
 
 

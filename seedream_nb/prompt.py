@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Expression",
-    "ImageNumber",
     "Link",
     "Pictures",
     "Prompt",
@@ -225,8 +224,7 @@ def _without_title(inner: str) -> str:
 
 _MARKS = lazy_pattern(r"\{|!\[")
 _CONVERSIONS: dict[str, Callable[[Any], Any]] = {"r": repr, "s": str, "a": ascii}
-_SHOWN = 60
-_MAX_PROBLEMS = 50
+_SHOWN, _MAX_PROBLEMS = 60, 50
 
 
 class Pictures(Protocol):
@@ -293,10 +291,9 @@ def expanded(template: str, scope: Scope, pictures: Pictures | None = None, *, m
     found, length = [], 0
     for part in parts:
         found.append(_told(partial(_meant, part, scope, names, pictures), problems))
-        length += len(found[-1])
-        if length > MAX_PROMPT:
-            problems.append(overlong_prompt(length))
-        if length > MAX_PROMPT or len(problems) == _MAX_PROBLEMS:  # for each the nearest name is looked for
+        if (length := length + len(found[-1])) > MAX_PROMPT:
+            raise request_error([*problems, overlong_prompt(length)])
+        if len(problems) == _MAX_PROBLEMS:  # for each the nearest name is looked for
             break
     if problems:
         raise request_error(problems)
@@ -393,8 +390,7 @@ def _value_of(
     form = _text_of(part.format, scope, names)
     value = _not_overlong(part, _tried(part, lambda: scope.evaluate(part.code)), form)
     if part.conversion:  # that says it: the text
-        converted = _tried(part, lambda: _CONVERSIONS[part.conversion](value))
-        return str(_not_overlong(part, _tried(part, lambda: format(converted, form))))
+        return str(_not_overlong(part, _tried(part, lambda: format(_CONVERSIONS[part.conversion](value), form))))
     if pictures is not None and not part.format:
         numbers = _numbers_of(part, value, pictures)
         if numbers is not None:

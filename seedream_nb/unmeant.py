@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _DEEPEST = 5
 _SHOWN = 60
+_DIGITS = lazy_pattern("[0-9]{1,9}")
 _ADDRESS = lazy_pattern(r" at 0x[0-9A-Fa-f]{4,}>")
 _GAPS = frozenset({"NAType", "NaTType"})
 """What pandas calls the values that stand for none."""
@@ -82,7 +83,7 @@ def overlong(value: object, form: str = "") -> str | None:
 
     A list may hold the same list many times over, so that its text fills any memory.
     """
-    if any(int(width) > MAX_PROMPT for width in re.findall("[0-9]{1,9}", form)):
+    if any(int(width) > MAX_PROMPT for width in _DIGITS.findall(form)):
         return f"asks for a width of more than {MAX_PROMPT:,} characters"
     left, within = MAX_PROMPT, [iter((value,))]
     unfinished: dict[int, None] = {}

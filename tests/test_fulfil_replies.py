@@ -312,3 +312,50 @@ def test_a_link_that_is_kept_nowhere_else_is_told_whole(new_session: NewSession,
     texts += [bundle["text/plain"], bundle["text/html"], shown["text/plain"], shown["text/html"]]
     words = [text.replace("<", " ").split() for text in texts]
     assert [link for each in words for link in gone if link not in each] == []
+
+
+# -- more than was asked for, and links that say less than they did --------------------------------------------
+
+
+@pytest.mark.parametrize("most", [1, 2])
+def test_pictures_that_nobody_asked_for_are_kept_and_told(
+    new_session: NewSession, fault_server: FaultServer, most: int
+) -> None:
+    """All of them are here, the cost counts all, and a warning says so, in a later process too."""
+    replying(fault_server, *[fault_server.picture(64, 64) for _ in range(3)])
+    session = new_session()
+    made = session.start("a fox", max_images=None if most == 1 else most).result()
+    told = (
+        f"3 pictures came where at most {most} {'was' if most == 1 else 'were'} requested. All are kept, and the cost"
+    )
+    for generation in (made, session.history[1], new_session().history[1]):
+        assert (generation.status, len(generation), round(generation.cost or 0, 6)) == ("done", 3, 0.09)
+        assert [warning for warning in generation.warnings if warning.startswith(told)]
+    assert session.budget.spent == pytest.approx(0.09)
+
+
+def test_as_many_pictures_as_asked_for_need_no_warning(new_session: NewSession, fault_server: FaultServer) -> None:
+    """Nor do fewer."""
+    replying(fault_server, fault_server.picture(64, 64), fault_server.picture(64, 64))
+    assert new_session().start("a fox", max_images=2).result().warnings == []
+
+
+def test_a_link_that_is_merely_long_had_no_key_in_it(new_session: NewSession, fault_server: FaultServer) -> None:
+    """A later session, which has only its beginning, says that it was too long."""
+    replying(fault_server, fault_server.on("/1.jpg", Reply(status=404)) + "?sign=" + "a" * 17_000)
+    with pytest.raises(errors.DownloadError):
+        new_session(KEY).start("a fox").result()
+    (tried,) = new_session(KEY).recover()
+    assert "more than 16,384 characters" in tried.missing[1]
+    assert "your key" not in tried.missing[1]
+
+
+def test_a_link_that_has_dots_of_its_own_had_no_key_in_it(new_session: NewSession, fault_server: FaultServer) -> None:
+    """They are kept as addresses spell them, and a later session fetches it."""
+    link = fault_server.on("/1.jpg", Reply(status=404), Reply(status=404), Reply(body=PICTURE))
+    replying(fault_server, f"{link}?name=a…b")
+    with pytest.raises(errors.DownloadError):
+        new_session(KEY).start("a fox").result()
+    later = new_session(KEY)
+    assert "your key" not in later.recover()[0].missing[1]
+    assert later.recover()[0].status == "done"

@@ -10,9 +10,12 @@ import sys
 import threading
 import time
 import warnings
+from decimal import Decimal
+from fractions import Fraction
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 from seedream_nb.background import Background
@@ -493,3 +496,25 @@ def test_a_stop_in_the_sandbox_speaks_of_no_bill(expected: int | None, late: boo
     assert "sandbox" in told
     assert "may be billed" not in told
     assert "paid" not in told
+
+
+@pytest.mark.parametrize(
+    "timeout", ["5", -1, -0.5, float("nan"), float("inf"), [1], b"5", True, object(), 1j, "٣", 10**400]
+)
+def test_a_timeout_that_is_no_number_of_seconds_is_told_in_a_sentence(timeout: Any) -> None:  # noqa: ANN401 - anything
+    """And the job goes on."""
+    job = begin(sleep_sent)
+    with pytest.raises(
+        SeedreamError, match=r"^timeout: found .*; write seconds as a number, 0 or more.*\nThe job goes on"
+    ):
+        job.result(timeout)
+    assert job.result().status == "done"
+
+
+@pytest.mark.parametrize("timeout", [0, 0.0, np.float32(0.01), np.int64(0), Decimal("0.01"), Fraction(1, 100)])
+def test_a_number_of_any_kind_is_a_timeout(timeout: Any) -> None:  # noqa: ANN401 - numbers
+    """Zero asks whether it is there."""
+    job = begin(sleep_sent)
+    with pytest.raises(StillGeneratingError):
+        job.result(timeout)
+    assert job.result().status == "done"

@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from seedream_nb.errors import ConnectionFailedError, OutcomeUnknownError, SettingsError, StoppedError
+from seedream_nb.errors import (
+    AuthenticationError,
+    ConnectionFailedError,
+    OutcomeUnknownError,
+    SettingsError,
+    StoppedError,
+)
 from tests.faults import POST, Links, Reply, Stall, jpeg
 from tests.waiting import until
 
@@ -188,6 +194,29 @@ def test_what_may_have_been_billed_is_bought_by_who_asks_later(
     assert later.warnings == [
         "@1 made the same request and may have been billed too: your account's usage page at the service shows it."
     ]
+
+
+def test_a_failure_that_cost_nothing_hides_no_bill(new_session: NewSession, fault_server: FaultServer) -> None:
+    """What may have been billed is told although the same was asked once more since, and refused."""
+    fault_server.on(POST, Reply(status=504), Reply(status=401), Reply(status=401), Links())
+    session = new_session()
+    for kind in (OutcomeUnknownError, AuthenticationError, AuthenticationError):
+        with pytest.raises(kind):
+            session.start("a fox", once=True).result()
+    later = session.start("a fox", once=True).result()
+    assert later.warnings == [
+        "@1 made the same request and may have been billed too: your account's usage page at the service shows it."
+    ]
+
+
+def test_a_result_that_was_bought_since_is_the_end_of_it(new_session: NewSession, fault_server: FaultServer) -> None:
+    """It told what may have been billed before; when its file is gone, the next says no more of that."""
+    fault_server.on(POST, Reply(status=504), Links(), Links())
+    session = new_session()
+    with pytest.raises(OutcomeUnknownError):
+        session.start("a fox", once=True).result()
+    session.start("a fox", once=True).result()[0].path.unlink()
+    assert session.start("a fox", once=True).result().warnings == []
 
 
 # -- two kernels that share a home -------------------------------------------------------------------------

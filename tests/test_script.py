@@ -136,3 +136,38 @@ def test_a_forked_child_leaves_the_parents_requests_alone(fault_server: FaultSer
     assert "withdrew" not in ran.stderr
     assert ran.stderr.count("is waiting for 1 of your requests") == 1
     assert len(list((tmp_path / "seedream").glob("0001-1-*.jpg"))) == 1
+
+
+INTERRUPTED = """
+import sys
+import seedream_nb as sd
+
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == sys.argv[1]:
+            sys.meta_path.remove(self)
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupting())
+try:
+    sd.generate("a fox")
+except sd.StoppedError as error:
+    print(error)
+print(sd.generate("a fox").status)
+"""
+
+
+@pytest.mark.parametrize(
+    "module", ["seedream_nb.calls", "seedream_nb.jobs.job", "seedream_nb.prompt", "httpx", "seedream_nb.jobs.pipeline"]
+)
+@pytest.mark.slow
+def test_an_interrupt_while_the_first_call_imports_is_told(
+    fault_server: FaultServer, tmp_path: Path, module: str
+) -> None:
+    """Nothing was sent, nothing was billed; and the next call works."""
+    command = [sys.executable, "-c", INTERRUPTED, module]
+    environ = {**os.environ, "SEEDREAM_BASE_URL": fault_server.url, "NOVITA_API_KEY": "sk_test"}
+    done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False, timeout=300)
+    told = "Stopped before anything was sent. Nothing was billed."
+    assert (done.stdout.splitlines(), done.stderr) == ([told, "done"], "")
+    assert len(fault_server.posts) == 1

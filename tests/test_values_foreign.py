@@ -122,7 +122,7 @@ def test_what_shows_no_picture_is_told(methods: dict[str, Any], told: list[str])
 
 def nothing_yet() -> Gathering:
     """Return the references of a request that has none."""
-    return Gathering(Lookups(scope=NamesScope({}), marked=lambda _: [], folder=pathlib.Path()))
+    return Gathering(Lookups(scope=NamesScope({}), marked=lambda _: [], folder=pathlib.Path(), limits=LIMITS))
 
 
 CLIP = b"\0\0\0\x20ftypisom" + bytes(100)

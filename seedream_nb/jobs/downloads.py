@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from seedream_nb.errors import DownloadError, SeedreamError
+from seedream_nb.errors import INTERNAL, LONGEST_LINK, DownloadError, SeedreamError
 from seedream_nb.files import is_regular_file, read_regular
 from seedream_nb.frozen import frozen
 from seedream_nb.http.partial import MAX_BYTES, MAX_REST_BYTES, restart_path, state_path
@@ -102,6 +102,11 @@ INLINE_LOST = "It came inside the reply, and the process that sent the request e
 LINK_HAD_KEY = (
     "Its link contained your key or a proxy's password, which are never written down: "
     "only the session that sent the request could download it."
+)
+
+LINK_TOO_LONG = (
+    f"Its link has more than {LONGEST_LINK:,} characters, so only its beginning was written down: "
+    "only the session that sent the request could download it. The journal keeps the whole reply."
 )
 
 
@@ -213,7 +218,8 @@ def missing_reason(context: PipelineContext, entry: JournalEntry, target: Pictur
     """Keep what arrived instead of a picture; return in a few words why the picture is missing, and what was kept."""
     reason = context.redact_message(failure_reason(error, context.redact))
     if "…" in target.link and context.secrets.raw(target.link) == target.link:
-        reason = f"{reason.rstrip('.')}. {LINK_HAD_KEY}"
+        had_key = "…" in target.link[:LONGEST_LINK]
+        reason = f"{reason.rstrip('.')}. {LINK_HAD_KEY if had_key else LINK_TOO_LONG}"
     if kept := keep_rejected(context.store, entry.number, target.index, redact=context.redact_content):
         reason = f"{reason.rstrip('.')}. What came instead is kept in home as {kept}."
     return reason
@@ -232,7 +238,7 @@ def failure_reason(error: Exception, redact: Callable[[str], str]) -> str:
     if isinstance(error, OSError):  # from this machine's disk
         return str(error)
     text = redact(str(error))
-    return text if isinstance(error, ValueError) else f"seedream_nb failed in itself: {type(error).__name__}: {text}"
+    return text if isinstance(error, ValueError) else f"{INTERNAL}: {type(error).__name__}: {text}"
 
 
 async def recover(generation: Generation, context: PipelineContext, *, service: str) -> Generation:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
+import math
 import os
 import threading
 import time
@@ -12,14 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 from seedream_nb.background import ANSWER_SECONDS, return_memory_soon
 from seedream_nb.errors import (
+    INTERNAL,
     ConnectionFailedError,
     OutcomeUnknownError,
     SeedreamError,
     StillGeneratingError,
     StoppedError,
+    describe_value,
 )
 from seedream_nb.jobs import messages
+from seedream_nb.options import MAX_NUMBER, read_number
 from seedream_nb.pickling import NotPicklable
+from seedream_nb.scope import scalar
 from seedream_nb.service import is_free
 
 if TYPE_CHECKING:
@@ -95,6 +100,21 @@ def _next_words(job: Job) -> str:
 def _for_backend(job: Job, text: str) -> str:
     """Return the text that is true of the job's backend: the sandbox bills nothing."""
     return messages.IN_THE_SANDBOX.get(text, text) if job.is_free else text
+
+
+def read_timeout(timeout: object) -> float | None:
+    """Return how many seconds somebody wants to wait; None: as long as usual.
+
+    Raises:
+        SeedreamError: it is no number of seconds.
+    """
+    if timeout is None:
+        return None
+    seconds = math.nan if isinstance(timeout, str) else read_number(scalar(timeout))
+    if not 0 <= seconds <= MAX_NUMBER:
+        told = f"timeout: found {describe_value(timeout)}; write seconds as a number, 0 or more, such as timeout=30."
+        raise SeedreamError(told, hint="The job goes on as before.")
+    return seconds
 
 
 LOOK_SECONDS = 1.0
@@ -185,7 +205,7 @@ class Job(NotPicklable):
         self._task: asyncio.Task[Any] | None = None
         self._timeout_error: SeedreamError | None = None
         self._thread: threading.Thread | None = None
-        self._process = os.getpid()
+        self._process, self.asker = os.getpid(), threading.get_ident()
 
     # -- for users ---------------------------------------------------------------------------------
 
@@ -222,7 +242,7 @@ class Job(NotPicklable):
         """Wait for the generation and return it.
 
         Args:
-            timeout: seconds from now; by default the job's own (see `overdue`).
+            timeout: seconds from now, 0 or more; by default the job's own (see `overdue`).
 
         Raises:
             StillGeneratingError: the timeout passed, or another process runs the job; the work goes on.
@@ -232,6 +252,7 @@ class Job(NotPicklable):
         """
         try:
             self._refuse_in_fork()
+            timeout = read_timeout(timeout)
             if threading.current_thread() is self._thread and not self._future.done():
                 raise SeedreamError(messages.OWN_THREAD, hint=messages.SEE_HISTORY)
             limit = None if timeout is None else time.monotonic() + timeout
@@ -405,7 +426,7 @@ class Job(NotPicklable):
         except SeedreamError as error:
             self.finish(self.generation, error)
         except Exception as error:  # noqa: BLE001 - a fault of ours must end the wait too, and be told
-            told = f"seedream_nb failed in itself: {type(error).__name__}: {error}"
+            told = f"{INTERNAL}: {type(error).__name__}: {error}"
             self.finish(self.generation, SeedreamError(told, hint="Please report this. " + messages.SEE_HISTORY))
         return_memory_soon()
 

@@ -149,8 +149,11 @@ def refuse_after_unknown(job: Job, context: PipelineContext) -> None:
 
 
 def earlier_payment(job: Job, context: PipelineContext) -> tuple[str, ...]:
-    """Return a notice if the last same request is not complete here, though something was paid for it."""
-    last = last_same(job, context)
+    """Return a notice if the last same request that may have cost anything is not complete here.
+
+    One that failed or was stopped since, at no cost, says nothing about that.
+    """
+    last = context.history.last_paid(job.request.fingerprint, job.backend, job.host)
     if last is not None and last.status == "unknown":
         return (f"@{last.id} made the same request and may have been billed too: {SEE_USAGE}",)
     if last is not None and last.status == "partial" and last.cost:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.magic import no_var_expand
 
 from seedream_nb.cell import asks_for_help, read
-from seedream_nb.errors import SeedreamError, StoppedError
+from seedream_nb.errors import BEFORE_SENDING, SeedreamError, StoppedError
 from seedream_nb.needs import Preloader, too_old_notice
 from seedream_nb.notebook.complete import Completer
 from seedream_nb.notebook.displayed import DisplayListener
@@ -64,7 +64,6 @@ def leftover_line(session: Session) -> str | None:
 NAME = "seedream"
 IDLE_IMPORTS, OFF = "SEEDREAM_IDLE_IMPORTS", {"0", "false", "no", "off"}
 """The environment variable, and its values, with which nothing is imported between cells."""
-BEFORE_SENDING = "Stopped before anything was sent. Nothing was billed."
 
 
 class Magics:

@@ -97,7 +97,11 @@ def redact_message(text: str, secret: Secrets) -> str:
 
 
 def shows_key(text: str, keys: Sequence[str]) -> bool:
-    """Return whether (nearly) the whole of a long key stands in a text, however it is written."""
+    """Return whether (nearly) the whole of a long key stands in a text, however it is written.
+
+    A key of fewer than 12 characters is not looked for: it may be a word, such as the `test` of a server on this
+    machine, and whoever has that key could never ask for a picture of a test. The services' own keys are longer.
+    """
     return redact_message(text, keys) != text
 
 

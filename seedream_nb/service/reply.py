@@ -35,6 +35,7 @@ Long texts, such as whole pictures, are taken out before."""
 LONG_BYTES = 64_000
 _LIFTED = "\0lifted:"
 _BASE64_BYTES = 1 << 20
+_DOTS = "%E2%80%A6"
 _INLINE = lazy_pattern(r"data:[^,]{0,200};\s{0,9}base64\s{0,9},", re.IGNORECASE)
 _MAX_START = 1_000
 _CALLED = lazy_pattern(r"data:[^,]{0,80};sha256=[0-9a-f]{64}")
@@ -250,7 +251,7 @@ def _named(found: Sequence[str], secret: Secrets) -> Results:
             named[_called(text, picture)] = picture
             is_damaged = is_damaged or _lacks(text, picture)
         else:
-            link = redact_link(text, secret)
+            link = redact_link(text.replace("…", _DOTS), secret)  # else it would look as if a key had been there
             named[link if len(link) <= LONGEST_LINK else f"{link[:LONGEST_LINK]}…"] = text
     raw = {link: came for link, came in named.items() if link != came}
     is_odd = is_damaged or len(named) < len(found) or any(len(link) > LONGEST_LINK for link in named)

@@ -85,7 +85,7 @@ def fold(records: Iterable[Record], *, home: Path, alive: bool, verbs: Verbs | N
         backend=backend,
         host=_text(intent.get("host")) or "",
         status=status,
-        warnings=[*_texts(intent.get("warnings")), *fields.refusals],
+        warnings=[*_texts(intent.get("warnings")), *fields.refusals, *_surplus(fields.links, request, backend)],
         error=_error(fields, status, complete=not missing) or (CUT_OFF if lacks_links else None),
         links=fields.links,
         missing=missing,
@@ -219,6 +219,15 @@ def _refusal(record: Record) -> str:
     name = f" ({code})" if isinstance(code, int | str) else ""
     reason = f": “{words}”" if isinstance(words, str) and words else "."
     return without_surrogates(f"{which} was refused by the service, and not billed{name}{reason}")
+
+
+def _surplus(links: list[str], request: ImageRequest, backend: str) -> list[str]:
+    """Return the warning that more pictures came than were requested: each of them may be billed."""
+    if len(links) <= (most := request.max_pictures):
+        return []
+    counted = "" if is_free(backend) else ", and the cost counts them all: the service may bill each of them"
+    were = "was" if most == 1 else "were"
+    return [f"{len(links)} pictures came where at most {most} {were} requested. All are kept{counted}."]
 
 
 def _missing(fields: _Fields, *, have: set[int]) -> dict[int, str]:

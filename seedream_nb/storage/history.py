@@ -172,6 +172,7 @@ def usage_of(generations: Iterable[tuple[Generation, bool, int]]) -> Usage:
     )
 
 
+_PAID = frozenset({"done", "partial", "unknown"})
 _LEFT = frozenset({"unknown", "partial", "stopped"})
 FILE_GONE = "its file is gone"
 _MARK = lazy_pattern(r"@?(?:(last)|([0-9]{1,15}))(?:\.([0-9]{1,4}))?", re.IGNORECASE)
@@ -300,6 +301,11 @@ class History:
     def last_same(self, fingerprint: str, backend: str, host: str | None = None) -> Generation | None:
         """Return the newest generation of exactly this request, whatever its status."""
         return next(self._matching(fingerprint, backend, host), None)
+
+    def last_paid(self, fingerprint: str, backend: str, host: str | None = None) -> Generation | None:
+        """Return the newest generation of exactly this request that has ended and was billed, or may have been."""
+        matching = self._matching(fingerprint, backend, host)
+        return next((generation for generation in matching if generation.status in _PAID), None)
 
     def _matching(self, fingerprint: str, backend: str, host: str | None) -> Iterator[Generation]:
         """Yield the generations of exactly this request, newest first."""

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
-from seedream_nb.errors import Problem, RequestError, SeedreamError, plain, without_surrogates
+from seedream_nb.errors import INTERNAL, Problem, RequestError, SeedreamError, plain, without_surrogates
 from seedream_nb.frozen import frozen
 
 if TYPE_CHECKING:
@@ -189,7 +189,7 @@ class Dispatcher:
             line = "Interrupted. Whatever was sent already is in the queue."
             return {"error": {"told": [line], "fields": {}}}, Response()
         except Exception as error:  # noqa: BLE001 - the page waits for an answer, whatever our fault
-            line = f"Internal error in seedream_nb: {type(error).__name__}: {plain(str(error))}"
+            line = f"{INTERNAL}: {type(error).__name__}: {plain(str(error))}"
             return {"error": {"told": [line, "Please report this."], "fields": {}}}, Response()
         return {"ok": dict(answer.values)}, answer
 
