@@ -124,7 +124,7 @@ ROWS = {
         fault=links(), kind=errors.ReplyError, says="names no picture", remedy="kept in the journal", billed=True
     ),
     "pictures that are none": Row(
-        fault=links({"b64": "kept-2"}, None, 7), kind=errors.ReplyError, says="in a way nobody documented",
+        fault=links({"b64": "kept-2"}, None, 7), kind=errors.ReplyError, says="in an undocumented way",
         remedy="kept in the journal", billed=True,
     ),
 }  # fmt: skip

@@ -458,7 +458,7 @@ def test_what_was_refused_for_now_is_not_sent_any_more() -> None:
 def test_a_pause_before_another_try_to_connect_is_shown() -> None:
     """While it waits the job says how long and which try comes; then it uploads."""
     job = Job(make_request("a fox"), backend="novita", host="a", price=0.03, timeout=10)
-    job.hold(RetryDelay(seconds=2.5, reason="no connection", tries=1, most=3))
+    job.hold(RetryDelay(seconds=2.5, reason="no connection", tries=1, max_tries=3))
     assert (job.phase, job.wait) == ("waiting", "Waiting: 3 s, then again (no connection), try 2 of 3")
     job.hold(None)
     assert (job.phase, job.wait) == ("uploading", None)

@@ -18,7 +18,7 @@ from seedream_nb.errors import Problem, RequestError
 from seedream_nb.options import OPTIONS
 from seedream_nb.request import Reference, make_request
 from seedream_nb.service.body import Body
-from seedream_nb.service.reply import results_of
+from seedream_nb.service.reply import parse_results
 from tests.pictures import encoded, gradient, noise
 from tests.references import fit, load_reference
 
@@ -321,7 +321,7 @@ def test_watermark(asked: bool | None, field: bool) -> None:  # noqa: FBT001 - a
 
 def test_the_reply_holds_links() -> None:
     """The page: "An array containing links to download the generated images."."""
-    assert results_of(b'{"images": ["https://x.org/1.jpg", "https://x.org/2.jpg"]}', 2).links == [
+    assert parse_results(b'{"images": ["https://x.org/1.jpg", "https://x.org/2.jpg"]}', 2).links == [
         "https://x.org/1.jpg", "https://x.org/2.jpg",
     ]  # fmt: skip
 

@@ -20,7 +20,7 @@ from seedream_nb.errors import ReferenceImageError, ReplyError
 from seedream_nb.request import ImageRequest, make_request
 from seedream_nb.service.body import Body
 from seedream_nb.service.echoes import redact
-from seedream_nb.service.reply import is_reply, results_of
+from seedream_nb.service.reply import is_reply, parse_results
 from seedream_nb.storage.store import Input
 
 if TYPE_CHECKING:
@@ -179,12 +179,12 @@ def test_a_file_that_changes_is_not_sent(tmp_path: Path, change: str) -> None:
 )
 def test_links(images: list[object]) -> None:
     """Links come as strings or in objects; each counts once, and what isn't one is passed over."""
-    assert results_of(json.dumps({"images": images, "seed": 1}).encode(), 2).links == ["https://a/1", "https://a/2"]
+    assert parse_results(json.dumps({"images": images, "seed": 1}).encode(), 2).links == ["https://a/1", "https://a/2"]
 
 
 def test_more_links_than_asked_for() -> None:
     """More pictures than were asked for are kept: they may be paid for."""
-    assert len(results_of(json.dumps({"images": [f"https://a/{n}" for n in range(5)]}).encode(), 1).links) == 5
+    assert len(parse_results(json.dumps({"images": [f"https://a/{n}" for n in range(5)]}).encode(), 1).links) == 5
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ def test_more_links_than_asked_for() -> None:
 def test_nonsense(content: bytes) -> None:
     """A reply that makes no sense says so in a few lines, and that it may have been billed."""
     with pytest.raises(ReplyError) as senseless:
-        results_of(content, 1)
+        parse_results(content, 1)
     assert "may have been billed" in str(senseless.value)
     assert len(str(senseless.value)) < 400
     assert senseless.value.content == content
@@ -223,7 +223,7 @@ def test_a_reply_that_echoes_the_key(start: int, length: int, before: str, after
     """A senseless reply that echoes the key, or a part of it, doesn't get it shown, however verbose the traceback."""
     echoed = "<p>" + before + KEY[start : start + length] + after
     with pytest.raises(ReplyError) as senseless:
-        results_of(echoed.encode(), 1, secret=KEY)
+        parse_results(echoed.encode(), 1, secret=KEY)
     told = traceback.TracebackException.from_exception(senseless.value, capture_locals=True, limit=-1)
     assert not parts("".join(told.format()))
 
@@ -282,6 +282,6 @@ def test_large_nonsense_takes_little_time(content: bytes) -> None:
     """The most that is read of a reply, 8 MB, is found senseless in less than a second, its key blotted out."""
     began = time.thread_time()
     with pytest.raises(ReplyError):
-        results_of(content, 1, secret=KEY)
+        parse_results(content, 1, secret=KEY)
     redact(content[:64_000].decode(errors="replace"), KEY)
     assert time.thread_time() - began < 1

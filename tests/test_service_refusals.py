@@ -21,7 +21,7 @@ from seedream_nb.errors import (
     SeedreamError,
     ServiceError,
 )
-from seedream_nb.service.refusals import refusal, retry_after, spoken
+from seedream_nb.service.refusals import format_duration, refusal, retry_after
 from seedream_nb.service.retry import refused_for_now
 
 KEY = "sk_Tr0ub4dor-and-3-more-words"
@@ -46,7 +46,7 @@ TABLE = [
     (400, {}, "输入图片违规", ContentRefusedError, "refused a reference image", "not billed"),
     (400, {}, "field names are case-sensitive", ApiError, "case-sensitive", "Nothing was billed"),
     (401, {}, "invalid key", AuthenticationError, "doesn't know this key", "%seedream login"),
-    (401, {}, "invalid key", AuthenticationError, "doesn't know this key", "NOVITA_API_KEY or .env goes first"),
+    (401, {}, "invalid key", AuthenticationError, "doesn't know this key", "NOVITA_API_KEY or .env takes precedence"),
     (402, {}, "", ApiError, "balance", "Top it up"),
     (403, {}, "identity not verified", PermissionDeniedError, "may not", "verify its identity"),
     (403, {}, "not enough balance", PermissionDeniedError, "balance", "Top it up"),
@@ -55,17 +55,17 @@ TABLE = [
     (413, {}, "", ApiError, "too large", "fewer or smaller"),
     (302, {"Location": "https://login.example/?next=1"}, "", ApiError, "https://login.example;", "base_url"),
     (307, {"location": "http://[bad"}, "", ApiError, "redirects;", "base_url"),
-    (304, {}, "", ApiError, "nobody documented (304", "Nothing was billed"),
-    (429, {}, "IPM exceeded", RateLimitError, "Too many pictures a minute", "Nothing was billed"),
-    (429, {"Retry-After": "12"}, "", RateLimitError, "Too many pictures a minute", "asks to wait 12 s"),
+    (304, {}, "", ApiError, "undocumented way (304", "Nothing was billed"),
+    (429, {}, "IPM exceeded", RateLimitError, "Too many pictures per minute", "Nothing was billed"),
+    (429, {"Retry-After": "12"}, "", RateLimitError, "Too many pictures per minute", "asks to wait 12 s"),
     (429, {}, "insufficient balance", RateLimitError, "balance doesn't cover it", "Top it up"),
     (500, {}, "oops", ServiceError, "failed", "failed generations are not billed"),
     (503, {}, "", ServiceError, "not available", "failed generations are not billed"),
-    (503, {"Retry-After": "7"}, "", ServiceError, "asks to wait 7 s", "took on nothing"),
+    (503, {"Retry-After": "7"}, "", ServiceError, "asks to wait 7 s", "did not accept the request"),
     (524, {}, "", OutcomeUnknownError, "A gateway gave up", "may have been billed"),
     (502, {}, "bad gateway", OutcomeUnknownError, "A gateway gave up", "may have been billed"),
     (504, {"Retry-After": "1"}, "", OutcomeUnknownError, "A gateway gave up", "may have been billed"),
-    (204, {}, "", ReplyError, "nobody documented (204", "may have been billed"),
+    (204, {}, "", ReplyError, "undocumented way (204", "may have been billed"),
 ]  # fmt: skip
 
 
@@ -210,7 +210,7 @@ def test_a_date_is_seen_from_the_servers_clock(own: str) -> None:
 )  # fmt: skip
 def test_spoken(seconds: float, words: str) -> None:
     """A wait is told in the unit that a person would use, never shorter than it is."""
-    assert spoken(seconds) == words
+    assert format_duration(seconds) == words
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from seedream_nb.errors import ApiError, ContentRefusedError, RateLimitError, Re
 from seedream_nb.http.salvage import parse_reply
 from seedream_nb.service.echoes import redact, redact_content, redact_link, redact_message
 from seedream_nb.service.refusals import READ_BYTES, none_made, refusal, retry_after
-from seedream_nb.service.reply import _closing, arrived_results, is_inline, results_of
+from seedream_nb.service.reply import _closing, is_inline, parse_results, salvage_results
 from seedream_nb.service.retry import refused_for_now
 from tests.faults.pictures import jpeg
 
@@ -168,7 +168,7 @@ def test_a_long_key_leaves_our_own_messages_all_the_same() -> None:
 def test_a_senseless_reply_is_told_in_our_own_words(content: bytes, told: str) -> None:
     """Only what the server said is blotted."""
     with pytest.raises(ReplyError) as caught:
-        results_of(content, 1, secret="pictures")
+        parse_results(content, 1, secret="pictures")
     assert caught.value.message == f"The service's reply {told}."
 
 
@@ -176,7 +176,7 @@ def test_a_senseless_reply_is_told_in_our_own_words(content: bytes, told: str) -
 def test_only_a_reply_that_says_something_is_said_to_be_kept(content: bytes, is_kept: bool) -> None:  # noqa: FBT001
     """Of an empty one, as a 204 has it, there is nothing to keep."""
     with pytest.raises(ReplyError) as caught:
-        results_of(content, 1, secret=KEY)
+        parse_results(content, 1, secret=KEY)
     assert ("kept" in str(caught.value)) is is_kept
     assert "may have been billed" in str(caught.value)
 
@@ -241,7 +241,7 @@ def reply(*items: object) -> bytes:
 )  # fmt: skip
 def test_a_picture_can_come_in_the_reply(item: object) -> None:
     """It is named by its content in place of a link, and had by that name; the name is short."""
-    results = results_of(reply(item, "https://a.example/2"), 2)
+    results = parse_results(reply(item, "https://a.example/2"), 2)
     picture, link = results.links
     assert is_inline(picture)
     assert len(picture) < 120
@@ -254,7 +254,7 @@ def test_a_large_picture_in_a_reply() -> None:
     """Several megabytes of base64 beside links, with slashes spelled as PHP does, are read as they are."""
     picture = jpeg(64, 64, size_bytes=5_000_000)
     text = reply(f"data:image/jpeg;base64,{base64.b64encode(picture).decode()}", "https://a.example/2")
-    results = results_of(text.replace(b"/", b"\\/"), 2)
+    results = parse_results(text.replace(b"/", b"\\/"), 2)
     assert results.raw[results.links[0]] == picture
     assert results.links[1] == "https://a.example/2"
 
@@ -264,7 +264,7 @@ SENSITIVE = {"code": "OutputImageSensitiveContentDetected", "message": "may cont
 
 def test_a_refused_picture_among_others() -> None:
     """Its place and the service's words are told, and the others are results; that is not odd."""
-    results = results_of(reply("https://a.example/1", {"error": SENSITIVE}, {"url": "https://a.example/3"}), 3)
+    results = parse_results(reply("https://a.example/1", {"error": SENSITIVE}, {"url": "https://a.example/3"}), 3)
     assert results.links == ["https://a.example/1", "https://a.example/3"]
     assert [each.to_record() for each in results.refused] == [{"picture": 2, "of": 3, **SENSITIVE}]
     assert not results.is_odd
@@ -280,7 +280,7 @@ def test_a_refused_picture_among_others() -> None:
 )  # fmt: skip
 def test_an_item_with_a_link_is_a_picture(item: object, picture: bool) -> None:  # noqa: FBT001
     """Whatever else it says: it is paid for. One without is refused if it says so in any form."""
-    results = results_of(reply(item), 1)
+    results = parse_results(reply(item), 1)
     assert (bool(results.links), bool(results.refused)) == (picture, not picture)
 
 
@@ -288,7 +288,7 @@ def test_an_item_with_a_link_is_a_picture(item: object, picture: bool) -> None: 
 def test_neither_pictures_nor_refusals(items: tuple[object, ...]) -> None:
     """A reply without any picture, in which something else than a refusal stands, may have been billed."""
     with pytest.raises(ReplyError, match="may have been billed"):
-        results_of(reply(*items), 2)
+        parse_results(reply(*items), 2)
 
 
 @pytest.mark.parametrize(
@@ -303,7 +303,7 @@ def test_neither_pictures_nor_refusals(items: tuple[object, ...]) -> None:
 )  # fmt: skip
 def test_no_picture_was_made(error: object, kind: type[ApiError], words: str) -> None:
     """A reply that refuses each picture is a refusal of the class that its words say; nothing was billed."""
-    told = none_made(results_of(reply({"error": error}, {"error": error}), 2).refused)
+    told = none_made(parse_results(reply({"error": error}, {"error": error}), 2).refused)
     assert type(told) is kind
     assert words in str(told)
     assert "billed" in str(told)
@@ -311,19 +311,19 @@ def test_no_picture_was_made(error: object, kind: type[ApiError], words: str) ->
 
 def test_a_refused_picture_shows_no_key() -> None:
     """Wherever the service puts it."""
-    (refused,) = results_of(reply({"error": {"code": KEY, "message": {"to": [KEY]}}}), 1, secret=KEY).refused
+    (refused,) = parse_results(reply({"error": {"code": KEY, "message": {"to": [KEY]}}}), 1, secret=KEY).refused
     assert KEY[3:9] not in f"{refused} {refused.to_record()} {none_made([refused])}"
 
 
 def test_a_reply_that_says_why_it_has_no_list() -> None:
     """What a reply says in place of pictures is told."""
     with pytest.raises(ReplyError, match="but says: out of order"):
-        results_of(b'{"error": {"message": "out of order"}}', 1)
+        parse_results(b'{"error": {"message": "out of order"}}', 1)
 
 
 def test_an_endless_link_is_odd() -> None:
     """It can't be fetched; the journal has its beginning, and the reply is kept."""
-    results = results_of(reply("https://a.example/" + "a" * 100_000), 1)
+    results = parse_results(reply("https://a.example/" + "a" * 100_000), 1)
     assert results.is_odd
     assert len(results.links[0]) < 17_000
 
@@ -343,9 +343,9 @@ def test_nothing_in_a_reply_is_in_the_way(items: list[Any], cut: int) -> None:
     """Whatever stands in it, it is read, or said to make no sense: an error of ours would lose what is paid for."""
     content = reply(*items)
     with contextlib.suppress(ReplyError):
-        results = results_of(content, 4, secret=KEY)
+        results = parse_results(content, 4, secret=KEY)
         assert results.links or str(none_made(results.refused))
-    arrived_results(content[: len(content) - cut], 4, secret=KEY)
+    salvage_results(content[: len(content) - cut], 4, secret=KEY)
 
 
 @given(st.binary())
@@ -353,8 +353,8 @@ def test_no_bytes_are_in_the_way(content: bytes) -> None:
     """Nor does it matter what bytes they are."""
     for each in (content, b'{"images": [' + content, b'{"images": ["http:' + content + b'"]}'):
         with contextlib.suppress(ReplyError):
-            results_of(each, 4, secret=KEY)
-        arrived_results(each, 4, secret=KEY)
+            parse_results(each, 4, secret=KEY)
+        salvage_results(each, 4, secret=KEY)
 
 
 # -- what is left of one ---------------------------------------------------------------------------
@@ -370,7 +370,7 @@ WHOLE = {
 @pytest.mark.parametrize("content", WHOLE.values(), ids=WHOLE)
 def test_all_of_it_came(content: bytes) -> None:
     """What stands around a reply's JSON takes nothing from it."""
-    results, is_whole = arrived_results(content, 1)
+    results, is_whole = salvage_results(content, 1)
     assert (results.links, is_whole) == (["https://a.example/1"], True)
 
 
@@ -383,7 +383,7 @@ PARTS = {
 @pytest.mark.parametrize("content", PARTS.values(), ids=PARTS)
 def test_links_of_a_part(content: str) -> None:
     """Each link that came whole is found, however it is spelled."""
-    results, is_whole = arrived_results(content.encode(), 2)
+    results, is_whole = salvage_results(content.encode(), 2)
     assert (results.links, is_whole) == (["https://a.example/1?x=1&y=2", "https://a.example/2"], False)
 
 
@@ -399,7 +399,7 @@ def test_links_of_a_part(content: str) -> None:
 )
 def test_several_lists_are_one(content: bytes) -> None:
     """Links that are told twice or one after the other are all results: each may be paid for."""
-    results, is_whole = arrived_results(content, 2)
+    results, is_whole = salvage_results(content, 2)
     assert (results.links, is_whole) == (["https://a.example/1", "https://a.example/2"], True)
 
 
@@ -413,7 +413,7 @@ def test_several_lists_are_one(content: bytes) -> None:
 )
 def test_a_link_within_an_item_is_a_picture(items: tuple[object, ...]) -> None:
     """Beside one that is as documented, none that is paid for is passed over, however the service wraps it."""
-    assert results_of(reply(*items), 2).links == ["https://a.example/1", "https://a.example/2"]
+    assert parse_results(reply(*items), 2).links == ["https://a.example/1", "https://a.example/2"]
 
 
 @pytest.mark.parametrize(
@@ -427,27 +427,27 @@ def test_a_link_within_an_item_is_a_picture(items: tuple[object, ...]) -> None:
 )
 def test_links_under_another_name(value: object) -> None:
     """They are kept, though the reply is not as documented; links elsewhere are a captive portal's, or of help."""
-    results, is_whole = arrived_results(json.dumps(value).encode(), 2)
+    results, is_whole = salvage_results(json.dumps(value).encode(), 2)
     assert (results.links, is_whole) == (["https://a.example/1", "https://a.example/2"], False)
-    assert not arrived_results(json.dumps({"help": value}).encode(), 2)[0].links
+    assert not salvage_results(json.dumps({"help": value}).encode(), 2)[0].links
 
 
 def test_a_picture_under_another_name() -> None:
     """One that came as a whole is kept too."""
-    results, _ = arrived_results(json.dumps({"data": [{"b64_json": BASE64}]}).encode(), 1)
+    results, _ = salvage_results(json.dumps({"data": [{"b64_json": BASE64}]}).encode(), 1)
     assert list(results.raw.values()) == [PICTURE]
 
 
 @pytest.mark.parametrize("packed", ["", "@@@@", "!" * 4_000 + BASE64[:400]])
 def test_a_picture_that_is_damaged_is_odd(packed: str) -> None:
     """What its bytes lack stands only in the reply, which is kept."""
-    assert results_of(reply(f"data:image/png;base64,{packed}"), 1).is_odd
+    assert parse_results(reply(f"data:image/png;base64,{packed}"), 1).is_odd
 
 
 def test_a_whole_picture_of_a_part() -> None:
     """A picture that came as a whole is one; one that was cut off is none."""
     content = reply(f"data:image/png;base64,{BASE64}", f"data:image/png;base64,{BASE64}x")[:-8]
-    results, is_whole = arrived_results(content, 2)
+    results, is_whole = salvage_results(content, 2)
     assert ([*results.raw.values()], is_whole) == ([PICTURE], False)
 
 
@@ -485,8 +485,8 @@ def test_a_megabyte_of_the_worst(content: bytes) -> None:
     """Everything that reads what a service sends takes time in proportion to it: seconds, where it took hours."""
     began = time.thread_time()
     with contextlib.suppress(ReplyError):
-        results_of(content, 1, secret=KEY)
-    arrived_results(content, 1, secret=KEY)
+        parse_results(content, 1, secret=KEY)
+    salvage_results(content, 1, secret=KEY)
     redact_content(content, [KEY])
     refusal(400, {"location": content.decode("latin-1")}, content, secret=KEY)
     refused_for_now(429, {"retry-after": content.decode("latin-1")}, content)

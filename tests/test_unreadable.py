@@ -18,7 +18,7 @@ from seedream_nb.http.client import Timeouts
 from seedream_nb.http.salvage import MAX_REPLY_BYTES, Decompressor, RawReply, parse_reply
 from seedream_nb.http.upload import Post
 from seedream_nb.service.body import Body
-from seedream_nb.service.reply import arrived_results
+from seedream_nb.service.reply import salvage_results
 from tests.faults.script import POST, Reply
 from tests.posting import FOX, KEY, post
 
@@ -141,7 +141,7 @@ def test_a_whole_reply_is_recognised_however_it_is_framed(odd: str) -> None:
     """All of a reply's links are found in whatever came over the line."""
     links = [f"https://images.example/{number}.jpg" for number in range(3)]
     answer = parse_reply(ODD[odd](json.dumps({"images": links}, separators=(",", ":")).encode()))
-    results, is_whole = arrived_results(answer.content, 3)
+    results, is_whole = salvage_results(answer.content, 3)
     assert (answer.is_whole, is_whole, results.links) == (True, True, links)
 
 

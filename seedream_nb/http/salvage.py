@@ -16,7 +16,7 @@ from seedream_nb.errors import Unread
 from seedream_nb.frozen import frozen
 from seedream_nb.keys import Unseen
 from seedream_nb.patterns import lazy_pattern
-from seedream_nb.service.reply import MAX_VALUES, arrived_results
+from seedream_nb.service.reply import MAX_VALUES, salvage_results
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator, Mapping
@@ -255,7 +255,7 @@ def parse_reply(data: bytes) -> LenientReply:
         within, is_object = _json_object(content)
         is_ended = is_ended or is_object
         for candidate in dict.fromkeys((content, within)):
-            results, is_whole = arrived_results(candidate, 0)
+            results, is_whole = salvage_results(candidate, 0)
             if best is None or (is_whole, len(results.links)) > best[:2]:
                 best = is_whole, len(results.links), candidate
         if best is not None and best[0]:

@@ -17,7 +17,7 @@ from seedream_nb.http.connection import PendingConnection, connection_error, fin
 from seedream_nb.http.salvage import MAX_REPLY_BYTES, RawReply, arriving
 from seedream_nb.http.silence import IdleTimeout, RateCheck, until_quiet
 from seedream_nb.keys import Unseen
-from seedream_nb.service.reply import arrived_results, is_reply
+from seedream_nb.service.reply import is_reply, salvage_results
 from seedream_nb.service.retry import pause_to_connect
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ class Post:
 
     async def _complete_content(self, content: bytes, tap: RecordingBackend) -> bytes:
         """Return a reply's content, with the rest where its announced length was too short."""
-        if await anyio.to_thread.run_sync(lambda: arrived_results(content, 0)[1]):
+        if await anyio.to_thread.run_sync(lambda: salvage_results(content, 0)[1]):
             return content
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.timeouts.reply):

@@ -22,7 +22,7 @@ from seedream_nb.preview import warm_references
 from seedream_nb.references.encode import Recipient, fit
 from seedream_nb.service.body import Body
 from seedream_nb.service.refusals import none_made
-from seedream_nb.service.reply import Results, arrived_results, is_inline, is_reply, results_of
+from seedream_nb.service.reply import Results, is_inline, is_reply, parse_results, salvage_results
 from seedream_nb.settings import MAX_CONCURRENCY
 from seedream_nb.storage.folding import links_arrived
 from seedream_nb.storage.generation import lineage
@@ -275,7 +275,7 @@ async def post(job: Job, context: PipelineContext, entry: JournalEntry, inputs: 
         if not is_reply(reply.status):
             raise client.refusal(reply, job.request.model)
         results = await in_thread(
-            lambda: results_of(reply.content, job.request.max_pictures, secret=context.all_secrets())
+            lambda: parse_results(reply.content, job.request.max_pictures, secret=context.all_secrets())
         )
     except (OutcomeUnknownError, ReplyError) as error:
         # Removed at once: the error may be shown, logged and pickled, and the content may echo the key.
@@ -320,7 +320,7 @@ async def salvage(
         raise error
     error.content = Unread(await keep_reply(context, entry, content))
     maximum = job.request.max_pictures
-    results, is_complete = await in_thread(lambda: arrived_results(content, maximum, secret=context.all_secrets()))
+    results, is_complete = await in_thread(lambda: salvage_results(content, maximum, secret=context.all_secrets()))
     if results.links or is_complete:
         await note_results(job, context, entry, results, cut_off=not is_complete)
     if not is_complete:

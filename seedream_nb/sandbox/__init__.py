@@ -1,4 +1,4 @@
-"""An imitation of the service, written from its reference pages alone; it imports nothing of the package around it."""
+"""An imitation of the service, written from its reference pages alone; it imports nothing else of the package."""
 
 from __future__ import annotations
 

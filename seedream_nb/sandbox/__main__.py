@@ -25,39 +25,39 @@ UNAVAILABLE = 503
 
 
 class Ending:
-    """Wraps an app so that it can be ended at once."""
+    """Wraps an app so that it can be stopped at once."""
 
     def __init__(self, app: ASGIApp) -> None:
-        """Know of no request yet."""
+        """Have no requests yet."""
         self.app = app
         self.tasks: set[asyncio.Task[object]] = set()
         self.ended = False
 
     async def end(self) -> None:
-        """Stop what is in progress and wait until it is answered."""
+        """Cancel all requests, and wait until they are answered."""
         self.ended = True
-        logging.getLogger("uvicorn.error").disabled = True  # that a download broke off is no error now
+        logging.getLogger("uvicorn.error").disabled = True  # interrupted downloads are not an error now
         for task in self.tasks:
             task.cancel()
         if self.tasks:
             await asyncio.wait(self.tasks, timeout=1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request to the app; answer it where the end comes first."""
+        """Pass a request to the app; answer it here if the end comes first."""
         task = asyncio.current_task()
         if scope["type"] != "http" or not task:
             await self.app(scope, receive, send)
             return
         begun = False
 
-        async def watched(message: Message) -> None:
+        async def watched_send(message: Message) -> None:
             nonlocal begun
             begun = True
             await send(message)
 
         self.tasks.add(task)
         try:
-            await self.app(scope, receive, watched)
+            await self.app(scope, receive, watched_send)
         except asyncio.CancelledError:
             if not self.ended:
                 raise
@@ -77,7 +77,7 @@ def read_options(words: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--port",
-        type=_whole,
+        type=_whole_number,
         default=8787,
         help="where to listen on 127.0.0.1; 0 takes a free port (default: 8787)",
     )
@@ -93,29 +93,29 @@ def read_options(words: Sequence[str] | None = None) -> argparse.Namespace:
         help="until a link expires (default: a day)",
     )
     parser.add_argument("--api-key", metavar="KEY", help="the key that clients must send (default: any or none)")
-    parser.add_argument("--seed", type=_whole, help="makes --fail the same each time")
+    parser.add_argument("--seed", type=_whole_number, help="makes --fail the same each time")
     return parser.parse_args(words)
 
 
 def _seconds(word: str) -> float:
-    """Return a length of time."""
-    if not re.fullmatch(r"[0-9]{1,9}(?:\.[0-9]{0,9})?|\.[0-9]{1,9}", word):  # `float` takes more than people mean
+    """Parse a duration."""
+    if not re.fullmatch(r"[0-9]{1,9}(?:\.[0-9]{0,9})?|\.[0-9]{1,9}", word):  # `float` accepts more than people mean
         raise ValueError(word)
     return float(word)
 
 
-def _whole(word: str) -> int:
-    """Return a whole number."""
+def _whole_number(word: str) -> int:
+    """Parse a whole number."""
     if not re.fullmatch("[0-9]{1,9}", word):
         raise ValueError(word)
     return int(word)
 
 
-_seconds.__name__, _whole.__name__ = "number of seconds", "whole number"  # what argparse calls them
+_seconds.__name__, _whole_number.__name__ = "number of seconds", "whole number"  # argparse shows these names
 
 
 def listen(port: int) -> socket.socket:
-    """Return a socket that listens on loopback; raise OSError where the port is taken."""
+    """Return a socket that listens on loopback; raise OSError if the port is taken."""
     listener = socket.socket()
     if sys.platform != "win32":
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -131,7 +131,7 @@ def serve(app: Starlette, listener: socket.socket) -> None:
     ending = Ending(app)
 
     class Server(uvicorn.Server):
-        """Ends at the first signal: who still waits is told, and none is waited for."""
+        """Stops at the first signal: whoever is waiting gets an answer, and nobody is waited for."""
 
         def handle_exit(self, *_: object) -> None:
             self.should_exit = True
@@ -142,9 +142,9 @@ def serve(app: Starlette, listener: socket.socket) -> None:
 
     server = Server(uvicorn.Config(ending, log_level="warning", timeout_graceful_shutdown=1, lifespan="on"))
     _on_signals(server.handle_exit)
-    print(f"Seedream sandbox at http://{HOST}:{listener.getsockname()[1]} (Ctrl-C ends it)", flush=True)  # noqa: T201
+    print(f"Seedream sandbox at http://{HOST}:{listener.getsockname()[1]} (Ctrl-C ends it)", flush=True)  # noqa: T201 - output
     server.run(sockets=[listener])
-    _on_signals(signal.SIG_IGN)  # a moment is left, until the last picture is painted
+    _on_signals(signal.SIG_IGN)  # there is a moment left until the last picture is finished
 
 
 def _on_signals(handler: Callable[..., object] | signal.Handlers) -> None:
@@ -156,14 +156,14 @@ def _end(*_: object) -> NoReturn:
     raise SystemExit(0)
 
 
-def _say(told: str) -> int:
-    print(f"The sandbox can't start: {told}", file=sys.stderr)  # noqa: T201 - a command talks to a terminal
+def _say(reason: str) -> int:
+    print(f"The sandbox can't start: {reason}", file=sys.stderr)  # noqa: T201 - a command talks to a terminal
     return 2
 
 
 def _run(options: argparse.Namespace) -> int:
     try:
-        import uvicorn  # noqa: F401 - before anything is promised
+        import uvicorn  # noqa: F401 - fail here, before anything is printed
 
         from .app import create_app
 

@@ -1,4 +1,4 @@
-"""The sandbox as an ASGI app: one path to ask for pictures, one to download them, and the service's own refusals."""
+"""The sandbox as an ASGI app: a path for requests, a path for downloads, and the service's own refusals."""
 
 from __future__ import annotations
 
@@ -43,15 +43,15 @@ if TYPE_CHECKING:
 FORBIDDEN, TOO_MANY, SERVER_ERROR = 403, 429, 500
 
 
-def refused(told: Refusal, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    """Return the service's error body."""
-    wait = {"retry-after": "1"} if told.status == TOO_MANY else {}
-    return JSONResponse(told.body(), told.status, {**wait, **(headers or {})})
+def refused(answer: Refusal, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """Return the service's error response."""
+    wait = {"retry-after": "1"} if answer.status == TOO_MANY else {}
+    return JSONResponse(answer.body(), answer.status, {**wait, **(headers or {})})
 
 
-def storage_error(told: LinkRefusedError) -> Response:
-    """Return what object storage says of a link that opens nothing."""
-    body = f"<Error><Code>{told.code}</Code><Message>{told}</Message></Error>"
+def storage_error(error: LinkRefusedError) -> Response:
+    """Return object storage's response for an invalid link."""
+    body = f"<Error><Code>{error.code}</Code><Message>{error}</Message></Error>"
     return Response(f'<?xml version="1.0" encoding="UTF-8"?>\n{body}\n', FORBIDDEN, media_type="application/xml")
 
 
@@ -66,12 +66,12 @@ async def _no_route(_: Request, error: Exception) -> Response:
 
 
 async def _failed(_: Request, __: Exception) -> Response:
-    """Answer for a mistake of the sandbox's own."""
+    """Answer an internal error of the sandbox."""
     return refused(refusal(SERVER_ERROR))
 
 
 async def _gone(_: Request, __: Exception) -> Response:
-    """Answer a client that went away while it sent: nobody reads this."""
+    """Answer a client that disconnected while it was sending; nobody reads this."""
     return Response(status_code=400)
 
 
@@ -85,11 +85,11 @@ ANSWERS: dict[Any, Callable[[Request, Exception], Awaitable[Response]]] = {
 
 PREFIX = "seedream-sandbox-"
 IDLE_SECONDS = 3600.0
-"""So long nothing was put into a folder that is taken for left over: process ids may be those of another container."""
+"""After this time without new files, a folder of a dead process is removed; before, the process may only seem dead."""
 
 
 def make_folder() -> Path:
-    """Make a folder for this user alone; what killed processes have left goes."""
+    """Make a folder for this user alone, after removing those of killed processes."""
     _sweep()
     return Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
 
@@ -110,7 +110,7 @@ def _sweep() -> None:
 
 
 def _lives(process: int) -> bool:
-    if sys.platform == "win32":  # where asking would end it
+    if sys.platform == "win32":  # os.kill would end the process
         return True
     try:
         os.kill(process, 0)
@@ -122,33 +122,33 @@ def _lives(process: int) -> bool:
 
 
 class LinkRefusedError(ValueError):
-    """A link opens nothing: `code` and the message are those of object storage."""
+    """A link is not valid; `code` and message are those of object storage."""
 
     def __init__(self, code: str, message: str) -> None:
-        """Keep both parts."""
+        """Keep code and message."""
         super().__init__(message)
         self.code = code
 
 
 class Links:
-    """Signs names with a secret of its own."""
+    """Signs links with its own secret."""
 
     def __init__(self, seconds: float) -> None:
-        """Make links that are good for so long."""
+        """Make links that are valid for this many seconds."""
         self.seconds, self.secret = seconds, secrets.token_bytes(32)
 
     def query(self, name: str) -> str:
-        """Return the query that opens a name from now until it expires."""
+        """Return the query that makes a link for a name, from now until it expires."""
         expires = f"{time.time() + self.seconds:.3f}"
         return f"expires={expires}&signature={self._signed(name, expires)}"
 
     def gave(self, name: str, query: str) -> bool:
-        """Return whether a link is one of these, good or expired."""
+        """Return whether a link was signed here, valid or expired."""
         expires, signature = _parts(query)
         return hmac.compare_digest(self._signed(name, expires).encode(), signature.encode("utf-8", "replace"))
 
     def check(self, name: str, query: str) -> None:
-        """Raise LinkRefusedError where the query does not open the name, or does no longer."""
+        """Raise LinkRefusedError if the query is not valid for the name, or has expired."""
         if not self.gave(name, query):
             raise LinkRefusedError("SignatureDoesNotMatch", "The signature of this link is wrong.")
         if time.time() >= float(_parts(query)[0]):
@@ -181,10 +181,10 @@ T = TypeVar("T")
 SERVICE_PATH = "/v3/seedream-4.0"
 PICTURES_PATH = "/pictures/"
 UNAUTHORIZED, SERVER_ERRORS = 401, 500
-PAINTING = threading.BoundedSemaphore(2)  # a 4K picture takes 70 MB while it is painted
+PAINTING = threading.BoundedSemaphore(2)  # painting a 4K picture takes 70 MB
 
 
-def create_app(  # noqa: PLR0913 - the options of the command, by their names
+def create_app(  # noqa: PLR0913 - the options of the command
     *,
     latency: float = 0.0,
     fail: str | None = None,
@@ -197,15 +197,15 @@ def create_app(  # noqa: PLR0913 - the options of the command, by their names
 
     Args:
         latency: Seconds that an answer takes at least.
-        fail: What goes wrong by chance, with commas between: "429@0.2" answers 429 to a fifth of the requests,
-            "500" answers 500 to all.
+        fail: Random failures, separated by commas: "429@0.2" answers 429 to a fifth of the requests, "500" answers
+            500 to all.
         link_ttl: Seconds until a picture's link expires.
-        api_key: The key that clients must send; None takes any or none.
-        fetch: Gets the bytes of a reference given by its URL; raises OSError or ValueError where it can't.
-        seed: Makes the failures the same each time.
+        api_key: The key that clients must send; with None, any key or none.
+        fetch: Downloads a reference from its URL; raises OSError or ValueError on failure.
+        seed: Makes the random failures repeatable.
 
     Raises:
-        ValueError: `fail` can't be read, or the key is empty.
+        ValueError: `fail` is not valid, or the key is empty.
     """
     if api_key is not None and not api_key.strip():
         raise ValueError("the API key is empty")
@@ -215,7 +215,7 @@ def create_app(  # noqa: PLR0913 - the options of the command, by their names
         link_ttl=link_ttl,
         api_key=api_key,
         fetch=fetch,
-        chance=random.Random(seed),  # noqa: S311 - no secret
+        chance=random.Random(seed),  # noqa: S311 - not for secrets
     )
     routes = [
         Route(SERVICE_PATH, sandbox.generate, methods=["POST"]),
@@ -227,9 +227,9 @@ def create_app(  # noqa: PLR0913 - the options of the command, by their names
 
 
 class Sandbox:
-    """What one app keeps: its options, a folder of pictures, and a secret that signs links."""
+    """The state of one app: its options, a folder of pictures, and a secret that signs links."""
 
-    def __init__(  # noqa: PLR0913 - as create_app
+    def __init__(  # noqa: PLR0913 - the same options
         self,
         *,
         latency: float,
@@ -239,7 +239,7 @@ class Sandbox:
         fetch: Fetch,
         chance: random.Random,
     ) -> None:
-        """Make the folder, private to this user; it goes when the process ends."""
+        """Make the folder, private to this user; it is removed when the process ends."""
         self.latency, self.failing, self.api_key = latency, failing, api_key
         self.fetch, self.chance = fetch, chance
         self.links = Links(link_ttl)
@@ -249,7 +249,7 @@ class Sandbox:
 
     @contextlib.asynccontextmanager
     async def life(self, _: Starlette) -> AsyncIterator[None]:
-        """Remove the folder when the server ends; what is still being painted is kept no more."""
+        """Remove the folder when the server ends; pictures still being painted are dropped."""
         yield
         with self.keeping:
             self.tidy()
@@ -269,9 +269,9 @@ class Sandbox:
         return answer
 
     async def _understand(self, request: Request, content: bytearray) -> tuple[Order, list[Received]]:
-        """Return what a body asks for, or raise the 400 that names all that is wrong with it."""
+        """Return the order in a body, or raise the 400 that names everything that is wrong with it."""
         fields = await _in_thread(functools.partial(body.parse, content))
-        content.clear()  # ten references are 133 MB, and there are copies now
+        content.clear()  # ten references are 133 MB, and they are copied by now
         problems = find_problems(fields)
         received: list[Received] = []
         if not any(field == "images" for field, _ in problems):
@@ -281,7 +281,7 @@ class Sandbox:
         return make_order(fields), received
 
     async def _receive(self, request: Request, images: Sequence[str], problems: list[Problem]) -> list[Received]:
-        """Return the references, fetched all at once and decoded one by one; add what is wrong with them."""
+        """Return the references, fetched concurrently and decoded one by one; add what is wrong with them."""
         results: dict[int, Received | Exception] = {}
         one_by_one = anyio.Lock()
 
@@ -296,12 +296,14 @@ class Sandbox:
         async with anyio.create_task_group() as group:
             for at, text in enumerate(images):
                 group.start_soon(receive, at, text)
-        found = [results[at] for at in range(len(images))]
-        problems += [("images", f"images[{at}] {told}") for at, told in enumerate(found) if isinstance(told, Exception)]
-        return [one for one in found if not isinstance(one, Exception)]
+        checked = [results[at] for at in range(len(images))]
+        problems += [
+            ("images", f"images[{at}] {result}") for at, result in enumerate(checked) if isinstance(result, Exception)
+        ]
+        return [result for result in checked if not isinstance(result, Exception)]
 
     async def _fetched(self, request: Request, url: str) -> bytes:
-        """Return the bytes of a reference that is given by its URL; raise UnfitError where they can't be had."""
+        """Return the bytes of a reference given by its URL; raise UnfitError on failure."""
         try:
             own = self._own(request, url)
             return await _in_thread(own.read_bytes) if own else await self.fetch(url)
@@ -309,16 +311,16 @@ class Sandbox:
             raise UnfitError(f"can't be fetched: {error}") from None
 
     async def download(self, request: Request) -> Response:
-        """Hand out a picture by its link, as object storage does."""
+        """Serve a picture by its link, as object storage does."""
         name = request.path_params["name"]
         try:
             self.links.check(name, request.url.query)
-        except LinkRefusedError as told:
-            return storage_error(told)
+        except LinkRefusedError as error:
+            return storage_error(error)
         return FileResponse(self.folder / name, media_type="image/jpeg")
 
     async def _paint(self, request: Request, order: Order, received: Sequence[Received]) -> JSONResponse:
-        """Answer with the links of the pictures that an order asks for."""
+        """Answer with the links of the pictures of an order."""
         size = pixels(order.size, order.prompt, received[0][0] if received else None)
         names = [f"{secrets.token_urlsafe(18)}.jpg" for _ in range(how_many(order))]
         references = [small for _, small in received]
@@ -340,20 +342,20 @@ class Sandbox:
         return JSONResponse({"images": [f"{_base(request)}{name}?{self.links.query(name)}" for name in names]})
 
     def _keep(self, name: str, content: bytes) -> None:
-        """Write a picture, unless the folder went while it was painted."""
+        """Write a picture, unless the folder was removed while it was painted."""
         with self.keeping:
             if self.tidy.alive:
                 (self.folder / name).write_bytes(content)
 
     def _check_key(self, request: Request) -> None:
-        """Refuse a missing or wrong key, where one is set: the header must be as the pages spell it."""
+        """Refuse a missing or wrong key, if one is set: the header must be exactly as documented."""
         given = request.headers.get("authorization", "")
         if self.api_key is not None and not hmac.compare_digest(given.encode(), f"Bearer {self.api_key}".encode()):
-            told = "is wrong" if given.startswith("Bearer ") else "is missing"
-            raise refusal(UNAUTHORIZED, f"Authorization: the API key {told}; the header must be: Bearer <API key>")
+            problem = "is wrong" if given.startswith("Bearer ") else "is missing"
+            raise refusal(UNAUTHORIZED, f"Authorization: the API key {problem}; the header must be: Bearer <API key>")
 
     def _failure_by_chance(self) -> int | None:
-        """Return one of the statuses of `fail`, each as often as its share, or None."""
+        """Return one of the statuses of `fail`, each with its share, or None."""
         drawn = self.chance.random()
         for status, share in self.failing:
             drawn -= share
@@ -362,7 +364,7 @@ class Sandbox:
         return None
 
     def _own(self, request: Request, url: str) -> Path | None:
-        """Return the file behind a link that this sandbox gave, None for another URL; raise where the link is dead."""
+        """Return the file for one of this sandbox's links, None for other URLs; raise if the link is not valid."""
         path, query = urlsplit(url).path, urlsplit(url).query
         name = path.removeprefix(PICTURES_PATH)
         if not path.startswith(PICTURES_PATH) or not (self.links.gave(name, query) or url.startswith(_base(request))):
@@ -372,7 +374,7 @@ class Sandbox:
 
 
 async def _in_thread(work: Callable[[], T], limiter: anyio.CapacityLimiter | None = None) -> T:
-    """Return what `work` returns, from a thread; a client that goes away need not wait for it."""
+    """Return what `work` returns, from a thread; a client that disconnects does not wait for it."""
     return await anyio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=limiter)
 
 
@@ -382,5 +384,5 @@ def _checked(text: str, fetched: bytes | None) -> Received:
 
 
 def _base(request: Request) -> str:
-    """Return what the links of an answer begin with: the host that was asked."""
+    """Return the beginning of an answer's links: the host that was asked."""
     return f"{request.base_url}".rstrip("/") + PICTURES_PATH

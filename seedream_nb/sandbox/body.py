@@ -1,4 +1,4 @@
-"""The body of a request, before any rule of the pages: its headers, its size, and the JSON in it."""
+"""Checks a request's body before any rule of the pages: its headers, its size, its JSON."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TOO_LARGE, OTHER_TYPE = 413, 415
 
 
 def check_headers(request: Request) -> None:
-    """Refuse any content type but the one that the pages name, a coding, and what says that it is too large."""
+    """Refuse any content type but the documented one, any encoding, and a declared length that is too large."""
     if request.headers.get("content-type", "").partition(";")[0].strip().casefold() != "application/json":
         raise refusal(OTHER_TYPE)
     if request.headers.get("content-encoding", "identity").strip().casefold() != "identity":
@@ -38,7 +38,7 @@ async def read(request: Request) -> bytearray:
 
 
 def parse(content: bytes | bytearray) -> dict[str, Any]:
-    """Return the JSON object in a body, or raise the 400 that says what it holds instead."""
+    """Return the JSON object in a body, or raise the 400 that says what it contains instead."""
     try:
         body = json.loads(
             content.decode("utf-8"), parse_constant=_no_constant, parse_int=_integer, object_pairs_hook=_once
@@ -54,32 +54,32 @@ def parse(content: bytes | bytearray) -> dict[str, Any]:
     return body
 
 
-def _malformed(told: str) -> Refusal:
-    return Refusal(400, INVALID, told)
+def _malformed(message: str) -> Refusal:
+    return Refusal(400, INVALID, message)
 
 
 def _no_constant(name: str) -> NoReturn:
-    told = f"{name} is no JSON"
-    raise ValueError(told)
+    message = f"{name} is not valid JSON"
+    raise ValueError(message)
 
 
 def _integer(digits: str) -> int:
-    """Return a number; one of very many digits is cut, which leaves it out of every range."""
+    """Return an integer; one with very many digits is cut, which still leaves it out of every range."""
     return int(digits[:LONGEST_NUMBER])
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object, or refuse a field that is given twice: two ways to set it can't be used together."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    """Return an object, or refuse a field that is given twice: there is no right value."""
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
         times = collections.Counter(name for name, _ in pairs)
         twice = [shown(name) for name, count in times.items() if count > 1]
         raise broken_rules([(name, f"{name} is given more than once") for name in twice])
-    return found
+    return fields
 
 
 def kind(value: object) -> str:
-    """Return what JSON calls a value's type."""
+    """Return JSON's name for a value's type."""
     kinds = {
         bool: "a boolean",
         int: "an integer",
@@ -92,5 +92,5 @@ def kind(value: object) -> str:
 
 
 def shown(name: str) -> str:
-    """Return a field's name as a message can show it: a strange one is quoted, a long one cut."""
+    """Return a field's name for a message: a strange one is quoted, a long one cut."""
     return name if name.isascii() and name.isidentifier() and len(name) <= 40 else json.dumps(name)[:60]  # noqa: PLR2004

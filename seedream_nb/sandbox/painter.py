@@ -37,21 +37,21 @@ def mix(one: Colour, other: Colour, share: float) -> Colour:
 
 
 def spoken(prompt: str, table: Iterable[str]) -> list[str]:
-    """Return the rows of a table of words that a prompt has words of, in its order."""
+    """Return the rows of a table of words that occur in a prompt, in the prompt's order."""
     either = {row: "|".join(w if w > "\xff" else rf"\b{w}(?:d?ish|e?s)?\b" for w in row.split()) for row in table}
-    found = {row: match.start() for row in either if (match := re.search(either[row], prompt, re.IGNORECASE))}
-    return sorted(found, key=found.__getitem__)
+    positions = {row: match.start() for row in either if (match := re.search(either[row], prompt, re.IGNORECASE))}
+    return sorted(positions, key=positions.__getitem__)
 
 
 def choose_colours(prompt: str, references: Images, lot: int) -> list[Colour]:
     """Return the colours of the paper, the sky (high and low), the sun, and the land (four, from far to near)."""
-    asked = [tuple(bytes.fromhex(COLOURS[row])) for row in spoken(prompt, COLOURS)[:2]]
-    if references and not asked:
+    named = [tuple(bytes.fromhex(COLOURS[row])) for row in spoken(prompt, COLOURS)[:2]]
+    if references and not named:
         few = references[0].resize((12, 12), Image.Resampling.BOX).tobytes()
-        asked = [max(zip(few[::3], few[1::3], few[2::3], strict=True), key=lambda colour: max(colour) - min(colour))]
-    if not asked:
+        named = [max(zip(few[::3], few[1::3], few[2::3], strict=True), key=lambda colour: max(colour) - min(colour))]
+    if not named:
         return [*(MOODS[row] for row in spoken(prompt, MOODS)), DAYS[lot % len(DAYS)]][0]
-    main, *others = sorted(asked, key=lambda colour: colour[0] - colour[2])
+    main, *others = sorted(named, key=lambda colour: colour[0] - colour[2])
     sun = CORAL if max(main) < min(main) + 40 else CREAM if main[0] > main[2] else GOLD
     sky, ink = [mix(main, WHITE, share) for share in (0.9, 0.42, 0.8)], mix(main, INK, 0.72)
     return [*sky, [*others, sun][0], mix(main, WHITE, 0.3), main, mix(main, ink, 0.45), ink]

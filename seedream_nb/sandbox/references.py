@@ -1,4 +1,4 @@
-"""Fetches a reference that is given by its URL, as the service would: from public hosts, within bounds."""
+"""Fetches and checks references as the service would: from public hosts, within its limits."""
 
 from __future__ import annotations
 
@@ -19,37 +19,37 @@ MAX_BYTES = 10_000_000  # "Size: Must not exceed 10 MB"
 MAX_PIXELS = 6000 * 6000
 SHORTEST_SIDE = 15  # "Width and height (pixels): > 14"
 WIDEST = 3
-PAINTED_SIDE = 1024  # a reference is hung into the picture no larger than this
+PAINTED_SIDE = 1024  # a reference is painted no larger than this
 DATA = re.compile(r"data:image/(jpeg|png);base64,")
 STARTS = {"png": b"\x89PNG\r\n\x1a\n", "jpeg": b"\xff\xd8\xff"}
 
 
 class UnfitError(ValueError):
-    """A reference breaks a rule; the message goes on after its place: "images[0] …"."""
+    """A reference breaks a rule; the message continues its position: "images[0] …"."""
 
 
 def is_url(text: str) -> bool:
-    """Return whether a reference is a URL; a scheme's case makes no difference."""
+    """Return whether a reference is a URL; the scheme's case makes no difference."""
     return text[:8].casefold().startswith(("http://", "https://"))
 
 
 def decode_data(text: str) -> tuple[bytes, str]:
-    """Return the bytes in a data URI and the format that it gives, or raise UnfitError."""
-    found = DATA.match(text)
-    if not found:
+    """Return the bytes and the declared format of a data URI, or raise UnfitError."""
+    match = DATA.match(text)
+    if not match:
         raise UnfitError("must be a URL or data:image/<jpeg or png>;base64,<Base64 encoding>")
-    if len(text) - found.end() > MAX_BYTES * 4 // 3 + 4:
+    if len(text) - match.end() > MAX_BYTES * 4 // 3 + 4:
         raise UnfitError("must not exceed 10 MB")
-    if (len(text) - found.end()) % 4:  # which not every Python minds
-        raise UnfitError("is not valid Base64: its length is no multiple of 4")
+    if (len(text) - match.end()) % 4:  # not every Python checks that
+        raise UnfitError("is not valid Base64: its length is not a multiple of 4")
     try:
-        return binascii.a2b_base64(text[found.end() :], strict_mode=True), found[1]
+        return binascii.a2b_base64(text[match.end() :], strict_mode=True), match[1]
     except ValueError as error:
         raise UnfitError(f"is not valid Base64: {error}") from None
 
 
 def check_picture(content: bytes, named: str | None = None) -> tuple[tuple[int, int], Image.Image]:
-    """Return a picture's size and a small copy, or raise UnfitError; `named` is the format that its data URI gave."""
+    """Return a picture's size and a small copy, or raise UnfitError; `named` is the format declared in its data URI."""
     if len(content) > MAX_BYTES:
         raise UnfitError(f"must not exceed 10 MB; it has {len(content)} bytes")
     form = next((form for form, start in STARTS.items() if content.startswith(start)), None)
@@ -63,14 +63,14 @@ def check_picture(content: bytes, named: str | None = None) -> tuple[tuple[int, 
             return picture.size, _small(picture)
     except UnfitError:
         raise
-    except Exception:  # noqa: BLE001 - whatever a damaged file makes Pillow raise
+    except Exception:  # noqa: BLE001 - Pillow raises anything for a damaged file
         raise UnfitError("is damaged: it can't be decoded") from None
 
 
 def _opened(content: bytes, form: str) -> ImageFile:
-    """Return a picture whose header is read, however large it says it is.
+    """Return a picture with its header read, whatever size it declares.
 
-    `Image.open` would warn of the large and refuse the huge in words of its own, and takes some JPEGs for MPO.
+    `Image.open` would warn about large pictures, refuse huge ones, and take some JPEGs for MPO.
     """
     from PIL.JpegImagePlugin import JpegImageFile
     from PIL.PngImagePlugin import PngImageFile
@@ -93,7 +93,7 @@ def _small(picture: Image.Image) -> Image.Image:
 
     picture.draft("RGB", (PAINTED_SIDE, PAINTED_SIDE))
     picture.load()
-    if picture.mode.startswith("I"):  # 16 bits a pixel: the upper eight are what can be shown
+    if picture.mode.startswith("I"):  # 16 bits per pixel: only the upper eight can be shown
         picture = picture.convert("I").point(lambda shade: shade / 256).convert("L")
     picture.thumbnail((PAINTED_SIDE, PAINTED_SIDE))
     if picture.mode in ("RGB", "L", "CMYK", "YCbCr"):
@@ -119,21 +119,21 @@ NAMES_AT_HOME = ("localhost", ".localhost", ".local", ".internal", ".home.arpa")
 
 
 async def look_up(host: str) -> list[Address]:
-    """Return the addresses of a name; none where a proxy would look it up."""
+    """Return the addresses of a name; none if a proxy resolves names."""
     import anyio
 
     if urllib.request.getproxies():
         return []
-    found = await anyio.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    return [ipaddress.ip_address(place[4][0].partition("%")[0]) for place in found]
+    results = await anyio.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    return [ipaddress.ip_address(place[4][0].partition("%")[0]) for place in results]
 
 
 async def fetch(
     url: str, *, max_bytes: int = 10_000_000, seconds: float = MAX_SECONDS, look_up: LookUp = look_up
 ) -> bytes:
-    """Return what a public URL holds, within bounds, as the service would fetch it; raise OSError where it can't.
+    """Return the content of a public URL, within limits, as the service would fetch it; raise OSError on failure.
 
-    A proxy that the environment names is used, for without it a user's network may reach nothing.
+    A proxy in the environment is used, because without it a user's network may reach nothing.
     """
     import anyio
     import httpx
@@ -152,36 +152,36 @@ async def fetch(
                 async for piece in reply.aiter_bytes():
                     content += piece
                     if len(content) > max_bytes:
-                        told = f"it has more than {max_bytes} bytes"
-                        raise OSError(told)
+                        reason = f"it has more than {max_bytes} bytes"
+                        raise OSError(reason)
     except TimeoutError:
-        told = f"it took longer than {seconds:g} seconds"
-        raise OSError(told) from None
+        reason = f"it took longer than {seconds:g} seconds"
+        raise OSError(reason) from None
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
         raise OSError(_reason(error)) from None
     return bytes(content)
 
 
 def _reason(error: Exception) -> str:
-    """Return what went wrong in one line: httpx adds a link to its own documentation."""
-    told = (str(error).splitlines() or [""])[0]
-    return f"{type(error).__name__}: {told}".rstrip(": ")
+    """Return an error in one line: httpx adds a link to its own documentation."""
+    first_line = (str(error).splitlines() or [""])[0]
+    return f"{type(error).__name__}: {first_line}".rstrip(": ")
 
 
 async def _check_public(look_up: LookUp, request: httpx.Request) -> None:
-    """Raise where the real service could never reach: loopback and private networks."""
+    """Raise for hosts that the real service can't reach: loopback and private networks."""
     host = request.url.host.casefold().rstrip(".")
     reachable = not host.endswith(NAMES_AT_HOME)
     if reachable:
-        addresses = [found] if (found := _address(host)) else await look_up(host)
+        addresses = [address] if (address := _address(host)) else await look_up(host)
         reachable = all(address.is_global for address in addresses)
     if not reachable:
-        told = f"{host} can't be reached from the service"
-        raise OSError(told)
+        reason = f"{host} can't be reached from the service"
+        raise OSError(reason)
 
 
 def _address(host: str) -> Address | None:
-    """Return the address that a host is written as, also in the old spellings (127.1, 0x7f.1, 2130706433)."""
+    """Return the address that a host is written as, in old notations too (127.1, 0x7f.1, 2130706433)."""
     try:
         return ipaddress.ip_address(host.partition("%")[0])
     except ValueError:

@@ -1,4 +1,4 @@
-"""Answers other than pictures: the statuses of the service, its error body, and those that come by chance."""
+"""Answers other than pictures: the service's statuses and error body, and random failures."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     Problem: TypeAlias = tuple[str, str]  # a field, and a sentence that says which rule it breaks
 
 INVALID = "INVALID_REQUEST_BODY"
-FAILURES = {  # what the service says, by status
+FAILURES = {  # reason and message of the service, by status
     400: (INVALID, "The request failed because the output image may contain sensitive information."),
     401: ("INVALID_API_KEY", "The API key is missing or wrong."),
     402: ("NOT_ENOUGH_BALANCE", "The balance does not cover this request."),
@@ -28,16 +28,16 @@ FAILURES = {  # what the service says, by status
 }
 
 
-class Refusal(Exception):  # noqa: N818 - the service refuses, it does not fail
-    """An answer other than pictures: a status and what the error body says."""
+class Refusal(Exception):  # noqa: N818 - a refusal of the service, not an error
+    """An answer other than pictures: a status and the content of the error body."""
 
     def __init__(self, status: int, reason: str, message: str, **metadata: object) -> None:
-        """Keep the parts of the error body; `metadata` names the fields where there are any."""
+        """Keep the parts of the error body; `metadata` names the fields, if any."""
         super().__init__(message)
         self.status, self.reason, self.message, self.metadata = status, reason, message, metadata
 
     def body(self) -> dict[str, object]:
-        """Return the error body as the service spells it."""
+        """Return the service's error body."""
         return {
             "code": self.status,
             "reason": self.reason,
@@ -47,24 +47,24 @@ class Refusal(Exception):  # noqa: N818 - the service refuses, it does not fail
 
 
 def refusal(status: int, message: str | None = None, **metadata: object) -> Refusal:
-    """Return the refusal that belongs to a status, in its own words or others."""
-    reason, told = FAILURES.get(status, ("ERROR", "The request failed."))
-    return Refusal(status, reason, message or told, **metadata)
+    """Return the refusal for a status, with the usual or another message."""
+    reason, usual = FAILURES.get(status, ("ERROR", "The request failed."))
+    return Refusal(status, reason, message or usual, **metadata)
 
 
 def broken_rules(problems: Sequence[Problem]) -> Refusal:
-    """Return the 400 that names every field at fault."""
-    told = "; ".join(sentence for _, sentence in problems)
-    return Refusal(400, INVALID, told, fields=list(dict.fromkeys(field for field, _ in problems)))
+    """Return the 400 that names every invalid field."""
+    message = "; ".join(sentence for _, sentence in problems)
+    return Refusal(400, INVALID, message, fields=list(dict.fromkeys(field for field, _ in problems)))
 
 
 def failures(spec: str | None) -> list[tuple[int, float]]:
-    """Return the statuses and shares in a text like "429@0.2,503@0.05"; raise ValueError where it can't be read."""
-    found = []
+    """Return statuses and shares for a text like "429@0.2,503@0.05"; raise ValueError if it is not valid."""
+    shares = []
     for part in filter(None, (piece.strip() for piece in (spec or "").split(","))):
         match = re.fullmatch(r"([45][0-9]{2})(?:@(1(?:\.0*)?|0?\.[0-9]+|0))?", part)
         if not match:
-            told = f"{part!r} is no failure: write a status and a share from 0 to 1, like 429@0.2"
-            raise ValueError(told)
-        found.append((int(match[1]), float(match[2] or 1)))
-    return found
+            message = f"{part!r} is not a failure: write a status and a share from 0 to 1, like 429@0.2"
+            raise ValueError(message)
+        shares.append((int(match[1]), float(match[2] or 1)))
+    return shares

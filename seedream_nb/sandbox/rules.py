@@ -1,4 +1,4 @@
-"""What a prompt asks for besides what it shows: how many pictures, and in which shape."""
+"""The rules for fields, and what a prompt asks for besides its subject: how many pictures, and in which shape."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ MAX_IN_ALL = 15  # "Number of input reference images + Number of generated image
 
 
 class Broken(ValueError):  # noqa: N818 - a broken rule
-    """One rule that a field's value breaks."""
+    """A rule that a field's value breaks."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Order:
-    """A body that keeps every rule, less its pictures; `max_images` is None where the client gave none."""
+    """A valid body without its pictures; `max_images` is None if the client gave none."""
 
     prompt: str
     references: int = 0
@@ -38,12 +38,12 @@ class Order:
 
 
 def make_order(body: Mapping[str, Any]) -> Order:
-    """Return the request in a body that breaks no rule."""
+    """Return the order for a valid body."""
     return Order(**{name: body[name] for name in body if name != "images"}, references=len(body.get("images", ())))
 
 
 def find_problems(body: Mapping[str, Any]) -> list[Problem]:
-    """Return what is wrong with the fields of a body, less the pictures in it."""
+    """Return what is wrong with the fields of a body, except for its pictures."""
     problems = []
     for name, value in body.items():
         try:
@@ -55,9 +55,9 @@ def find_problems(body: Mapping[str, Any]) -> list[Problem]:
     return problems
 
 
-def _demand(true: bool, told: str) -> None:  # noqa: FBT001 - reads as a sentence
-    if not true:
-        raise Broken(told)
+def _demand(is_kept: bool, rule: str) -> None:  # noqa: FBT001 - reads as a sentence
+    if not is_kept:
+        raise Broken(rule)
 
 
 def _prompt(value: object) -> None:
@@ -81,21 +81,23 @@ def _size(value: object) -> None:
         raise Broken(f"must be a string, not {kind(value)}")
     if value in TIERS:
         return
-    found = re.fullmatch(r"([1-9][0-9]{0,7})x([1-9][0-9]{0,7})", value)
-    if not found:
+    match = re.fullmatch(r"([1-9][0-9]{0,7})x([1-9][0-9]{0,7})", value)
+    if not match:
         raise Broken(f"must be 1K, 2K, 4K or WIDTHxHEIGHT in pixels (like 2048x2048), not {value[:40]!r}")
-    width, height = int(found[1]), int(found[2])
+    width, height = int(match[1]), int(match[2])
     span = f"must have {FEWEST_PIXELS} to {MAX_PIXELS} pixels in all (1024x1024 to 4096x4096)"
     _demand(FEWEST_PIXELS <= width * height <= MAX_PIXELS, f"{span}; {value} has {width * height}")
     _demand(
         max(width, height) <= WIDEST * min(width, height),
-        f"must have an aspect ratio from 1/16 to 16; {value} has not",
+        f"must have an aspect ratio from 1/16 to 16; {value} does not",
     )
 
 
 def _sequential(value: object) -> None:
-    given = repr(value[:40]) if isinstance(value, str) else kind(value)
-    _demand(isinstance(value, str) and value in {"auto", "disabled"}, f'must be "auto" or "disabled", not {given}')
+    shown_value = repr(value[:40]) if isinstance(value, str) else kind(value)
+    _demand(
+        isinstance(value, str) and value in {"auto", "disabled"}, f'must be "auto" or "disabled", not {shown_value}'
+    )
 
 
 def _max_images(value: object) -> None:
@@ -108,7 +110,7 @@ def _watermark(value: object) -> None:
 
 
 def _unknown(_: object) -> NoReturn:
-    raise Broken("is not a field that the reference pages name")
+    raise Broken("is not a field of the reference pages")
 
 
 RULES: dict[str, Callable[[object], None]] = {
@@ -121,11 +123,11 @@ RULES: dict[str, Callable[[object], None]] = {
 }
 
 
-RATIOS = {  # the table of the pages, for 2K
+RATIOS = {  # the reference pages' table for 2K
     (1, 1): (2048, 2048), (4, 3): (2304, 1728), (3, 4): (1728, 2304), (16, 9): (2560, 1440),
     (9, 16): (1440, 2560), (3, 2): (2496, 1664), (2, 3): (1664, 2496), (21, 9): (3024, 1296),
 }  # fmt: skip
-SPOKEN = {  # how a prompt may ask for a ratio in words
+SPOKEN = {  # words for ratios in a prompt
     r"\b(?:portrait|upright)\b|竖": (3, 4),
     r"\blandscape\b|横": (4, 3),
     r"\bwidescreen\b|宽屏": (16, 9),
@@ -144,7 +146,7 @@ def pixels(size: str, prompt: str, first: tuple[int, int] | None) -> tuple[int, 
         return RATIOS[ratio]
     side = {"1K": 1024, "2K": 2048, "4K": 4096}[size]
     root = math.sqrt(ratio[0] / ratio[1])
-    if size == "1K":  # the smallest that the range allows: both sides up to a multiple of 8
+    if size == "1K":  # the smallest allowed: both sides rounded up to a multiple of 8
         return math.ceil(side * root / 8) * 8, math.ceil(side / root / 8) * 8
     return int(side * root / 8) * 8, int(side / root / 8) * 8
 
@@ -152,9 +154,9 @@ def pixels(size: str, prompt: str, first: tuple[int, int] | None) -> tuple[int, 
 def ratio_asked(prompt: str) -> tuple[int, int] | None:
     """Return the ratio that a prompt names ("16:9", "portrait"), if any."""
     for wide, tall in re.findall(r"(?<![\d:：.])(\d{1,2})\s?[:：]\s?(\d{1,2})(?![\d:：.]*\d)", prompt):
-        found = int(wide), int(tall)
-        # Only ratios that pictures have: "at 10:30" is a time of day.
-        if found in RATIOS or found in {
+        ratio = int(wide), int(tall)
+        # Only usual ratios: "at 10:30" is a time of day.
+        if ratio in RATIOS or ratio in {
             (5, 4),
             (4, 5),
             (16, 10),
@@ -165,7 +167,7 @@ def ratio_asked(prompt: str) -> tuple[int, int] | None:
             (3, 1),
             (1, 3),
         }:
-            return found
+            return ratio
     return next((ratio for words, ratio in SPOKEN.items() if re.search(words, prompt, re.IGNORECASE)), None)
 
 
@@ -181,22 +183,22 @@ COUNT = rf"(\d{{1,2}}|{'|'.join(NUMBERS)})"
 SOME = r"(?:[\w-]{1,40} ){0,2}?"  # "four small watercolour paintings"
 ASKS = (
     rf"\b(?:series|set|sequence|group|collection|batch|storyboard) of {COUNT}\b",
-    # In the plural, for a "16:9 image" or a "35 mm photo" is one.
+    # Plural only, because a "16:9 image" or a "35 mm photo" is one.
     rf"(?<![\w:：.,])(?:{COUNT}[ -]{SOME}(?:{PICTURES})s|(1|one)[ -]{SOME}(?:{PICTURES}))\b",
     r"(?<!第)(\d{1,2}|[一二两三四五六七八九十]{1,2})\s*(?:张|幅|组图|个(?:视角|版本|角度|画面|场景|变体)|格|款)",
 )
 
 
 def number_asked(prompt: str) -> int | None:
-    """Return how many pictures a prompt asks for ("four views of …", "a series of 5", "三张"), if it says."""
-    found = min(
+    """Return how many pictures a prompt asks for ("four views of …", "a series of 5", "三张"), if it says so."""
+    first = min(
         (match for ask in ASKS if (match := re.search(ask, prompt, re.IGNORECASE))),
         key=lambda match: match.start(),
         default=None,
     )
-    if not found:
+    if not first:
         return None
-    word = next(filter(None, found.groups())).casefold()
+    word = next(filter(None, first.groups())).casefold()
     number = int(word) if word.isdigit() else NUMBERS.get(word) or _han(word)
     return max(1, number)
 
@@ -209,9 +211,9 @@ def _han(word: str) -> int:
 
 
 def how_many(order: Order) -> int:
-    """Return how many pictures to make: what the prompt asks for, within `max_images` and 15 less the references.
+    """Return how many pictures to make: as many as the prompt asks for, at most `max_images`, and 15 with references.
 
-    Where `auto` meets a prompt that names no number, a `max_images` that was given is made in full; else one picture.
+    With `auto` and a prompt that names no number, all of a given `max_images` are made; otherwise one picture.
     """
     if order.sequential_image_generation == "disabled":
         return 1

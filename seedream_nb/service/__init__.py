@@ -1,7 +1,7 @@
-"""The services that make pictures, and their models, as values: who needs a path, a limit or a price asks one of them.
+"""The services that make pictures, and their models, as values: paths, limits and prices are only here.
 
-Whatever stands here is from the services' own reference pages; nothing else is ever sent. How a request is spelled and
-a reply is read, what a refusal means and what is sent again stand beside this, in modules of their own.
+All of it is from the services' own reference pages; nothing else is ever sent. The modules beside this one know how a
+request is written and a reply is read, what a refusal means, and what is sent again.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 AUTO = "auto"
-"""The setting `backend` that means the default service if there is a key for it, else the sandbox."""
+"""The setting `backend` for the default service if there is a key for it, else the sandbox."""
 
 
 @frozen
 class ReferenceLimits:
-    """What a model asks of its reference images."""
+    """A model's limits for reference images."""
 
     max_count: int
     """In one request."""
@@ -31,11 +31,11 @@ class ReferenceLimits:
     What has another format is sent as PNG, or as JPEG where that is taken.
     """
     max_bytes: int
-    """Of one file, read strictly: it must hold whichever way the service counts."""
+    """Of one file, interpreted strictly: it must hold however the service counts."""
     max_pixels: int
     min_side: int
     max_ratio: int
-    """The longer side is at most so many times the shorter."""
+    """The longer side is at most this many times the shorter."""
 
     def breaches(self, width: int, height: int) -> Iterator[str]:
         """Yield what is wrong with a shape that no fitting can cure without changing what the picture shows."""
@@ -50,7 +50,7 @@ class ReferenceLimits:
 
 @frozen(eq=False)
 class Model:
-    """One model: where it is, how it spells a request, and its limits. There is one of each name."""
+    """One model: its path, its names for fields, and its limits. There is only one object for each name."""
 
     name: str
     title: str
@@ -59,31 +59,31 @@ class Model:
     price: float
     """List price in USD a picture."""
     spelling: Mapping[str, str]
-    """The fields of a request that it calls otherwise than we do; `a.b` is the field b of an object a."""
+    """The fields of a request that have another name there; `a.b` is the field b of an object a."""
     tiers: tuple[str, ...]
-    """Resolutions by name: the service chooses width and height itself."""
+    """Named resolutions, for which the service chooses width and height itself."""
     ratios: Mapping[str, str]
-    """The width and height in pixels that it recommends for a ratio, in its usual tier."""
+    """The recommended width and height in pixels for a ratio, in its usual tier."""
     usual_tier: str
     default_size: str
     min_pixels: int
     max_pixels: int
-    """In all, width x height."""
+    """In total, width x height."""
     max_ratio: int
-    """The longer side is at most so many times the shorter."""
+    """The longer side is at most this many times the shorter."""
     max_images: int
-    """Of a series, and the most that references and pictures may be together."""
+    """In a series; also the most references and pictures together."""
     references: ReferenceLimits
     advised_words: int
     advised_han: int
     """Longer prompts make it miss details; they are sent, with a warning."""
 
     def __reduce__(self) -> tuple[Callable[[str], Model], tuple[str]]:
-        """Be pickled by name."""
+        """Pickle by name."""
         return model_named, (self.name,)
 
     def spelled(self, name: str) -> str:
-        """Return what it calls a field of a request."""
+        """Return the model's name for a field of a request."""
         return self.spelling.get(name, name)
 
     @property
@@ -92,34 +92,34 @@ class Model:
         return "16:9" if "16:9" in self.ratios else [*self.ratios][-1]
 
     def tier(self, written: object) -> str | None:
-        """Return the tier that a size as written is, or None."""
+        """Return the tier that a written size means, or None."""
         name = written.strip().upper() if isinstance(written, str) else ""
         return name if name in self.tiers else None
 
 
 @frozen
 class Service:
-    """Where models are, with whose key, and how its replies name what they bring."""
+    """A service: its address, models and pages, its key, and the field names of its replies."""
 
     name: str
-    """As the setting `backend` and the journal have it."""
+    """As in the setting `backend` and in the journal."""
     base_url: str
     models: tuple[Model, ...]
-    """The first is the one that is meant where none is named."""
+    """The first one is the default."""
     key_variable: str
     keys_page: str
     account_page: str
     billing_page: str
     is_free: bool = False
-    """Whether nothing is charged and no key needed: an imitation in this process."""
+    """Whether it costs nothing and needs no key, because it is an imitation in this process."""
     pictures_field: str = "images"
-    """What a reply calls its list of pictures."""
+    """The field of a reply with its list of pictures."""
     link_fields: tuple[str, ...] = ("image_url", "url")
-    """What an item of that list calls its link, where it is an object."""
+    """The field with the link, if an item of that list is an object."""
 
     @property
     def model(self) -> Model:
-        """The model that is meant where none is named."""
+        """The default model."""
         return self.models[0]
 
 
@@ -167,7 +167,7 @@ DEFAULT = NOVITA
 
 
 def backends() -> tuple[str, ...]:
-    """Return what the setting `backend` may be."""
+    """Return the allowed values of the setting `backend`."""
     return (*SERVICES, AUTO)
 
 
@@ -178,7 +178,7 @@ def with_key(name: str) -> Service:
 
 
 def is_free(name: str) -> bool:
-    """Return whether the service of this name charges nothing; one that this version doesn't know does."""
+    """Return whether the service of this name costs nothing; False for one that this version doesn't know."""
     return name in SERVICES and SERVICES[name].is_free
 
 
@@ -188,8 +188,8 @@ def all_models() -> Iterator[Model]:
 
 
 def model_named(name: object) -> Model:
-    """Return the model of this name, the first release's for None; raises LookupError for one that is unknown here."""
-    found = SEEDREAM_4_0 if name is None else next((model for model in all_models() if model.name == name), None)
-    if found is None:
+    """Return the model of this name, or the first release's for None; raises LookupError if it is unknown."""
+    model = SEEDREAM_4_0 if name is None else next((known for known in all_models() if known.name == name), None)
+    if model is None:
         raise LookupError(f"no model is called {name!r}")
-    return found
+    return model

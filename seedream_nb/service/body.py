@@ -1,4 +1,4 @@
-"""The body of a request: JSON with its pictures in base64, made while it is sent."""
+"""The body of a request: JSON with its pictures in base64, made while it is being sent."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from seedream_nb.storage.store import Input
 
 CHUNK_BYTES = 768 * 1024
-"""How much of a file goes into one piece, 1 MiB in base64; a multiple of 3, so that pieces join."""
+"""How much of a file is in one piece, 1 MiB in base64; a multiple of 3, so that pieces join."""
 
 
 class Body:
-    """A request as the service reads it: JSON in pieces of at most 1 MiB, whose length is known beforehand.
+    """A request as JSON in pieces of at most 1 MiB; the total length is known beforehand.
 
-    Files are read and encoded in threads, a piece at a time, when the connection is ready for it.
+    Files are read and encoded in threads, piece by piece, when the connection is ready for them.
 
     Attributes:
-        length: bytes in all.
-        begun: whether the first piece was asked for: there is a connection.
-        path: where it is sent, below the service's base URL.
-        complete: whether the last piece was handed over: from then on the request may be billed.
+        length: the total number of bytes.
+        begun: whether the first piece was requested, that is, there is a connection.
+        path: where to send it, relative to the service's base URL.
+        complete: whether the last piece was handed out: from then on the request may be billed.
     """
 
     def __init__(
@@ -45,9 +45,9 @@ class Body:
         """Prepare to send a request.
 
         Args:
-            request: what is asked for.
-            inputs: its references in order, each a URL or a file that fits the service's limits.
-            on_last: called just before the last piece is handed over.
+            request: the request.
+            inputs: its references in order, each a URL or a file within the service's limits.
+            on_last: called just before the last piece is handed out.
         """
         self.path = request.model.path
         pieces = list(_pieces(request, inputs))
@@ -60,7 +60,7 @@ class Body:
         """Yield the pieces in order.
 
         Raises:
-            ReferenceImageError: a file can't be read, or is not what it was; the last piece is kept back.
+            ReferenceImageError: a file can't be read, or has changed; the last piece is held back.
         """
         self.begun = True
         for piece in self._pieces:
@@ -74,7 +74,7 @@ class Body:
 
 @frozen
 class _Slice:
-    """A part of a reference's file, encoded when its turn comes."""
+    """A part of a reference's file, encoded when it is needed."""
 
     path: Path
     start: int
@@ -94,10 +94,10 @@ class _Slice:
         return binascii.b2a_base64(data, newline=False)
 
 
-def _unusable(path: Path, what: str) -> ReferenceImageError:
+def _unusable(path: Path, problem: str) -> ReferenceImageError:
     return ReferenceImageError(
-        f"The reference {plain(path.name)} {what}.",
-        hint="The request was not sent to its end, so nothing was billed. Run it again.",
+        f"The reference {plain(path.name)} {problem}.",
+        hint="The request was not sent completely, so nothing was billed. Run it again.",
     )
 
 
@@ -110,16 +110,16 @@ def _length(piece: bytes | _Slice) -> int:
 
 
 def _pieces(request: ImageRequest, inputs: Sequence[str | Input]) -> Iterator[bytes | _Slice]:
-    """Yield the JSON in pieces; the last one is always text, for it is what makes the request complete."""
+    """Yield the JSON in pieces; the last one is always text, because it completes the request."""
     prompt, images = (_json(request.model.spelled(name)) for name in ("prompt", "images"))
     text = b"{" + prompt + b":" + _json(request.prompt)
-    for number, given in enumerate(inputs):
+    for number, source in enumerate(inputs):
         text += b"," if number else b"," + images + b":["
-        if isinstance(given, str):
-            text += _json(given)
+        if isinstance(source, str):
+            text += _json(source)
             continue
-        yield from _texts(text + f'"data:{given.media_type};base64,'.encode())
-        yield from _slices(given)
+        yield from _texts(text + f'"data:{source.media_type};base64,'.encode())
+        yield from _slices(source)
         text = b'"'
     yield from _texts(text + (b"]," if inputs else b",") + _json(_options(request))[1:])
 
@@ -129,14 +129,14 @@ def _texts(text: bytes) -> Iterator[bytes]:
         yield text[start : start + CHUNK_BYTES]
 
 
-def _slices(given: Input) -> Iterator[_Slice]:
-    whole = given.size_bytes
-    for start in range(0, whole, CHUNK_BYTES):
-        yield _Slice(path=Path(given.path), start=start, stop=min(start + CHUNK_BYTES, whole), whole=whole)
+def _slices(source: Input) -> Iterator[_Slice]:
+    total = source.size_bytes
+    for start in range(0, total, CHUNK_BYTES):
+        yield _Slice(path=Path(source.path), start=start, stop=min(start + CHUNK_BYTES, total), whole=total)
 
 
 def fields(request: ImageRequest, images: Sequence[str]) -> dict[str, Any]:
-    """Return what is sent, field by field as the model names them, with `images` in place of pictures."""
+    """Return the fields that are sent, named as the model names them, with `images` for the pictures."""
     spelled = request.model.spelled
     return {
         spelled("prompt"): request.prompt,
@@ -146,15 +146,15 @@ def fields(request: ImageRequest, images: Sequence[str]) -> dict[str, Any]:
 
 
 def _options(request: ImageRequest) -> dict[str, Any]:
-    """Return the options as the model spells them; `max_images` is None outside a series, and not sent."""
-    told: dict[str, Any] = {}
+    """Return the options, named as the model names them; `max_images` is None outside a series, and not sent."""
+    options: dict[str, Any] = {}
     for name in (option.name for option in SENT if getattr(request, option.name) is not None):
         *outer, last = request.model.spelled(name).split(".")
-        inner = told
-        for each in outer:
-            inner = inner.setdefault(each, {})
+        inner = options
+        for name_part in outer:
+            inner = inner.setdefault(name_part, {})
         inner[last] = getattr(request, name)
-    return told
+    return options
 
 
 def _json(value: object) -> bytes:

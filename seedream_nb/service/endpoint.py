@@ -1,4 +1,4 @@
-"""Where a request goes, and with whose key: the service, or the sandbox inside this process."""
+"""Where a request goes, and with whose key: to the service, or to the sandbox in this process."""
 
 from __future__ import annotations
 
@@ -30,25 +30,25 @@ class Endpoint:
     base_url: str
     key: Key | None
     notices: tuple[str, ...] = ()
-    """What a person should know of that choice, each in a line."""
+    """What the user should know about this choice, one line each."""
 
     @property
     def host(self) -> str:
-        """The host, with its port if it names one: what a login is stored for."""
+        """The host, with its port if there is one; logins are stored for it."""
         return host_of(self.base_url)
 
 
 def find_endpoint(settings: Settings, *, login: Login, environ: Mapping[str, str]) -> Endpoint:
-    """Return where requests go under these settings.
+    """Return where requests go with these settings.
 
     Raises:
-        SettingsError: the service needs a key and there is none.
+        SettingsError: the service needs a key, and there is none.
     """
     environ = Unseen(environ)
-    meant, service = SERVICES.get(settings.get("backend")), settings.service
-    if meant is not None and meant.is_free:
-        left = settings.on_binder and bool(stray_keys(settings, login=login, environ=environ))
-        return replace(IN_THE_SANDBOX, notices=(KEY_FOUND_ON_BINDER,)) if left else IN_THE_SANDBOX
+    chosen, service = SERVICES.get(settings.get("backend")), settings.service
+    if chosen is not None and chosen.is_free:
+        has_stray_key = settings.on_binder and bool(stray_keys(settings, login=login, environ=environ))
+        return replace(IN_THE_SANDBOX, notices=(KEY_FOUND_ON_BINDER,)) if has_stray_key else IN_THE_SANDBOX
     found = find_key(
         service=service, host=host_of(settings.get("base_url")), configured=settings.get("api_key"), environ=environ,
         folder=settings.folder, login=login, colab=partial(settings.colab.key, settings.changes, service),
@@ -56,16 +56,16 @@ def find_endpoint(settings: Settings, *, login: Login, environ: Mapping[str, str
     if found is not None:
         notices = (KEY_USED_ON_BINDER,) if settings.on_binder else ()
         return Endpoint(service=service, base_url=settings.get("base_url"), key=found, notices=notices)
-    if meant is None:
+    if chosen is None:
         return replace(IN_THE_SANDBOX, notices=settings.colab.why_not(service))
     raise settings.colab.no_key(service) or (login_refusal() if settings.on_binder else no_key(service))
 
 
 def stray_keys(settings: Settings, *, login: Login, environ: Mapping[str, str]) -> list[Key]:
-    """Return the keys that lie about, be it where none is needed: what was set, and what is found for any service."""
+    """Return all keys that could be found, even if none is needed: the configured ones, and those of any service."""
     keys = settings.keys
     for service in filter(lambda service: not service.is_free, SERVICES.values()):
-        with contextlib.suppress(SettingsError):  # what is no key betrays none
+        with contextlib.suppress(SettingsError):  # what is not a key can't leak one
             url = settings.get("base_url") if service is settings.service else service.base_url
             found = find_key(
                 service=service, host=host_of(url), configured=None, environ=Unseen(environ), folder=settings.folder,
@@ -76,13 +76,13 @@ def stray_keys(settings: Settings, *, login: Login, environ: Mapping[str, str]) 
 
 
 def for_links(backend: str) -> Endpoint:
-    """Return where the links of a backend are fetched, which needs no key."""
+    """Return where to download the links of a backend, which needs no key."""
     service = SERVICES.get(backend, DEFAULT)
     return IN_THE_SANDBOX if service.is_free else Endpoint(service=service, base_url="https://", key=None)
 
 
 def host_of(base_url: str) -> str:
-    """Return the host of an address, with its port if it names one."""
+    """Return the host of an address, with its port if there is one."""
     return urlsplit(base_url).netloc.lower()
 
 
@@ -90,14 +90,14 @@ IN_THE_SANDBOX = Endpoint(service=SANDBOX, base_url=SANDBOX.base_url, key=None)
 
 
 class Notices:
-    """Remembers which notices were told: each is due once, and again when a setting was changed since."""
+    """Remembers which notices were shown: each is shown once, and again after a setting was changed."""
 
     def __init__(self) -> None:
-        """Nothing was told yet."""
+        """Nothing has been shown yet."""
         self._told: set[tuple[str, int]] = set()
 
     def due(self, notices: tuple[str, ...], changes: int) -> tuple[str, ...]:
-        """Return those that were not told since the settings were changed for the last time."""
-        due = tuple(each for each in notices if (each, changes) not in self._told)
-        self._told |= {(each, changes) for each in due}
+        """Return the notices that were not shown since the settings were last changed."""
+        due = tuple(notice for notice in notices if (notice, changes) not in self._told)
+        self._told |= {(notice, changes) for notice in due}
         return due

@@ -1,4 +1,4 @@
-"""What the service's refusals mean to a person: what happened, in its own words, what it cost, what to do."""
+"""Explains the service's refusals: what happened, in its own words, what it cost, what to do."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ LONGEST_ADDRESS = 2000
 """Characters of a `Location`: what reads it takes its time over longer ones."""
 
 OUTCOME_UNKNOWN = frozenset({408, 499, 502, 504, *range(520, 525), 598, 599})
-"""What gateways say when they gave up waiting: the work may have been begun, and go on."""
+"""Statuses of gateways that gave up waiting: the work may have begun, and may go on."""
 REPLIED = 200
 NOT_BILLED = "Nothing was billed."
 FAILURES_ARE_FREE = "The service says that failed generations are not billed."
 SEE_BILL = "It may have been billed: your account's usage page at the service shows it."
 AGAIN = "To try again, run it again."
-UNDOCUMENTED = "The service answered in a way nobody documented"
+UNDOCUMENTED = "The service answered in an undocumented way"
 NO_MONEY = "The account's balance doesn't cover it"
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -78,12 +78,12 @@ _STATUS = (
     (lazy_pattern(r"rate.?limit|too.?many|quota", re.IGNORECASE), 429),
     (lazy_pattern(r"internal|unavailable|overload|timeout", re.IGNORECASE), 500),
 )
-"""What the codes of single pictures would be as HTTP's."""
+"""The HTTP statuses that correspond to the codes of single pictures."""
 
 
 @frozen
-class _Told:
-    """What a refusal says, as harmless text without the key."""
+class _Details:
+    """The content of a refusal, as harmless text without the key."""
 
     status: int
     words: str
@@ -100,14 +100,14 @@ class _Told:
 
 @frozen
 class _Verdict:
-    """What a refusal means: the error's class, what happened, what to do."""
+    """The meaning of a refusal: the error's class, what happened, what to do."""
 
     kind: type[ApiError]
     happened: str
     hint: str
 
 
-def refusal(  # noqa: PLR0913 - an answer, and who asked
+def refusal(  # noqa: PLR0913 - an answer, and the request it is for
     status: int,
     headers: Mapping[str, str],
     content: bytes,
@@ -118,112 +118,112 @@ def refusal(  # noqa: PLR0913 - an answer, and who asked
     service: Service = DEFAULT,
     model: Model = DEFAULT.model,
 ) -> SeedreamError:
-    """Return the error for an answer that is no reply (see `is_reply`).
+    """Return the error for an answer that is not a reply (see `is_reply`).
 
     Args:
         status: the HTTP status.
-        headers: of the reply, in any case.
-        content: of the reply; JSON of the service's error guide, or whatever a gateway writes.
-        secret: the key, which some servers echo: no six characters of it in a row are shown.
+        headers: of the answer, in any case.
+        content: of the answer; JSON as in the service's error guide, or anything that a gateway writes.
+        secret: the key, which some servers echo: six characters of it in a row are redacted.
         source: where the key was found, in words.
-        tries: how often the request was sent; this is the answer to the last one.
-        service: whose answer it is.
-        model: which was asked.
+        tries: how often the request was sent; this is the answer to the last attempt.
+        service: the service that answered.
+        model: the model of the request.
     """
-    told = _told(status, headers, content, secret)
-    said = f": “{told.words}”" if told.words else "."
-    name = f"{status} {told.reason}" if told.reason else f"{status}"
+    details = _parse(status, headers, content, secret)
+    quote = f": “{details.words}”" if details.words else "."
+    name = f"{status} {details.reason}" if details.reason else f"{status}"
     if status in OUTCOME_UNKNOWN:
-        happened = f"A gateway gave up before the service answered ({name}){said}"
-        return OutcomeUnknownError(_with_id(happened, told), hint=f"{SEE_BILL} {AGAIN}")
+        happened = f"A gateway gave up before the service answered ({name}){quote}"
+        return OutcomeUnknownError(_with_id(happened, details), hint=f"{SEE_BILL} {AGAIN}")
     if status < 300:  # noqa: PLR2004 - neither a refusal nor a redirect
-        happened = f"{UNDOCUMENTED} ({name}){said}"
+        happened = f"{UNDOCUMENTED} ({name}){quote}"
         return ReplyError(happened, hint=f"{SEE_BILL} {AGAIN}", content=content)
-    verdict = _verdict(told, source, service, model)
+    verdict = _verdict(details, source, service, model)
     tried = f", tried {tries} times" if tries > 1 else ""
-    message = f"{verdict.happened}{tried} ({name}){said}"
+    message = f"{verdict.happened}{tried} ({name}){quote}"
     return verdict.kind(
-        _with_id(message, told) if verdict.kind is ServiceError else message,
-        status=status, code=told.code, reason=told.reason, request_id=told.request_id, hint=verdict.hint,
+        _with_id(message, details) if verdict.kind is ServiceError else message,
+        status=status, code=details.code, reason=details.reason, request_id=details.request_id, hint=verdict.hint,
     )  # fmt: skip
 
 
 def none_made(refused: Sequence[Refused], service: Service = DEFAULT, model: Model = DEFAULT.model) -> ApiError:
-    """Return the error for a reply that has a refusal in the place of each picture."""
+    """Return the error for a reply that has a refusal for each picture."""
     first = refused[0]
-    told = _Told(
+    details = _Details(
         status=_status_of(first.code), words=first.message, code=first.code, reason=None, request_id=None, location="",
         wait=None,
     )  # fmt: skip
-    verdict = _verdict(told, None, service, model)
-    words = "; ".join(dict.fromkeys(f"“{each.message}”" for each in refused if each.message))
-    names = ", ".join(dict.fromkeys(str(each.code) for each in refused if each.code is not None))
-    said = f": {words}" if words else "."
-    message = f"{verdict.happened}, so no picture was made{f' ({names})' if names else ''}{said}"
+    verdict = _verdict(details, None, service, model)
+    words = "; ".join(dict.fromkeys(f"“{picture.message}”" for picture in refused if picture.message))
+    names = ", ".join(dict.fromkeys(str(picture.code) for picture in refused if picture.code is not None))
+    quote = f": {words}" if words else "."
+    message = f"{verdict.happened}, so no picture was made{f' ({names})' if names else ''}{quote}"
     return verdict.kind(message, status=REPLIED, code=first.code, hint=verdict.hint)
 
 
 def lacks_money(status: int, headers: Mapping[str, str], content: bytes) -> bool:
     """Return whether an answer says that the account has no money."""
-    return _BALANCE.search(_told(status, headers, content, None).all) is not None
+    return _BALANCE.search(_parse(status, headers, content, None).all) is not None
 
 
 def _status_of(code: int | str | None) -> int:
-    """Return the HTTP status that a picture's own refusal would have come with."""
+    """Return the HTTP status that corresponds to a picture's own error code."""
     if isinstance(code, int) or str(code).isdecimal():
         return int(code or 0) if 400 <= int(code or 0) < 600 else 400  # noqa: PLR2004 - HTTP's refusals
     return next((status for pattern, status in _STATUS if pattern.search(str(code))), 400)
 
 
-# -- what it means ---------------------------------------------------------------------------------
+# -- its meaning -----------------------------------------------------------------------------------
 
 
-def _verdict(told: _Told, source: str | None, service: Service, model: Model) -> _Verdict:
-    if told.status in {400, 422, 451} and _SENSITIVE.search(told.all):
-        return _content_refused(told)
-    if told.status == 429:  # noqa: PLR2004
-        return _limited(told, service)
-    if told.status >= 500:  # noqa: PLR2004
-        return _service_failed(told)
-    if told.status < 400:  # noqa: PLR2004
-        return _redirected(told)
-    return _refused(told, source, service, model)
+def _verdict(details: _Details, source: str | None, service: Service, model: Model) -> _Verdict:
+    if details.status in {400, 422, 451} and _SENSITIVE.search(details.all):
+        return _content_refused(details)
+    if details.status == 429:  # noqa: PLR2004
+        return _limited(details, service)
+    if details.status >= 500:  # noqa: PLR2004
+        return _service_failed(details)
+    if details.status < 400:  # noqa: PLR2004
+        return _redirected(details)
+    return _refused(details, source, service, model)
 
 
-def _content_refused(told: _Told) -> _Verdict:
-    found = ((what, remedy) for pattern, what, remedy in _WHOSE if pattern.search(told.all))
-    what, remedy = next(found, ("the request", "Change the prompt or the reference images."))
+def _content_refused(details: _Details) -> _Verdict:
+    matches = ((subject, remedy) for pattern, subject, remedy in _WHOSE if pattern.search(details.all))
+    subject, remedy = next(matches, ("the request", "Change the prompt or the reference images."))
     return _Verdict(
-        kind=ContentRefusedError, happened=f"The service's safety check refused {what}",
+        kind=ContentRefusedError, happened=f"The service's safety check refused {subject}",
         hint=f"{FAILURES_ARE_FREE} {remedy}",
     )  # fmt: skip
 
 
-def _limited(told: _Told, service: Service) -> _Verdict:
-    if _BALANCE.search(told.all):
+def _limited(details: _Details, service: Service) -> _Verdict:
+    if _BALANCE.search(details.all):
         return _Verdict(kind=RateLimitError, happened=NO_MONEY, hint=f"{NOT_BILLED} {_top_up(service)}")
-    wait = f"The service asks to wait {spoken(told.wait)}" if told.wait else "Wait a minute"
+    wait = f"The service asks to wait {format_duration(details.wait)}" if details.wait else "Wait a minute"
     return _Verdict(
-        kind=RateLimitError, happened="Too many pictures a minute for this account",
+        kind=RateLimitError, happened="Too many pictures per minute for this account",
         hint=f"{NOT_BILLED} {wait}, then run it again.",
     )  # fmt: skip
 
 
-def _service_failed(told: _Told) -> _Verdict:
-    if told.status == 503 and told.wait is not None:  # noqa: PLR2004
+def _service_failed(details: _Details) -> _Verdict:
+    if details.status == 503 and details.wait is not None:  # noqa: PLR2004
         return _Verdict(
-            kind=ServiceError, happened=f"The service is overloaded and asks to wait {spoken(told.wait)}",
-            hint=f"It took on nothing, so nothing was billed. {AGAIN}",
+            kind=ServiceError, happened=f"The service is overloaded and asks to wait {format_duration(details.wait)}",
+            hint=f"It did not accept the request, so nothing was billed. {AGAIN}",
         )  # fmt: skip
-    what = "is not available" if told.status == 503 else "failed"  # noqa: PLR2004
-    return _Verdict(kind=ServiceError, happened=f"The service {what}", hint=f"{FAILURES_ARE_FREE} {AGAIN}")
+    problem = "is not available" if details.status == 503 else "failed"  # noqa: PLR2004
+    return _Verdict(kind=ServiceError, happened=f"The service {problem}", hint=f"{FAILURES_ARE_FREE} {AGAIN}")
 
 
-def _redirected(told: _Told) -> _Verdict:
-    where = f" to {told.location}" if told.location else ""
-    redirects = f"The address redirects{where}; that was not followed, for the key would go along"
+def _redirected(details: _Details) -> _Verdict:
+    where = f" to {details.location}" if details.location else ""
+    redirects = f"The address redirects{where}; that was not followed, because the key would be sent along"
     return _Verdict(
-        kind=ApiError, happened=redirects if where or told.status in _REDIRECTS else UNDOCUMENTED,
+        kind=ApiError, happened=redirects if where or details.status in _REDIRECTS else UNDOCUMENTED,
         hint=f"{NOT_BILLED} Check the address: %seedream config base_url",
     )  # fmt: skip
 
@@ -232,24 +232,24 @@ def _top_up(service: Service) -> str:
     return f"Top it up at {service.billing_page}"
 
 
-def _refused(told: _Told, source: str | None, service: Service, model: Model) -> _Verdict:
-    kind, happened, remedy = _REFUSED.get(told.status, _OTHERWISE)
+def _refused(details: _Details, source: str | None, service: Service, model: Model) -> _Verdict:
+    kind, happened, remedy = _REFUSED.get(details.status, _OTHERWISE)
     remedy = remedy.format(service=service)
-    if told.status == 401 and source is not None:  # noqa: PLR2004
+    if details.status == 401 and source is not None:  # noqa: PLR2004
         remedy = f"It is from {source}. {remedy_for(source, service)}"
-    if told.status == 402 or _BALANCE.search(told.all):  # noqa: PLR2004
+    if details.status == 402 or _BALANCE.search(details.all):  # noqa: PLR2004
         happened, remedy = NO_MONEY, _top_up(service)
-    elif told.status == 403 and "model access" in told.all.casefold():  # noqa: PLR2004
+    elif details.status == 403 and "model access" in details.all.casefold():  # noqa: PLR2004
         remedy = f"Allow {model.title} for this key at {service.keys_page}"
     return _Verdict(kind=kind, happened=happened, hint=f"{NOT_BILLED} {remedy}")
 
 
-_OTHERWISE = (ApiError, "The service refused the request", "Change what it complains of, then run it again.")
+_OTHERWISE = (ApiError, "The service refused the request", "Change what it complains about, then run it again.")
 _REFUSED: dict[int, tuple[type[ApiError], str, str]] = {
     401: (
         AuthenticationError,
         "The service doesn't know this key",
-        "A key in {service.key_variable} or .env goes first: correct it there. Else: %seedream login",
+        "A key in {service.key_variable} or .env takes precedence: correct it there. Otherwise: %seedream login",
     ),
     403: (
         PermissionDeniedError,
@@ -261,11 +261,11 @@ _REFUSED: dict[int, tuple[type[ApiError], str, str]] = {
 }
 
 
-# -- what it says ----------------------------------------------------------------------------------
+# -- its content -----------------------------------------------------------------------------------
 
 
-def _told(status: int, headers: Mapping[str, str], content: bytes, secret: str | None) -> _Told:
-    lower = _lower(headers)
+def _parse(status: int, headers: Mapping[str, str], content: bytes, secret: str | None) -> _Details:
+    lower = _lower_case(headers)
     text = content[:READ_BYTES].decode(errors="replace")
     body = _error_body(text)
     metadata = body.get("metadata")
@@ -273,7 +273,7 @@ def _told(status: int, headers: Mapping[str, str], content: bytes, secret: str |
     request_id = next((ids[name] for name in _ID_NAMES if ids.get(name)), None)
     words = body.get("message") or (None if body else _without_tags(text))
     code = body.get("code")
-    return _Told(
+    return _Details(
         status=status,
         words=shown(words, secret, WORDS_LIMIT) or "",
         code=code if isinstance(code, int) else shown(code, secret),
@@ -296,7 +296,7 @@ def _origin(location: str) -> str:
 
 
 def _error_body(text: str) -> dict[str, object]:
-    """Return the fields of an error's JSON, wherever it keeps its message; nothing if it isn't JSON."""
+    """Return the fields of an error's JSON, wherever its message is; empty if it isn't JSON."""
     try:
         body = json.loads(text)
     except (ValueError, RecursionError):
@@ -310,25 +310,25 @@ def _error_body(text: str) -> dict[str, object]:
 
 
 def _without_tags(text: str) -> str:
-    # Gateways answer in HTML: its words are enough, and its title says it best.
+    # Gateways answer in HTML: its text is enough, and its title says most.
     title = _TITLE.search(text[:TITLE_CHARACTERS])
     return title[1] if title else _TAG.sub(" ", text)
 
 
-# Neither looks past the next `<`: so no character is looked at twice, however a page is made.
+# Neither looks beyond the next `<`, so that no character is read twice, however a page is made.
 _TITLE = lazy_pattern(r"<title[^<>]*>\s*([^<\s][^<]*)", re.IGNORECASE)
 _TAG = lazy_pattern(r"<[^<>]{0,1000}>")
 
 
-def _with_id(message: str, told: _Told) -> str:
-    return f"{message} [request {told.request_id}]" if told.request_id else message
+def _with_id(message: str, details: _Details) -> str:
+    return f"{message} [request {details.request_id}]" if details.request_id else message
 
 
-def _lower(headers: Mapping[str, str]) -> dict[str, str]:
+def _lower_case(headers: Mapping[str, str]) -> dict[str, str]:
     return {name.lower(): value for name, value in headers.items()}
 
 
-# -- how long it asks to wait ---------------------------------------------------------------------
+# -- how long to wait ------------------------------------------------------------------------------
 
 
 _UNITS = ((120, 1, "s"), (7_200, 60, "min"), (172_800, 3600, "h"))
@@ -337,35 +337,35 @@ _UNITS = ((120, 1, "s"), (7_200, 60, "min"), (172_800, 3600, "h"))
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
     """Return the seconds that a server asks to wait (`Retry-After`: a number or a date), or None.
 
-    A date is seen from the server's own clock (`Date`), where it tells that: this machine's may be wrong.
+    A date is compared with the server's own clock (`Date`), if it sends that: this machine's may be wrong.
     """
-    lower = _lower(headers)
-    asked = lower.get("retry-after", "").strip()
-    if len(asked) > LONGEST_WAIT:
+    lower = _lower_case(headers)
+    value = lower.get("retry-after", "").strip()
+    if len(value) > LONGEST_WAIT:
         return None
     try:
-        seconds = float(asked)
+        seconds = float(value)
     except ValueError:
-        until = _moment(asked)
+        until = _parse_date(value)
         if until is None:
             return None
-        seconds = (until - (now or _moment(lower.get("date", "")) or datetime.now(UTC))).total_seconds()
+        seconds = (until - (now or _parse_date(lower.get("date", "")) or datetime.now(UTC))).total_seconds()
     return max(0.0, seconds) if math.isfinite(seconds) else None
 
 
-def spoken(seconds: float) -> str:
-    """Return a time in words: `12 s`, `5 min`, `3 h`."""
+def format_duration(seconds: float) -> str:
+    """Return a duration in words: `12 s`, `5 min`, `3 h`."""
     for limit, unit, name in _UNITS:
         if seconds < limit:
             return f"{math.ceil(seconds / unit)} {name}"
     return "more than two days"
 
 
-def _moment(text: str) -> datetime | None:
+def _parse_date(text: str) -> datetime | None:
     if len(text) > LONGEST_WAIT:
         return None
     try:
-        found = parsedate_to_datetime(text)
+        moment = parsedate_to_datetime(text)
     except (ValueError, OverflowError):
         return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

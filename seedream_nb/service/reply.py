@@ -1,4 +1,4 @@
-"""The reply to a request that succeeded: the links of its pictures, or whole pictures, and what was refused."""
+"""The reply to a successful request: links of its pictures, or inline pictures, and what was refused."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ if TYPE_CHECKING:
     from seedream_nb.service.echoes import Secrets
 
 MAX_LINKS = 100
-"""Far beyond what any model makes in one request: a reply with more makes no sense."""
+"""Far more than any model makes for one request: a reply with more is not valid."""
 
 MAX_VALUES = 100_000
 MAX_DEPTH = 3
-"""How deep an item of the list may hold its link, in lists and objects."""
+"""How deeply an item of the list may nest its link, in lists and objects."""
 
 MAX_BYTES = 1_000_000
-"""Python reads JSON in one go, even in a thread, and no other thread works meanwhile: for so much of it some 20 ms.
-Long texts, such as whole pictures, are taken out before."""
+"""Python parses JSON at once, even in a thread, and blocks all other threads meanwhile: some 20 ms for this much.
+Long strings, such as inline pictures, are taken out before."""
 
 LONG_BYTES = 64_000
-_LIFTED = "\0lifted:"
+_PLACEHOLDER = "\0lifted:"
 _BASE64_BYTES = 1 << 20
 _DOTS = "%E2%80%A6"
 _INLINE = lazy_pattern(r"data:[^,]{0,200};\s{0,9}base64\s{0,9},", re.IGNORECASE)
 _MAX_START = 1_000
-_CALLED = lazy_pattern(r"data:[^,]{0,80};sha256=[0-9a-f]{64}")
+_INLINE_NAME = lazy_pattern(r"data:[^,]{0,80};sha256=[0-9a-f]{64}")
 _MEDIA_TYPE = lazy_pattern(r"[a-z]{1,20}/[a-z0-9.+-]{1,40}")
-# What came with its transfer's own marks has the length of its first part before it.
+# A reply with chunked framing still in it begins with the length of its first chunk.
 _START = lazy_pattern(rb"(?:\xef\xbb\xbf)?\s{0,1000}(?:[0-9a-fA-F]{1,8}(?:;[^\r\n]{0,1000})?\r\n)?\s{0,1000}(?=\{)")
 _OTHER_NAMES = frozenset({"data", "image", "images", "image_urls", "urls", "output", "outputs", "result", "results"})
 _COLON = lazy_pattern(rb"\s{0,1000}:")
@@ -51,7 +51,7 @@ _IN_TEXT, _STEP_BYTES = lazy_pattern(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL), 
 
 @frozen
 class Refused:
-    """A picture that the service did not make, and does not bill: its place in the reply, and why, in its words."""
+    """A picture that the service did not make, and does not bill: its position, and the service's reason."""
 
     picture: int
     of: int
@@ -59,20 +59,20 @@ class Refused:
     message: str
 
     def to_record(self) -> dict[str, int | str | None]:
-        """Return it as the journal keeps it."""
+        """Return it as the journal has it."""
         return {"picture": self.picture, "of": self.of, "code": self.code, "message": self.message}
 
 
 @frozen
 class Results:
-    """What a reply gives.
+    """The results in a reply.
 
     Attributes:
-        links: of the pictures, each once, in order, as they may be shown and kept; one that came as a whole has an
-            address of our own, which tells its content's SHA-256.
-        raw: what stands for a link where that is not what came: a link with the key in it, or a picture's bytes.
+        links: of the pictures, each once, in order, safe to show and keep; an inline picture has a name of our own
+            with its content's SHA-256.
+        raw: the original for each link that is not the original: a link with the key in it, or a picture's bytes.
         refused: the pictures that the service did not make.
-        is_odd: whether the reply should be kept: it has too many pictures, one twice, or what is none.
+        is_odd: whether to keep the reply: it has too many pictures, one twice, or something that is not a picture.
     """
 
     links: list[str] = field(default_factory=list)
@@ -82,149 +82,151 @@ class Results:
 
 
 def is_reply(status: int) -> bool:
-    """Return whether an answer of this status is a reply: every success, for its pictures may be paid for."""
+    """Return whether an answer with this status is a reply: any success, because its pictures may be paid for."""
     return 200 <= status < 300  # noqa: PLR2004 - HTTP's successes
 
 
 def is_inline(link: str) -> bool:
-    """Return whether this stands for the link of a picture that came in the reply itself."""
-    return _CALLED.fullmatch(link) is not None
+    """Return whether this is the name of a picture that came inside the reply."""
+    return _INLINE_NAME.fullmatch(link) is not None
 
 
-def results_of(content: bytes, most: int, *, secret: Secrets = None) -> Results:
-    """Return what a reply gives, even if that is more than the `most` asked for.
+def parse_results(content: bytes, expected: int, *, secret: Secrets = None) -> Results:
+    """Return the results in a reply, even if they are more than `expected`.
 
-    Each item may be a link or a whole picture (`data:image/…`), an object with one of them as `image_url`, `url` or
-    `b64_json`, or one with an `error` in its place.
+    Each item may be a link or an inline picture (`data:image/…`), an object with one of them as `image_url`, `url` or
+    `b64_json`, or one with an `error` instead.
 
     Args:
-        content: of the reply; megabytes take a while, and are for a thread.
-        most: how many pictures were asked for.
-        secret: the key, and the login of a proxy, which some servers echo: no six characters of it in a row are shown.
+        content: of the reply; for megabytes, call this in a thread.
+        expected: how many pictures were requested.
+        secret: the key, and the proxy's login, which some servers echo: six characters of it in a row are redacted.
 
     Raises:
-        ReplyError: the reply isn't JSON of the documented shape, has no picture, or an absurd number of them;
-            its `content` is the reply as it came.
+        ReplyError: the reply isn't JSON of the documented shape, or has no picture, or absurdly many; its `content`
+            is the reply as it arrived.
     """
     try:
-        return _results(_Read.of(content), most, secret)
-    except _SenselessError as senseless:
+        return _results(_ParsedReply.of(content), expected, secret)
+    except _InvalidReplyError as invalid:
         error = ReplyError(
-            f"The service's reply {senseless}{shown(senseless.seen, secret, 100) or ''}.",
+            f"The service's reply {invalid}{shown(invalid.seen, secret, 100) or ''}.",
             hint=f"It may have been billed{'; the reply is kept in the journal' if content else ''}. "
             "To try again, run it again.",
             content=content,
         )
-    # Without that error behind it, and these variables: a verbose traceback would show them, and the key in them.
+    # Without the first error as its context, and without these variables: a verbose traceback would show the key.
     content, secret = b"", None
     raise error
 
 
-def arrived_results(content: bytes, most: int, *, secret: Secrets = None) -> tuple[Results, bool]:
-    """Return what came of a reply that broke off or makes no sense, and whether all of it came.
+def salvage_results(content: bytes, expected: int, *, secret: Secrets = None) -> tuple[Results, bool]:
+    """Return the results in a reply that broke off or can't be parsed, and whether it is complete.
 
-    Only what stands among its images counts: pages of help and captive portals have links too.
+    Only what is inside its list of images counts: help pages and captive portals have links too.
     """
     content = content.lstrip()
-    for read in (_Read.of, _Read.within):
+    for read in (_ParsedReply.of, _ParsedReply.within):
         try:
-            return _results(read(content), most, secret), True
-        except _SenselessError:
+            return _results(read(content), expected, secret), True
+        except _InvalidReplyError:
             continue
-    found = list(dict.fromkeys(_scanned(content, max(most, MAX_LINKS) + 1))) or _under_another_name(content)
-    return _named(found if len(found) <= max(most, MAX_LINKS) else [], secret), False
+    links = list(dict.fromkeys(_scan(content, max(expected, MAX_LINKS) + 1))) or _under_another_name(content)
+    return _to_results(links if len(links) <= max(expected, MAX_LINKS) else [], secret), False
 
 
-class _SenselessError(Exception):
-    """A reply makes no sense; the text says what is wrong with it, and `seen`, after it, what stands there."""
+class _InvalidReplyError(Exception):
+    """A reply is not valid; the text says why, and `seen`, to follow it, is what it contains."""
 
-    def __init__(self, what: str, seen: str = "") -> None:
-        super().__init__(what)
+    def __init__(self, problem: str, seen: str = "") -> None:
+        super().__init__(problem)
         self.seen = seen
 
 
-# -- what it lists ---------------------------------------------------------------------------------
+# -- the list of pictures --------------------------------------------------------------------------
 
 
-def _results(read: _Read, most: int, secret: Secrets) -> Results:
+def _results(read: _ParsedReply, expected: int, secret: Secrets) -> Results:
     named = read.value if isinstance(read.value, dict) else {}
     items = next((named[name] for name in _list_names() if isinstance(named.get(name), list)), None)
     if items is None:
-        words = _said(read.value)
-        raise _SenselessError(f"has no list of pictures{', but says: ' if words else ''}", words)
+        words = _message(read.value)
+        raise _InvalidReplyError(f"has no list of pictures{', but says: ' if words else ''}", words)
     texts = [_texts(item, read.lifted) for item in items]
-    found = list(dict.fromkeys(text for each in texts for text in each))
+    links = list(dict.fromkeys(text for item_texts in texts for text in item_texts))
     refused = [
-        _refused(error, number, len(items), secret)
-        for number, (item, each) in enumerate(zip(items, texts, strict=True), start=1)
-        if not each and (error := _error(item))
+        _refusal(error, number, len(items), secret)
+        for number, (item, item_texts) in enumerate(zip(items, texts, strict=True), start=1)
+        if not item_texts and (error := _error(item))
     ]
     if not any(_text(item, read.lifted) for item in items) and len(refused) < max(1, len(items)):
-        raise _SenselessError("names no picture" if not items else "names its pictures in a way nobody documented")
-    if len(found) + len(refused) > max(most, MAX_LINKS):
-        raise _SenselessError(f"names {len(found) + len(refused):,} pictures where at most {most} were asked for")
-    results = _named(found, secret)
-    is_odd = results.is_odd or len(found) > most or len(found) + len(refused) != len(items)
+        raise _InvalidReplyError("names no picture" if not items else "names its pictures in an undocumented way")
+    if len(links) + len(refused) > max(expected, MAX_LINKS):
+        raise _InvalidReplyError(
+            f"names {len(links) + len(refused):,} pictures where at most {expected} were requested"
+        )
+    results = _to_results(links, secret)
+    is_odd = results.is_odd or len(links) > expected or len(links) + len(refused) != len(items)
     return Results(links=results.links, raw=results.raw, refused=refused, is_odd=is_odd)
 
 
 def _text(item: object, lifted: Sequence[bytes]) -> str:
-    """Return the link or the whole picture that an item of the list is, as text."""
+    """Return the link or the inline picture of an item of the list, as text."""
     if isinstance(item, dict):
-        packed = item.get("b64_json")
+        encoded = item.get("b64_json")
         linked = (item[name] for service in SERVICES.values() for name in service.link_fields if item.get(name))
-        item = next(linked, f"data:;base64,{packed}" if packed and isinstance(packed, str) else None)
+        item = next(linked, f"data:;base64,{encoded}" if encoded and isinstance(encoded, str) else None)
     return _lifted_text(item.strip(), lifted) if isinstance(item, str) else ""
 
 
 def _list_names() -> list[str]:
-    """Return what services call the list of their pictures: a reply may be paid for, whichever it is from."""
+    """Return what services call their list of pictures: a reply may be paid for, whichever service sent it."""
     return list(dict.fromkeys(service.pictures_field for service in SERVICES.values()))
 
 
 def _texts(item: object, lifted: Sequence[bytes], depth: int = MAX_DEPTH) -> list[str]:
-    """Return what an item of the list is; where it is nothing documented, the links and pictures that it holds."""
+    """Return an item's link or picture; if it is undocumented, all the links and pictures that it contains."""
     if text := _text(item, lifted):
         return [text]
     if not depth or not isinstance(item, (list, dict)) or _error(item):
         return []
     inner = item if isinstance(item, list) else item.values()
-    found = [text for each in inner for text in _texts(each, lifted, depth - 1) if _leads(text)]
-    return found if isinstance(item, list) else found[:1]  # what else an object names is not its picture
+    texts = [text for part in inner for text in _texts(part, lifted, depth - 1) if _is_link(text)]
+    return texts if isinstance(item, list) else texts[:1]  # anything else in an object is not its picture
 
 
 def _lifted_text(text: str, lifted: Sequence[bytes]) -> str:
-    before, mark, number = text.rpartition(_LIFTED)
+    before, mark, number = text.rpartition(_PLACEHOLDER)
     if mark and number.isdecimal() and int(number) < len(lifted):
         return before + _unescaped(lifted[int(number)])
     return text
 
 
-def _leads(text: str) -> bool:
-    """Return whether a text can only be a link or a whole picture."""
+def _is_link(text: str) -> bool:
+    """Return whether a text can only be a link or an inline picture."""
     return text[:8].lower().startswith(("http://", "https://")) or _INLINE.match(text) is not None
 
 
 def _under_another_name(content: bytes) -> list[str]:
-    """Return the links of a list that other services have in the place of `images`."""
+    """Return the links of a list with a name that other services use."""
     try:
-        read = _Read.of(content)
-    except _SenselessError:
+        read = _ParsedReply.of(content)
+    except _InvalidReplyError:
         return []
     value = read.value
-    named = value.items() if isinstance(value, dict) else [("data", value)]
-    lists = [each for name, each in named if isinstance(each, list) and name.lower() in _OTHER_NAMES]
-    texts = (text for each in lists for text in _texts(each, read.lifted))
-    return list(dict.fromkeys(filter(_leads, texts)))
+    fields = value.items() if isinstance(value, dict) else [("data", value)]
+    lists = [pictures for name, pictures in fields if isinstance(pictures, list) and name.lower() in _OTHER_NAMES]
+    texts = (text for pictures in lists for text in _texts(pictures, read.lifted))
+    return list(dict.fromkeys(filter(_is_link, texts)))
 
 
 def _error(item: object) -> object:
     return item.get("error") if isinstance(item, dict) else None
 
 
-def _refused(error: object, number: int, of: int, secret: Secrets) -> Refused:
-    told: dict[str, Any] = error if isinstance(error, dict) else {"message": error}
-    code, words = told.get("code"), told.get("message") or (None if told.get("code") else told)
+def _refusal(error: object, number: int, of: int, secret: Secrets) -> Refused:
+    fields: dict[str, Any] = error if isinstance(error, dict) else {"message": error}
+    code, words = fields.get("code"), fields.get("message") or (None if fields.get("code") else fields)
     return Refused(
         picture=number,
         of=of,
@@ -233,41 +235,41 @@ def _refused(error: object, number: int, of: int, secret: Secrets) -> Refused:
     )
 
 
-def _said(value: object) -> str:
-    """Return what a reply says in place of pictures."""
+def _message(value: object) -> str:
+    """Return the message of a reply that has no pictures."""
     inner = value.get("error") if isinstance(value, dict) else None
     words = inner.get("message") if isinstance(inner, dict) else inner
     words = words or (value.get("message") if isinstance(value, dict) else None)
-    return words if isinstance(words, str) else ""  # it is cut once the key is out of it
+    return words if isinstance(words, str) else ""  # it is cut only after the key is removed
 
 
-def _named(found: Sequence[str], secret: Secrets) -> Results:
-    """Return links and whole pictures by what they may be called in the journal."""
+def _to_results(texts: Sequence[str], secret: Secrets) -> Results:
+    """Return links and inline pictures with the names that the journal may have."""
     named: dict[str, str | bytes] = {}
     is_damaged = False
-    for text in found:
+    for text in texts:
         if _INLINE.match(text):
-            picture = _decoded(text)
-            named[_called(text, picture)] = picture
-            is_damaged = is_damaged or _lacks(text, picture)
+            picture = _decode(text)
+            named[_inline_name(text, picture)] = picture
+            is_damaged = is_damaged or _is_truncated(text, picture)
         else:
             link = redact_link(text.replace("…", _DOTS), secret)  # else it would look as if a key had been there
             named[link if len(link) <= LONGEST_LINK else f"{link[:LONGEST_LINK]}…"] = text
-    raw = {link: came for link, came in named.items() if link != came}
-    is_odd = is_damaged or len(named) < len(found) or any(len(link) > LONGEST_LINK for link in named)
+    raw = {link: original for link, original in named.items() if link != original}
+    is_odd = is_damaged or len(named) < len(texts) or any(len(link) > LONGEST_LINK for link in named)
     return Results(links=list(named), raw=raw, is_odd=is_odd)
 
 
-# -- whole pictures --------------------------------------------------------------------------------
+# -- inline pictures -------------------------------------------------------------------------------
 
 
-def _called(text: str, picture: bytes) -> str:
-    found = _MEDIA_TYPE.match(text[len("data:") : 200].lower())
-    return f"data:{found[0] if found else ''};sha256={hashlib.sha256(picture).hexdigest()}"
+def _inline_name(text: str, picture: bytes) -> str:
+    media_type = _MEDIA_TYPE.match(text[len("data:") : 200].lower())
+    return f"data:{media_type[0] if media_type else ''};sha256={hashlib.sha256(picture).hexdigest()}"
 
 
-def _decoded(text: str) -> bytes:
-    """Return the bytes of a `data:` address; where they can't be had, what stands in their place."""
+def _decode(text: str) -> bytes:
+    """Return the bytes of a `data:` URL; if they can't be decoded, its text."""
     content = text.partition(",")[2].encode("utf-8", "replace")
     content = unquote_to_bytes(content) if b"%" in content[:LONG_BYTES] else content
     content = content.translate(bytes.maketrans(b"-_", b"+/"), b" \t\r\n=")
@@ -279,87 +281,87 @@ def _decoded(text: str) -> bytes:
         return content
 
 
-def _lacks(text: str, picture: bytes) -> bool:
-    """Return whether a picture is far less than its text: what is no base64 was left out of it."""
+def _is_truncated(text: str, picture: bytes) -> bool:
+    """Return whether a picture is far smaller than its text, because much of that was not base64."""
     return not picture or 2 * len(picture) < len(text) - _MAX_START
 
 
-# -- reading it ------------------------------------------------------------------------------------
+# -- parsing ---------------------------------------------------------------------------------------
 
 
 @frozen
-class _Read:
-    """A reply's JSON, and the long texts that were taken out of it, as they were spelled."""
+class _ParsedReply:
+    """A reply's JSON, and the long strings that were taken out of it, still escaped."""
 
     value: object = field(repr=False)
     lifted: Sequence[bytes] = field(default=(), repr=False)
 
     @classmethod
-    def of(cls, content: bytes) -> _Read:
-        """Read a reply that is nothing but JSON."""
+    def of(cls, content: bytes) -> _ParsedReply:
+        """Parse a reply that is only JSON."""
         if sum(content.count(mark) for mark in (b"[", b"{", b",")) > MAX_VALUES:
             _not_json(content, f"holds more than {MAX_VALUES:,} values")
-        rest, lifted = _lifted(content) if len(content) > MAX_BYTES else (content, [])
+        rest, lifted = _take_out(content) if len(content) > MAX_BYTES else (content, [])
         if len(rest) > MAX_BYTES:
-            _not_json(content, "holds too much beside its pictures")
+            _not_json(content, "contains too much besides its pictures")
         try:
             return cls(value=json.loads(rest, object_pairs_hook=_object), lifted=lifted)
         except (ValueError, RecursionError):
             _not_json(content, "isn't JSON")
 
     @classmethod
-    def within(cls, content: bytes) -> _Read:
-        """Read a reply with something around its JSON, if that has no pictures."""
+    def within(cls, content: bytes) -> _ParsedReply:
+        """Parse a reply with something around its JSON, if that has no pictures."""
         start = _START.match(content)
-        rest, lifted = _lifted(content[start.end() :]) if start else (b"", [])
+        rest, lifted = _take_out(content[start.end() :]) if start else (b"", [])
         try:
             text = rest[:MAX_BYTES].decode(errors="replace")
             value, end = _DECODER.raw_decode(text)
             values, last = [value], text.rfind('"http')
-            while end <= last:  # one after the other, as in a stream of events
+            while end <= last:  # several objects, as in an event stream
                 value, end = _DECODER.raw_decode(text, text.index("{", end))
                 values.append(value)
         except (ValueError, RecursionError):
             _not_json(content, "isn't JSON")
         if len(rest) > MAX_BYTES:
-            _not_json(content, "has more behind its end")
+            _not_json(content, "has more after its end")
         if len(values) > 1:
-            values = [_object([pair for each in values if isinstance(each, dict) for pair in each.items()])]
+            values = [_object([pair for part in values if isinstance(part, dict) for pair in part.items()])]
         return cls(value=values[0], lifted=lifted)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object; one that has several lists of images has all of them, for each may be paid for."""
+    """Return an object; if it has several lists of images, they are joined, because each may be paid for."""
     value = dict(pairs)
     if len(value) < len(pairs):
-        for known in _list_names():
-            lists = [each for name, each in pairs if name == known and isinstance(each, list)]
-            value |= {known: [item for each in lists for item in each]} if lists else {}
+        for list_name in _list_names():
+            lists = [item for name, item in pairs if name == list_name and isinstance(item, list)]
+            value |= {list_name: [item for pictures in lists for item in pictures]} if lists else {}
     return value
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_object)
 
 
-def _lifted(content: bytes) -> tuple[bytes, list[bytes]]:
-    """Return some JSON without its long texts, and those; a quote that is never closed ends it."""
-    kept, lifted, end, seen = list[bytes](), list[bytes](), 0, 0
+def _take_out(content: bytes) -> tuple[bytes, list[bytes]]:
+    """Return JSON without its long strings, and these; an unterminated string ends the search."""
+    kept, lifted, end, count = list[bytes](), list[bytes](), 0, 0
     start = content.find(b'"')
-    while start >= 0 and (close := _closing(content, start + 1)) >= 0 and seen < MAX_VALUES:
+    while start >= 0 and (close := _closing(content, start + 1)) >= 0 and count < MAX_VALUES:
         if close - start > LONG_BYTES:
-            kept += [content[end : start + 1], json.dumps(f"{_LIFTED}{len(lifted)}").encode()[1:-1]]
+            kept += [content[end : start + 1], json.dumps(f"{_PLACEHOLDER}{len(lifted)}").encode()[1:-1]]
             lifted.append(content[start + 1 : close])
             end = close
-        start, seen = content.find(b'"', close + 1), seen + 1
+        start, count = content.find(b'"', close + 1), count + 1
     return b"".join([*kept, content[end:]]), lifted
 
 
 def _closing(content: bytes, start: int) -> int:
-    """Return where the text ends that begins at `start`; -1 if nowhere."""
+    """Return where the string that begins at `start` ends; -1 if nowhere."""
     end = content.find(b'"', start)
     if end < 0 or content[end - 1] != ord("\\"):
         return end
-    while (end := _IN_TEXT.match(content, start, start + _STEP_BYTES).end()) > start:  # type: ignore[union-attr]  # it matches nothing too
+    while (end := _IN_TEXT.match(content, start, start + _STEP_BYTES).end()) > start:  # type: ignore[union-attr]  # it also matches nothing
         start = end
     return end if content.startswith(b'"', end) else -1
 
@@ -372,35 +374,35 @@ def _unescaped(spelled: bytes) -> str:
         return text
 
 
-def _not_json(content: bytes, what: str) -> NoReturn:
+def _not_json(content: bytes, problem: str) -> NoReturn:
     seen = content[:1000].decode(errors="replace").strip()
-    raise _SenselessError(f"{what}: " if seen else "is empty", seen)
+    raise _InvalidReplyError(f"{problem}: " if seen else "is empty", seen)
 
 
-def _scanned(content: bytes, most: int) -> Iterator[str]:
-    """Give the links and whole pictures among a reply's images, as far as it goes; at most so many.
+def _scan(content: bytes, limit: int) -> Iterator[str]:
+    """Yield the links and inline pictures among a reply's images, as far as it goes; at most `limit`.
 
-    No byte is looked at more than a few times, however it was made: a link that does not end ends at the same place
-    wherever within it one begins to read.
+    No byte is read more than a few times, however it was made: an unterminated link ends at the same position
+    wherever reading begins.
     """
-    end, given = _first_image(content), 0
-    while given < most and (begin := _BEGIN.search(content, end)):
+    end, count = _first_image(content), 0
+    while count < limit and (begin := _BEGIN.search(content, end)):
         end = _text_end(content, begin.start())
         if content.startswith(b'"', end):
-            given += 1
+            count += 1
             yield _unescaped(content[begin.start() + 1 : end]).strip()
             end += 1
 
 
 def _first_image(content: bytes) -> int:
-    """Return where a reply's list of images begins; its end if nowhere."""
+    """Return where a reply's list of images begins; its end if there is none."""
     start = _START.match(content)
     begun = [_after_name(content, f'"{name}"'.encode(), start.end()) for name in _list_names()] if start else []
     return min(begun, default=len(content))
 
 
 def _after_name(content: bytes, name: bytes, start: int) -> int:
-    """Return where the value of a field begins; the content's end if nowhere."""
+    """Return where the value of a field begins; the content's end if there is none."""
     at = content.find(name, start)
     while at >= 0:
         if colon := _COLON.match(content, at + len(name)):
@@ -410,7 +412,7 @@ def _after_name(content: bytes, name: bytes, start: int) -> int:
 
 
 def _text_end(content: bytes, start: int) -> int:
-    """Return where the link or picture that begins with the quote at `start` stops being one: a quote, or anything."""
+    """Return where the link or picture that begins with the quote at `start` ends: at a quote, or anywhere."""
     if content.startswith(b'"data', start):
         end = content.find(b'"', start + 1)
         return end if end >= 0 else len(content)

@@ -9,7 +9,7 @@ import random
 from typing import TYPE_CHECKING, Protocol
 
 from seedream_nb.frozen import frozen
-from seedream_nb.service.refusals import lacks_money, retry_after, spoken
+from seedream_nb.service.refusals import format_duration, lacks_money, retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,16 +67,16 @@ class RetryDelay:
     """The time before a request is sent again; its text is shown meanwhile."""
 
     seconds: float
-    asked: bool = False
+    is_requested: bool = False
     reason: str
     tries: int
-    most: int | None = None
+    max_tries: int | None = None
 
     def __str__(self) -> str:
         """Say how long, whether the service asked for it, why, and which attempt comes next."""
-        how_long = spoken(self.seconds)
-        wait = f"the service asks for {how_long}" if self.asked else f"{how_long}, then again"
-        of = "" if self.most is None else f" of {self.most}"
+        how_long = format_duration(self.seconds)
+        wait = f"the service asks for {how_long}" if self.is_requested else f"{how_long}, then again"
+        of = "" if self.max_tries is None else f" of {self.max_tries}"
         return f"Waiting: {wait} ({self.reason}), try {self.tries + 1}{of}"
 
 
@@ -86,7 +86,7 @@ def pause_to_connect(tries: int, timeouts: Timeouts) -> RetryDelay | None:
     if tries > len(pauses):
         return None
     seconds = pauses[tries - 1] * random.uniform(0.5, 1.5)  # noqa: S311 - not for secrets
-    return RetryDelay(seconds=seconds, reason="no connection", tries=tries, most=len(pauses) + 1)
+    return RetryDelay(seconds=seconds, reason="no connection", tries=tries, max_tries=len(pauses) + 1)
 
 
 def pause_after(reply: Answer, tries: int, timeouts: Timeouts) -> RetryDelay | None:
@@ -103,7 +103,7 @@ def pause_after(reply: Answer, tries: int, timeouts: Timeouts) -> RetryDelay | N
     else:
         seconds = pauses[min(tries, len(pauses)) - 1] * random.uniform(0.5, 1.0)  # noqa: S311 - not for secrets
         seconds = max(requested, seconds)
-    return RetryDelay(seconds=seconds, asked=requested > 0, reason=reason, tries=tries)
+    return RetryDelay(seconds=seconds, is_requested=requested > 0, reason=reason, tries=tries)
 
 
 def refused_for_now(status: int, headers: Mapping[str, str], content: bytes) -> float | None:
