@@ -162,16 +162,17 @@ def return_memory_soon() -> None:
 
     def begin() -> None:
         with contextlib.suppress(RuntimeError):  # no thread can be had any more
-            loop.run_in_executor(None, _return_memory)
+            loop.run_in_executor(None, lambda: return_memory(_trims()))
 
     loop.call_later(_RETURN_SECONDS, begin)
 
 
-def _return_memory() -> None:
-    if trims := _trims():
-        began = time.perf_counter()
+def return_memory(trims: list[Callable[[int], object]]) -> None:
+    """Give freed memory back to the system with the function in a list, and empty the list if that is much work."""
+    if trims:
+        began = time.thread_time()  # a busy machine, on which it has to wait, is no reason to give up
         trims[-1](0)
-        if time.perf_counter() - began > _TRIM_SECONDS:
+        if time.thread_time() - began > _TRIM_SECONDS:
             trims.clear()
 
 

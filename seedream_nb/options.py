@@ -192,9 +192,9 @@ class CellOptions(RequestOptions, total=False):
 
 def _in_order(options: Iterable[Option]) -> list[Option]:
     """Return options in the order of the documentation."""
-    told = list(options)
-    for late in [option for option in told if option.after]:
-        told.remove(late)
+    declared = list(options)
+    told = [option for option in declared if not option.after]
+    for late in filter(lambda option: option.after, declared):
         told.insert([option.name for option in told].index(late.after) + 1, late)
     return told
 

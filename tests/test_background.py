@@ -7,11 +7,16 @@ import platform
 import subprocess
 import sys
 import threading
+import time
+from typing import TYPE_CHECKING
 
 import pytest
 
-from seedream_nb.background import Background
+from seedream_nb.background import Background, return_memory
 from tests.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 async def _thread_name() -> str:
@@ -90,3 +95,23 @@ print(kilobytes() <= used - 15_000)
 """
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout == "True\n"
+
+
+def test_returning_memory_may_wait() -> None:
+    """Where it takes long because others have the processor, it is done again after the next picture."""
+    trims: list[Callable[[int], object]] = [lambda _: time.sleep(0.1)]
+    return_memory(trims)
+    assert trims != []
+
+
+def test_returning_memory_may_not_be_much_work() -> None:
+    """Where it keeps the processor for long, as with a large notebook, it is not done again."""
+
+    def work(_: int) -> None:
+        began = time.thread_time()
+        while time.thread_time() - began < 0.1:
+            pass
+
+    trims: list[Callable[[int], object]] = [work]
+    return_memory(trims)
+    assert trims == []
