@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import seedream_nb
-from seedream_nb import cell, errors, keys, options, request, sizes, wording
+from seedream_nb import cell, errors, keys, options, request, settings, sizes, wording
 from seedream_nb import cell as words
 from seedream_nb import hosts as addresses
 from seedream_nb.notebook import text_table as columns
@@ -41,7 +41,7 @@ from seedream_nb.storage.history import History
 from seedream_nb.storage.journal import JournalLine
 from seedream_nb.storage.picture import Picture
 from seedream_nb.storage.store import Store
-from seedream_nb.unmeant import reads_as_object
+from seedream_nb.unmeant import overlong, reads_as_object
 from seedream_nb.view import markup
 from tests.journals import Kernel
 
@@ -129,6 +129,16 @@ def shown(text: str) -> object:
     return repr(picture), inputs.written(asked_for), inputs.origins([text, f"@1{text}"]), markup.isolated(text)
 
 
+def number_of_a_setting(text: str) -> object:
+    """Read it as a whole number and as one with decimals."""
+    refused = []
+    for name in ("concurrency", "budget"):
+        with pytest.raises(errors.SettingsError) as caught:
+            settings.read_setting(name, f"1{text}x")
+        refused.append(caught.value)
+    return refused
+
+
 READINGS: dict[str, tuple[Callable[[str], object], tuple[str, ...]]] = {
     "words of a prompt": (lambda text: request.make_request(f"x{text}"), ("-", "{", "\u0301\u0327", "汉")),
     "address in a record": (lambda text: request.Reference.from_record({"url": f"https://{text}\n"}, Path()), ("a",)),
@@ -143,6 +153,8 @@ READINGS: dict[str, tuple[Callable[[str], object], tuple[str, ...]]] = {
     "option line": (cell.read, ("--a ", "-i a ", "a", "[", "(a ")),
     "number of an option": (lambda text: cell.read(f"-{text}x"), ("1",)),
     "seconds": (lambda text: cell.read(f"--timeout {text}x"), ("1",)),
+    "number of a setting": (number_of_a_setting, ("1", " ", "1.")),
+    "format of a value": (lambda text: overlong(3, text), ("1", "0", "0a")),
     "variable": (lambda text: cell.read(f"-o {text}"), ("a-",)),
     "count": (lambda text: cell.read(f"-n {text}"), ("1", "--a ")),
     "key in a cell": (lambda text: keys.may_hold_key(f"key{text}"), (" ", "sk_", "key ")),
@@ -313,11 +325,16 @@ OURS = {
     "notebook.scope:_RESULT": "names of variables",
     "sandbox.app:_sweep": "names of files in the temporary folder",
     "sandbox.painter:NIGHT": "a table of our own",
+    "sandbox.__main__:_seconds": "what the developer who starts the sandbox writes",
+    "sandbox.__main__:_whole_number": "what the developer who starts the sandbox writes",
     "sandbox.refusals:failures": "what the developer who starts the sandbox writes",
     "storage.store:_ID": "names of files",
     "storage.store:_PART_NAME": "names of files",
     "storage.store:_PICTURE_NAME": "names of files",
     "notebook.displayed:DisplayListener.pictures": "a mark of at most eleven characters",
+    "widgets.modules:_EXPORT": "modules of our own",
+    "widgets.modules:_IMPORT": "modules of our own",
+    "widgets.modules:_OTHER_IMPORT": "modules of our own",
     "references.load:_CANT": "sixty characters of what Pillow says",
     "references.metadata:_MARKER": "two bytes",
 }
@@ -342,7 +359,9 @@ READ = {
     "keys:_QUOTED": "line of .env",
     "cell:_is_option": "number of an option",
     "cell:_name": "variable",
-    "cell:_seconds": "seconds",
+    "options:read_number": "seconds",
+    "settings:_count": "number of a setting",
+    "unmeant:_DIGITS": "format of a value",
     "cell:_whole": "count",
     "notebook.complete.lines:_first_line": "tab elsewhere",
     "notebook.complete.lines:_in_prompt": "tab in a prompt",
