@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from seedream_nb.errors import Problem
     from seedream_nb.http.client import Timeouts
+    from seedream_nb.http.exchange import Inspection
     from seedream_nb.jobs.pipeline import PipelineContext
     from seedream_nb.options import CellOptions
     from seedream_nb.request import ImageRequest
@@ -126,11 +127,13 @@ class Session(NotPicklable):
         request: ImageRequest,
         *,
         template: str | None = None,
+        inspection: Inspection | None = None,
         **options: Unpack[CellOptions],
     ) -> Job:
         """Start to fulfil a request; return at once. All that can be known to fail before sending fails here.
 
-        Of the options those matter now that are no part of the request.
+        Of the options those matter now that are no part of the request. An `inspection` looks at what is sent and
+        answered.
 
         Raises:
             WrongOptionError: `once`, `save` or `timeout` can't be that.
@@ -139,9 +142,11 @@ class Session(NotPicklable):
         """
         self.jobs.open()
         with self._on_the_loop():
-            return self._submit(request, template, options)
+            return self._submit(request, template, inspection, options)
 
-    def _submit(self, request: ImageRequest, template: str | None, options: CellOptions) -> Job:
+    def _submit(
+        self, request: ImageRequest, template: str | None, look: Inspection | None, options: CellOptions
+    ) -> Job:
         endpoint = self.endpoint()
         self._refuse_keys(request, endpoint, template=template or "", save=path_as_written(options.get("save")) or "")
         self.make_ready(endpoint.service)
@@ -158,7 +163,7 @@ class Session(NotPicklable):
         with unless(holding, setup_errors):
             notices = self._homes.open(first_paid=not endpoint.service.is_free and not bought, is_here=holding)
         notices += (*self._told.due(endpoint.notices, self.settings.changes), *self._budget_notice())
-        tools = self._tools(endpoint, holding())
+        tools = self._tools(endpoint, holding()).inspected(look)
         job: Job | None = None
         try:
             with self.jobs.lock:  # of two that ask for the same at one moment, one sees the other

@@ -91,8 +91,10 @@ def test_the_cells_run(tmp_path: Path) -> None:
         for cell in CELLS:
             assert kernel.execute(cell.rstrip()).error is None, cell
         readme, python, cells = [4, 1], [4, 1, 1], [1]
+        doctor = [0, 1]  # what is refused, and a picture
         first = [1]  # on the first page of the docs
-        assert kernel.execute("[len(each) for each in sd.history]").result == str(readme + python + cells + first)
+        made = readme + python + cells + doctor + first
+        assert kernel.execute("[len(each) for each in sd.history]").result == str(made)
 
 
 @pytest.fixture(scope="module")
@@ -239,6 +241,14 @@ def test_who_reports_a_problem_is_asked_for_the_doctors_findings() -> None:
     """The template of an issue asks for what `%seedream doctor` says."""
     template = (CHECKOUT / ".github" / "ISSUE_TEMPLATE" / "problem.yml").read_text("utf-8")
     assert "`%seedream doctor`" in template
+
+
+@pytest.mark.parametrize("name", ["problem", "transcript"])
+def test_who_has_a_key_is_asked_for_a_transcript(name: str) -> None:
+    """The templates ask for what `%seedream doctor --paid` writes, and say that nothing private is in it."""
+    template = " ".join((CHECKOUT / ".github" / "ISSUE_TEMPLATE" / f"{name}.yml").read_text("utf-8").split())
+    assert "`%seedream doctor --paid`" in template
+    assert "no key, no links' signatures, no prompt and no paths" in template
 
 
 def test_the_version_stands_in_one_place() -> None:

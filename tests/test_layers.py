@@ -19,9 +19,10 @@ PACKAGE = Path(seedream_nb.__file__).parent
 # inside a folder (references/, service/ …) the files of one room import each other as they need. What services and
 # models are, as values, lies below all who ask them; how they are spoken to has places of its own.
 ROWS = (
-    ("__init__",),
+    ("__init__", "__main__"),
     ("calls",),
     ("notebook", "widgets"),
+    ("doctor",),
     ("process",),
     ("session", "view", "cell"),
     ("workspace", "compose"),

@@ -19,6 +19,7 @@ import seedream_nb
 from seedream_nb import cell, errors, keys, options, request, settings, sizes, wording
 from seedream_nb import cell as words
 from seedream_nb import hosts as addresses
+from seedream_nb.doctor import blocks, harmless
 from seedream_nb.notebook import text_table as columns
 from seedream_nb.notebook.complete import lines as completed
 from seedream_nb.notebook.complete.word import open_word, parted
@@ -139,6 +140,26 @@ def number_of_a_setting(text: str) -> object:
     return refused
 
 
+def told_of_an_answer(text: str) -> object:
+    """Look at each part of an answer, to tell what is harmless about it."""
+    told = harmless.Harmless(secrets=[text[:1000], "sk_a"])
+    headers = [told.header(name, text) for name in ("content-type", "server", "content-length")]
+    content = f'[{{"{text}":"{text}"}}]'.encode(errors="replace")
+    return headers, told.name(text), told.host(text), told.code(text), told.shape(harmless.json_of(content))
+
+
+def told_of_a_file(text: str) -> object:
+    """Walk over the blocks of what begins as a picture does."""
+    content = text.encode("latin-1", "replace")
+    return [blocks.file_facts(start + content) for start in (b"\xff\xd8", b"\x89PNG\r\n\x1a\n", b"RIFF....WEBP")]
+
+
+def told_of_a_link(text: str) -> object:
+    """Look at a link that may be long."""
+    link = f"https://{text}/{text}?{text}"
+    return harmless.link_facts(link, harmless.Harmless(secrets=[]), now=0.0), harmless.secrets_of(link)
+
+
 READINGS: dict[str, tuple[Callable[[str], object], tuple[str, ...]]] = {
     "words of a prompt": (lambda text: request.make_request(f"x{text}"), ("-", "{", "\u0301\u0327", "汉")),
     "address in a record": (lambda text: request.Reference.from_record({"url": f"https://{text}\n"}, Path()), ("a",)),
@@ -149,6 +170,9 @@ READINGS: dict[str, tuple[Callable[[str], object], tuple[str, ...]]] = {
     "template with names": (lambda text: expand(text, NamesScope({"a": "b", "ab": "c"})), ("{b}", "{a}")),
     "language of a prompt": (lambda text: wording.worded([text, (1,)]), ("a-", "a'b-", "汉")),
     "numbers in a prompt": (lambda text: list(wording.said_in(text)), ("images 1,", "image 1 and ", '"', "“", "图1")),
+    "answer that is told": (told_of_an_answer, ("a-", "A_", '","', '{"a":', "a.")),
+    "file that is told": (told_of_a_file, ("\xff\xe1\0\x02", "\xff\xe1", "\xff", "\0\0\0\0aaaa\0\0\0\0", "XMP")),
+    "link that is told": (told_of_a_link, ("a=b&", "a/", "x-amz-date=1&", "a.")),
     "text of a value": (lambda text: reads_as_object(1, text), (" at 0x", "a")),
     "option line": (cell.read, ("--a ", "-i a ", "a", "[", "(a ")),
     "number of an option": (lambda text: cell.read(f"-{text}x"), ("1",)),
@@ -341,6 +365,15 @@ OURS = {
 """Patterns that meet no text of others, or none that is long."""
 
 READ = {
+    "doctor.blocks:_BY_MODEL": "file that is told",
+    "doctor.blocks:_CHUNK": "file that is told",
+    "doctor.blocks:_MARKER": "file that is told",
+    "doctor.blocks:_NO_PICTURE_DATA": "file that is told",
+    "doctor.harmless:_CODE": "answer that is told",
+    "doctor.harmless:_HOST": "answer that is told",
+    "doctor.harmless:_NAME": "answer that is told",
+    "doctor.harmless:_PUBLIC": "link that is told",
+    "doctor.harmless:_TOLD_HEADERS": "answer that is told",
     "hosts:_NUMERIC": "host",
     "storage.history:_MARK": "earlier results",
     "storage.index:_PATH": "entry of a journal",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import copy
 import tempfile
 import threading
 from pathlib import Path
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from seedream_nb.background import Background
+    from seedream_nb.http.exchange import Observer
     from seedream_nb.keys import Key
     from seedream_nb.service import Model, Service
     from seedream_nb.service.body import Body
@@ -103,8 +105,19 @@ class Client:
         self._key = key
         self._timeouts = timeouts or Timeouts()
         self._connections = ConnectionFactory(app)
+        self._observer: Observer | None = None
         if key is not None:
             redact_key_in_logs(key)
+
+    def observed_by(self, observer: Observer, *, retries: bool = True) -> Client:
+        """Return a client with the same connections whose exchanges are recorded.
+
+        With `retries=False` it makes one attempt at each request; downloads are still retried.
+        """
+        observed = copy.copy(self)
+        observed._observer = observer  # noqa: SLF001 - of this class
+        observed._timeouts = self._timeouts if retries else self._timeouts.without_retries()  # noqa: SLF001 - the same
+        return observed
 
     def secret(self) -> str | None:
         """Return the key itself, to redact what a server echoes.
@@ -154,8 +167,13 @@ class Client:
         post = Post(
             url=self._url + body.path, host=self._host, headers=self._headers(body, await self._connections.agent()),
             key=self._key, body=body, timeouts=self._timeouts, on_upload=on_upload, on_pause=on_pause,
+            exchange=None if self._observer is None else self._observer.begin("POST", size_bytes=body.length),
         )  # fmt: skip
-        return await post.send(self._connections)
+        reply = await post.send(self._connections)
+        if post.exchange is not None:
+            post.exchange.answer(reply.status, reply.headers)
+            post.exchange.end(reply.content)
+        return reply
 
     def pause_after(self, reply: Reply, tries: int) -> RetryDelay | None:
         """Return how long to wait before sending again what was refused `tries` times; None: don't send it again."""
@@ -187,8 +205,9 @@ class Client:
         """
         host = self._host if service is None else _host(service)
         source = PictureSource(
-            connections=self._connections, link=link, inside=self._connections.is_in_process or is_private(host)
-        )
+            connections=self._connections, link=link, inside=self._connections.is_in_process or is_private(host),
+            observer=self._observer,
+        )  # fmt: skip
         return await download(source, PartialDownload(path, check=check), timeouts=self._timeouts, on_bytes=on_bytes)
 
     async def reach(self) -> int:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import httpcore
     import httpx
 
+    from seedream_nb.http.exchange import Exchange
     from seedream_nb.http.proxy import Proxy
 
 FIRST_PROBE_SECONDS, PROBE_SECONDS, PROBES = 45, 30, 20
@@ -168,9 +169,9 @@ class PendingConnection:
         reached: whether a connection was made, at least to a proxy.
     """
 
-    def __init__(self) -> None:
-        """Have no connection yet."""
-        self.reached = False
+    def __init__(self, exchange: Exchange | None = None) -> None:
+        """Have no connection yet; an `exchange` is told the events too."""
+        self.reached, self._exchange = False, exchange
         self._stream: httpcore.AsyncNetworkStream | None = None
 
     @property
@@ -180,6 +181,8 @@ class PendingConnection:
 
     async def trace(self, event: str, info: Mapping[str, Any]) -> None:
         """Called by httpcore on each event: https://www.encode.io/httpcore/extensions/#trace."""
+        if self._exchange is not None:
+            self._exchange.trace(event)
         if event.endswith(".connect_tcp.complete"):
             stream: httpcore.AsyncNetworkStream = info["return_value"]
             self.reached, self._stream = True, stream

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import httpx
 
     from seedream_nb.http.connection import ConnectionFactory
+    from seedream_nb.http.exchange import Observer
     from seedream_nb.http.partial import PartialDownload
     from seedream_nb.service.retry import Timeouts
 
@@ -49,6 +50,8 @@ class PictureSource:
     inside: bool
     lenient: bool = False
     """Whether to read what HTTP's parser rejects, as far as that is possible."""
+    observer: Observer | None = None
+    """Records each exchange."""
 
 
 async def download(
@@ -163,12 +166,15 @@ async def _response(source: PictureSource, headers: Mapping[str, str]) -> AsyncI
     for _ in range(MAX_REDIRECTS + 1):
         _check_address(link, inside=source.inside)
         all_headers = {"User-Agent": await connections.agent(), **headers}
-        async with PendingConnection() as extensions:
+        exchange = None if source.observer is None else source.observer.begin("GET", link=link)
+        async with PendingConnection(exchange) as extensions:
             request = httpx.Request("GET", link, headers=all_headers, extensions=extensions)
             if source.lenient:
                 response = await _lenient_response(connections, request)
             else:
                 response = await (await connections.shared(link)).handle_async_request(request)
+        if exchange is not None:
+            exchange.answer(response.status_code, response.headers)
         try:
             if not response.has_redirect_location:
                 yield response
@@ -176,6 +182,8 @@ async def _response(source: PictureSource, headers: Mapping[str, str]) -> AsyncI
             link = _joined(link, response.headers["location"])
         finally:
             await response.aclose()
+            if exchange is not None:
+                exchange.end()
     raise DownloadError(f"The link redirects more than {MAX_REDIRECTS} times.", hint=KEPT)
 
 

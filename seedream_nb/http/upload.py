@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import httpx
 
     from seedream_nb.http.connection import ConnectionFactory
+    from seedream_nb.http.exchange import Exchange
     from seedream_nb.http.salvage import LenientReply
     from seedream_nb.http.transport import RecordingBackend
     from seedream_nb.keys import Key
@@ -69,6 +70,8 @@ class Post:
     timeouts: Timeouts
     on_upload: Callable[[int], None] | None
     on_pause: Callable[[RetryDelay | None], None] | None
+    exchange: Exchange | None = None
+    """Records it for an observer."""
     received: RawReply = field(default_factory=RawReply, repr=False)
     """What has arrived: links in it are paid for, however it ends, even if the parser rejects it."""
 
@@ -99,7 +102,7 @@ class Post:
         notify(None)
 
     async def _try(self, connections: ConnectionFactory, tries: int) -> Reply:
-        connecting = PendingConnection()
+        connecting = PendingConnection(self.exchange)
         try:
             transport = await connections.fresh(self.url, on_read=self._record)
             async with transport, asyncio.timeout(self.timeouts.connect) as deadline:
@@ -135,6 +138,8 @@ class Post:
                 request = httpx.Request("POST", self.url, headers=self.headers, content=pieces, extensions=extensions)
                 try:
                     response = await transport.handle_async_request(request)
+                    if self.exchange is not None:
+                        self.exchange.reach("answered")
                     async with aclosing(response):
                         content = await self._content(response, silence, reply_timeout)
                 except (httpx.RemoteProtocolError, httpx.DecodingError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-from dataclasses import field
+from dataclasses import field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from seedream_nb.budget import Budget
     from seedream_nb.http.client import Client
+    from seedream_nb.http.exchange import Inspection
     from seedream_nb.storage.generation import Generation, Verbs
     from seedream_nb.storage.history import History
     from seedream_nb.storage.journal import Journal
@@ -44,6 +45,15 @@ class PipelineContext:
     limiter: anyio.CapacityLimiter
     verbs: Verbs
     secrets: Secrets = field(default_factory=Secrets)
+    without: tuple[str, ...] = ()
+    """Fields that are left out of what is sent, to see how the service refuses that."""
+
+    def inspected(self, inspection: Inspection | None) -> PipelineContext:
+        """Return it for a request that somebody looks at on its way, if anybody does."""
+        if inspection is None:
+            return self
+        client = self.client.observed_by(inspection.observer, retries=not inspection.without)
+        return replace(self, client=client, without=inspection.without)
 
     def redact(self, text: str) -> str:
         """Return foreign text, or text that may quote some, without any key of this session."""

@@ -296,7 +296,7 @@ async def send_until_accepted(
     """Send the request until the service accepts it or refuses it for good; refusals for now cost nothing."""
     client, tries = context.client, 0
     while True:
-        body, tries = Body(job.request, inputs, on_last=job.commit), tries + 1
+        body, tries = Body(job.request, inputs, on_last=job.commit, without=context.without), tries + 1
         job.update(phase="uploading", wait=None, uploaded_bytes=0, upload_bytes=body.length)
         reply = await client.post(body, on_upload=lambda sent: job.update(uploaded_bytes=sent), on_pause=job.hold)
         pause = client.pause_after(reply, tries)

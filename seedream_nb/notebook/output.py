@@ -199,6 +199,12 @@ def run_below(
         return begun.result()
 
 
+def wait_below(ip: InteractiveShell, session: Session, job: Job) -> Generation:
+    """Wait for a job, shown below what the running cell has printed, and return what was made."""
+    with _previews_of(job, ip):
+        return _wait_in_view(ip, session, job, alone=False) if in_kernel(ip) else wait_in_terminal(job)
+
+
 def _previews_of(job: Job, ip: InteractiveShell) -> contextlib.AbstractContextManager[None]:
     """Let what is shown meanwhile count as previews of the job's pictures, for `@out`."""
     shown = shown_by(ip)
@@ -219,7 +225,7 @@ def keep(ip: InteractiveShell, name: str | None, value: Value) -> Value:
 
 def _wait(ip: InteractiveShell, session: Session, job: Job, out: str | None) -> Generation:
     try:
-        generation = _wait_in_view(ip, session, job) if in_kernel(ip) else wait_in_terminal(job)
+        generation = _wait_in_view(ip, session, job, alone=_is_alone(ip)) if in_kernel(ip) else wait_in_terminal(job)
     except (StoppedError, StillGeneratingError):
         _keep_what_comes(ip, out, job)
         raise
@@ -236,9 +242,8 @@ def _is_alone(ip: InteractiveShell) -> bool:
     return cell.startswith("get_ipython().run_cell_magic") or "\n" not in cell
 
 
-def _wait_in_view(ip: InteractiveShell, session: Session, job: Job) -> Generation:
-
-    alone, live = _is_alone(ip), LiveOutput(job, ip, session.bundle)
+def _wait_in_view(ip: InteractiveShell, session: Session, job: Job, *, alone: bool) -> Generation:
+    live = LiveOutput(job, ip, session.bundle)
     try:
         live.follow(lambda: job.over or job.overdue)
     except KeyboardInterrupt:

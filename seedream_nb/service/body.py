@@ -41,6 +41,7 @@ class Body:
         inputs: Sequence[str | Input],
         *,
         on_last: Callable[[], None] | None = None,
+        without: Sequence[str] = (),
     ) -> None:
         """Prepare to send a request.
 
@@ -48,9 +49,10 @@ class Body:
             request: the request.
             inputs: its references in order, each a URL or a file within the service's limits.
             on_last: called just before the last piece is handed out.
+            without: names of a request's fields to leave out, to see how the service refuses that.
         """
         self.path = request.model.path
-        pieces = list(_pieces(request, inputs))
+        pieces = list(_pieces(request, inputs, without))
         self.length = sum(_length(piece) for piece in pieces)
         *self._pieces, self._last = pieces
         self.begun = self.complete = False
@@ -109,19 +111,19 @@ def _length(piece: bytes | _Slice) -> int:
     return len(piece) if isinstance(piece, bytes) else -(-(piece.stop - piece.start) // 3) * 4
 
 
-def _pieces(request: ImageRequest, inputs: Sequence[str | Input]) -> Iterator[bytes | _Slice]:
+def _pieces(request: ImageRequest, inputs: Sequence[str | Input], without: Sequence[str]) -> Iterator[bytes | _Slice]:
     """Yield the JSON in pieces; the last one is always text, because it completes the request."""
     prompt, images = (_json(request.model.spelled(name)) for name in ("prompt", "images"))
-    text = b"{" + prompt + b":" + _json(request.prompt)
+    text = b"{" if "prompt" in without else b"{" + prompt + b":" + _json(request.prompt) + b","
     for number, source in enumerate(inputs):
-        text += b"," if number else b"," + images + b":["
+        text += b"," if number else images + b":["
         if isinstance(source, str):
             text += _json(source)
             continue
         yield from _texts(text + f'"data:{source.media_type};base64,'.encode())
         yield from _slices(source)
         text = b'"'
-    yield from _texts(text + (b"]," if inputs else b",") + _json(_options(request))[1:])
+    yield from _texts(text + (b"]," if inputs else b"") + _json(_options(request, without))[1:])
 
 
 def _texts(text: bytes) -> Iterator[bytes]:
@@ -145,10 +147,12 @@ def fields(request: ImageRequest, images: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _options(request: ImageRequest) -> dict[str, Any]:
+def _options(request: ImageRequest, without: Sequence[str] = ()) -> dict[str, Any]:
     """Return the options, named as the model names them; `max_images` is None outside a series, and not sent."""
     options: dict[str, Any] = {}
     for name in (option.name for option in SENT if getattr(request, option.name) is not None):
+        if name in without:
+            continue
         *outer, last = request.model.spelled(name).split(".")
         inner = options
         for name_part in outer:

@@ -6,6 +6,7 @@ What costs money is sent again only if there was no connection, or if the servic
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from seedream_nb.frozen import frozen
@@ -46,7 +47,8 @@ class Timeouts:
         crawl: for each MB of an upload or download: a trickling one is never silent.
         connect_pauses: before each further attempt to connect, plus or minus half.
         download_pauses: before each further attempt to download, plus or minus half.
-        refused_pauses: at most, before a request that was refused for now is sent again; the last one repeats.
+        refused_pauses: at most, before a request that was refused for now is sent again; the last one repeats, and
+            without any it is not sent again.
         overloaded_tries: how often to send a request to a service that says it is overloaded.
     """
 
@@ -60,6 +62,10 @@ class Timeouts:
     download_pauses: tuple[float, ...] = (0.5, 1.5, 4.0)
     refused_pauses: tuple[float, ...] = (2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
     overloaded_tries: int = 3
+
+    def without_retries(self) -> Timeouts:
+        """Return the same for a single attempt to connect and to send."""
+        return replace(self, connect_pauses=(), refused_pauses=())
 
 
 @frozen
@@ -93,10 +99,10 @@ def pause_after(reply: Answer, tries: int, timeouts: Timeouts) -> RetryDelay | N
     """Return the pause after `tries` refusals, of which `reply` is the last; None: don't send it again."""
     requested = refused_for_now(reply.status, reply.headers, reply.content)
     is_limited = reply.status == RATE_LIMIT
-    if requested is None or (not is_limited and tries >= timeouts.overloaded_tries):
+    pauses = timeouts.refused_pauses
+    if requested is None or not pauses or (not is_limited and tries >= timeouts.overloaded_tries):
         return None
     reason = "rate limit" if is_limited else "overloaded"
-    pauses = timeouts.refused_pauses
     if requested > pauses[0]:
         # Not sooner than asked, and not all at the same moment.
         seconds = requested * random.uniform(1.0, 1.1)  # noqa: S311 - not for secrets

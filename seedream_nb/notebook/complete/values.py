@@ -270,6 +270,13 @@ def complete_verbs(words: Sequence[Word], fragment: str, after: str, sources: So
         return Offers(fragment=fragment, offers=tuple(marks))
     if "options" in takes:
         return complete_options(words[2:], fragment, after, sources)
+    if verb is not None and verb.flags and first:
+        begun = (
+            Offer(text=flag, told=plain(told, MAX_HOLDER_DIGITS))
+            for flag, told in verb.flags
+            if flag.startswith(fragment)
+        )
+        return Offers(fragment=fragment, offers=tuple(begun))
     if "setting" in takes:
         return _settings(words, fragment, after, sources)
     return _verbs(fragment) if "verb" in takes and first else Offers(fragment=fragment)

@@ -38,6 +38,8 @@ class Verb:
     words: str = ""
     takes: tuple[Literal["mark", "options", "setting", "verb", "words"], ...] = ()
     """What the words are, for completion and help."""
+    flags: tuple[tuple[str, str], ...] = ()
+    """Words of its own that it takes, each with what it does."""
     help: str
     more: str = ""
     """What only who asks about this verb wants to know."""
@@ -88,9 +90,16 @@ VERBS: dict[str, Verb] = {
         help="asks for your key, hidden as you type, and stores it for the service's host, readable only by you"),
     "logout": Verb(room="general", help="removes the stored key"),
     "doctor": Verb(
-        room="doctor", help="checks that everything works, from versions to the network, and says what to do",
+        room="doctor", words="[--paid]",
+        help="checks that everything works, from versions to the network, and says what to do",
+        flags=(("--paid", "makes one picture and writes down, without anything private, how the service answers"),),
         more="It checks that the service answers, without your key and without requesting a picture: that costs "
-             "nothing."),
+             "nothing. With --paid it makes one picture in 1K with one reference, at the price of one, and sends one "
+             "request that the service refuses, which isn't billed. It says before what that costs. The transcript in "
+             "the folder of your pictures tells statuses, names and times, and what differs from what this version "
+             "expects; no key, no signature, no prompt and no path is in it. In the sandbox this is a rehearsal, and "
+             "free. In a shell: python -m seedream_nb doctor --paid",
+        examples=("doctor", "doctor --paid")),
     "help": Verb(
         room="general", words="[VERB]", takes=("verb",), help="all options and verbs, or more about one verb",
         examples=("help", "help rerun")),

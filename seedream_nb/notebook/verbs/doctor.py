@@ -25,8 +25,11 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import InteractiveShell
 
+    from seedream_nb.jobs.job import Job
     from seedream_nb.session import Session
+    from seedream_nb.storage.generation import Generation
 
+PAID = "--paid"
 PACKAGES = ("ipython", "ipykernel", "ipywidgets", "anywidget", "httpx", "anyio", "pillow", "starlette")
 SLEEPY_KERNELS = ("7.0.", "7.1.", "7.2.", "7.3.")
 """ipykernel releases that now and then never run a cell: https://github.com/ipython/ipykernel/issues/1554."""
@@ -46,12 +49,42 @@ class Finding:
     remedy: str = ""
 
 
-Look: TypeAlias = "Callable[[Session, InteractiveShell], Iterator[Finding]]"
+Look: TypeAlias = "Callable[[Session, InteractiveShell | None], Iterator[Finding]]"
 
 
-def doctor(rest: str, session: Session, ip: InteractiveShell) -> None:
-    """Look at versions, settings, key, folder, service, network and host; tell what is wrong and what to do."""
+def doctor(rest: str, session: Session, ip: InteractiveShell | None) -> Generation | None:
+    """Look at everything, or, with `--paid`, at how the service answers; without a shell this is a terminal."""
+    if rest == PAID:
+        return look_at_the_service(session, ip)
     no_words("doctor", rest)
+    look_around(session, ip)
+    return None
+
+
+def look_at_the_service(session: Session, ip: InteractiveShell | None) -> Generation:
+    """Make one picture, and one request that is refused, and write down what the service answers; return the picture.
+
+    Raises:
+        SeedreamError: whatever fails a request.
+    """
+    session.make_ready(session.service)
+    from seedream_nb.doctor.paid import Look
+    from seedream_nb.notebook.output import wait_below, wait_in_terminal
+
+    def wait(job: Job) -> Generation:
+        return wait_in_terminal(job) if ip is None else wait_below(ip, session, job)
+
+    made = Look(session, wait=wait, tell=paragraph).run()
+    session.bundle(made)  # made here, where an interrupt is understood
+    return made
+
+
+def look_around(session: Session, ip: InteractiveShell | None) -> int:
+    """Look at versions, settings, key, folder, service, network and host; tell what is wrong and what to do.
+
+    Returns:
+        How many things are to be fixed.
+    """
     told: dict[str, Finding] = {}
     for look in (_versions, _libraries, _settings, _key, _home, _history, _service, _host):
         for finding in _found(look, session, ip):
@@ -60,9 +93,10 @@ def doctor(rest: str, session: Session, ip: InteractiveShell) -> None:
             told.setdefault(finding.told, finding)
     wrong = sum(finding.state == "wrong" for finding in told.values())
     print(f"\n{wrong} to fix." if wrong else "\nNothing to fix.")
+    return wrong
 
 
-def _found(look: Look, session: Session, ip: InteractiveShell) -> Iterator[Finding]:
+def _found(look: Look, session: Session, ip: InteractiveShell | None) -> Iterator[Finding]:
     """Give what a look finds; one that fails, since a setting is wrong say, ends no other."""
     try:
         yield from look(session, ip)
@@ -86,7 +120,7 @@ def _tell(finding: Finding) -> None:
         paragraph(f"→ {remedy}", indent="  ")
 
 
-def _versions(_session: Session, _ip: InteractiveShell) -> Iterator[Finding]:
+def _versions(_session: Session, _ip: InteractiveShell | None) -> Iterator[Finding]:
     found = {name: _version(name) for name in PACKAGES}
     told = ", ".join(f"{name} {version}" for name, version in found.items() if version)
     python = f"seedream-nb {_version('seedream-nb') or '(not installed)'}, Python {platform.python_version()}"
@@ -99,7 +133,7 @@ def _versions(_session: Session, _ip: InteractiveShell) -> Iterator[Finding]:
         )
 
 
-def _libraries(session: Session, _ip: InteractiveShell) -> Iterator[Finding]:
+def _libraries(session: Session, _ip: InteractiveShell | None) -> Iterator[Finding]:
     for name, loaded, installed in changed_versions():
         told = f"{name} {installed} is installed, but {name} {loaded} was loaded before."
         yield Finding(state="note", told=told, remedy="Restart the kernel.")
@@ -112,7 +146,7 @@ def _libraries(session: Session, _ip: InteractiveShell) -> Iterator[Finding]:
         yield Finding(state="note", told=f"{told} Results are shown, but not as one image/jpeg.", remedy=remedy)
 
 
-def _settings(session: Session, _ip: InteractiveShell) -> Iterator[Finding]:
+def _settings(session: Session, _ip: InteractiveShell | None) -> Iterator[Finding]:
     for name in SETTINGS:
         try:
             session.settings.get(name)
@@ -122,7 +156,7 @@ def _settings(session: Session, _ip: InteractiveShell) -> Iterator[Finding]:
         yield Finding(state="note", told=told, remedy=remedy)
 
 
-def _key(session: Session, _ip: InteractiveShell) -> Iterator[Finding]:
+def _key(session: Session, _ip: InteractiveShell | None) -> Iterator[Finding]:
     endpoint = session.endpoint()
     if is_free(session.settings.get("backend")):
         yield Finding(
@@ -146,7 +180,7 @@ def _key(session: Session, _ip: InteractiveShell) -> Iterator[Finding]:
         )
 
 
-def _home(session: Session, _ip: InteractiveShell) -> Iterator[Finding]:
+def _home(session: Session, _ip: InteractiveShell | None) -> Iterator[Finding]:
     home, model = session.settings.get("home"), session.settings.model
     default = session.settings.source("home") == "default"
     wanted = session.settings.folder / "seedream" if default else home
@@ -172,7 +206,7 @@ def _home(session: Session, _ip: InteractiveShell) -> Iterator[Finding]:
         yield Finding(told=told)
 
 
-def _history(session: Session, _ip: InteractiveShell) -> Iterator[Finding]:
+def _history(session: Session, _ip: InteractiveShell | None) -> Iterator[Finding]:
     history = session.history
     unfinished = list(history.unfinished())
     if unfinished:
@@ -193,7 +227,7 @@ def _history(session: Session, _ip: InteractiveShell) -> Iterator[Finding]:
         yield Finding(state="note", told=told, remedy="pip install --upgrade seedream-nb")
 
 
-def _service(session: Session, _ip: InteractiveShell) -> Iterator[Finding]:
+def _service(session: Session, _ip: InteractiveShell | None) -> Iterator[Finding]:
     if is_free(session.settings.get("backend")):
         return
     url, begun = session.settings.get("base_url"), time.monotonic()
@@ -225,7 +259,10 @@ def _way(url: str) -> str:
     return f"Requests go {way}. Certificates are checked against {plain(str(authorities()))}."
 
 
-def _host(_session: Session, ip: InteractiveShell) -> Iterator[Finding]:
+def _host(_session: Session, ip: InteractiveShell | None) -> Iterator[Finding]:
+    if ip is None:
+        yield Finding(told="This is a terminal, without a notebook.")
+        return
     name = notebook_name(ip)
     yield Finding(told=f"This is {frontend(ip)}{f', in {plain(name)}' if name else ''}.")
     if not _completes():
