@@ -137,7 +137,7 @@ def load_ipython_extension(ip: InteractiveShell) -> None:
     need("IPython")
     from seedream_nb.notebook.magic import load
 
-    PROCESS.extended_here()
+    PROCESS.remember_folder()
     load(ip, _default_session)
 
 

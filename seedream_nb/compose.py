@@ -1,4 +1,4 @@
-"""What was written, in a cell, a form or a call, becomes a request; all that is wrong with it is told together."""
+"""Turns what was written in a cell, a form or a call into a request; all problems are reported together."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from seedream_nb.settings import Settings
 
 _NAMED = 24
-"""Characters of a reference's name, where all are told."""
+"""The longest name of a reference in a list of all."""
 
 
 class Composer:
-    """Makes requests of what was written, with the session's settings as defaults."""
+    """Makes requests from what was written, with the session's settings as defaults."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class Composer:
         marked: Callable[[str], list[tuple[str, Path]]],
         fetch: Callable[[str], bytes] | None = None,
     ) -> None:
-        """Look names up in `scope`, marks like `@3.1` with `marked`; `fetch` gets what the service can't reach."""
+        """Look up names in `scope`, marks like `@3.1` with `marked`; `fetch` downloads what the service can't reach."""
         self._settings, self._scope, self._marked, self._fetch = settings, scope, marked, fetch
 
     def compose(  # noqa: PLR0913 - what differs between the doors
@@ -80,7 +80,7 @@ class Composer:
             gathering.add(each)
         text = _expanded(prompt, scope, gathering, found, markdown=typed)
         warnings = [*gathering.warnings, *(marks_as_text(prompt) if typed else ())]
-        if gathering.problems:  # then it is not known which number each would have
+        if gathering.problems:  # otherwise it is unknown which number each would have
             found += gathering.problems
         elif check_numbers and isinstance(text, Prompt):
             wrong, told = _numbers_without_reference(text, gathering.references, series=is_series(options))
@@ -98,7 +98,7 @@ class Composer:
         )  # fmt: skip
 
     def _usual(self, options: CellOptions) -> CellOptions:
-        """Return what the settings say where the options say nothing, as far as it goes together with them."""
+        """Return the settings for options that were not given, as far as they fit to the given ones."""
         usual = {name: self._settings.get(name) for name, option in ALL.items() if option.has_setting}
         size, aspect, is_tier = options.get("size"), options.get("aspect"), self._settings.model.tier
         if aspect is not None and not is_tier(usual["size"]):
@@ -109,10 +109,10 @@ class Composer:
 
 
 def as_list(images: object) -> list[object]:
-    """Return references as a list, a single one too."""
+    """Return references as a list, even a single one."""
     if images is None:
         return []
-    if type(images) is list or type(images) is tuple:  # any other may run code of its own
+    if type(images) is list or type(images) is tuple:  # any other test may run foreign code
         return list(images)
     return [images]
 
@@ -166,7 +166,7 @@ def _listed(words: Iterable[str]) -> str:
 
 
 def _references_told(references: Sequence[Reference]) -> str:
-    """Return in words which references there are."""
+    """Say in words which references there are."""
     if not references:
         return "there is no reference image"
     each = ", ".join(f"image {place}: {written(each, _NAMED)}" for place, each in enumerate(references, 1))

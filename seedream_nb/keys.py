@@ -1,4 +1,4 @@
-"""The key: an object that never shows itself, the places where it is looked for, and the stored login."""
+"""The key: an object that never shows itself, the places where it can be, and the stored login."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from seedream_nb.service import Service
 
 MAX_BYTES = 64_000
-"""Of `.env` and of the stored login: what is larger is another file, or a trap."""
+"""Of `.env` and of the stored login: a larger file is something else, or a trap."""
 _EXPORT = lazy_pattern(r"^export\s+")
 _QUOTED = lazy_pattern(r"""(?:'([^']*)'|"([^"]*)")\s*(?:\#.*)?""")
 _COMMENT = lazy_pattern(r"(?:^|(?<=\s))\#")
@@ -31,7 +31,7 @@ _KEY_IN_TEXT = lazy_pattern(r"(?<![^\W_])sk_|api.?key|(?<![^\W_])key\s*[=:]", re
 
 
 class Key:
-    """A key that can be sent but not seen: every way of printing it gives `<key>`."""
+    """A key that can be sent but not seen: however it is printed, it shows `<key>`."""
 
     __slots__ = ("_text", "source")
 
@@ -39,23 +39,23 @@ class Key:
         """Keep a key of a service; `source` says where it was found.
 
         Raises:
-            SettingsError: it is only white space, or has characters that no header can carry.
+            SettingsError: it is only white space, or contains characters that a header can't.
         """
         text = text.strip()
         if not text:
             raise SettingsError(f"The key from {source} is only white space.", hint=remedy(source, service))
         if not all("!" <= character <= "~" for character in text):
-            told = f"The key from {source} has spaces or characters that no key has."
-            raise SettingsError(told, hint=remedy(source, service))
+            message = f"The key from {source} contains spaces or characters that no key has."
+            raise SettingsError(message, hint=remedy(source, service))
         self._text = text
         self.source = source
 
     def reveal(self) -> str:
-        """Return the key itself, for the one header that carries it."""
+        """Return the key itself, for the one header that needs it."""
         return self._text
 
     def __eq__(self, other: object) -> bool:
-        """Compare with another key: the same, found in the same place."""
+        """Compare with another key: equal if text and source are."""
         return isinstance(other, Key) and (self._text, self.source) == (other._text, other.source)
 
     def __hash__(self) -> int:
@@ -63,7 +63,7 @@ class Key:
         return hash(self._text)
 
     def __repr__(self) -> str:
-        """Show that there is a key, and not a part of it."""
+        """Show that there is a key, and no part of it."""
         return "<key>"
 
     def __reduce__(self) -> NoReturn:
@@ -72,12 +72,12 @@ class Key:
 
 
 class Unseen(Mapping[str, str]):
-    """The variables of an environment, one of which may be the key: they can be asked for, and printed show nothing."""
+    """Environment variables, one of which may be the key: they can be read, but don't show when printed."""
 
     __slots__ = ("_of",)
 
     def __init__(self, of: Mapping[str, str]) -> None:
-        """Look into this environment, live."""
+        """Wrap this environment, live."""
         self._of = of
 
     def __getitem__(self, name: str) -> str:
@@ -85,22 +85,22 @@ class Unseen(Mapping[str, str]):
         return self._of[name]
 
     def __iter__(self) -> Iterator[str]:
-        """Give the names."""
+        """Yield the names."""
         return iter(self._of)
 
     def __len__(self) -> int:
-        """Return how many there are."""
+        """Return the number of variables."""
         return len(self._of)
 
     def __repr__(self) -> str:
-        """Show that there is an environment, and nothing of it."""
+        """Show that it is an environment, and nothing of it."""
         return "<environment>"
 
 
 class Secrets:
-    """What a session knows and neither shows nor writes: the keys it has used, and what came that has one in it.
+    """What a session keeps to itself: the keys it has used, and the originals of links that contain one.
 
-    Links that hold the key are written without it; whole pictures are written once their file is.
+    Links that contain the key are written without it; inline pictures are written to files of their own.
     """
 
     __slots__ = ("_keys", "_raw")
@@ -116,24 +116,24 @@ class Secrets:
             self._keys.setdefault(key)
 
     def keys(self) -> list[str]:
-        """Return the keys themselves, to be blotted out of what a server sends."""
+        """Return the keys themselves, to redact what a server sends."""
         return [key.reveal() for key in list(self._keys)]
 
     def keep(self, raw: Mapping[str, str | bytes]) -> None:
-        """Remember what stands behind links that had to be written in another way."""
+        """Remember the originals of links that were written differently."""
         self._raw.update(raw)
 
     def raw(self, link: str) -> str | bytes:
-        """Return a link as it came, or the picture that came in its place."""
+        """Return the original of a link, or the inline picture that it names."""
         return self._raw.get(link, link)
 
     def forget(self, link: str) -> None:
-        """Let go of the picture of a link: it is on disk."""
+        """Forget the picture of a link: it is on disk."""
         if isinstance(self._raw.get(link), bytes):
             del self._raw[link]
 
     def __repr__(self) -> str:
-        """Show nothing of it."""
+        """Show nothing."""
         return "<secrets>"
 
     def __reduce__(self) -> NoReturn:
@@ -146,60 +146,62 @@ CONFIGURED = "configure()"
 
 
 def remedy(source: str, service: Service) -> str:
-    """Return in a sentence what to do about a wrong key that was found in this place."""
+    """Return in a sentence what to do about a wrong key from this source."""
     if source == CONFIGURED:
-        return "Give the right one there, or take it back: sd.configure(api_key=None)"
+        return "Give the right one there, or remove it: sd.configure(api_key=None)"
     if source.startswith((_IN_ENVIRONMENT, _IN_FILE)):
-        return "Correct or unset it there: it goes before a key that %seedream login stores."
+        return "Correct or unset it there: it takes precedence over a key that %seedream login stores."
     if source.startswith(_LOGIN):
         return "Store the right one: %seedream login"
     if source.startswith(IN_COLAB):
-        return "Correct it there and restart the session, or store another, which goes first: %seedream login"
+        return "Correct it there and restart the session, or store another, which takes precedence: %seedream login"
     return f"Get one at {service.keys_page}, then run: %seedream login"
 
 
 class Login:
-    """The stored login: one file in the user's own folder, a key for each host it was given for."""
+    """The stored login: one file in the user's own folder, with a key for each host."""
 
     def __init__(self, folder: Path | None) -> None:
         """Use `login.json` in this folder; nothing is read or written yet. Without a folder nothing can be stored."""
         self.path = None if folder is None else folder / "login.json"
 
     def key_for(self, host: str) -> str | None:
-        """Return the key stored for exactly this host; a file that can't be read holds none."""
+        """Return the key stored for exactly this host; an unreadable file has none."""
         try:
-            found = self._read().get(host)
+            stored = self._read().get(host)
         except _UNREADABLE:
             return None
-        return found if isinstance(found, str) else None
+        return stored if isinstance(stored, str) else None
 
     def store(self, host: str, key: Key, service: Service = DEFAULT) -> None:
-        """Store the key of a service for this host, readable by the user alone; what stands there of others stays."""
+        """Store a service's key for this host, readable by the user alone; the keys of other hosts stay."""
         if self.path is None:
-            told = "The login can't be stored: this user has no home folder, so there is no place that is theirs alone."
-            raise SettingsError(told, hint=f"Give the key in the environment as {service.key_variable}, or set HOME.")
+            message = "The login can't be stored: this user has no home folder, so there is no private place for it."
+            raise SettingsError(
+                message, hint=f"Give the key in the environment as {service.key_variable}, or set HOME."
+            )
         if trouble := self._change(self.path, lambda stored: {**stored, host: key.reveal()}):
             raise SettingsError(f"The login could not be stored in {plain(str(self.path.parent))}: {trouble}.")
 
     def forget(self, host: str) -> bool:
-        """Remove the key of this host, and what a login that was cut short left; return whether there was any."""
+        """Remove this host's key, and leftovers of interrupted logins; return whether there was anything."""
         if self.path is None:
             return False
-        there, left = self.key_for(host) is not None, list(_real(self.path).parent.glob(".login-*.json"))
+        has_key, leftovers = self.key_for(host) is not None, list(_real(self.path).parent.glob(".login-*.json"))
 
         def without(stored: dict[str, object]) -> dict[str, object]:
             return {of: stored[of] for of in stored if of != host} if host in stored else stored
 
-        trouble = _removed(left) or self._change(self.path, without)
+        trouble = _removed(leftovers) or self._change(self.path, without)
         if trouble:
             raise SettingsError(f"The key could not be removed from {plain(str(self.path.parent))}: {trouble}.")
-        return there or bool(left)
+        return has_key or bool(leftovers)
 
     def _change(self, path: Path, change: Callable[[dict[str, object]], dict[str, object]]) -> str:
-        """Write what a change makes of the file; return why that was not possible. No frame of an error has a key.
+        """Apply a change to the file; return why that failed. No frame of an error contains a key.
 
         Raises:
-            SettingsError: what stands there can't be read, so it would be lost.
+            SettingsError: the file can't be read, so its content would be lost.
         """
         stored, unread = {}, ""
         try:
@@ -207,14 +209,14 @@ class Login:
         except OSError as error:
             unread = error.strerror or type(error).__name__
         except (ValueError, RecursionError):
-            unread = "it is no JSON object"
-        if unread:  # only here: the parser's error has the whole text
-            told = f"The stored login {plain(str(path))} can't be read: {unread}. It was left as it is."
+            unread = "it is not a JSON object"
+        if unread:  # raised only here: the parser's error contains the whole text
+            message = f"The stored login {plain(str(path))} can't be read: {unread}. It was left as it is."
             raise SettingsError(
-                told, hint="It may hold the keys of other hosts: mend it, or delete it and log in again."
+                message, hint="It may contain the keys of other hosts: repair it, or delete it and log in again."
             )
         fresh = change(stored)
-        return "" if fresh is stored else _put(_real(path), fresh)
+        return "" if fresh is stored else _replace(_real(path), fresh)
 
     def _read(self) -> dict[str, object]:
         if self.path is None:
@@ -225,7 +227,7 @@ class Login:
             return {}
         stored = json.loads(content) if content.strip() else {}  # in any UTF, and with a BOM
         if not isinstance(stored, dict):
-            raise ValueError("no JSON object")  # noqa: TRY004 - as other contents that are none
+            raise ValueError("not a JSON object")  # noqa: TRY004 - like other invalid content
         return stored
 
 
@@ -233,12 +235,12 @@ _UNREADABLE = (OSError, ValueError, RecursionError)
 
 
 def _real(path: Path) -> Path:
-    """Return the file itself: some have a link to it in its place, which stays."""
+    """Return the file itself: it may be a link, which stays."""
     return path.parent / os.path.realpath(path)
 
 
-def _put(path: Path, stored: Mapping[str, object]) -> str:
-    """Put this in the place of a file, which goes if nothing is left of it; return why that was not possible."""
+def _replace(path: Path, stored: Mapping[str, object]) -> str:
+    """Replace the file, or remove it if nothing is left; return why that failed."""
     fresh = path.with_name(f".login-{os.getpid()}.json")
     try:
         if not stored:
@@ -257,7 +259,7 @@ def _put(path: Path, stored: Mapping[str, object]) -> str:
 
 
 def _removed(paths: Iterable[Path]) -> str:
-    """Remove files; return why that was not possible."""
+    """Remove files; return why that failed."""
     try:
         for path in paths:
             path.unlink(missing_ok=True)
@@ -266,7 +268,7 @@ def _removed(paths: Iterable[Path]) -> str:
     return ""
 
 
-def find_key(  # noqa: PLR0913 - the places
+def find_key(  # noqa: PLR0913 - the sources, in order
     *,
     configured: Key | None,
     environ: Mapping[str, str],
@@ -278,10 +280,10 @@ def find_key(  # noqa: PLR0913 - the places
 ) -> Key | None:
     """Return the first key found: configured, environment, `.env` in `folder`, login for `host`, `colab`'s secret.
 
-    A place whose key is exactly empty counts as one without.
+    A source whose key is empty counts as one without.
 
     Raises:
-        SettingsError: the first place that has one has only white space, or what can't be a key.
+        SettingsError: the first source that has one has only white space, or something that can't be a key.
     """
     if configured is not None:
         return configured
@@ -291,25 +293,25 @@ def find_key(  # noqa: PLR0913 - the places
         (f"{_IN_FILE} {plain(str(folder / '.env'))}", lambda: _from_dotenv(folder / ".env", variable)),
         (stored_login(host), lambda: login.key_for(host)),
     )
-    for source, look in places:
-        # In no variable of this frame: a verbose traceback would show it.
-        if (key := key_of(look(), source)) is not None:
+    for source, read in places:
+        # Not in a variable of this frame: a verbose traceback would show it.
+        if (key := key_of(read(), source)) is not None:
             return key
     return colab()
 
 
 def stored_login(host: str) -> str:
-    """Return in words where a key is that was stored for a host."""
+    """Say in words where a host's stored key is."""
     return f"{_LOGIN} for {host}"
 
 
 def key_of(text: str | None, source: str) -> Key | None:
-    """Return what a place has as its key; None where it has none.
+    """Return the key of a source; None if it has none.
 
     Raises:
-        SettingsError: it is only white space, or what can't be a key.
+        SettingsError: it is only white space, or something that can't be a key.
     """
-    # Exactly empty is how a missing secret looks; white space is a slip, and told.
+    # Empty is what a missing secret looks like; white space is a mistake, and reported.
     try:
         return Key(text, source=source) if text else None
     except SettingsError as error:
@@ -319,27 +321,27 @@ def key_of(text: str | None, source: str) -> Key | None:
 
 
 def may_hold_key(text: str) -> bool:
-    """Return whether a text mentions a key or holds what looks like one: then it is not repeated to anybody."""
+    """Return whether a text mentions a key or contains what looks like one: then it is not repeated to anybody."""
     return _KEY_IN_TEXT.search(text) is not None
 
 
 def key_in(place: str) -> RequestError:
-    """Return the error for a key that stands in what would be sent and written down."""
-    told = f"Your key is in {place}: remove it. It would be sent, and written down with the pictures."
-    return RequestError(told, hint="Nothing was sent, nothing was billed.")
+    """Return the error for a key in what would be sent and written down."""
+    message = f"Your key is in {place}: remove it. It would be sent, and written down with the pictures."
+    return RequestError(message, hint="Nothing was sent, nothing was billed.")
 
 
 def no_key(service: Service) -> SettingsError:
     """Return the error for a missing key: where to get one, how to give it, how to try without."""
-    told = f"There is no key. Get one at {service.keys_page}\n"
+    start = f"There is no key. Get one at {service.keys_page}\n"
     if "IPython" not in sys.modules:  # a plain script has no magics
         return SettingsError(
-            f"{told}Give it in the environment as {service.key_variable}, or in a file .env in the folder where it "
+            f"{start}Give it in the environment as {service.key_variable}, or in a file .env in the folder where it "
             "runs.\n"
             f'Or try without one, with:  sd.configure(backend="{SANDBOX.name}")'
         )
     return SettingsError(
-        f"{told}Give it, unseen, with:     %seedream login\n"
+        f"{start}Give it, unseen, with:     %seedream login\n"
         f"Or try without one, with:  %seedream config backend={SANDBOX.name}"
     )
 
@@ -350,9 +352,9 @@ def _from_dotenv(path: Path, variable: str) -> str | None:
         content = read_regular(path, MAX_BYTES)
         text = content.decode("utf-16" if content.startswith(_UTF_16) else "utf-8-sig")
         named = (line.partition("=") for line in text.splitlines())
-        found = [value.strip() for name, sign, value in named if sign and _EXPORT.sub("", name.strip()) == variable]
-        # As in a shell, the last one holds.
-        return _unquoted(found[-1]) if found else None
+        values = [value.strip() for name, sign, value in named if sign and _EXPORT.sub("", name.strip()) == variable]
+        # As in a shell, the last one counts.
+        return _unquoted(values[-1]) if values else None
     return None
 
 

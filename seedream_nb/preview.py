@@ -1,4 +1,4 @@
-"""Small JPEGs of pictures, for the notebook and the panel: the files themselves stay on disk."""
+"""Small JPEGs of pictures for the notebook and the panel; the files themselves stay on disk."""
 
 from __future__ import annotations
 
@@ -28,32 +28,32 @@ if TYPE_CHECKING:
     from seedream_nb.storage.picture import Picture
 
 QUALITIES = {75: 1.0, 60: 0.6, 40: 0.4, 20: 0.0}
-"""From the best on; each with what it takes of the best one's bytes at least, so that hopeless ones are not tried."""
+"""From the best down; each with the smallest share of the best one's bytes that it needs, to skip hopeless ones."""
 BYTES_A_PIXEL = 0.25
-"""A preview that takes more, as grain and foliage do, is made at the next lower quality: fifteen and their sheet stay
-below 1.5 MB."""
+"""A larger preview, as of grain and foliage, is made at the next lower quality: fifteen and their sheet stay below
+1.5 MB."""
 SHEET_BYTES = 100_000
 
 GAP = 1.0
-"""A JPEG is decoded at 1/2, 1/4 or 1/8 if that is at least as large as asked for."""
+"""A JPEG is decoded at 1/2, 1/4 or 1/8 if that is at least the requested size."""
 
-KEPT = 256
-"""Previews that stay in memory: the largest has some 140 kB, so all of them at most 36 MB."""
+MAX_PREVIEWS = 256
+"""How many previews stay in memory: the largest has some 140 kB, so all of them at most 36 MB."""
 
-KEPT_SHEETS = 64
+MAX_SHEETS = 64
 
 
 _SHEET_SIDE, _LABEL, _SPACE = 1024, 22, 8
-"""A contact sheet: what its pictures take at most across and down, a label's height, the room between; in pixels.
+"""A contact sheet in pixels: the most that its pictures take across and down, the height of a label, the gap.
 
-So one picture is not scaled at all, and of fifteen each is decoded at half its size, which takes a quarter of the time.
+So a single picture is not scaled at all, and of fifteen each is decoded at half its size, in a quarter of the time.
 """
 
 MAX_PIXELS = max(max(model.references.max_pixels, model.max_pixels) for model in all_models())
-"""What models take as a reference, and make: a file that unpacks to more is none of ours."""
+"""The most that models accept as a reference, or make: a file with more pixels is not one of ours."""
 MAX_SIDE = 100_000
 CHEAP_PIXELS = 4_200_000
-"""Pixels that are unpacked in 0.1 s; a JPEG is decoded at reduced size, which takes less for far more."""
+"""Pixels that are decoded in 0.1 s; a JPEG is decoded at reduced size, which takes less for far more."""
 
 _REDUCIBLE = ("JPEG", "MPO")
 
@@ -89,20 +89,20 @@ def size_for(count: int) -> PreviewSize:
 
 
 def preview(path: Path, side: int) -> bytes:
-    """Return a small JPEG of a picture, its longest side at most `side` pixels; upright, on white.
+    """Return a small JPEG of a picture, its longest side at most `side` pixels, upright, on white.
 
     Raises:
-        ValueError: the file is damaged, or no JPEG, PNG or WebP.
+        ValueError: the file is damaged, or not a JPEG, PNG or WebP.
         OSError: the file is gone.
     """
     return _preview(path, path.stat().st_mtime_ns, side)
 
 
 def try_pillow() -> None:
-    """Decode and encode a little picture of each kind, as is done with those that were paid for.
+    """Decode and encode a small picture of each kind, as later with those that are paid for.
 
     Raises:
-        Exception: Pillow is broken: whatever it raises.
+        Exception: Pillow is broken; this is whatever it raises.
     """
     from PIL import Image
 
@@ -114,14 +114,14 @@ def try_pillow() -> None:
 
 
 def cheap_preview(source: Path | bytes | Image.Image, side: int) -> bytes | None:
-    """Return the preview of a picture in whatever form and format; None if making it would take long.
+    """Return the preview of a picture in any form and format; None if making it would take long.
 
     Raises:
-        ValueError: it is gone, damaged, or no picture.
+        ValueError: it is gone, damaged, or not a picture.
     """
     from PIL import Image
 
-    with _damage_told("A reference"):
+    with _damage_named("A reference"):
         if isinstance(source, Image.Image):
             step = max(1, max(source.size) // (2 * side))
             return _encoded_at(side, _small(_scalable(source).reduce(step), side))
@@ -132,19 +132,19 @@ def cheap_preview(source: Path | bytes | Image.Image, side: int) -> bytes | None
             return _encoded_at(side, _decoded(image, file, side))
 
 
-@lru_cache(maxsize=KEPT)
+@lru_cache(maxsize=MAX_PREVIEWS)
 def _preview(path: Path, _changed: int, side: int) -> bytes:
     """Make the preview of a file as it was at that time."""
     from PIL import Image
 
     opening = partial(Image.open, formats=("JPEG", "PNG", "WEBP"))
-    with open_regular(path) as file, _damage_told(path.name), open_image(file, opening) as image:
+    with open_regular(path) as file, _damage_named(path.name), open_image(file, opening) as image:
         return _encoded_at(side, _decoded(image, file, side))
 
 
 @contextmanager
-def _damage_told(name: str) -> Iterator[None]:
-    """Say of which picture it is that Pillow can't read it, whatever it raises."""
+def _damage_named(name: str) -> Iterator[None]:
+    """Name the picture that Pillow can't read, whatever it raises."""
     from PIL.Image import DecompressionBombError
 
     try:
@@ -161,44 +161,46 @@ def thumbnail_of(reference: Reference) -> PreviewSize:
 
 
 def warm_references(request: ImageRequest) -> None:
-    """Make the small pictures of references that are kept, so that nobody waits for them when the result is shown."""
+    """Make the thumbnails of the kept references, so that nobody waits for them when the result is shown."""
     for reference in request.images:
         if isinstance(reference.source, Path):
-            with suppress(Exception):  # it is shown without
+            with suppress(Exception):  # it is shown without them
                 preview(reference.source, thumbnail_of(reference).side)
 
 
-def _pixels(told: object) -> int:
-    """Return a side as the journal tells it, which may be anything."""
-    return told if isinstance(told, int) and 1 <= told <= MAX_SIDE else THUMBNAIL.width
+def _pixels(value: object) -> int:
+    """Return a side from the journal, which may be anything."""
+    return value if isinstance(value, int) and 1 <= value <= MAX_SIDE else THUMBNAIL.width
 
 
 def sheet(pictures: Sequence[Picture]) -> bytes:
-    """Return one small JPEG of the pictures of a result, with their marks and the label of the sandbox."""
-    labelled = [(each.path, f"{each.mark} {each.backend}" if each.is_free else each.mark) for each in pictures]
+    """Return one small JPEG of a result's pictures, with their marks and the label of the sandbox."""
+    labelled = [
+        (picture.path, f"{picture.mark} {picture.backend}" if picture.is_free else picture.mark) for picture in pictures
+    ]
     return contact_sheet(labelled, size_for(len(pictures)).side)
 
 
 def contact_sheet(pictures: Sequence[tuple[Path, str]], side: int) -> bytes:
-    """Return one small JPEG of one or more pictures, each above its label, made of their previews of that longest side.
+    """Return one small JPEG of the previews of pictures, each above its label; `side` is the previews' longest side.
 
-    A picture that is gone or damaged is left out; without any, there is no JPEG but nothing.
+    Pictures that are gone or damaged are left out; if none is left, nothing is returned.
     """
-    whole = [(path, changed, label) for path, label in pictures if (changed := _changed(path, side)) is not None]
-    return _contact_sheet(tuple(whole), side) if whole else b""
+    readable = [(path, changed, label) for path, label in pictures if (changed := _changed(path, side)) is not None]
+    return _contact_sheet(tuple(readable), side) if readable else b""
 
 
 def _changed(path: Path, side: int) -> int | None:
-    """Return when a picture was written, if there is a preview of it."""
+    """Return when a picture was written, if it has a preview."""
     try:
         changed = path.stat().st_mtime_ns
         _preview(path, changed, side)
-    except Exception:  # noqa: BLE001 - whatever is the matter with it: the others are shown
+    except Exception:  # noqa: BLE001 - whatever is wrong with it, the others are shown
         return None
     return changed
 
 
-@lru_cache(maxsize=KEPT_SHEETS)
+@lru_cache(maxsize=MAX_SHEETS)
 def _contact_sheet(pictures: tuple[tuple[Path, int, str], ...], side: int) -> bytes:
     from PIL import Image, ImageDraw, ImageFont
 
@@ -208,8 +210,8 @@ def _contact_sheet(pictures: tuple[tuple[Path, int, str], ...], side: int) -> by
     size = (across * (width + _SPACE) + _SPACE, down * (height + _LABEL) + _SPACE)
     sheet, font = Image.new("RGB", size, "white"), ImageFont.load_default(14)
     draw = ImageDraw.Draw(sheet)
-    for place, (image, (_, _, label)) in enumerate(zip(images, pictures, strict=True)):
-        x, y = _SPACE + place % across * (width + _SPACE), _SPACE + place // across * (height + _LABEL)
+    for position, (image, (_, _, label)) in enumerate(zip(images, pictures, strict=True)):
+        x, y = _SPACE + position % across * (width + _SPACE), _SPACE + position // across * (height + _LABEL)
         image.thumbnail((width, height), Image.Resampling.HAMMING, reducing_gap=GAP)
         sheet.paste(image, (x + (width - image.width) // 2, y + height - image.height))
         draw.text((x + width // 2, y + height + _LABEL // 2), label, fill="black", font=font, anchor="mm")
@@ -217,7 +219,7 @@ def _contact_sheet(pictures: tuple[tuple[Path, int, str], ...], side: int) -> by
 
 
 def _boxes(sizes: Sequence[tuple[int, int]]) -> tuple[int, int, int]:
-    """Return how many pictures stand side by side on a sheet, and the width and height that each may have."""
+    """Return how many pictures a row of the sheet has, and the width and height for each."""
     width, height = (max(side) for side in zip(*sizes, strict=True))
     width = max(width, height // 4)  # room for the label of a very narrow one
     rows = math.ceil(len(sizes) / math.ceil(math.sqrt(len(sizes) * height / width)))
@@ -231,7 +233,7 @@ def _encoded_at(side: int, image: Image.Image) -> bytes:
 
 
 def _encoded_within(image: Image.Image, max_bytes: int) -> bytes:
-    """Return a picture as a JPEG of the best quality that takes no more bytes; of the lowest if none does."""
+    """Return a picture as a JPEG of the best quality within the limit; of the lowest if none is."""
     small, best_bytes = b"", 0
     for quality, share in QUALITIES.items():
         if share * best_bytes > max_bytes:
@@ -245,34 +247,34 @@ def _encoded_within(image: Image.Image, max_bytes: int) -> bytes:
 
 def _encoded(image: Image.Image, quality: int) -> bytes:
     file = BytesIO()
-    image.info = {}  # what is left there, as a comment, Pillow would write into the file, and so into the notebook
+    image.info = {}  # Pillow would write it into the file, and so into the notebook
     image.save(file, "JPEG", quality=quality)
     return file.getvalue()
 
 
 def _decoded(image: ImageFile.ImageFile, file: BinaryIO, side: int) -> Image.Image:
-    """Decode a picture once: a JPEG at the reduced size that its own structure offers."""
+    """Decode a picture once; a JPEG at the reduced size that its format supports."""
     if image.width * image.height > MAX_PIXELS and image.format not in _REDUCIBLE:
-        raise ValueError(f"it unpacks to {image.width}x{image.height} pixels")
-    # In one piece: between pieces the decoder would queue for the interpreter, behind whoever has it.
-    here = file.tell()
+        raise ValueError(f"it has {image.width}x{image.height} pixels")
+    # All at once: between blocks the decoder would wait for the interpreter's lock.
+    position = file.tell()
     image.decodermaxblock = file.seek(0, os.SEEK_END)
-    file.seek(here)
-    with nullcontext() if image.format in _REDUCIBLE else _one_whole(os.getpid()):
+    file.seek(position)
+    with nullcontext() if image.format in _REDUCIBLE else _full_decoding_lock(os.getpid()):
         return _small(_scalable(image), side)
 
 
 @cache
-def _one_whole(_process: int) -> threading.RLock:
-    """Return a process's lock for PNG and WebP, which have to be unpacked in full, 50 MB for 4096x4096 pixels.
+def _full_decoding_lock(_process: int) -> threading.RLock:
+    """Return a process's lock for PNG and WebP, which must be decoded in full: 50 MB for 4096x4096 pixels.
 
-    In a forked child nobody would release the parent's.
+    A forked child needs its own: nobody would release the parent's.
     """
     return threading.RLock()
 
 
 def _small(image: Image.Image, side: int) -> Image.Image:
-    """Scale a picture down in its place, and return it upright, on white."""
+    """Scale a picture down in place, and return it upright, on white."""
     from PIL import Image, ImageOps
 
     image.thumbnail((side, side), Image.Resampling.HAMMING, reducing_gap=GAP)  # half of Lanczos's time
@@ -290,11 +292,11 @@ def _scalable(image: Image.Image) -> Image.Image:
 
 
 def _on_white(image: Image.Image) -> Image.Image:
-    """Return a picture as RGB, its transparent parts white: a JPEG has no transparency."""
+    """Return a picture as RGB with its transparent parts white, because a JPEG has no transparency."""
     from PIL import Image
 
     if not image.has_transparency_data:
-        return image.convert("RGB")  # always a copy: Pillow asks for the working folder when it saves what it read
-    seen = image.convert("RGBA")
-    white = Image.new("RGBA", seen.size, "white")
-    return Image.alpha_composite(white, seen).convert("RGB")
+        return image.convert("RGB")  # always a copy: when saving what it read, Pillow needs the working folder
+    rgba = image.convert("RGBA")
+    white = Image.new("RGBA", rgba.size, "white")
+    return Image.alpha_composite(white, rgba).convert("RGB")

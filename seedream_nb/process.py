@@ -1,4 +1,4 @@
-"""What a process has one of: its session, and the place where it was loaded."""
+"""What a process has only one of: its session, and the folder it was loaded in."""
 
 from __future__ import annotations
 
@@ -19,86 +19,86 @@ if TYPE_CHECKING:
     from seedream_nb.session import Session
 
 
-def _unset() -> Any:  # noqa: ANN401 - nothing
+def _unset() -> Any:  # noqa: ANN401 - it never returns
     raise AssertionError
 
 
 class Process:
-    """What a process has one of: its session, and the place where it was loaded. It outlives `%reload_ext`."""
+    """What a process has only one of: its session, and the folder it was loaded in. It outlives `%reload_ext`."""
 
     def __init__(self) -> None:
-        """Begin here: a later change of folders moves no pictures, and finds no other `.env`."""
+        """Remember the folder: later changes of it move no pictures, and find no other `.env`."""
         self.lock = threading.RLock()
         self.session: Session | None = None
         self.tally: Tally | None = None
-        """What children have counted that were forked before there was a session."""
-        # What the package hands down, for rooms that must not know each other.
+        """What children spent that were forked before there was a session."""
+        # Set by the package, for rooms that must not import each other.
         self.maker: Callable[[], Session] = _unset
         self.panel: Callable[[], object] = _unset
         self._extended = False
         self._forking = threading.RLock()
-        self._held: list[Session] = []
+        self._paused: list[Session] = []
         self._tallies: list[Tally] = []
-        self._look()
+        self._remember_folder()
 
     def the_session(self) -> Session:
-        """Return the one session of this process, made when it is first asked for."""
+        """Return the one session of this process, made when it is first needed."""
         with imports.going_on(), self.lock:
             if self.session is None:
                 self.session = self.maker()
             return self.session
 
-    def extended_here(self) -> None:
-        """Begin where the extension is first loaded, unless there is a session already."""
+    def remember_folder(self) -> None:
+        """Remember the folder where the extension is first loaded, unless there is a session already."""
         if self.session is None and not self._extended:
-            self._look()
+            self._remember_folder()
         self._extended = True
 
-    # -- a forked child begins anew in everything but the shared tally of the budget --------------------
+    # -- forks: a child starts afresh in everything except for the shared tally of the budget ------------
 
-    def stand_still(self) -> None:
-        """From now on, let a fork wait until nothing is being imported, and until no loop is within a step.
+    def install_fork_hooks(self) -> None:
+        """From now on, let a fork wait until nothing is being imported, and no loop is within a step.
 
-        Of what a thread has locked meanwhile, the child would never get the lock.
+        A lock that a thread holds at that moment would never be released in the child.
         """
-        # These have locks too, and what is registered last is called first: else a fork would hold theirs while it
-        # waits for ours, and what goes on here would wait for them.
+        # These modules have fork hooks with locks too, and hooks registered last run first: otherwise a fork would hold
+        # their locks while it waits for ours, and the running work would wait for theirs.
         with contextlib.suppress(RuntimeError):  # this process is ending, and forks no more
             for name in ("logging", "random", "concurrent.futures.thread"):
                 importlib.import_module(name)
         if hasattr(os, "register_at_fork"):
-            os.register_at_fork(before=self._hold, after_in_parent=self._let_go)
+            os.register_at_fork(before=self._pause, after_in_parent=self._resume)
 
-    def _hold(self) -> None:
+    def _pause(self) -> None:
         self._forking.acquire()
         imports.before_fork()
-        self._held = _sessions()
-        for session in self._held:
+        self._paused = _sessions()
+        for session in self._paused:
             session.background.before_fork()
 
-    def _let_go(self) -> None:
-        for session in self._held:
+    def _resume(self) -> None:
+        for session in self._paused:
             session.background.resume()
         imports.resume()
         self._forking.release()
 
     def before_fork(self) -> None:
-        """Let a budget hold for all children together, one of the environment though there is no session yet."""
+        """Share a budget among all children, even one from the environment before there is a session."""
         if self.tally is None and self.session is None and os.environ.get("SEEDREAM_BUDGET"):
             from seedream_nb.budget import Tally
 
             self.tally = Tally()
-        self._tallies = list(filter(None, dict.fromkeys([self.tally, *(each.tally for each in _sessions())])))
+        self._tallies = list(filter(None, dict.fromkeys([self.tally, *(session.tally for session in _sessions())])))
         for tally in self._tallies:
             tally.before_fork()
 
     def resume(self) -> None:
-        """Go on in the parent."""
+        """Continue in the parent."""
         for tally in self._tallies:
             tally.resume()
 
     def reset_after_fork(self) -> None:
-        """Begin in the child."""
+        """Start afresh in the child."""
         self.lock, self._forking = threading.RLock(), threading.RLock()
         imports.reset_after_fork()
         for session in _sessions():
@@ -109,9 +109,9 @@ class Process:
         for tally in self._tallies:
             tally.reset_after_fork()
 
-    def _look(self) -> None:
+    def _remember_folder(self) -> None:
         self.home = os.environ.get("SEEDREAM_HOME", "")
-        self.folder = working_folder()  # what needs it where it was removed will say so
+        self.folder = working_folder()  # if it was removed, whoever needs it will say so
 
 
 def _sessions() -> list[Session]:
@@ -120,7 +120,7 @@ def _sessions() -> list[Session]:
 
 
 PROCESS = Process()
-imports.begin = PROCESS.stand_still
+imports.begin = PROCESS.install_fork_hooks
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(

@@ -1,4 +1,4 @@
-"""Templates: what a person types between braces becomes the value it stands for, once and never twice."""
+"""Templates: an expression between braces becomes its value, once and never twice."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ _GROUP = r"\{(?:[^{}]|\{[^{}]*\})*\}"
 _TEX = lazy_pattern(rf"(?:\\[A-Za-z]++\*?(?:\[[^\[\]]*\])?(?:[_^]?(?:{_GROUP}|[A-Za-z0-9]))*[_^]?|\^)\Z")
 _TEX_REACH = 200
 _LONGEST = 2_000
-"""Characters of one expression: what is longer was not meant as one."""
+"""The longest expression; longer text in braces was not meant as one."""
 _LOOKS = 20
-"""How often each character may be looked at on average: more takes a text that is made for it."""
+"""How often each character may be read on average; only a text made on purpose needs more."""
 
 
 @frozen
@@ -68,20 +68,20 @@ class Expression:
     format: tuple[str | Expression, ...] = ()
     written: str
     in_tex: bool = False
-    """Whether it stands where TeX has an argument, as in `\\frac{a}{b}`."""
+    """Whether it is where TeX has an argument, as in `\\frac{a}{b}`."""
 
 
 class Brackets:
-    """Where the brackets of a text are closed again. What was found is kept: no text is looked through for each."""
+    """Where the brackets of a text are closed. Results are kept, so that the text is not scanned again for each."""
 
     def __init__(self, text: str) -> None:
-        """Look for nothing yet."""
+        """Scan nothing yet."""
         self.text = text
         self._ends: dict[int, int] = {}
         self._left = _LOOKS * len(text) + 1
 
     def end(self, bracket: int) -> int:
-        """Return where the bracket that opens here is closed again, or 0: strings in it may hold anything."""
+        """Return where the bracket opened here is closed, or 0; strings inside may contain anything."""
         if bracket not in self._ends:
             self._look(bracket)
         return self._ends.get(bracket, 0)
@@ -97,7 +97,7 @@ class Brackets:
         self._ends.update(dict.fromkeys(unclosed, 0))
 
     def _after(self, mark: int, unclosed: list[int]) -> int:
-        """Return where to go on after a bracket or a string, or 0 where nothing that is unclosed can be closed."""
+        """Return where to continue after a bracket or a string, or 0 if nothing that is open can be closed."""
         character = self.text[mark]
         if character in "'\"":
             string = _STRING.match(self.text, mark)
@@ -107,22 +107,22 @@ class Brackets:
             if character != _BRACKETS[self.text[unclosed[-1]]]:
                 return 0
             self._ends[unclosed.pop()] = mark + 1
-        elif (known := self._ends.get(mark)) is not None:
-            return known
+        elif (end := self._ends.get(mark)) is not None:
+            return end
         else:
             unclosed.append(mark)
         return mark + 1
 
 
 def expression_at(brackets: Brackets, brace: int, *, in_format: bool = False) -> Expression | None:
-    """Return the expression that the brace at this position opens, or None: then the brace is just a brace.
+    """Return the expression opened by the brace at this position, or None: then the brace is just a brace.
 
-    As in an f-string, an expression within a format (`in_format`) has no braces in its own.
+    As in an f-string, an expression within a format (`in_format`) has no nested braces.
 
     Args:
         brackets: those of the template.
-        brace: its place in the template.
-        in_format: whether it stands within the format of another.
+        brace: its position in the template.
+        in_format: whether it is within the format of another.
     """
     template = brackets.text
     limit = min(len(template), brace + _LONGEST)
@@ -187,8 +187,8 @@ def _format(brackets: Brackets, position: int, limit: int, *, nests: bool) -> tu
         position += len(inner.written)
 
 
-# Within the brackets, and the parentheses, one more pair may stand: `![photo[1]](<my photo (1).png>)`. Each part ends
-# at a second one or at the line's end, so that a text full of beginnings is looked through in no long time.
+# Brackets and parentheses may contain one more pair: `![photo[1]](<my photo (1).png>)`. Each part ends at the second
+# nested one or at the end of the line, so that scanning a text full of beginnings stays fast.
 _ALT = r"!\[(?:[^\[\]\n]|\[[^\[\]\n]*+\])*+\]"
 _TITLE = r"""(?:[ \t]+(?:"[^"\n]*+"|'[^'\n]*+'))?"""
 _IN_ANGLES = lazy_pattern(rf"{_ALT}\([ \t]*<([^<>\n]++)>{_TITLE}[ \t]*\)")
@@ -207,15 +207,15 @@ class Link:
 def link_at(template: str, bang: int) -> Link | None:
     """Return the Markdown image that begins with the `!` at this position, or None: then it is just text."""
     in_angles = _IN_ANGLES.match(template, bang)
-    found = in_angles or _BARE.match(template, bang)
-    if found is None:
+    match = in_angles or _BARE.match(template, bang)
+    if match is None:
         return None
-    target = found[1].strip() if in_angles else _without_title(found[1].strip())
-    return Link(target=target, written=found[0]) if target else None
+    target = match[1].strip() if in_angles else _without_title(match[1].strip())
+    return Link(target=target, written=match[0]) if target else None
 
 
 def _without_title(inner: str) -> str:
-    """Return what stands before a title in quotes; spaces in a path need no brackets, as people type them."""
+    """Return what comes before a quoted title; a path with spaces needs no angle brackets, as people type it."""
     if inner[-1:] not in {'"', "'"}:
         return inner
     opening = inner.rfind(inner[-1], 0, -1)
@@ -228,22 +228,22 @@ _SHOWN, _MAX_PROBLEMS = 60, 50
 
 
 class Pictures(Protocol):
-    """Where pictures that a template names become references, each with its number."""
+    """Turns the pictures in a template into numbered references."""
 
     def of_value(self, name: str, value: object) -> Sequence[int] | None:
-        """Return the numbers of the pictures that a value is; None if it is none. Raises Problem: why it is none."""
+        """Return the numbers of a value's pictures; None if it was not meant as any. Raises Problem."""
 
     def of_link(self, target: str) -> Sequence[int]:
-        """Return the numbers of what a Markdown image leads to; raises Problem."""
+        """Return the numbers of a Markdown image's pictures; raises Problem."""
 
 
 @frozen
 class Prompt:
-    """What a template means, and which of it was typed."""
+    """The text of an expanded template, and which of it was typed."""
 
     text: str
     typed: tuple[tuple[int, int], ...]
-    """Where in the text what was typed stands, from and to: the rest are values."""
+    """The positions, from and to, of typed text; the rest are values."""
 
     @classmethod
     def plain(cls, text: str) -> Prompt:
@@ -251,16 +251,16 @@ class Prompt:
         return cls(text=text, typed=((0, len(text)),))
 
     def numbers(self, *, typed: bool) -> list[ImageNumber]:
-        """Return the numbers that it gives to reference images, be it where a person typed, or within values."""
+        """Return the numbers that the prompt gives to reference images, in typed text or within values."""
         starts = [start for start, _ in self.typed]
 
-        def is_typed(describe_error: ImageNumber) -> bool:
+        def is_typed(number: ImageNumber) -> bool:
             before = bisect_left(
-                starts, describe_error.end
+                starts, number.end
             )  # of the parts that begin before it ends, the last reaches farthest
-            return before > 0 and self.typed[before - 1][1] > describe_error.start
+            return before > 0 and self.typed[before - 1][1] > number.start
 
-        return [describe_error for describe_error in said_in(self.text) if is_typed(describe_error) is typed]
+        return [number for number in said_in(self.text) if is_typed(number) is typed]
 
 
 def expand(template: str, scope: Scope, pictures: Pictures | None = None, *, markdown: bool = True) -> str:
@@ -269,35 +269,35 @@ def expand(template: str, scope: Scope, pictures: Pictures | None = None, *, mar
 
 
 def expanded(template: str, scope: Scope, pictures: Pictures | None = None, *, markdown: bool = True) -> Prompt:
-    r"""Return the prompt that a template means: each `{expression}` replaced by its value, as an f-string does.
+    r"""Return the prompt for a template: each `{expression}` is replaced by its value, as in an f-string.
 
-    `{{expression}}` gives `{expression}`; all other braces stay as they are, and so does the argument of a
-    TeX command that is no name of the notebook. An expression whose value is a picture, without `!r` or a format,
-    and a Markdown image, `![alt](target)`, become "image 2"; `\![alt](target)` gives `![alt](target)`.
+    `{{expression}}` becomes `{expression}`; all other braces stay as they are, and so does the argument of a
+    TeX command that is not a name of the notebook. An expression whose value is a picture, without `!r` or a format,
+    and a Markdown image, `![alt](target)`, become "image 2"; `\![alt](target)` becomes `![alt](target)`.
 
     Args:
-        template: what was typed, or what came with values.
+        template: what was typed, or came with values.
         scope: the names that expressions may use.
-        pictures: where pictures become references; without it every value is text.
-        markdown: whether Markdown images are references: in what a person typed they are, else they are text.
+        pictures: turns pictures into references; without it every value is text.
+        markdown: whether Markdown images are references, as in typed text, or text.
 
     Raises:
-        RequestError: names that don't exist (the nearest is named), expressions that fail, pictures that can't be
-            used; ReferenceImageError if it is only those.
+        RequestError: a name doesn't exist (it names the nearest), an expression fails, or a picture can't be used;
+            ReferenceImageError if only pictures are wrong.
     """
     problems: list[Problem] = []
     parts = list(parts_of(template, markdown=markdown))
     names = frozenset(scope.names()) if any(isinstance(part, Expression) for part in parts) else frozenset()
-    found, length = [], 0
+    values, length = [], 0
     for part in parts:
-        found.append(_told(partial(_meant, part, scope, names, pictures), problems))
-        if (length := length + len(found[-1])) > MAX_PROMPT:
+        values.append(_try(partial(_meaning, part, scope, names, pictures), problems))
+        if (length := length + len(values[-1])) > MAX_PROMPT:
             raise request_error([*problems, overlong_prompt(length)])
-        if len(problems) == _MAX_PROBLEMS:  # for each the nearest name is looked for
+        if len(problems) == _MAX_PROBLEMS:  # for each the nearest name is searched, which is slow
             break
     if problems:
         raise request_error(problems)
-    texts = pieces(found)
+    texts = pieces(values)
     ends = list(accumulate(map(len, texts)))
     typed = tuple(
         (end - len(text), end)
@@ -308,12 +308,12 @@ def expanded(template: str, scope: Scope, pictures: Pictures | None = None, *, m
 
 
 def is_plain(template: str) -> bool:
-    """Return whether a template has neither expressions nor Markdown images: it means the same whatever there is."""
+    """Return whether a template has no expressions or Markdown images, so that it never changes."""
     return all(isinstance(part, str) for part in parts_of(template))
 
 
 def literal(text: str) -> str:
-    """Return the template that means exactly this text, whatever braces and Markdown images it has."""
+    """Return the template that means exactly this text, even if it has braces and Markdown images."""
     parts, start, position = [], 0, 0
     brackets = Brackets(text)
     while mark := _MARKS.search(text, position):
@@ -323,18 +323,18 @@ def literal(text: str) -> str:
                 parts += [text[start:position], "\\"]
                 start = position
             position += 1
-        elif found := expression_at(brackets, position):
-            parts += [text[start:position], "{", found.written, "}"]
-            start = position = position + len(found.written)
+        elif expression := expression_at(brackets, position):
+            parts += [text[start:position], "{", expression.written, "}"]
+            start = position = position + len(expression.written)
         else:
             position += 1
     return "".join([*parts, text[start:]])
 
 
 def parts_of(template: str, *, markdown: bool = True) -> Iterator[str | Expression | Link]:
-    r"""Yield the literal texts, the expressions and the Markdown images of a template in order.
+    r"""Yield the literal texts, expressions and Markdown images of a template in order.
 
-    `{{x}}` comes as a literal `{x}`, `\![alt](target)` as a literal `![alt](target)`, whose braces are still braces.
+    `{{x}}` is yielded as a literal `{x}`, `\![alt](target)` as a literal `![alt](target)`, whose braces still count.
     """
     start = position = 0
     brackets = Brackets(template)
@@ -358,8 +358,8 @@ def parts_of(template: str, *, markdown: bool = True) -> Iterator[str | Expressi
     yield template[start:]
 
 
-def _told(action: Callable[[], Any], problems: list[Problem]) -> Any:  # noqa: ANN401 - a text, or numbers
-    """Return what an action gives; if it can't, add why to the problems."""
+def _try(action: Callable[[], Any], problems: list[Problem]) -> Any:  # noqa: ANN401 - a text, or numbers
+    """Return the result of an action, or add its problem to the problems."""
     try:
         return action()
     except Problem as problem:
@@ -367,10 +367,10 @@ def _told(action: Callable[[], Any], problems: list[Problem]) -> Any:  # noqa: A
         return ""
 
 
-def _meant(
+def _meaning(
     part: str | Expression | Link, scope: Scope, names: Collection[str], pictures: Pictures | None
 ) -> str | tuple[int, ...]:
-    """Return what a part means: a text, or the numbers of references."""
+    """Return the meaning of a part: a text, or the numbers of references."""
     if isinstance(part, str):
         return part
     if isinstance(part, Expression):
@@ -388,17 +388,17 @@ def _value_of(
             return part.written
         raise Problem(_missing(part, names))
     form = _text_of(part.format, scope, names)
-    value = _not_overlong(part, _tried(part, lambda: scope.evaluate(part.code)), form)
-    if part.conversion:  # that says it: the text
-        return str(_not_overlong(part, _tried(part, lambda: format(_CONVERSIONS[part.conversion](value), form))))
+    value = _not_overlong(part, _guard(part, lambda: scope.evaluate(part.code)), form)
+    if part.conversion:  # it asks for text
+        return str(_not_overlong(part, _guard(part, lambda: format(_CONVERSIONS[part.conversion](value), form))))
     if pictures is not None and not part.format:
         numbers = _numbers_of(part, value, pictures)
         if numbers is not None:
             return numbers
-    if not (part.format and _tried(part, lambda: is_path(value))):
-        _tried(part, lambda: _refuse_unmeant(part, value))
-    text = str(_not_overlong(part, _tried(part, lambda: format(value, form))))
-    if _tried(part, lambda: reads_as_object(value, text)):
+    if not (part.format and _guard(part, lambda: is_path(value))):
+        _guard(part, lambda: _refuse_unmeant(part, value))
+    text = str(_not_overlong(part, _guard(part, lambda: format(value, form))))
+    if _guard(part, lambda: reads_as_object(value, text)):
         as_text = f"write the part of it that you mean, such as an attribute. {_as_text(part)}"
         raise Problem(f"{_shown(part)} would read {plain(text, _SHOWN)}: {as_text}")
     return text
@@ -406,34 +406,34 @@ def _value_of(
 
 def _not_overlong(part: Expression, value: Any, form: str = "") -> Any:  # noqa: ANN401 - values of the notebook
     """Return a value, or a text, unless it is longer than any prompt; raises Problem."""
-    if told := _tried(part, lambda: overlong(value, form)):
+    if told := _guard(part, lambda: overlong(value, form)):
         raise Problem(f"{_shown(part)} {told}, the most for a prompt. Write a part of it.")
     return value
 
 
 def _numbers_of(part: Expression, value: object, pictures: Pictures) -> tuple[int, ...] | None:
-    """Return the numbers of the pictures that a value is; what is wrong with them begins with the braces."""
+    """Return the numbers of a value's pictures; problems with them begin with the braces."""
     try:
         numbers = pictures.of_value(part.code, value)
     except Problem as problem:
-        *texts, last = [_begun(part, text) for text in problem.texts]
-        raise Problem(*texts, f"{last}{_tried(part, lambda: _way_to_text(part, value))}", reference=True) from problem
+        *texts, last = [_with_braces(part, text) for text in problem.texts]
+        raise Problem(*texts, f"{last}{_guard(part, lambda: _way_to_text(part, value))}", reference=True) from problem
     return None if numbers is None else tuple(numbers)
 
 
-def _begun(part: Expression, text: str) -> str:
-    """Return what is wrong with a value as a sentence that begins with its braces, by which the panel places it."""
+def _with_braces(part: Expression, text: str) -> str:
+    """Return a problem with a value as a sentence that begins with its braces, which the panel looks for."""
     return f"{{{part.code}}}{text.removeprefix(part.code)}" if text.startswith(part.code) else f"{_shown(part)}: {text}"
 
 
 def _way_to_text(part: Expression, value: object) -> str:
-    """Return how to have the text of what was meant as a picture, where somebody might want that."""
-    found = unmeant(value, part.code)
-    if found is None or found[0] != part.code:
+    """Return how to use the text of something meant as a picture, if anybody might want that."""
+    reason = unmeant(value, part.code)
+    if reason is None or reason[0] != part.code:
         return ""
     if isinstance(value, io.TextIOBase) or (isinstance(value, bytes | bytearray | memoryview) and _is_text(value)):
-        return f" {found[1].remedy}"
-    return f" {_as_text(part)}" if found[1].reads else ""
+        return f" {reason[1].remedy}"
+    return f" {_as_text(part)}" if reason[1].reads else ""
 
 
 def _is_text(content: bytes | bytearray | memoryview) -> bool:
@@ -444,15 +444,15 @@ def _is_text(content: bytes | bytearray | memoryview) -> bool:
 
 
 def _refuse_unmeant(part: Expression, value: object) -> None:
-    """Refuse what nobody means as text.
+    """Refuse a value that nobody means as text.
 
     Raises:
-        Problem: what it is, what to write in its place, and how to have its text all the same.
+        Problem: says what it is, what to write instead, and how to use its text all the same.
     """
-    found = unmeant(value, part.code)
-    if found is None:
+    reason = unmeant(value, part.code)
+    if reason is None:
         return
-    where, why = found
+    where, why = reason
     name = _shown(part) if where == part.code else f"{_shown(part)}: {plain(where, _SHOWN)}"
     as_text = f" {_as_text(part)}" if why.reads else ""
     raise Problem(f"{name} {why.told}. {why.remedy}{as_text}")
@@ -463,16 +463,16 @@ def _as_text(part: Expression) -> str:
 
 
 def _text_of(parts: Iterable[str | Expression], scope: Scope, names: Collection[str]) -> str:
-    """Return the parts of a format as one text; all that is wrong with them is told."""
+    """Return the parts of a format as one text; all problems are reported together."""
     problems: list[Problem] = []
-    texts = [_told(partial(_meant, part, scope, names, None), problems) for part in parts]
+    texts = [_try(partial(_meaning, part, scope, names, None), problems) for part in parts]
     if problems:
         raise Problem(*(text for problem in problems for text in problem.texts))
     return "".join(texts)
 
 
 def _exists(part: Expression, scope: Scope, names: Collection[str]) -> bool:
-    """Return whether an expression's first name means something; a bare builtin such as `{id}` does not."""
+    """Return whether an expression's first name exists; a bare builtin such as `{id}` does not count."""
     if part.name in names:
         return True
     is_bare = NAME.fullmatch(part.code) is not None
@@ -484,13 +484,13 @@ def _missing(part: Expression, names: Collection[str]) -> str:
     return f"{_shown(part)}: there is no variable {part.name}.{guess} To keep it as it is, write {{{_shown(part)}}}."
 
 
-def _tried(part: Expression, action: Any) -> Any:  # noqa: ANN401 - values of the notebook
-    """Return what an action on the user's own values gives; what it raises becomes a problem."""
+def _guard(part: Expression, action: Any) -> Any:  # noqa: ANN401 - values of the notebook
+    """Return the result of an action on the user's own values; what it raises becomes a problem."""
     try:
         return action()
     except (Problem, KeyboardInterrupt, GeneratorExit):
         raise
-    except BaseException as error:  # a panic of Rust and SystemExit are no Exception
+    except BaseException as error:  # a panic in Rust, and SystemExit, are not Exceptions
         raise Problem(
             f"{_shown(part)} raises {describe_error(error)}. To keep it as it is, write {{{_shown(part)}}}."
         ) from error

@@ -85,21 +85,21 @@ def scalar(value: Any) -> Any:  # noqa: ANN401 - anything
         shape, item = getattr(value, "shape", None), getattr(value, "item", None)
         if isinstance(shape, tuple) and not shape and callable(item) and not is_masked(value):
             return item()
-    except Exception:  # noqa: BLE001 - it may be any object
+    except Exception:  # noqa: BLE001 - foreign code
         return value
     return value
 
 
 def is_masked(value: Any) -> bool:  # noqa: ANN401 - anything
-    """Return whether a value is one that an array has masked, be there a number behind the mask."""
+    """Return whether a value is masked in its array, even if there is a number behind the mask."""
     return getattr(value, "shape", None) == () and getattr(value, "mask", None) is not None and bool(value.mask)
 
 
-def _named(values: Any) -> dict[str, object]:  # noqa: ANN401 - whatever a person hands over
+def _named(values: Any) -> dict[str, object]:  # noqa: ANN401 - anything
     """Return a dict of anything that has keys, such as a row of a table."""
     try:
         named = dict(values) if hasattr(values, "keys") else None
-    except Exception:  # noqa: BLE001 - it is somebody's own class
+    except Exception:  # noqa: BLE001 - foreign code
         named = None
     if named is None:
         raise RequestError(

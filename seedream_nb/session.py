@@ -1,4 +1,4 @@
-"""The wiring: one session per kernel, which turns what was asked into a job and remembers what came of it."""
+"""The session, one per kernel: it wires everything together, turns requests into jobs and keeps their results."""
 
 from __future__ import annotations
 
@@ -57,11 +57,11 @@ Result = TypeVar("Result")
 
 
 class Session(NotPicklable):
-    """Everything that one kernel or script shares: settings, history, budget, the jobs that run."""
+    """Everything that one kernel or script shares: settings, history, budget, running jobs."""
 
     instead = "Each process has its own, and finds the key itself: call sd.generate there."
 
-    def __init__(  # noqa: PLR0913 - what is wired
+    def __init__(  # noqa: PLR0913 - the parts that are wired
         self,
         *,
         settings: Settings,
@@ -76,15 +76,15 @@ class Session(NotPicklable):
         """Wire a session.
 
         Args:
-            settings: where requests go and what holds by default.
-            scope: what the notebook offers; a script has nothing to offer.
-            bundle: how a generation or picture shows itself.
-            notebook: the name of the notebook, where it can be known.
+            settings: where requests go, and the defaults.
+            scope: what the notebook offers; a script offers nothing.
+            bundle: returns how a generation or picture is shown.
+            notebook: returns the name of the notebook, if it is known.
             journal: makes the journal of a folder.
-            lingers: whether the process, at its end, waits for all that was sent: a script does, a kernel can wait
-                two seconds at most.
+            lingers: whether the process waits at exit for all that was sent: a script does, a kernel can wait for two
+                seconds at most.
             timeouts: how long to wait for connections and downloads; tests wait less.
-            tally: what was counted in this process, and those that it was forked from, before there was a session.
+            tally: what this process, and those that it was forked from, spent before there was a session.
         """
         self.settings, self._environ = settings, Unseen(os.environ)
         self.scope: Scope = scope or EmptyScope()
@@ -95,7 +95,7 @@ class Session(NotPicklable):
             settings=settings, scope=self.scope, marked=self._marked,
             fetch=lambda url: self._clients.fetch(url, self.background),
         )  # fmt: skip
-        self._bundle, self._notebook, self._told = bundle, notebook, Notices()
+        self._bundle, self._notebook, self._notices = bundle, notebook, Notices()
         self._homes = Workspaces(settings=settings, journal=journal, verbs=self, running=self.jobs.ids)
         self._clients = Clients(timeouts=timeouts)
         self._secrets = Secrets()
@@ -106,13 +106,13 @@ class Session(NotPicklable):
         self._ready: set[bool] = set()
         sessions.add(self)
 
-    # -- asking ------------------------------------------------------------------------------------
+    # -- sending -----------------------------------------------------------------------------------
 
     def compose(self, prompt: str, **options: Any) -> ImageRequest:  # noqa: ANN401 - those of `Composer.compose`
-        """Make a valid request, or report all that is wrong with it: what `Composer.compose` does.
+        """Make a valid request, or report everything that is wrong with it, as `Composer.compose` does.
 
         Raises:
-            RequestError: with every problem found, but not where one of them would show a key; nothing was sent.
+            RequestError: lists every problem, unless one of them would show a key; nothing was sent.
         """
         try:
             return self._composer.compose(prompt, **options)
@@ -120,7 +120,7 @@ class Session(NotPicklable):
             self._learn_stray_keys()
             if not shows_key("\n".join([str(error), *error.problems]), self._secrets.keys()):
                 raise
-        raise key_in("the request")  # outside, for the error has the key in it
+        raise key_in("the request")  # outside of the block, because the error contains the key
 
     def submit(
         self,
@@ -130,14 +130,14 @@ class Session(NotPicklable):
         inspection: Inspection | None = None,
         **options: Unpack[CellOptions],
     ) -> Job:
-        """Start to fulfil a request; return at once. All that can be known to fail before sending fails here.
+        """Start a request; return at once. Whatever can be checked before sending is checked here.
 
-        Of the options those matter now that are no part of the request. An `inspection` looks at what is sent and
+        Of the options, only those are used that are not part of the request. An `inspection` sees what is sent and
         answered.
 
         Raises:
-            WrongOptionError: `once`, `save` or `timeout` can't be that.
-            RequestError: a key stands in it.
+            WrongOptionError: `once`, `save` or `timeout` has a value it can't have.
+            RequestError: it contains a key.
             SettingsError: no key, a folder that can't be written, no room on the disk.
         """
         self.jobs.open()
@@ -162,14 +162,14 @@ class Session(NotPicklable):
 
         with unless(holding, setup_errors):
             notices = self._homes.open(first_paid=not endpoint.service.is_free and not bought, is_here=holding)
-        notices += (*self._told.due(endpoint.notices, self.settings.changes), *self._budget_notice())
-        tools = self._tools(endpoint, holding()).inspected(look)
+        notices += (*self._notices.due(endpoint.notices, self.settings.changes), *self._budget_notice())
+        context = self._context(endpoint, holding()).inspected(look)
         job: Job | None = None
         try:
-            with self.jobs.lock:  # of two that ask for the same at one moment, one sees the other
-                others = self.jobs.running(tools.store.home)
+            with self.jobs.lock:  # of two identical requests at the same moment, one sees the other
+                others = self.jobs.running(context.store.home)
                 with unless(holding, setup_errors):
-                    require_room(tools.store, request, others, folder)
+                    require_room(context.store, request, others, folder)
                 job = Job(
                     request,
                     backend=endpoint.service.name,
@@ -178,18 +178,18 @@ class Session(NotPicklable):
                     timeout=timeout,
                     once=once,
                     save=folder,
-                    home=tools.store.home,
+                    home=context.store.home,
                     template=template,
                     notebook=self._notebook(),
                     notices=notices,
                 )
                 self.jobs.add(job)
-            job.start(self.background, partial(run_pipeline, job, tools, others=others, setup_errors=setup_errors))
+            job.start(self.background, partial(run_pipeline, job, context, others=others, setup_errors=setup_errors))
         except RuntimeError as error:
             if job is not None:
                 job.finish(None, no_thread(error))
             raise
-        except KeyboardInterrupt:  # it may have begun: what the message says must be true
+        except KeyboardInterrupt:  # it may have started, and the message must be true
             if job is None:
                 raise
             job.cancel()
@@ -197,7 +197,7 @@ class Session(NotPicklable):
         return job
 
     def start(self, prompt: str, **options: Any) -> Job:  # noqa: ANN401 - those of `compose`
-        """Compose and submit: what `sd.submit` does."""
+        """Compose and submit, as `sd.submit` does."""
         request = self.compose(prompt, **options)
         return self.submit(request, template=None if options.get("values") is None else prompt, **options)
 
@@ -209,18 +209,18 @@ class Session(NotPicklable):
         typed: bool = False,
         problems: Sequence[Problem] = (),
     ) -> ImageRequest:
-        """Return a request once more, but for the changes; no setting fills in what it did not say."""
+        """Return a request again, with changes; settings don't fill in what it did not specify."""
         return self.compose(**options_again(request, changes), typed=typed, defaults=False, problems=problems)
 
     def rerun(
         self, request: ImageRequest, changes: Mapping[str, Any] = MappingProxyType({}), *, template: str | None = None
     ) -> Job:
-        """Ask the same again, but for the changes. The setting `once` is for cells: here something new is wanted.
+        """Run a request again, with changes. The setting `once` is for cells: here a new result is wanted.
 
         Args:
-            request: what was asked; its prompt is plain text.
+            request: the earlier request; its prompt is plain text.
             changes: the options that differ.
-            template: what the prompt was written as, to be kept with it.
+            template: the template of the prompt, to be kept with it.
 
         Raises:
             SeedreamError: what `compose` and `submit` raise.
@@ -231,10 +231,10 @@ class Session(NotPicklable):
         return self.submit(self.again(request, changes), template=template, **options)
 
     def make_ready(self, service: Service) -> None:
-        """Import and try, once, all that a request needs after it was sent.
+        """Import and try, once, all that a request needs after it is sent.
 
         Raises:
-            SettingsError: something of that is broken, or a file is in its way; nothing was sent.
+            SettingsError: something is broken, or a file is in its way; nothing was sent.
         """
         if service.is_free in self._ready:
             return
@@ -245,33 +245,33 @@ class Session(NotPicklable):
 
                 try_pillow()
         except Exception as error:
-            told, remedy = needs.explain_broken(error)
-            raise SettingsError(told, hint=f"{NOTHING_SENT} {remedy}") from error
+            problem, remedy = needs.explain_broken(error)
+            raise SettingsError(problem, hint=f"{NOTHING_SENT} {remedy}") from error
         self._ready.add(service.is_free)
 
     def rehearsed(self, request: ImageRequest) -> ImageRequest:
-        """Return a request that will only be shown: what would keep it from being sent is among its warnings.
+        """Return a request that will only be shown; its warnings include what would prevent sending it.
 
         Raises:
-            RequestError: a key stands in it.
+            RequestError: it contains a key.
         """
-        with contextlib.suppress(SettingsError):  # without a key it can be shown all the same
+        with contextlib.suppress(SettingsError):  # it can be shown without a key
             self._refuse_keys(request, self.endpoint())
-        trouble = self.budget.refusal_of(request, self.price(request.model))
-        told = [f"It would be refused. {trouble.message}", *trouble.lines()[1:]] if trouble else []
-        return replace(request, warnings=(*request.warnings, *told))
+        error = self.budget.refusal_of(request, self.price(request.model))
+        refusal = [f"It would be refused. {error.message}", *error.lines()[1:]] if error else []
+        return replace(request, warnings=(*request.warnings, *refusal))
 
     def endpoint(self) -> Endpoint:
         """Return where requests go now, and with whose key.
 
         Raises:
-            SettingsError: the service needs a key and there is none.
+            SettingsError: the service needs a key, and there is none.
         """
         return find_endpoint(self.settings, login=self.login, environ=self._environ)
 
     @property
     def service(self) -> Service:
-        """The service that a request would go to now, whether there is a key for it or not."""
+        """The service that a request would go to now, with or without a key."""
         try:
             return self.endpoint().service
         except SettingsError:
@@ -279,10 +279,10 @@ class Session(NotPicklable):
 
     @property
     def service_host(self) -> str:
-        """The host that a key is for under these settings."""
+        """The host that a key is for, with these settings."""
         return host_of(self.settings.get("base_url"))
 
-    # -- remembering -------------------------------------------------------------------------------
+    # -- the past ----------------------------------------------------------------------------------
 
     @property
     def history(self) -> History:
@@ -291,29 +291,29 @@ class Session(NotPicklable):
 
     @property
     def budget(self) -> Budget:
-        """What this session has spent and may spend."""
+        """What this session has spent, and may spend."""
         with self._lock:
             self._budget.limit = self.settings.get("budget")
             return self._budget
 
     def price(self, model: Model, service: Service | None = None) -> float:
-        """Return what a picture of a model costs at a service, in USD; None: at the one that it would go to now."""
+        """Return the price of a picture of a model at a service, in USD; None: the service it would go to now."""
         return 0.0 if (service or self.service).is_free else self.settings.price_of(model)
 
     def usage(self) -> Usage:
-        """Return what this session asked for and what came of it, whatever its `home` was meanwhile."""
+        """Return what this session requested and what came of it, in all the folders it used."""
         return self._homes.usage()
 
     def find(self, mark: str) -> Generation | Picture:
         """Return what a mark names: `@3` and `@last` a generation, `@3.2` a picture.
 
         Raises:
-            Problem: there is no such thing.
+            Problem: there is no such generation or picture.
         """
         return self.history.marked(mark)[0] if "." in mark else self.history.generation(mark)
 
     def star(self, number: int, *, on: bool) -> None:
-        """Give a generation a star, or take it away; every kernel that shares the folder sees it.
+        """Star a generation, or remove its star; every kernel that shares the folder sees it.
 
         Raises:
             OSError: it can't be written down.
@@ -321,18 +321,18 @@ class Session(NotPicklable):
         self._homes.current.journal.append("star", number, on=on)
 
     def recover(self) -> list[Generation]:
-        """Fetch every picture whose link is kept and whose file is missing; return the generations concerned."""
+        """Download every missing picture whose link is kept; return the generations concerned."""
         from seedream_nb.jobs.pipeline import recover
 
-        with contextlib.suppress(SettingsError):  # what storages answer may have the key in it, though they get none
+        with contextlib.suppress(SettingsError):  # a storage's answer may contain the key, though it is not sent there
             self._learn(self.endpoint())
         self.catch_up()
         tried: list[Generation] = []
         trouble: Exception | None = None
-        for each in self.history.lacking(running=self.jobs.ids(self.history.home)):
+        for generation in self.history.lacking(running=self.jobs.ids(self.history.home)):
             try:
-                tools = self._tools(for_links(each.backend))
-                tried.append(self._wait(partial(recover, each, tools, service=self.service_host)))
+                context = self._context(for_links(generation.backend))
+                tried.append(self._wait(partial(recover, generation, context, service=self.service_host)))
             except StoppedError:
                 raise
             except Exception as error:  # noqa: BLE001 - whatever is wrong with one, the others are paid for too
@@ -343,33 +343,33 @@ class Session(NotPicklable):
         return tried
 
     def catch_up(self) -> str | None:
-        """Write what the journal could not be told before, since the disk was full say; return why it still can't."""
+        """Write what the journal could not store before, for example on a full disk; return why that still fails."""
         return self._homes.catch_up()
 
     def reach(self) -> int:
-        """Ask whether the service answers, without the key and without a request; return its HTTP status.
+        """Check whether the service answers, without the key and without a request; return its HTTP status.
 
         Raises:
-            ConnectionFailedError: it does not, and why.
+            ConnectionFailedError: it does not; the message says why.
         """
         base_url = self.settings.get("base_url")
         client = self._clients.of(Endpoint(service=self.settings.service, base_url=base_url, key=None))
         return self._wait(client.reach)
 
     def close(self) -> None:
-        """Give back threads, connections and the lock on the journal. The session can still be used: it begins anew."""
+        """Release threads, connections and the lock on the journal. The session can be used again."""
         for client in self._clients.forget():
             self.background.start(client.aclose).result()
         self.background.stop()
         self._homes.close()
 
     def reset_after_fork(self) -> None:
-        """Begin anew in a forked child, with the same settings: requests that were begun in the parent go on there."""
+        """Start afresh in a forked child, with the same settings; the parent's requests go on there."""
         self._lock = threading.RLock()
         for part in (self.background, self.jobs, self._clients, self._homes):
             part.reset_after_fork()
 
-    # -- what generations ask of their session (generation.Verbs) -------------------------------------
+    # -- for generations (generation.Verbs) -----------------------------------------------------------
 
     def edit(self, generation: Generation, prompt: str, options: Mapping[str, Any]) -> Generation:
         """Generate with a generation's pictures as the first references."""
@@ -383,14 +383,14 @@ class Session(NotPicklable):
             return {"text/plain": str(value)}
         try:
             return self._bundle(value)
-        except Exception as error:  # noqa: BLE001 - it was paid for: it is told in words
+        except Exception as error:  # noqa: BLE001 - it was paid for: then it is shown as text
             return {"text/plain": f"{value}\nIt can't be shown here ({type(error).__name__}): %seedream doctor"}
 
-    # -- within ------------------------------------------------------------------------------------
+    # -- internal ----------------------------------------------------------------------------------
 
     @contextlib.contextmanager
     def _on_the_loop(self) -> Iterator[None]:
-        """Say in a sentence that the thread which works on requests can't be had, in place of waiting for ever."""
+        """Turn the failures of the background thread into clear errors, instead of waiting for ever."""
         if threading.current_thread() is self.background.thread:
             raise SeedreamError(OWN_THREAD, hint="Nothing was sent, nothing was billed. Call it from another thread.")
         try:
@@ -398,69 +398,71 @@ class Session(NotPicklable):
         except TimeoutError:
             raise SeedreamError(BUSY, hint=NOTHING_SENT) from None
         except RuntimeError as error:
-            if type(error) is not RuntimeError:  # those have kinds of their own, which say what they are
+            if type(error) is not RuntimeError:  # subclasses say themselves what they are
                 raise
             raise no_thread(error) from error
 
     def _budget_notice(self) -> tuple[str, ...]:
-        """Return, once, that a worker process counts for itself: started anew, it knows nothing of the others."""
-        limit, told, self._is_told = self.budget.limit, self._is_told, True
-        if told or limit is None or self._budget.tally.is_shared or not is_worker():
+        """Warn once that a worker process counts for itself: started anew, it knows nothing of the others."""
+        limit, was_told, self._is_told = self.budget.limit, self._is_told, True
+        if was_told or limit is None or self._budget.tally.is_shared or not is_worker():
             return ()
         return (f"This worker process counts its budget of {money(limit)} separately from all others.",)
 
-    def _option(self, name: str, given: object) -> Any:  # noqa: ANN401 - each has its own type
-        """Return an option of a request, or what the settings say where it is not given; raises WrongOptionError."""
+    def _option(self, name: str, value: object) -> Any:  # noqa: ANN401 - each has its own type
+        """Return an option of a request, or the setting if it is not given; raises WrongOptionError."""
         try:
-            read = read_setting(name, given)
+            read = read_setting(name, value)
         except SettingsError as error:
             raise WrongOptionError(error.message) from None
         return self.settings.get(name) if read is None else read
 
     def _close_what_was_left(self) -> None:
-        """Write down how far it came, so that no later session tells of it again."""
+        """Write down how far abandoned generations came, so that no later session reports them again."""
         home = self._homes.current
         with contextlib.suppress(OSError):
-            for each in home.history.left_behind():
-                home.journal.append("end", each.id, status=each.status, cost=each.cost)
+            for generation in home.history.left_behind():
+                home.journal.append("end", generation.id, status=generation.status, cost=generation.cost)
 
     def _marked(self, mark: str) -> list[tuple[str, Path]]:
         return [(picture.mark, picture.path) for picture in self.history.marked(mark)]
 
     def _wait(self, work: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
-        """Wait for work on the background loop, in a way that an interrupt ends."""
-        doing = self.background.start(work)
+        """Wait for work on the background loop; an interrupt ends the wait and the work."""
+        future = self.background.start(work)
         try:
-            while not doing.done():
-                concurrent.futures.wait([doing], timeout=POLL_SECONDS)
+            while not future.done():
+                concurrent.futures.wait([future], timeout=POLL_SECONDS)
         except KeyboardInterrupt:
-            doing.cancel()
+            future.cancel()
             raise StoppedError("Stopped. What was downloaded is kept; the rest can still be downloaded.") from None
-        return doing.result()
+        return future.result()
 
     def _learn(self, endpoint: Endpoint) -> None:
-        """Remember the key, to be blotted out of all that is kept."""
+        """Remember the key, to redact it in all that is kept."""
         self._secrets.learn(endpoint.key)
 
     def _learn_stray_keys(self) -> None:
-        """Remember the keys that a request may have in it, whether they are used or not: the sandbox writes too."""
+        """Remember the keys that a request may contain, even unused ones: sandbox requests are written down too."""
         for key in stray_keys(self.settings, login=self.login, environ=self._environ):
             self._secrets.learn(key)
 
     def _refuse_keys(self, request: ImageRequest, endpoint: Endpoint, *, template: str = "", save: str = "") -> None:
-        """Raise RequestError, which shows nothing of it, for a key in what would be sent and written down."""
+        """Raise RequestError, without showing it, for a key in what would be sent and written down."""
         self._learn(endpoint)
         self._learn_stray_keys()
         places = {
             "the prompt": [request.prompt, template],
-            "what names a reference image": [text for each in request.images for text in (each.name, each.url or "")],
+            "the name of a reference image": [
+                text for image in request.images for text in (image.name, image.url or "")
+            ],
             "the folder of `save`": [save],
         }
         for place, texts in places.items():
             if any(shows_key(text, self._secrets.keys()) for text in texts):
                 raise key_in(place)
 
-    def _tools(self, endpoint: Endpoint, home: Workspace | None = None) -> PipelineContext:
+    def _context(self, endpoint: Endpoint, home: Workspace | None = None) -> PipelineContext:
         from seedream_nb.jobs.pipeline import PipelineContext
 
         self._learn(endpoint)
@@ -479,12 +481,12 @@ class Session(NotPicklable):
 
 
 sessions: weakref.WeakSet[Session] = weakref.WeakSet()
-"""Those of this process."""
+"""The sessions of this process."""
 
 
 @contextlib.contextmanager
 def unless(is_here: Callable[[], object], setup_errors: list[SettingsError]) -> Iterator[None]:
-    """Collect what keeps a request from being sent, in place of raising it, if its result is here already."""
+    """Collect, instead of raising, what prevents sending a request, if its result is here already."""
     try:
         yield
     except SettingsError as error:
@@ -494,6 +496,6 @@ def unless(is_here: Callable[[], object], setup_errors: list[SettingsError]) -> 
 
 
 def no_thread(error: RuntimeError) -> SeedreamError:
-    """Return the error for a place where Python starts no thread: a subinterpreter, a process that ends."""
-    told = f"Requests need a thread of their own, but Python can't start one here: {plain(str(error))}."
-    return SeedreamError(told, hint=NOTHING_SENT)
+    """Return the error for when Python can't start a thread: in a subinterpreter, or at exit."""
+    message = f"Requests need a thread of their own, but Python can't start one here: {plain(str(error))}."
+    return SeedreamError(message, hint=NOTHING_SENT)

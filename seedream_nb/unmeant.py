@@ -1,6 +1,6 @@
-"""What nobody means as text: values that stand in a prompt by mistake only, each with what to write in its place.
+"""Values that nobody means as text: they are in a prompt only by mistake. For each, what to write instead.
 
-Values are known by what they can do; no library is imported to find out.
+Values are recognised by their abilities; no library is imported to find out.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _SHOWN = 60
 _DIGITS = lazy_pattern("[0-9]{1,9}")
 _ADDRESS = lazy_pattern(r" at 0x[0-9A-Fa-f]{4,}>")
 _GAPS = frozenset({"NAType", "NaTType"})
-"""What pandas calls the values that stand for none."""
+"""pandas' types of missing values."""
 OF_A_GAP = "Give it one; in a table, fillna fills such gaps."
 _LINKS, _SHOWN_KINDS = frozenset({"FileLink"}), frozenset({"DisplayObject"})
 """Classes of IPython's: links to files, and whatever else is made to be shown."""
@@ -42,18 +42,18 @@ _WITH_ITEMS = (*_LISTS, *_SETS, Mapping)
 
 @frozen
 class Unmeant:
-    """Why a value is nobody's text."""
+    """Why a value is not meant as text."""
 
     told: str
     """The rest of a sentence that begins with its name."""
     remedy: str
-    """What to do, in a sentence."""
+    """What to do, as a sentence."""
     reads: bool = True
-    """Whether its text could be meant all the same: then the message says how to have that."""
+    """Whether its text could be meant all the same; then the message says how to use it."""
 
 
 def gap(value: object) -> str | None:
-    """Return what a value that stands for none is called (None, ..., nan, <NA>, NaT); None for any other."""
+    """Return what a missing value is called (None, ..., nan, <NA>, NaT); None for any other value."""
     own = scalar(value)
     is_none = own is None or own is Ellipsis or own is NotImplemented
     if is_none or type(value).__name__ in _GAPS or (own is value and is_masked(value)):
@@ -61,19 +61,19 @@ def gap(value: object) -> str | None:
     if not isinstance(own, numbers.Number):
         return None
     is_nan = getattr(own, "is_nan", None)  # a Decimal that signals can't be compared
-    missing = is_nan() if callable(is_nan) else own != own  # noqa: PLR0124 - which is what NaN is
+    missing = is_nan() if callable(is_nan) else own != own  # noqa: PLR0124 - True only for NaN
     return plain(str(value), _SHOWN) if missing else None
 
 
 def unmeant(value: Any, code: str) -> tuple[str, Unmeant] | None:  # noqa: ANN401 - anything
-    """Return what is nobody's text in a value, and where; None where its text may be meant.
+    """Return what in a value is not meant as text, and why; None if its text may be meant.
 
-    A `str` is text, and so is what has a `__str__` or `__format__` of its own and is none of the kinds below. A list
-    is text if all in it is, as Python writes it there; so is a dictionary, which may hold None.
+    A `str` is text, and so is what has its own `__str__` or `__format__` and is none of the kinds below. A list is
+    text if each item is, as Python writes it there; so is a dictionary, which may contain None.
 
     Args:
         value: of an expression.
-        code: how the expression is written, without its braces.
+        code: the expression without its braces.
     """
     return _within(value, code, 0)
 
@@ -104,7 +104,7 @@ def overlong(value: object, form: str = "") -> str | None:
 
 
 def reads_as_object(value: object, text: str) -> bool:
-    """Return whether the text that a value gives is what Python writes for a thing that has none."""
+    """Return whether the text of a value is what Python writes for an object that has no text of its own."""
     if isinstance(value, str):
         return False
     if _ADDRESS.search(text):
@@ -115,20 +115,20 @@ def reads_as_object(value: object, text: str) -> bool:
 def _within(value: Any, code: str, depth: int) -> tuple[str, Unmeant] | None:  # noqa: ANN401 - anything
     if type(value) in _OWN or (isinstance(value, str) and not depth):
         return None
-    if found := _kind_of(value, code):
-        return code, found
-    if (own := scalar(value)) is not value:  # an array without a dimension is what is in it
+    if reason := _kind_of(value, code):
+        return code, reason
+    if (own := scalar(value)) is not value:  # an array without dimensions is its only value
         inner = _within(own, f"{code}.item()", depth)
         return inner and (code, inner[1])
-    if depth and not isinstance(value, _WITH_ITEMS) and (found := _in_a_list(value)):
-        return code, found
+    if depth and not isinstance(value, _WITH_ITEMS) and (reason := _in_a_list(value)):
+        return code, reason
     if depth == _DEEPEST or (_has_own_text(value) and not isinstance(value, MappingProxyType)):
         return None
-    return next(filter(None, (_within(each, where, depth + 1) for where, each in _items(value, code))), None)
+    return next(filter(None, (_within(item, where, depth + 1) for where, item in _items(value, code))), None)
 
 
 def _in_a_list(value: object) -> Unmeant | None:
-    """Return why a value that is written as its programmer sees it, as within a list, is nobody's text."""
+    """Return why a value's repr, which is used within a list, is not meant as text."""
     text = repr(value)
     if not (text.startswith("<") and text.endswith(">")):
         return None
@@ -136,22 +136,22 @@ def _in_a_list(value: object) -> Unmeant | None:
 
 
 def _items(value: object, code: str) -> Iterator[tuple[str, object]]:
-    """Yield what is in a list, a set or a dictionary, each with how it is written."""
+    """Yield the items of a list, a set or a dictionary, each with the code for it."""
     if isinstance(value, _LISTS):
-        yield from ((f"{code}[{index}]", each) for index, each in enumerate(value))
+        yield from ((f"{code}[{index}]", item) for index, item in enumerate(value))
     elif isinstance(value, _SETS):
-        yield from ((f"an item of {code}", each) for each in value)
+        yield from ((f"an item of {code}", item) for item in value)
     elif isinstance(value, Mapping):
-        for key, each in value.items():
-            both = ((f"a key of {code}", key), (f"{code}[{key!r}]", each))
+        for key, item in value.items():
+            both = ((f"a key of {code}", key), (f"{code}[{key!r}]", item))
             yield from (pair for pair in both if pair[1] is not None)
 
 
 def _kind_of(value: Any, code: str) -> Unmeant | None:  # noqa: ANN401 - anything
-    """Return why a value is nobody's text, looking at itself only."""
+    """Return why a value itself, not its items, is not meant as text."""
     if name := gap(value):
         return Unmeant(told=f"is {name}, so it has no value", remedy=OF_A_GAP)
-    return next((found for look in _KINDS if (found := look(value, code))), None)
+    return next((reason for check in _KINDS if (reason := check(value, code))), None)
 
 
 def _bytes(value: Any, code: str) -> Unmeant | None:  # noqa: ANN401 - anything
@@ -211,7 +211,7 @@ def _function(value: Any, code: str) -> Unmeant | None:  # noqa: ANN401 - anythi
         return Unmeant(told=f"is a class, {value.__qualname__}", remedy="Write an instance of it.", reads=False)
     if not inspect.isroutine(value) and not isinstance(value, functools.partial | functools.partialmethod):
         return None
-    owner = getattr(value, "__self__", None)  # of a builtin function it is its module
+    owner = getattr(value, "__self__", None)  # for a builtin function this is its module
     return Unmeant(
         told=f"is a {'function' if owner is None or inspect.ismodule(owner) else 'method'} that was not called",
         remedy=f"Write {{{code}()}}, with its arguments in the parentheses.",
@@ -236,10 +236,10 @@ _KINDS: tuple[Callable[[Any, str], Unmeant | None], ...] = (
 
 
 def is_path(value: object) -> bool:
-    """Return whether a value is a path, of this machine or of an archive."""
+    """Return whether a value is a path, on this machine or within an archive."""
     return hasattr(type(value), "__fspath__") or (hasattr(type(value), "read_bytes") and hasattr(type(value), "open"))
 
 
 def _has_own_text(value: object) -> bool:
-    """Return whether a value's class says how it is written as text, beyond what it shows to its programmer."""
+    """Return whether a value's class defines its text, besides its repr."""
     return type(value).__str__ is not object.__str__ or type(value).__format__ is not object.__format__

@@ -1,4 +1,4 @@
-"""How a prompt calls its reference images, "image 1 and image 2" or "图1和图2": written, and found again in a text."""
+"""How a prompt names its reference images, "image 1 and image 2" or "图1和图2": writing and recognising it."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 _LATIN = "A-Za-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff"
 _LATIN_WORD = lazy_pattern(f"[{_LATIN}]+(?:['\u2019-][{_LATIN}]+)*")
 _RUNS_ON = lazy_pattern(r"[.,:/–-]?\d")
-"""What would read as more of the number before it: "image 1" and "2" are not "image 12"."""
+"""A space prevents digits from joining: "image 1" and "2" are not "image 12"."""
 
 HIGHEST = max(model.max_images for model in all_models()) - 1
-"""No reference has a higher number: that is how many there may be with the pictures, of which there is at least one."""
+"""No reference has a higher number: there is at least one picture, and the limit is for both together."""
 
 _UNITS = (
     "k|px|pix|pixels?|mpx?|megapixels?|[kmg]b|mm|cm|km|m|inch(?:es)?|ft|foot|feet|met(?:er|re)s?|pt|bits?|bytes?|"
@@ -32,7 +32,7 @@ _ENDS = (
     rf"(?![\d{_LATIN}_%°]|{_FILES}|[.,:：/–-]\d|\s?[x×*]\s?\d|\sby\s\d"
     rf"|[\s-]?(?:{_UNITS})(?![{_LATIN}]))"
 )
-"""What follows a reference's number: no more of a number, a ratio or a name, and no unit."""
+"""What must not follow a reference's number: more of a number, a ratio or a name, or a unit."""
 
 _ONE_OF = "|".join(rf"(?<=\b{word}\s)" for word in ("an", "each", "every"))
 _WITHIN = "|".join(
@@ -49,14 +49,14 @@ _COUNTS = (
     rf"(?!(?:{_ONE_OF}|{_WITHIN})image\s\d{{1,2}}\s(?!(?:{_VERBS})\b)"
     rf"(?:people|men|women|children|more|other|(?:{_LOOKS})\s[a-z]{{2,20}}|[a-z]{{2,20}}s)\b)"
 )
-"""Not as in "add to the image 2 birds"; "the image 2 glasses" are those of a reference."""
+"""Not as in "add to the image 2 birds"; but "the image 2 glasses" are those of a reference."""
 
 _AND = r"(?:\s{0,2}(?:[,&+–—-]|,?\s(?:and|or|to|through))\s{0,2}#?\d{1,2})"
 _AND_ONE = (
     r"(?:(?:(?:,\s?\d{1,2}){0,9},?\s(?:and|or|&)\s#?\d{1,2}|(?:,\s?\d{1,2}){2,9})"
     r"(?=['\u2019]s?\b|\s{0,2}(?:[.,;:!?)\]]|\Z|\n)|\s(?:and|or|in|into|onto|on|with|to|as|at|for|from|together|by|so)\b))?"
 )
-"""The rest of "image 1 and 2", which is no number of things: "image 1 and 2 birds"."""
+"""The rest of "image 1 and 2", unless it counts things: "image 1 and 2 birds"."""
 
 _HAN_AND = r"(?:\s?[-–—~～、至到和与與及]\s?\d{1,2}(?!\s?[\d个個只隻位名条條辆輛朵棵把件头頭匹座]))"  # noqa: RUF001
 _MENTION = lazy_pattern("image|[图圖]", re.IGNORECASE)
@@ -85,19 +85,19 @@ class ImageNumber:
 
     number: int
     words: str
-    """How it is called there: "image 3", "图3"."""
+    """As written: "image 3", "图3"."""
     start: int
     end: int
-    """Where in the text."""
+    """The position in the text."""
 
 
 def worded(parts: Sequence[str | tuple[int, ...]]) -> str:
-    """Return texts and numbers of references as one prompt, in the words of the language that its texts are in."""
+    """Return texts and numbers of references as one prompt, in the language of its texts."""
     return "".join(pieces(parts))
 
 
 def pieces(parts: Sequence[str | tuple[int, ...]]) -> list[str]:
-    """Return what each part reads in the prompt; pictures side by side are read as a list, at the first of them."""
+    """Return the text of each part of the prompt; adjacent pictures are joined into a list at the first of them."""
     said = " ".join(part for part in parts if isinstance(part, str))
     called = _in_chinese if len(re.findall(HAN, said)) > len(_LATIN_WORD.findall(said)) else _in_english
     made: list[str] = []
@@ -135,7 +135,7 @@ def said_in(text: str) -> Iterator[ImageNumber]:
 
 
 def _numbers(found: re.Match[str]) -> set[int]:
-    """Return the numbers of one mention; "images 2 to 4" has the ends only, of which one is wrong if any is."""
+    """Return the numbers of one mention; of "images 2 to 4" only the ends: one of them is wrong if any is."""
     written = found["one"] or found["several"] or found["han"] or found["ordinal"]
     return {int(number) for number in re.findall(r"\d+", written)}
 

@@ -1,4 +1,4 @@
-"""The folder where pictures and history live: the one that was chosen, or where they go if that can't be written."""
+"""The folder of pictures and history: the chosen one, or a fallback if the default can't be written."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Workspace:
 
 
 class Workspaces:
-    """The folders that a session has used; `current` is the one of the settings."""
+    """The folders that a session has used; `current` is the one in the settings."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class Workspaces:
         verbs: Verbs,
         running: Callable[[Path], Collection[int]],
     ) -> None:
-        """Make journals with `journal`; `running` tells the ids that jobs of this process work on in a folder."""
+        """`journal` makes journals; `running` returns the ids of this process's running jobs in a folder."""
         self._settings, self._journal, self._verbs, self._running = settings, journal, verbs, running
         self._known: dict[Path, Workspace] = {}
         self._used: set[Path] = set()
@@ -56,16 +56,16 @@ class Workspaces:
         self._find_earlier_fallback()
 
     def reset_after_fork(self) -> None:
-        """Let go, in a forked child, of a lock that another thread of the parent may have held."""
+        """Replace, in a forked child, a lock that another thread of the parent may have held."""
         self._lock = threading.RLock()
 
     @property
     def current(self) -> Workspace:
-        """The folder in force; nothing is written to it by asking."""
+        """The folder in force; reading this writes nothing to it."""
         return self._home(self._settings.get("home"))
 
     def holding(self, fingerprint: str, backend: str, host: str) -> Workspace | None:
-        """Return the folder that has the result of exactly this request: the one in force, or the default it is for."""
+        """Return the folder with the result of exactly this request: the one in force, or the default it replaces."""
         left = self._left if self._settings.source("home") == "default" else None
         places = filter(None, (self.current, left))
         return next((each for each in places if each.history.same(fingerprint, backend, host) is not None), None)
@@ -95,13 +95,13 @@ class Workspaces:
         return tuple(filter(None, (notice, warning)))
 
     def usage(self) -> Usage:
-        """Return what this session asked for, and what came of it, in all of the folders."""
+        """Return what this session requested, and what came of it, in all folders."""
         with self._lock:
             used = [home.history.usage(own=True) for home in self._known.values()]
         return Usage(**{each.name: sum(getattr(one, each.name) for one in used) for each in fields(Usage)})
 
     def catch_up(self) -> str | None:
-        """Write what the journals could not be told before; return which still can't be, and why."""
+        """Write what the journals could not store before; return which still can't, and why."""
         for folder in list(self._known):
             if (trouble := catch_up(folder / "journal")) is not None:
                 lines = len(unwritten(folder / "journal"))
@@ -113,7 +113,7 @@ class Workspaces:
         return None
 
     def close(self) -> None:
-        """Give back the locks on the journals; the next line begins another file."""
+        """Release the locks on the journals; the next line starts another file."""
         for home in self._known.values():
             home.journal.close()
 
@@ -126,7 +126,7 @@ class Workspaces:
             return self._known[folder]
 
     def _find_earlier_fallback(self) -> None:
-        """Read the history where an earlier session had to keep it, if the default folder still can't be had."""
+        """Read the history of an earlier session's fallback folder, if the default folder still can't be used."""
         default, fallback = self._settings.source("home") == "default", fallback_folder()
         if default and fallback and not may_be_written(self._settings.get("home")) and fallback.is_dir():
             self._fall_back(f"The folder {self._settings.get('home')} can't be written.", fallback)
@@ -138,15 +138,15 @@ class Workspaces:
 
 
 def may_be_written(folder: Path) -> bool:
-    """Return whether a folder is there and writable, or could be made, as far as can be told without writing."""
-    # Unlike `Path.exists`, this is no error in a folder that may not be entered.
+    """Return whether a folder exists and is writable, or could be created, as far as that is known without writing."""
+    # Unlike `Path.exists`, this does not fail in a folder that may not be entered.
     nearest = next(each for each in (folder, *folder.parents) if os.path.exists(each))  # noqa: PTH110
     return nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)
 
 
 def trouble_with(folder: Path) -> str | None:
-    """Return why files can't be kept in a folder, or None; it is really tried, and nothing stays of the trial."""
-    # Not even what may be done is told by the modes alone: in some file systems nobody makes a folder.
+    """Return why files can't be kept in a folder, or None; it is really tried, and cleaned up."""
+    # Modes don't even show whether a folder may be created: some file systems don't allow it to anybody.
     nearest = next(each for each in (folder, *folder.parents) if os.path.exists(each))  # noqa: PTH110
     verb = "written" if nearest == folder else "created"
     if not nearest.is_dir():
@@ -159,7 +159,7 @@ def trouble_with(folder: Path) -> str | None:
 
 
 def path_as_written(written: object) -> str | None:
-    """Return a path as text; None for what is no path, whatever it raises when it is asked."""
+    """Return a path as text; None for what is not a path, whatever it raises when converted."""
     try:
         path = os.fspath(written)  # type: ignore[call-overload]  # that is what is tried
     except Exception:  # noqa: BLE001 - it may be any object

@@ -253,11 +253,11 @@ def test_a_login_file_is_read_as_editors_store_it(login: Login, encoding: str) -
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (b'{"other.example": "sk_b",}', "it is no JSON object"),
-        (b'["sk_b"]', "it is no JSON object"),
-        (b'{"other.example": "sk_b"}\xff', "it is no JSON object"),
+        (b'{"other.example": "sk_b",}', "it is not a JSON object"),
+        (b'["sk_b"]', "it is not a JSON object"),
+        (b'{"other.example": "sk_b"}\xff', "it is not a JSON object"),
         (b'{"other.example": "sk_b"}' + b" " * MAX_BYTES, "it has more than 64,000 bytes"),
-        (b"[" * 50_000, "it is no JSON object"),
+        (b"[" * 50_000, "it is not a JSON object"),
     ],
     ids=["a comma too many", "a list", "another encoding", "too large", "nested"],
 )
@@ -270,7 +270,7 @@ def test_a_login_file_that_can_not_be_read_is_not_written_over(
     with pytest.raises(SettingsError) as caught:
         change(login, HOST)
     assert caught.value.message == f"The stored login {path} can't be read: {why}. It was left as it is."
-    assert caught.value.hint == "It may hold the keys of other hosts: mend it, or delete it and log in again."
+    assert caught.value.hint == "It may contain the keys of other hosts: repair it, or delete it and log in again."
     assert path.read_bytes() == content
     assert caught.tb.tb_next is not None
     shown = traceback.TracebackException(SettingsError, caught.value, caught.tb.tb_next, capture_locals=True).format()
@@ -378,4 +378,4 @@ def test_a_key_of_white_space_is_mended_where_it_stands(tmp_path: Path, login: L
     with pytest.raises(SettingsError, match="is only white space") as caught:
         _find(tmp_path, login, environ={"NOVITA_API_KEY": "  "} if place == "environment" else {})
     assert place in caught.value.message
-    assert caught.value.hint == "Correct or unset it there: it goes before a key that %seedream login stores."
+    assert caught.value.hint == "Correct or unset it there: it takes precedence over a key that %seedream login stores."

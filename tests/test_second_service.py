@@ -306,7 +306,7 @@ def test_a_key_of_either_is_kept_out_of_prompts(session: Session, fault_server: 
     """Whichever service is asked: the other's key lies about just as well."""
     session.settings.change(backend=DEFAULT.name, api_key="sk_Zq7XvTgWpLmRkYbN")
     session.settings.change(backend="atelier")
-    with pytest.raises(RequestError, match="Your key stands in the prompt"):
+    with pytest.raises(RequestError, match="Your key is in the prompt"):
         session.start(f"a fox, {key}")
     assert asked(fault_server) == []
 

@@ -85,13 +85,13 @@ def test_refusals(  # noqa: PLR0913, PLR0917 - a row of the table
 @pytest.mark.parametrize(
     ("source", "remedy"),
     [
-        ("configure()", "Give the right one there, or take it back: sd.configure(api_key=None)"),
-        ("the environment (NOVITA_API_KEY)", "Correct or unset it there: it goes before"),
-        ("the file /home/ada/.env", "Correct or unset it there: it goes before"),
+        ("configure()", "Give the right one there, or remove it: sd.configure(api_key=None)"),
+        ("the environment (NOVITA_API_KEY)", "Correct or unset it there: it takes precedence"),
+        ("the file /home/ada/.env", "Correct or unset it there: it takes precedence"),
         ("the stored login for api.novita.ai", "Store the right one: %seedream login"),
         (
             "Colab's secret NOVITA_API_KEY",
-            "Correct it there and restart the session, or store another, which goes first: %seedream login",
+            "Correct it there and restart the session, or store another, which takes precedence: %seedream login",
         ),
     ],
 )

@@ -1,4 +1,4 @@
-"""How a request, a job, a generation, a picture and the history look in a notebook, and as plain text."""
+"""How a request, a job, a generation, a picture and the history are shown, in a notebook and as plain text."""
 
 from __future__ import annotations
 
@@ -66,24 +66,28 @@ __all__ = [
 
 
 def request_bundle(request: ImageRequest, price: float, backend: str) -> Bundle:
-    """Return what would be sent, and what it would cost: what `--dry-run` shows."""
+    """Return what would be sent, and what it would cost, for `--dry-run`."""
     pictures = [reference.url or reference.name for reference in request.images]
-    body = _spelled_out(json.dumps(fields(request, pictures), ensure_ascii=False, indent=2))
+    body = _escaped(json.dumps(fields(request, pictures), ensure_ascii=False, indent=2))
     charge = f"; in the {backend} nothing is charged" if is_free(backend) else ""
     inputs = filter(None, [references_line(request)])
-    told = [f"Not sent. Estimate: {describe(request, price)}{charge}.", *request.warnings]
+    lines = [f"Not sent. Estimate: {describe(request, price)}{charge}.", *request.warnings]
     look = f"white-space:pre-wrap;word-break:normal;text-align:left;margin:0;{WRAPS}"
     shown = f'<pre style="{look}">{html.escape(body)}</pre>'
     return {
-        "text/plain": "\n".join([body, *inputs, *map(plain, told)]),
-        "text/html": frame(shown + references_to_send(request) + "".join(line(each) for each in told)),
+        "text/plain": "\n".join([body, *inputs, *map(plain, lines)]),
+        "text/html": frame(shown + references_to_send(request) + "".join(line(item) for item in lines)),
     }
 
 
-def _spelled_out(body: str) -> str:
-    """Return JSON in which all that a terminal or a page would obey is spelled as JSON can spell it."""
-    hidden = {each for each in set(body) - {"\n"} if unicodedata.category(each)[0] == "C" or each in "\u2028\u2029"}
-    return body.translate({ord(each): json.dumps(each)[1:-1] for each in hidden})
+def _escaped(body: str) -> str:
+    """Return JSON in which everything that a terminal or a page would obey is escaped."""
+    hidden = {
+        character
+        for character in set(body) - {"\n"}
+        if unicodedata.category(character)[0] == "C" or character in "\u2028\u2029"
+    }
+    return body.translate({ord(character): json.dumps(character)[1:-1] for character in hidden})
 
 
 ALTERNATIVE_CHARACTERS = 300
@@ -93,12 +97,12 @@ MAX_WITH_PATHS = 4
 def generation_bundle(
     generation: Generation, error: SeedreamError | None = None, *, folder: Path | None = None
 ) -> Bundle:
-    """Return a generation as its previews with captions, and what went in.
+    """Return a generation as its previews with captions, and its references.
 
     Args:
-        generation: what is shown.
-        error: what its job ended with, in place of its own.
-        folder: the notebook's, from which links lead; without it, the current one.
+        generation: what to show.
+        error: the error of its job, instead of its own.
+        folder: the notebook's, which links are relative to; by default the current one.
     """
     folder = folder or working_folder()
     cells = [
@@ -111,28 +115,34 @@ def generation_bundle(
         )
         for picture in generation.images
     ]
-    told = [] if error is None else [plain_but_links(each) for each in error.lines()]
+    lines = [] if error is None else [plain_but_links(error_line) for error_line in error.lines()]
     shown = generation if error is None else replace(generation, error=None)
     return {
-        "text/plain": "\n".join([str(shown), *told]),
+        "text/plain": "\n".join([str(shown), *lines]),
         "text/html": frame(
-            grid(cells) + _caption(shown, folder) + sent_references(shown.request, folder) + _notes(shown) + alarm(told)
+            grid(cells)
+            + _caption(shown, folder)
+            + sent_references(shown.request, folder)
+            + _notes(shown)
+            + alarm(lines)
         ),
         **alone(generation.images),
     }
 
 
 def picture_bundle(picture: Picture, *, folder: Path | None = None) -> Bundle:
-    """Return one picture as its preview; links lead from `folder`, the notebook's, or the current one."""
+    """Return one picture as its preview; links are relative to `folder`, the notebook's, or the current one."""
     label = f" ({picture.backend})" if picture.is_free else ""
-    place = folder or working_folder()
-    told = _faint_part(f"{text(picture.mark)} · {_path_link(picture, place)}")
-    shown = cell(picture, size_for(1), picture.mark + label, folder=place, caption=f"{badge(picture.backend)}{told}")
+    links_from = folder or working_folder()
+    path_line = _faint_part(f"{text(picture.mark)} · {_path_link(picture, links_from)}")
+    shown = cell(
+        picture, size_for(1), picture.mark + label, folder=links_from, caption=f"{badge(picture.backend)}{path_line}"
+    )
     return {"text/plain": repr(picture), "text/html": frame(grid([shown])), **alone([picture])}
 
 
 def alternative(generation: Generation, picture: Picture) -> str:
-    """Return what stands for a picture where it can't be seen: its prompt, and which of how many it is."""
+    """Return the alternative text of a picture: its prompt, and which of how many it is."""
     prompt = plain(generation.prompt, ALTERNATIVE_CHARACTERS)
     which = f" ({picture.mark})" if len(generation) == 1 else f" ({picture.mark}, one of {len(generation)})"
     label = f" ({generation.backend})" if generation.is_free else ""
@@ -140,8 +150,8 @@ def alternative(generation: Generation, picture: Picture) -> str:
 
 
 def _file_line(picture: Picture, count: int, folder: Path) -> str:
-    """Return the line below one of several pictures: its mark and, where they are few, its path."""
-    if count == 1:  # all of it stands in the one line of the generation
+    """Return the line below one of several pictures: its mark and, if they are few, its path."""
+    if count == 1:  # the generation's own line says it all
         return ""
     mark = text(picture.mark)
     few = f"{mark} · {_path_link(picture, folder)}"
@@ -157,7 +167,7 @@ def _faint_part(inner: str) -> str:
 
 
 def details(generation: Generation) -> list[str]:
-    """Return how many pictures, of what sizes, in how many seconds, at what cost."""
+    """Return how many pictures, their sizes, the seconds and the cost."""
     count = [f"{len(generation)} picture{'s' * (len(generation) != 1)}"] if generation.images else []
     sizes = dict.fromkeys(f"{picture.width}×{picture.height}" for picture in generation.images)
     seconds = [] if generation.seconds is None else [f"{generation.seconds:.1f} s"]
@@ -170,11 +180,11 @@ def _caption(generation: Generation, folder: Path) -> str:
     lineage = [f"from {', '.join(begun)}"] if begun else []
     facts = details(generation)
     if len(generation.images) == 1 and state == []:
-        facts = facts[1:]  # that it is one picture is seen
-    told = text(" · ".join([*state, *facts, *lineage]))
+        facts = facts[1:]  # it is obvious that it is one picture
+    words = text(" · ".join([*state, *facts, *lineage]))
     if len(generation.images) == 1:
-        told += f" · {_faint_part(_path_link(generation.images[0], folder))}"
-    first = f"<div>{badge(generation.backend)}<strong>{text(generation.mark)}</strong> · {told}</div>"
+        words += f" · {_faint_part(_path_link(generation.images[0], folder))}"
+    first = f"<div>{badge(generation.backend)}<strong>{text(generation.mark)}</strong> · {words}</div>"
     if not is_brief(len(generation.images)):
         return first
     begin, end = shown_path(generation.images[0].path, folder), generation.images[-1].path.name
@@ -182,7 +192,7 @@ def _caption(generation: Generation, folder: Path) -> str:
 
 
 def is_brief(pictures: int) -> bool:
-    """Return whether so many pictures share one line that tells their files: each path below each would be noise."""
+    """Return whether this many pictures share one line about their files, because a path below each would be noise."""
     return pictures > MAX_WITH_PATHS
 
 
@@ -194,33 +204,33 @@ def _cost(generation: Generation) -> str:
 
 def _notes(generation: Generation) -> str:
     missing = [f"picture {index} is missing: {reason}" for index, reason in generation.missing.items()]
-    told = [*generation.warnings, *missing, *(generation.error or "").splitlines()]
-    return "".join(note(each, NOTE_CHARACTERS, FAINT) for each in told)
+    lines = [*generation.warnings, *missing, *(generation.error or "").splitlines()]
+    return "".join(note(item, NOTE_CHARACTERS, FAINT) for item in lines)
 
 
 MEGABYTE = 1_000_000
 COUNTED_BYTES = MEGABYTE // 10
-"""Less is uploaded at once, and would read as 0.0 MB."""
+"""Less is uploaded at once, and would be shown as 0.0 MB."""
 
 
 def job_bundle(job: Job, *, folder: Path | None = None) -> Bundle:
-    """Return what a job is doing, and the pictures that have landed; links lead from `folder`, or the current one."""
+    """Return what a job is doing, and the pictures that have arrived; links are relative to `folder`."""
     if job.over and job.generation is not None:
         return generation_bundle(replace(job.generation, status=job.phase), job.error, folder=folder)
     if job.over and job.error is not None:
         lines = [plain_but_links(line) for line in job.error.lines()]
         return {"text/plain": "\n".join(lines), "text/html": frame(alarm(lines))}
-    told = progress(job)
-    status = f'<div role="status">{badge(job.backend)}{_bar(job)}{text(told)}</div>'
-    return {"text/plain": told, "text/html": frame(grid(_places(job, folder or working_folder())) + status)}
+    words = progress(job)
+    status = f'<div role="status">{badge(job.backend)}{_bar(job)}{text(words)}</div>'
+    return {"text/plain": words, "text/html": frame(grid(_places(job, folder or working_folder())) + status)}
 
 
 SQUARE = (2048, 2048)
-"""What stands for a picture of which the service chooses the shape."""
+"""The shape of a picture for which the service chooses it."""
 
 
 def _places(job: Job, folder: Path) -> list[Cell]:
-    """Return the pictures of a job that have landed, and the places of those that are still to come."""
+    """Return the pictures of a job that have arrived, and placeholders for the others."""
     count = job.expected or job.request.max_pictures
     size = size_for(count)
     prompt = plain(job.request.prompt, ALTERNATIVE_CHARACTERS)
@@ -235,7 +245,7 @@ def _places(job: Job, folder: Path) -> list[Cell]:
 
 
 def progress(job: Job) -> str:
-    """Return what a job is doing, in one line."""
+    """Return in one line what a job is doing."""
     if job.phase == "waiting" and job.wait:
         return job.wait
     if job.phase == "uploading" and job.upload_bytes >= COUNTED_BYTES:
@@ -271,18 +281,18 @@ ROWS = 20
 ROW = PreviewSize(width=96, height=96, side=96)
 PROMPT_CHARACTERS = 160
 COLUMNS = 80
-"""What a terminal shows of a generation without breaking the line."""
+"""How much a terminal shows of a generation without breaking the line."""
 
 
 def history_bundle(generations: Sequence[Generation]) -> Bundle:
-    """Return generations as a list, the newest first."""
+    """Return generations as a list, newest first."""
     newest = list(reversed(generations[-ROWS:]))
     if not newest:
         none = getattr(generations, "none", NONE)
         return {"text/plain": none, "text/html": frame(_faint(none))}
     more = len(generations) - ROWS
     rest = [f"and {more} more, in sd.history"] if more > 0 else []
-    rows = [(_thumbnail(each), _told(each)) for each in newest]
+    rows = [(_thumbnail(generation), _description(generation)) for generation in newest]
     return {
         "text/plain": "\n".join([*map(_line, newest), *rest]),
         "text/html": frame(listing(rows, ROW.width) + "".join(map(_faint, rest))),
@@ -290,19 +300,19 @@ def history_bundle(generations: Sequence[Generation]) -> Bundle:
 
 
 def when(generation: Generation) -> str:
-    """Return when a generation was asked for, on the clock of this machine's place."""
+    """Return when a generation was requested, in local time."""
     return f"{generation.created.astimezone():%Y-%m-%d %H:%M}"
 
 
 def _line(generation: Generation) -> str:
     label = f"  ({generation.backend})" if generation.is_free else ""
     start = f"@{generation.id:<4} {plain(generation.status, 12):<8} {len(generation):>2}  "
-    return start + _fitted(generation.prompt, COLUMNS - len(start) - len(label)) + label
+    return start + _fit(generation.prompt, COLUMNS - len(start) - len(label)) + label
 
 
-def _fitted(written: str, columns: int) -> str:
-    """Return what somebody wrote as it fits some columns of a terminal, where a Chinese character takes two."""
-    shown = plain(written, columns)
+def _fit(words: str, columns: int) -> str:
+    """Return a text that fits some columns of a terminal, where a Chinese character takes two."""
+    shown = plain(words, columns)
     while sum(2 if east_asian_width(character) in "WF" else 1 for character in shown) > columns:
         shown = shown.removesuffix("…")[:-1].rstrip() + "…"
     return shown
@@ -313,16 +323,16 @@ def _thumbnail(generation: Generation) -> str:
     return image(first, ROW, alternative(generation, first)) if first else ""
 
 
-def _told(generation: Generation) -> str:
-    told = " · ".join([when(generation), generation.status, *details(generation)])
+def _description(generation: Generation) -> str:
+    facts = " · ".join([when(generation), generation.status, *details(generation)])
     return (
         f"<div>{badge(generation.backend)}<strong>{text(generation.mark)}</strong> "
-        f"{isolated(generation.prompt, PROMPT_CHARACTERS)}</div>{_faint(told)}"
+        f"{isolated(generation.prompt, PROMPT_CHARACTERS)}</div>{_faint(facts)}"
     )
 
 
-def _faint(told: str) -> str:
-    return f'<div style="{FAINT}">{text(told)}</div>'
+def _faint(words: str) -> str:
+    return f'<div style="{FAINT}">{text(words)}</div>'
 
 
 def bundle(value: object, *, folder: Path | None = None) -> Bundle:
@@ -330,7 +340,7 @@ def bundle(value: object, *, folder: Path | None = None) -> Bundle:
 
     Args:
         value: a generation, a picture, a job, the history or a part of it.
-        folder: the notebook's, from which its links lead; without it, the current one.
+        folder: the notebook's, which links are relative to; by default the current one.
     """
     if isinstance(value, Generation):
         return generation_bundle(value, folder=folder)

@@ -1,4 +1,4 @@
-"""The HTML that every view is made of, for hosts that keep styles and for hosts that strip them."""
+"""The HTML of all views, for hosts that keep styles and for hosts that strip them."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ if TYPE_CHECKING:
 Bundle = dict[str, Any]
 
 WIDEST = 900
-"""Pixels that a row of pictures may take where it can't wrap."""
+"""The width in pixels of a row of pictures that can't wrap."""
 GAP = 8
 PAIRED = 4
 NARROWEST_LINE = 120
-"""Pixels below which a cell does not shrink to stay beside the others: its caption has to be read."""
+"""A cell does not shrink below this many pixels to stay beside the others: its caption must be readable."""
 
-# Shades of the text's own colour are readable on every theme; colours of ours would not be.
+# Shades of the text's own colour are readable in every theme; fixed colours would not be.
 FAINT = "opacity:.75"
 WRAPS = "overflow-wrap:break-word;overflow-wrap:anywhere"
 
-# Hosts give tables stripes, a colour under the mouse, text to the right and a size of their own.
+# Hosts give tables stripes, a hover colour, right-aligned text and a font size of their own.
 _TABLE = "border:0;border-collapse:collapse;margin:0;color:inherit;background:none;font-size:inherit"
 _PART = "border:0;padding:0;background:none"
 _CELL = f"{_PART};vertical-align:top;text-align:left;text-align:start;line-height:inherit;min-width:0;{WRAPS}"
@@ -55,65 +55,65 @@ _BADGE = (
 
 @frozen
 class Cell:
-    """One picture of a grid with its caption: HTML, and the width that it should have."""
+    """One picture of a grid with its caption: HTML, and its preferred width."""
 
     width: int
     inner: str
 
 
 def text(written: str, limit: int = MAX_CHARACTERS) -> str:
-    """Return what somebody wrote as one line of HTML text; within the quotes of an attribute it is harmless too."""
+    """Return somebody's text as one line of HTML; it is safe in the quotes of an attribute too."""
     return html.escape(plain(written, limit))
 
 
 def note(written: str, limit: int = MAX_CHARACTERS, look: str = "") -> str:
-    """Return what there is to tell as a line in its own direction, with every link in it whole."""
+    """Return a message as a line in its own direction; links in it are never cut."""
     style = f' style="{look}"' if look else ""
     return f'<div dir="auto"{style}>{html.escape(plain_but_links(written, limit))}</div>'
 
 
 def isolated(written: str, limit: int = MAX_CHARACTERS) -> str:
-    """Return what somebody wrote so that its direction, right to left say, stays its own."""
+    """Return somebody's text with its own direction, for example right to left."""
     return f'<bdi dir="auto">{text(written, limit)}</bdi>'
 
 
 def line(written: str, limit: int = MAX_CHARACTERS, look: str = "") -> str:
-    """Return what somebody wrote as a line in its own direction."""
+    """Return somebody's text as a line in its own direction."""
     style = f' style="{look}"' if look else ""
     return f'<div dir="auto"{style}>{text(written, limit)}</div>'
 
 
 def frame(inner: str) -> str:
-    """Return what stands around every view."""
+    """Return the frame around every view."""
     font = "font-family:var(--jp-ui-font-family,var(--vscode-font-family,sans-serif))"
-    # MathJax, of JupyterLab and of nbconvert, would take what stands between dollars for a formula.
+    # MathJax, in JupyterLab and in nbconvert, would render text between dollars as a formula.
     apart = 'class="mathjax_ignore tex2jax_ignore"'
     return f'<div {apart} style="{font};font-size:13px;line-height:1.5;{WRAPS}">{inner}</div>'
 
 
 def badge(backend: str) -> str:
-    """Return the label of what an imitation made, and nothing for a service that is paid."""
+    """Return the label of the sandbox, and nothing for a service that is paid."""
     return f"{_BADGE} " if is_free(backend) else ""
 
 
 def alarm(lines: Sequence[str]) -> str:
-    """Return what went wrong, a line each, the first one bold."""
+    """Return an error, one line each, the first one bold."""
     if not lines:
         return ""
     first, *rest = lines
-    told = "".join(note(each) for each in rest)
-    return f'<div role="alert"><strong dir="auto">{html.escape(plain_but_links(first))}</strong>{told}</div>'
+    rest_html = "".join(note(item) for item in rest)
+    return f'<div role="alert"><strong dir="auto">{html.escape(plain_but_links(first))}</strong>{rest_html}</div>'
 
 
 def grid(cells: Sequence[Cell]) -> str:
-    """Return cells side by side: as many as there is room for, and a table of a few columns where styles go."""
+    """Return cells side by side, as many as fit; without styles, a table of a few columns."""
     if not cells:
         return ""
-    # Four stand as two pairs, which wrap as pairs: never three and one.
+    # Four are two pairs, which wrap as pairs: never three and one.
     across = 2 if len(cells) == PAIRED else columns(cells)
     rows = [cells[start : start + across] for start in range(0, len(cells), across)]
     row = f"{_PART};display:flex;{_FLOW}" + ("" if len(cells) == PAIRED else ";display:contents")
-    body = "".join(f'<tr style="{row}">{"".join(_cell(cell, across) for cell in each)}</tr>' for each in rows)
+    body = "".join(f'<tr style="{row}">{"".join(_cell(cell, across) for cell in row_cells)}</tr>' for row_cells in rows)
     return (
         f'<table role="presentation" border="0" cellpadding="4" style="{_TABLE};display:block;margin-bottom:4px">'
         f'<tbody style="{_PART};display:flex;{_FLOW}">{body}</tbody></table>'
@@ -121,14 +121,14 @@ def grid(cells: Sequence[Cell]) -> str:
 
 
 def columns(cells: Sequence[Cell]) -> int:
-    """Return how many cells stand in a row that can't wrap; the rows are about equally long."""
-    most = max(1, (WIDEST + GAP) // (max(cell.width for cell in cells) + GAP))
-    return math.ceil(len(cells) / math.ceil(len(cells) / most))
+    """Return how many cells a row has that can't wrap; the rows are about equally long."""
+    maximum = max(1, (WIDEST + GAP) // (max(cell.width for cell in cells) + GAP))
+    return math.ceil(len(cells) / math.ceil(len(cells) / maximum))
 
 
 def listing(rows: Sequence[tuple[str, str]], side: int) -> str:
-    """Return a list of things, each a picture of at most `side` pixels and what there is to say of it."""
-    body = "".join(_item(picture, told, side) for picture, told in rows)
+    """Return a list of items, each with a picture of at most `side` pixels and a text."""
+    body = "".join(_item(picture, words, side) for picture, words in rows)
     look = f"{_TABLE};table-layout:fixed;width:100%"
     return (
         f'<table role="list" border="0" cellpadding="4" width="100%" style="{look}">'
@@ -142,41 +142,41 @@ def _cell(cell: Cell, across: int) -> str:
 
 
 def _share(cell: Cell, across: int) -> str:
-    """Return how wide a cell may be: its share of the row, not below half its width; all of a row too narrow for two.
+    """Return the width of a cell: its share of the row, at least half its width; all of a row too narrow for two.
 
-    The product is far below zero, so that it does not count, where there is room for two, and far above elsewhere.
+    The product is far below zero, so that it does not count, if there is room for two, and far above otherwise.
     """
-    least = max(NARROWEST_LINE, cell.width // 2)
+    minimum = max(NARROWEST_LINE, cell.width // 2)
     if across == 1:
         return "100%"
-    alone = f"min(100%,calc(({2 * least + GAP}px - 100%)*9999))"
+    alone = f"min(100%,calc(({2 * minimum + GAP}px - 100%)*9999))"
     gaps = GAP * (across - 1)
-    return f"max(calc((100% - {gaps}px)/{across}),min({least}px,100%),{alone})"
+    return f"max(calc((100% - {gaps}px)/{across}),min({minimum}px,100%),{alone})"
 
 
-def _item(picture: str, told: str, side: int) -> str:
+def _item(picture: str, description: str, side: int) -> str:
     thumbnail = f"{_CELL};{_LINE};width:{side}px;text-align:center;padding:6px 0"
     words = f"{_CELL};{_LINE};padding:6px 0 6px 12px"
     return (
         f'<tr role="listitem" style="{_PART};{_WHOLE}">'
         f'<td role="presentation" align="center" valign="top" width="{side}" style="{thumbnail}">{picture}</td>'
-        f'<td role="presentation" align="left" valign="top" style="{words}">{told}</td></tr>'
+        f'<td role="presentation" align="left" valign="top" style="{words}">{description}</td></tr>'
     )
 
 
 NARROWEST = 160
-"""Pixels that a caption needs below a picture that is narrower."""
+"""The width in pixels that a caption needs below a narrower picture."""
 
 
 def cell(picture: Picture, size: PreviewSize, alternative: str, *, folder: Path, caption: str) -> Cell:
-    """Return a picture that is linked to the file in full size, and below it its caption, which is HTML or nothing.
+    """Return a picture, linked to its full-size file, with its caption (HTML or nothing) below.
 
     Args:
-        picture: what is shown.
+        picture: what to show.
         size: of its preview.
-        alternative: stands for it where it can't be seen.
-        folder: the notebook's, from which paths are told.
-        caption: what stands below it.
+        alternative: its alternative text.
+        folder: the notebook's, which paths are relative to.
+        caption: the HTML below it.
     """
     to = link(picture.path, folder)
     shown = f'<a {to} style="color:inherit;text-decoration:none">{image(picture, size, alternative)}</a>'
@@ -187,7 +187,7 @@ def cell(picture: Picture, size: PreviewSize, alternative: str, *, folder: Path,
 
 
 def waiting_cell(shape: tuple[int, int], size: PreviewSize, *, captioned: bool) -> Cell:
-    """Return the place of a picture that is still to come, as large as it will be, so that nothing moves then."""
+    """Return a placeholder for a picture, of the same size, so that nothing moves when it arrives."""
     width, _ = size.shown(*shape)
     look = (
         f"width:{width}px;max-width:100%;aspect-ratio:{shape[0]}/{shape[1]};border-radius:3px;"
@@ -204,36 +204,36 @@ def _below(caption: str) -> str:
 
 
 def file_link(picture: Picture, folder: Path, words: str) -> str:
-    """Return words, which are HTML, that open a picture's file."""
+    """Return words, which are HTML, linked to a picture's file."""
     return f'<a {link(picture.path, folder)} style="color:inherit;text-decoration:underline">{words}</a>'
 
 
 def image(picture: Picture, size: PreviewSize, alternative: str) -> str:
     """Return the preview of a picture, or why there is none."""
     try:
-        # Dragged into the panel it is the picture in full size: its mark says which.
-        whole = f'data-seedream="{text(f"{picture.mark} {picture.path.name}")}" '
+        # The panel uses its mark when it is dragged there.
+        mark = f'data-seedream="{text(f"{picture.mark} {picture.path.name}")}" '
         width, _ = size.shown(picture.width, picture.height)
-        return jpeg(preview(picture.path, size.side), alternative, width, whole)
+        return jpeg(preview(picture.path, size.side), alternative, width, mark)
     except FileNotFoundError:
         return f"<em>{isolated(alternative)}: the file no longer exists</em>"
     except (OSError, ValueError):
         return f"<em>{isolated(alternative)}: the file can’t be read</em>"
-    except Exception:  # noqa: BLE001 - a library is broken, and the picture was paid for: it is linked below
+    except Exception:  # noqa: BLE001 - a library is broken, but the picture was paid for: it is linked below
         return f"<em>{isolated(alternative)}: no preview can be made here; the file itself is intact</em>"
 
 
 def jpeg(data: bytes, alternative: str, width: int, attributes: str = "") -> str:
-    """Return a JPEG as a part of the page, so many pixels wide where there is room, with more attributes or none."""
+    """Return a JPEG as an element, `width` pixels wide if there is room, perhaps with more attributes."""
     look = "max-width:100%;height:auto;margin:0;vertical-align:bottom"
     source = f"data:image/jpeg;base64,{_base64(data)}"
     return f'<img {attributes}src="{source}" alt="{text(alternative)}" width="{width}" style="{look}">'
 
 
 def alone(pictures: Sequence[Picture]) -> dict[str, str]:
-    """Return the pictures as one `image/jpeg`, for what shows no HTML: LaTeX, and VS Code without trust.
+    """Return the pictures as one `image/jpeg`, for hosts that show no HTML: LaTeX, and VS Code without trust.
 
-    It is made of their previews. What can't be read is left out, and nothing is shown where none can be made.
+    It is made of their previews; unreadable ones are left out, and if none is left, nothing is shown.
     """
     try:
         data = sheet(pictures)
@@ -247,13 +247,13 @@ def _base64(data: bytes) -> str:
 
 
 def shown_path(path: Path, folder: Path) -> str:
-    """Return a path as people read it: from the notebook's folder, where it is in there."""
+    """Return a path for people, relative to the notebook's folder if it is inside."""
     return os.path.relpath(path, folder) if path.is_relative_to(folder) else str(path)
 
 
 def link(path: Path, folder: Path) -> str:
-    """Return the attributes of a link that opens a file beside the page."""
-    # Jupyter resolves a relative link against the notebook's folder, wherever the kernel has gone since.
+    """Return the attributes of a link that opens a file in another tab."""
+    # Jupyter resolves a relative link against the notebook's folder, wherever the kernel is now.
     is_inside = path.is_relative_to(folder)
     address = quote(os.fsencode(Path(os.path.relpath(path, folder)).as_posix())) if is_inside else path.as_uri()
     return f'href="{html.escape(address)}" target="_blank" rel="noopener"'
@@ -261,17 +261,17 @@ def link(path: Path, folder: Path) -> str:
 
 PreviewOf = Callable[["Reference"], bytes | None]
 
-# Whatever their shape, they stand on one line, and so do their numbers.
+# Whatever their shape, they share a baseline, and so do their numbers.
 _SHELF = f"height:{THUMBNAIL.height}px;margin-bottom:3px;display:flex;align-items:flex-end"
 
 
 def sent_references(request: ImageRequest, folder: Path) -> str:
-    """Return the references that were sent, as they are kept with the history; each is linked to its file."""
+    """Return the references that were sent, from the history; each is linked to its file."""
     return _row(request, _kept, folder)
 
 
 def references_to_send(request: ImageRequest) -> str:
-    """Return the references of a request that was not sent, shown where that takes no long time."""
+    """Return the references of a request that was not sent, as far as that is quick."""
     return _row(request, _at_hand, None)
 
 
