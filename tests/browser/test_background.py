@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import nbformat
 
-from tests.faults.script import POST, Links
+from tests.faults.script import POST, Links, OnceRead
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,22 +47,36 @@ def picture_comes(page: Notebook, index: int) -> None:
     assert GOES_ON not in text_of(page, index)
 
 
+def held_back(service: FaultServer) -> threading.Event:
+    """Let the service answer the next request only when this is set, however long a page takes to be looked at."""
+    go = threading.Event()
+
+    def answer(_: object) -> Links:
+        go.wait(60)
+        return Links()
+
+    service.on(POST, OnceRead(answer))
+    return go
+
+
 def outlive_their_cells(page: Notebook, service: FaultServer) -> None:
     """Run a cell in the background and another one meanwhile; then interrupt one."""
-    service.on(POST, Links(delay=1.0))
+    go = held_back(service)
     page.run(1)
     assert GOES_ON in text_of(page, 1)
+    threading.Timer(1.0, go.set).start()  # while the other one runs
     assert [output.get("text") for output in page.run(2)] == ["other\n"]
     picture_comes(page, 1)
     assert len(page.outputs(1)) == 1
 
-    service.on(POST, Links(delay=2.0))
+    go = held_back(service)
     page.select(3)
     page.page.evaluate(BEGIN)
     until(lambda: len(service.posts) == 2 and "Generating" in text_of(page, 3), nap=page.nap)
     page.command("notebook:interrupt-kernel")
     until(lambda: "StoppedError" in text_of(page, 3), nap=page.nap)
     assert GOES_ON in text_of(page, 3)
+    go.set()
     picture_comes(page, 3)
 
 

@@ -5,14 +5,39 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import nbformat
+import pytest
+
+from tests.browser.conftest import within
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.browser.jupyter import Notebook, Server
 
 SOURCE = "() => window.jupyterapp.shell.currentWidget.content.activeCell.model.sharedModel.getSource()"
 LONGEST_WAIT = 20_000
+
+
+EMPTY = "() => window.jupyterapp.shell.currentWidget.content.activeCell.model.sharedModel.setSource('')"
+
+
+@pytest.fixture(scope="module")
+def in_lab(shared_lab: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Open such a notebook in a folder of its own of JupyterLab, once."""
+    for server in within(shared_lab):
+        opened(server, tmp_path_factory.mktemp("tab"))
+        yield server
+
+
+@pytest.fixture
+def page(in_lab: Server) -> Notebook:
+    """Give that notebook, its second cell empty, and the cursor there."""
+    [opened] = in_lab.opened
+    opened.page.keyboard.press("Escape")
+    opened.page.evaluate(EMPTY)
+    opened.command("notebook:enter-edit-mode")
+    return opened
 
 
 def opened(server: Server, folder: Path) -> Notebook:
@@ -61,9 +86,8 @@ def complete_a_line(page: Notebook) -> None:
     accept(page, "%%seedream --size 16:9 --sequential=auto")
 
 
-def test_a_line_is_completed_in_jupyterlab(lab: Server, tmp_path: Path) -> None:
+def test_a_line_is_completed_in_jupyterlab(page: Notebook) -> None:
     """In JupyterLab Tab completes an option, a value with a colon, and one after `=`."""
-    page = opened(lab, tmp_path)
     complete_a_line(page)
     assert page.problems == []
 
@@ -73,10 +97,9 @@ def test_a_line_is_completed_in_notebook_7(notebook7: Server, tmp_path: Path) ->
     complete_a_line(opened(notebook7, tmp_path))
 
 
-def test_a_file_with_a_space_in_its_name_is_quoted(lab: Server, tmp_path: Path) -> None:
+def test_a_file_with_a_space_in_its_name_is_quoted(page: Notebook, in_lab: Server) -> None:
     """The name is put in quotes, and quotes that are there already are taken up."""
-    page = opened(lab, tmp_path)
-    (lab.root / "my fox.png").touch()
+    (in_lab.root / "my fox.png").touch()
 
     type_to_tab(page, "%%seedream -i my")
     assert list_of(page) == ['"my fox.png"']
@@ -86,10 +109,8 @@ def test_a_file_with_a_space_in_its_name_is_quoted(lab: Server, tmp_path: Path) 
     accept(page, "%%seedream -i \"my fox.png\" -i 'my fox.png'")
 
 
-def test_the_list_is_in_our_order(lab: Server, tmp_path: Path) -> None:
+def test_the_list_is_in_our_order(page: Notebook) -> None:
     """On an empty word the options come first, in the order of the documentation, and no name of Python's."""
-    page = opened(lab, tmp_path)
-
     type_to_tab(page, "%%seedream ")
 
     texts = list_of(page)
