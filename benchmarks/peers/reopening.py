@@ -106,7 +106,8 @@ def _turn(server: Server, names: list[str], versions: dict[str, str]) -> dict[st
 
 
 def _opened(server: Server, name: str) -> tuple[float, str]:
-    opened = Notebook(server.browser.new_page(viewport={"width": 1400, "height": 1000}))
+    opened = Notebook(server.browser.new_page())
+    opened.page.set_viewport_size({"width": 1400, "height": 1000})
     opened.page.goto(f"{server.address}/lab?token={server.token}&reset")
     opened.page.wait_for_function("() => window.jupyterapp && window.jupyterapp.restored.then(() => true)")
     opened.page.evaluate(START, f"{FIRST}.ipynb")

@@ -19,7 +19,7 @@ from tests.conftest import empty_environment
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, BrowserContext, Playwright
 
     from tests.browser.panel import Open
 
@@ -57,25 +57,39 @@ def executable() -> str:
 # Not for the whole session: while Playwright is open it keeps an event loop on this thread,
 # and tests of other folders could not run one of their own.
 @pytest.fixture(scope="package")
-def browser(executable: str) -> Iterator[Browser]:
-    """Start a browser for the tests of this folder."""
+def driver() -> Iterator[Playwright]:
+    """Open Playwright for the tests of this folder."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=executable, args=[*jupyter.FLAGS])
-        yield launched
-        launched.close()
+        yield playwright
+
+
+@pytest.fixture(scope="package")
+def browser(driver: Playwright, executable: str) -> Iterator[Browser]:
+    """Start a browser in which each page is a stranger's: it has nothing of another."""
+    launched = driver.chromium.launch(executable_path=executable, args=[*jupyter.FLAGS])
+    yield launched
+    launched.close()
+
+
+@pytest.fixture(scope="package")
+def profile(driver: Playwright, executable: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserContext]:
+    """Start a browser for the pages of Jupyter servers."""
+    context = jupyter.profile(driver, executable, tmp_path_factory.mktemp("profile"))
+    yield context
+    context.close()
 
 
 @contextlib.contextmanager
-def opened(host: jupyter.Host, folder: Path, browser: Browser) -> Iterator[jupyter.Server]:
+def opened(host: jupyter.Host, folder: Path, browser: Browser | BrowserContext) -> Iterator[jupyter.Server]:
     """Serve, and fail afterwards if a page wanted anything from another machine."""
     with jupyter.serve(host, folder, browser) as server:
         yield server
         assert [url for notebook in server.opened for url in notebook.beyond] == []
 
 
-def shared(host: jupyter.Host, folder: Path, browser: Browser) -> Iterator[jupyter.Server]:
+def shared(host: jupyter.Host, folder: Path, browser: BrowserContext) -> Iterator[jupyter.Server]:
     """Serve for more than one test: its environment is as empty as theirs."""
     with contextlib.ExitStack() as stack:
         with empty_environment(folder / "home"):
@@ -93,15 +107,15 @@ def within(server: jupyter.Server) -> Iterator[jupyter.Server]:
 
 # Starting a JupyterLab, and opening a notebook in it, takes longer than most tests: they share them.
 @pytest.fixture(scope="package")
-def shared_lab(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[jupyter.Server]:
+def shared_lab(tmp_path_factory: pytest.TempPathFactory, profile: BrowserContext) -> Iterator[jupyter.Server]:
     """Start one JupyterLab for all."""
-    yield from shared("lab", tmp_path_factory.mktemp("lab"), browser)
+    yield from shared("lab", tmp_path_factory.mktemp("lab"), profile)
 
 
 @pytest.fixture(scope="package")
-def shared_notebook7(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[jupyter.Server]:
+def shared_notebook7(tmp_path_factory: pytest.TempPathFactory, profile: BrowserContext) -> Iterator[jupyter.Server]:
     """Start one Notebook 7 for all."""
-    yield from shared("notebook", tmp_path_factory.mktemp("notebook7"), browser)
+    yield from shared("notebook", tmp_path_factory.mktemp("notebook7"), profile)
 
 
 @pytest.fixture(scope="package")

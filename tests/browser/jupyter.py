@@ -28,14 +28,17 @@ from tests.waiting import until
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser, Locator, Page, Request, Route
+    from playwright.sync_api import Browser, BrowserContext, Locator, Page, Playwright, Request
 
 Host = Literal["lab", "notebook"]
 
-
+HERE = ("127.0.0.1", "localhost")
 FLAGS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+    # No other machine is found, by name or by number. A page's requests need not come by Python for that: a browser
+    # whose requests are looked at one by one keeps nothing of them, and each page would load JupyterLab anew.
+    f"--host-resolver-rules={', '.join(['MAP * ~NOTFOUND', *(f'EXCLUDE {host}' for host in HERE)])}",
 )
 
 # Typing Shift+Enter once the kernel is "idle" loses keystrokes: ready is when all of this is true.
@@ -84,19 +87,15 @@ class Notebook:
         """Read and run the notebook that this page shows."""
         self.page = page
         self.beyond: list[str] = []
-        """What the page wanted from other machines; the fixtures fail for it."""
+        """What the page wanted from other machines, in vain; the fixtures fail for it."""
         self.problems: list[str] = []
         """Errors that no script of the page caught."""
-        page.route("**/*", self._keep_here)
+        page.on("request", self._note)
         page.on("pageerror", lambda error: self.problems.append(str(error)))
 
-    def _keep_here(self, route: Route, request: Request) -> None:
-        host = urllib.parse.urlsplit(request.url).hostname
-        if host in {None, "127.0.0.1", "localhost"}:
-            route.fallback()
-        else:
+    def _note(self, request: Request) -> None:
+        if urllib.parse.urlsplit(request.url).hostname not in {None, *HERE}:
             self.beyond.append(request.url)
-            route.abort()
 
     def ready(self, seconds: float = 60) -> None:
         """Wait until the notebook is shown and its kernel can be used."""
@@ -149,8 +148,8 @@ class Notebook:
 class Server:
     """A Jupyter server on loopback, with a folder, settings and a token of its own."""
 
-    def __init__(self, host: Host, root: Path, address: str, token: str, browser: Browser) -> None:
-        """Open notebooks of this running server in this browser."""
+    def __init__(self, host: Host, root: Path, address: str, token: str, browser: Browser | BrowserContext) -> None:
+        """Open notebooks of this running server in this browser, or in what it keeps for one person: see `profile`."""
         self.host = host
         self.root = root
         self.top = root
@@ -164,7 +163,8 @@ class Server:
         """Open a notebook, ready to run; one that isn't in the server's folder is copied there."""
         if not notebook.is_relative_to(self.root):
             notebook = Path(shutil.copy(notebook, self.root))
-        opened = Notebook(self.browser.new_page(viewport={"width": width, "height": height}))
+        opened = Notebook(self.browser.new_page())
+        opened.page.set_viewport_size({"width": width, "height": height})
         self.opened.append(opened)
         tree = "lab/tree" if self.host == "lab" else "notebooks"
         reset = "&reset" if self.host == "lab" else ""
@@ -195,8 +195,16 @@ class Server:
             return bytes(answer.read())
 
 
+def profile(playwright: Playwright, executable: str, folder: Path) -> BrowserContext:
+    """Start a browser that keeps what its pages loaded, and that compiled, in a folder, as a person's does.
+
+    The third page that loads JupyterLab takes two thirds of the time of the first.
+    """
+    return playwright.chromium.launch_persistent_context(folder, executable_path=executable, args=[*FLAGS])
+
+
 @contextlib.contextmanager
-def serve(host: Host, folder: Path, browser: Browser) -> Iterator[Server]:
+def serve(host: Host, folder: Path, browser: Browser | BrowserContext) -> Iterator[Server]:
     """Start a server whose notebooks are in `folder`/notebooks; end it, its kernels too, afterwards."""
     root = folder / "notebooks"
     root.mkdir()

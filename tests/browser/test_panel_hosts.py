@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from playwright.sync_api import Browser
+    from playwright.sync_api import BrowserContext
 
     from tests.browser.jupyter import Server
     from tests.browser.panel import Panel
@@ -27,7 +27,7 @@ SERVICE = "sd.configure(backend='novita', api_key='sk_test', base_url={url!r})"
 
 
 @pytest.fixture
-def older(request: pytest.FixtureRequest, tmp_path: Path, browser: Browser) -> Iterator[Server]:
+def older(request: pytest.FixtureRequest, tmp_path: Path, profile: BrowserContext) -> Iterator[Server]:
     """Start a JupyterLab whose kernels are an older ipykernel."""
     version: str = request.param
     if not kernels.is_there(version):
@@ -35,7 +35,7 @@ def older(request: pytest.FixtureRequest, tmp_path: Path, browser: Browser) -> I
     with pytest.MonkeyPatch.context() as patch:
         for name, value in kernels.environment(version).items():
             patch.setenv(name, value)
-        with opened("lab", tmp_path, browser) as server:
+        with opened("lab", tmp_path, profile) as server:
             yield server
 
 
