@@ -86,6 +86,34 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             if kinds is not None:
                 item.add_marker(pytest.mark.xdist_group("-".join([item.path.stem, *map(str, kinds)])))
 
+    items[:] = longest_first(items)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let xdist give out the groups in our order, not by how many tests are in each."""
+    config.option.loadscopereorder = False
+
+
+def longest_first(items: list[pytest.Item]) -> list[pytest.Item]:
+    """Return the tests with the long groups before the short ones, so that at the end no process has a long one left.
+
+    A group is as long as its longest test: those in a browser, those that may take minutes, those in a kernel, the
+    slow ones, the others. Within a group nothing changes.
+    """
+    groups = dict[str, list[pytest.Item]]()
+    for item in items:
+        group = item.get_closest_marker("xdist_group")
+        groups.setdefault(group.args[0] if group else item.nodeid, []).append(item)
+    return list(itertools.chain.from_iterable(sorted(groups.values(), key=lambda group: min(map(shortness, group)))))
+
+
+def shortness(item: pytest.Item) -> tuple[float, ...]:
+    """Return what puts a test behind longer ones."""
+    limit = item.get_closest_marker("timeout")
+    seconds = float(limit.args[0] if limit else item.config.getini("timeout"))
+    unmarked = [item.get_closest_marker(name) is None for name in ("kernel", "slow")]
+    return (item.get_closest_marker("browser") is None, -seconds, *unmarked)
+
 
 def made_by_the_module(item: pytest.Function) -> list[int] | None:
     """Return which kinds of parametrized things of its module a test shares; None if it shares nothing."""
