@@ -12,7 +12,7 @@ from seedream_nb.references.adapters import sources_of
 from seedream_nb.request import Reference
 from tests.pictures import encoded, gradient
 from tests.references import fit, load_reference
-from tests.test_fit import distance, fitted, opened
+from tests.test_encode import distance, fitted, opened
 
 if TYPE_CHECKING:
     from pathlib import Path
