@@ -69,10 +69,11 @@ from seedream_nb.jobs.job import Job
 from seedream_nb.request import Reference, make_request
 from seedream_nb.view import bundle, history_bundle, job_bundle, picture_bundle, request_bundle
 
+FIELDS = ("name", "sha256", "media_type", "width", "height", "size_bytes")
 made = sd.history[1]
 for payload in payloads:
     inputs = (
-        Reference(name=payload, sha256="a", width=payload, height=payload, source=made[0].path),
+        replace(Reference.from_record(dict.fromkeys(FIELDS, payload), sd.history.home), source=made[0].path),
         Reference(name=payload, url=payload),
         Reference(name=payload, sha256=payload, media_type=payload),
     )
@@ -190,6 +191,7 @@ def ran(lab: Server, fault_server: FaultServer) -> tuple[Notebook, Watched]:
     return opened, watched
 
 
+@pytest.mark.timeout(300)  # on a machine that does much else
 def test_no_payload_runs(ran: tuple[Notebook, Watched], lab: Server, browser: Browser, tmp_path: Path) -> None:
     """None runs, asks for anything or becomes an element: as it runs, reopened without trust, and converted to HTML."""
     opened, watched = ran
