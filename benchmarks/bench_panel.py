@@ -118,7 +118,7 @@ def _received(opened: jupyter.Notebook) -> int:
     """
     received: list[int] = []
 
-    def count(socket: Any) -> None:  # noqa: ANN401 - Playwright's
+    def count(socket: Any) -> None:
         socket.on("framereceived", lambda frame: received.append(len(frame)))
 
     opened.page.on("websocket", count)

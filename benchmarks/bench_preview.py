@@ -40,7 +40,7 @@ def paint(folder: Path) -> None:
     """Write fifteen JPEGs with as much fine grain as a photograph has."""
     from PIL import Image, ImageChops
 
-    grain = Image.frombytes("L", (1024, 1024), random.Random(4).randbytes(1 << 20))  # noqa: S311 - grain
+    grain = Image.frombytes("L", (1024, 1024), random.Random(4).randbytes(1 << 20))
     noise = Image.new("L", (SIDE, SIDE))
     for place in range(16):
         noise.paste(grain, (place % 4 * 1024, place // 4 * 1024))

@@ -52,7 +52,7 @@ def run() -> list[Row]:
     ]
 
 
-def _measured(url: str, pictures: Path) -> Any:  # noqa: ANN401 - JSON
+def _measured(url: str, pictures: Path) -> Any:
     with tempfile.TemporaryDirectory() as folder:
         for picture in pictures.iterdir():
             (Path(folder) / picture.name).hardlink_to(picture)

@@ -42,7 +42,7 @@ def peak_kilobytes() -> int:
     return most // 1024 if sys.platform == "darwin" else most
 
 
-def child(code: str, *arguments: str) -> Any:  # noqa: ANN401 - JSON
+def child(code: str, *arguments: str) -> Any:
     """Run code in a process of its own and return what it prints as JSON in its last line."""
     ran = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
     if ran.returncode:

@@ -158,11 +158,11 @@ def _new_session() -> Session:
     except SeedreamError:
         raise
     except (ImportError, AttributeError, SyntaxError) as error:  # as from a file that has a library's name
-        told, remedy = explain_broken(error)
-        raise SettingsError(told, hint=remedy) from error
+        message, remedy = explain_broken(error)
+        raise SettingsError(message, hint=remedy) from error
     except RuntimeError as error:  # a process that ends, where no thread can be had any more
-        told = f"This Python process is ending, or can't start threads: {error}."
-        raise SettingsError(told, hint="Nothing was sent, nothing was billed.") from error
+        message = f"This Python process is ending, or can't start threads: {error}."
+        raise SettingsError(message, hint="Nothing was sent, nothing was billed.") from error
 
 
 PROCESS.maker, PROCESS.panel = _new_session, panel

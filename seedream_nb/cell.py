@@ -186,8 +186,8 @@ def parse_assignments(text: str) -> dict[str, str]:
         else:
             values[name] = value
     if strays:
-        told = plain(" ".join(strays), _SHOWN)
-        problems.append(Problem(f"{told} sets nothing: write name=value, with no space around the =."))
+        unused = plain(" ".join(strays), _SHOWN)
+        problems.append(Problem(f"{unused} sets nothing: write name=value, with no space around the =."))
     if problems:
         raise request_error(problems)
     return values
@@ -274,11 +274,11 @@ class _Reader:
             texts.append(self._left.popleft().text)
         if may_hold_key(" ".join(texts)):
             raise Problem(_KEY)
-        told = plain(" ".join(texts), _SHOWN)
-        remedy = self._remedy(texts, told)
-        raise Problem(f"{told} doesn't belong to any option. The prompt goes on the lines below.{remedy}")
+        leftover = plain(" ".join(texts), _SHOWN)
+        remedy = self._remedy(texts, leftover)
+        raise Problem(f"{leftover} doesn't belong to any option. The prompt goes on the lines below.{remedy}")
 
-    def _remedy(self, texts: list[str], told: str) -> str:
+    def _remedy(self, texts: list[str], leftover: str) -> str:
         """Return what to do with words after a value: another reference, or more of the same value."""
         flag, value = self._last or (None, "")
         if flag is None:
@@ -286,7 +286,7 @@ class _Reader:
         if BY_FLAG[flag].kind == "reference":
             each = " ".join(f"{flag} {plain(text, _SHOWN)}" for text in (value, *texts))
             return f" For several references write {each}, and quotes around one that has spaces."
-        return f' Quote a value that has spaces: {flag} "{plain(value, _SHOWN)} {told}".'
+        return f' Quote a value that has spaces: {flag} "{plain(value, _SHOWN)} {leftover}".'
 
 
 def _is_option(word: Word) -> bool:
@@ -419,8 +419,10 @@ def _kept_line(line: str) -> str:
     if line.isspace():
         return _as_expression(line)
     return "".join(
-        each[: len(each) - len(text)] + _as_expression(text) if (text := each.lstrip()).startswith(">>>") else each
-        for each in line.splitlines(keepends=True)
+        text_line[: len(text_line) - len(text)] + _as_expression(text)
+        if (text := text_line.lstrip()).startswith(">>>")
+        else text_line
+        for text_line in line.splitlines(keepends=True)
     )
 
 

@@ -76,15 +76,15 @@ class Composer:
         if (values := options.get("values")) is not None:
             scope = NamesScope(values)
         gathering = Gathering(self._lookups(typed=typed))
-        for each in [*as_list(options.get("images")), *as_list(options.get("image"))]:
-            gathering.add(each)
+        for reference in [*as_list(options.get("images")), *as_list(options.get("image"))]:
+            gathering.add(reference)
         text = _expanded(prompt, scope, gathering, found, markdown=typed)
         warnings = [*gathering.warnings, *(marks_as_text(prompt) if typed else ())]
         if gathering.problems:  # otherwise it is unknown which number each would have
             found += gathering.problems
         elif check_numbers and isinstance(text, Prompt):
-            wrong, told = _numbers_without_reference(text, gathering.references, series=is_series(options))
-            found, warnings = found + wrong, warnings + told
+            wrong, more_warnings = _numbers_without_reference(text, gathering.references, series=is_series(options))
+            found, warnings = found + wrong, warnings + more_warnings
         whole: CellOptions = {**options, **(self._usual(options) if defaults else {}), "images": gathering.references}
         words = text.text if isinstance(text, Prompt) else text
         request = make_request(words, model=self._settings.model, problems=found, **whole)
@@ -153,9 +153,9 @@ def _numbers_without_reference(
     )
     there = _references_told(references)
     if typed and references and not series:
-        told = f"The prompt says {_listed(dict.fromkeys(typed))}, but {there}."
+        problem = f"The prompt says {_listed(dict.fromkeys(typed))}, but {there}."
         remedy = "Correct the number or add the reference; words to be written in the picture go in double quotes."
-        return [Problem(f"{told} {remedy}")], []
+        return [Problem(f"{problem} {remedy}")], []
     said = dict.fromkeys([*typed, *in_values])
     return [], [f"The prompt says {_listed(said)}, but {there}."] if said else []
 
@@ -169,8 +169,9 @@ def _references_told(references: Sequence[Reference]) -> str:
     """Say in words which references there are."""
     if not references:
         return "there is no reference image"
-    each = ", ".join(f"image {place}: {written(each, _NAMED)}" for place, each in enumerate(references, 1))
-    return f"there {'is one reference' if len(references) == 1 else f'are {len(references)} references'} ({each})"
+    names = [f"image {number}: {written(reference, _NAMED)}" for number, reference in enumerate(references, 1)]
+    count = "is one reference" if len(names) == 1 else f"are {len(names)} references"
+    return f"there {count} ({', '.join(names)})"
 
 
 def options_again(request: ImageRequest, changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -178,8 +179,8 @@ def options_again(request: ImageRequest, changes: Mapping[str, Any]) -> dict[str
 
     What was sent once is not asked whether it makes sense.
     """
-    told = {option.name: getattr(request, option.name) for option in SENT}
-    options = {"check_numbers": False, "prompt": request.prompt, "images": list(request.images), **told}
+    sent_options = {option.name: getattr(request, option.name) for option in SENT}
+    options = {"check_numbers": False, "prompt": request.prompt, "images": list(request.images), **sent_options}
     superseded = {"aspect": "size", "image": "images", "max_images": "sequential", "sequential": "max_images"}
     gone = {superseded[name] for name in changes if name in superseded}
     if "aspect" in changes and shape_of(request.size) is None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _Class = TypeVar("_Class", bound=type)
 _Value: TypeAlias = Any
-"""Such a class or one of its values: what attributes it has, is known while running."""
+"""Such a class or one of its values: its attributes are known only at run time."""
 
 
 @overload
@@ -33,8 +33,8 @@ def frozen(kind: _Value = None, /, *, eq: bool = True) -> _Value:
 def _freeze(kind: _Value, *, eq: bool) -> _Value:
     dataclass(init=False, repr=False, eq=False, kw_only=True)(kind)
     known = fields(kind)
-    kind._defaults = {each.name: each.default for each in known}  # noqa: SLF001 - as a class that they share would do
-    kind._makers = [(each.name, each.default_factory) for each in known if each.default_factory is not MISSING]  # noqa: SLF001
+    makers = [(item.name, item.default_factory) for item in known if item.default_factory is not MISSING]
+    kind._defaults, kind._makers = {item.name: item.default for item in known}, makers  # noqa: SLF001 - what its methods share
     kind.__signature__ = _Signature()
     methods = _METHODS | _EQUALITY if eq else _METHODS
     for name, method in methods.items():
@@ -51,9 +51,9 @@ class _Signature:
 
         if value is not None:
             raise AttributeError("__signature__")
-        asked = [(each, field(default=each.default, default_factory=each.default_factory)) for each in fields(kind)]
+        declared = [(item, field(default=item.default, default_factory=item.default_factory)) for item in fields(kind)]
         return inspect.signature(
-            make_dataclass("_", [(each.name, each.type, new) for each, new in asked], kw_only=True)
+            make_dataclass("_", [(item.name, item.type, new) for item, new in declared], kw_only=True)
         )
 
 
@@ -77,12 +77,12 @@ def _refuse(_: object, name: str, *__: object) -> None:
 
 
 def _repr(self: _Value) -> str:
-    told = ", ".join(f"{each.name}={getattr(self, each.name)!r}" for each in fields(self) if each.repr)
-    return f"{type(self).__qualname__}({told})"
+    shown = ", ".join(f"{item.name}={getattr(self, item.name)!r}" for item in fields(self) if item.repr)
+    return f"{type(self).__qualname__}({shown})"
 
 
 def _compared(value: _Value) -> tuple[object, ...]:
-    return tuple(getattr(value, each.name) for each in fields(value) if each.compare)
+    return tuple(getattr(value, item.name) for item in fields(value) if item.compare)
 
 
 def _eq(self: object, other: object) -> bool:

@@ -334,7 +334,7 @@ def _installed_versions(name: str) -> list[str]:
     library = importlib.util.find_spec(name)
     if library is None or library.origin is None:
         return []
-    return [each.stem.split("-")[1] for each in Path(library.origin).parent.parent.glob(f"{name}-*.dist-info")]
+    return [folder.stem.split("-")[1] for folder in Path(library.origin).parent.parent.glob(f"{name}-*.dist-info")]
 
 
 def _numbers(version: str) -> tuple[int, ...]:

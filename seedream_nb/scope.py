@@ -77,7 +77,7 @@ class EmptyScope(NamesScope):
         super().__init__({})
 
 
-def scalar(value: Any) -> Any:  # noqa: ANN401 - anything
+def scalar(value: Any) -> Any:
     """Return a scalar of numpy or a similar library as Python's own; any other value as it is."""
     if type(value) in _OWN:
         return value
@@ -90,12 +90,12 @@ def scalar(value: Any) -> Any:  # noqa: ANN401 - anything
     return value
 
 
-def is_masked(value: Any) -> bool:  # noqa: ANN401 - anything
+def is_masked(value: Any) -> bool:
     """Return whether a value is masked in its array, even if there is a number behind the mask."""
     return getattr(value, "shape", None) == () and getattr(value, "mask", None) is not None and bool(value.mask)
 
 
-def _named(values: Any) -> dict[str, object]:  # noqa: ANN401 - anything
+def _named(values: Any) -> dict[str, object]:
     """Return a dict of anything that has keys, such as a row of a table."""
     try:
         named = dict(values) if hasattr(values, "keys") else None

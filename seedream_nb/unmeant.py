@@ -65,7 +65,7 @@ def gap(value: object) -> str | None:
     return plain(str(value), _SHOWN) if missing else None
 
 
-def unmeant(value: Any, code: str) -> tuple[str, Unmeant] | None:  # noqa: ANN401 - anything
+def unmeant(value: Any, code: str) -> tuple[str, Unmeant] | None:
     """Return what in a value is not meant as text, and why; None if its text may be meant.
 
     A `str` is text, and so is what has its own `__str__` or `__format__` and is none of the kinds below. A list is
@@ -112,7 +112,7 @@ def reads_as_object(value: object, text: str) -> bool:
     return text.startswith("<") and text.endswith(">") and (not _has_own_text(value) or callable(value))
 
 
-def _within(value: Any, code: str, depth: int) -> tuple[str, Unmeant] | None:  # noqa: ANN401 - anything
+def _within(value: Any, code: str, depth: int) -> tuple[str, Unmeant] | None:
     if type(value) in _OWN or (isinstance(value, str) and not depth):
         return None
     if reason := _kind_of(value, code):
@@ -147,31 +147,31 @@ def _items(value: object, code: str) -> Iterator[tuple[str, object]]:
             yield from (pair for pair in both if pair[1] is not None)
 
 
-def _kind_of(value: Any, code: str) -> Unmeant | None:  # noqa: ANN401 - anything
+def _kind_of(value: Any, code: str) -> Unmeant | None:
     """Return why a value itself, not its items, is not meant as text."""
     if name := gap(value):
         return Unmeant(told=f"is {name}, so it has no value", remedy=OF_A_GAP)
     return next((reason for check in _KINDS if (reason := check(value, code))), None)
 
 
-def _bytes(value: Any, code: str) -> Unmeant | None:  # noqa: ANN401 - anything
+def _bytes(value: Any, code: str) -> Unmeant | None:
     if not isinstance(value, bytes | bytearray | memoryview):
         return None
     decoded = f"bytes({code}).decode()" if isinstance(value, memoryview) else f"{code}.decode()"
     return Unmeant(told="is bytes", remedy=f"To use them as text, write {{{decoded}}}.", reads=False)
 
 
-def _path(value: Any, _code: str) -> Unmeant | None:  # noqa: ANN401 - anything
+def _path(value: Any, _code: str) -> Unmeant | None:
     return Unmeant(told="is a path", remedy="To attach the picture, write it by itself.") if is_path(value) else None
 
 
-def _file(value: Any, code: str) -> Unmeant | None:  # noqa: ANN401 - anything
+def _file(value: Any, code: str) -> Unmeant | None:
     if not is_file(value):
         return None
     return Unmeant(told="is an open file", remedy=f"For its contents, write {{{code}.read()}}.", reads=False)
 
 
-def _widget(value: Any, code: str) -> Unmeant | None:  # noqa: ANN401 - anything
+def _widget(value: Any, code: str) -> Unmeant | None:
     kind = type(value)
     if not hasattr(kind, "_model_name") and "widgets" not in kind.__module__.split("."):
         return None
@@ -180,7 +180,7 @@ def _widget(value: Any, code: str) -> Unmeant | None:  # noqa: ANN401 - anything
     return Unmeant(told=f"is a widget ({kind.__name__})", remedy=remedy, reads=False)
 
 
-def _shown_object(value: Any, code: str) -> Unmeant | None:  # noqa: ANN401 - anything
+def _shown_object(value: Any, code: str) -> Unmeant | None:
     """Return why what a notebook shows is nobody's text, be it made of one."""
     if shown_kind(value, _LINKS):
         remedy = f"To attach the picture, write --image {code}."
@@ -192,7 +192,7 @@ def _shown_object(value: Any, code: str) -> Unmeant | None:  # noqa: ANN401 - an
     return Unmeant(told=f"is what a notebook shows ({type(value).__name__})", remedy=remedy, reads=False)
 
 
-def _array(value: Any, _code: str) -> Unmeant | None:  # noqa: ANN401 - anything
+def _array(value: Any, _code: str) -> Unmeant | None:
     kind = type(value)
     shape = getattr(value, "shape", None)
     if (
@@ -206,7 +206,7 @@ def _array(value: Any, _code: str) -> Unmeant | None:  # noqa: ANN401 - anything
     return Unmeant(told=f"is {called}{size}", remedy="Write one of its values, or convert it to text.")
 
 
-def _function(value: Any, code: str) -> Unmeant | None:  # noqa: ANN401 - anything
+def _function(value: Any, code: str) -> Unmeant | None:
     if isinstance(value, type):
         return Unmeant(told=f"is a class, {value.__qualname__}", remedy="Write an instance of it.", reads=False)
     if not inspect.isroutine(value) and not isinstance(value, functools.partial | functools.partialmethod):
@@ -219,7 +219,7 @@ def _function(value: Any, code: str) -> Unmeant | None:  # noqa: ANN401 - anythi
     )
 
 
-def _generator(value: Any, code: str) -> Unmeant | None:  # noqa: ANN401 - anything
+def _generator(value: Any, code: str) -> Unmeant | None:
     if isinstance(value, Coroutine):
         return Unmeant(told="is a coroutine", remedy=f"Await it first: text = await {code}.", reads=False)
     if not isinstance(value, Iterator | MappingView) or (isinstance(value, Iterator) and _has_own_text(value)):

@@ -58,7 +58,7 @@ _AND_ONE = (
 )
 """The rest of "image 1 and 2", unless it counts things: "image 1 and 2 birds"."""
 
-_HAN_AND = r"(?:\s?[-–—~～、至到和与與及]\s?\d{1,2}(?!\s?[\d个個只隻位名条條辆輛朵棵把件头頭匹座]))"  # noqa: RUF001
+_HAN_AND = r"(?:\s?[-–—~～、至到和与與及]\s?\d{1,2}(?!\s?[\d个個只隻位名条條辆輛朵棵把件头頭匹座]))"  # noqa: RUF001 - Chinese
 _MENTION = lazy_pattern("image|[图圖]", re.IGNORECASE)
 """What is in each of the following."""
 
@@ -76,7 +76,7 @@ def _said() -> re.Pattern[str]:
     )
 
 
-_QUOTED = lazy_pattern(r'(?<!\d)"[^"]*"|“[^“”]*”|„[^„“”]*[“”]|＂[^＂]*＂|«[^«»]*»|»[^«»]*«|「[^「」]*」|『[^『』]*』')  # noqa: RUF001
+_QUOTED = lazy_pattern(r'(?<!\d)"[^"]*"|“[^“”]*”|„[^„“”]*[“”]|＂[^＂]*＂|«[^«»]*»|»[^«»]*«|「[^「」]*」|『[^『』]*』')  # noqa: RUF001 - quotes of many languages
 
 
 @frozen

@@ -68,7 +68,9 @@ class Workspaces:
         """Return the folder with the result of exactly this request: the one in force, or the default it replaces."""
         left = self._left if self._settings.source("home") == "default" else None
         places = filter(None, (self.current, left))
-        return next((each for each in places if each.history.same(fingerprint, backend, host) is not None), None)
+        return next(
+            (workspace for workspace in places if workspace.history.same(fingerprint, backend, host) is not None), None
+        )
 
     def open(self, *, first_paid: bool = False, is_here: Callable[[], object] = lambda: None) -> tuple[str, ...]:
         """Make the folder ready for writing, or fall back to the user's own if nobody chose it; return what to tell.
@@ -140,14 +142,14 @@ class Workspaces:
 def may_be_written(folder: Path) -> bool:
     """Return whether a folder exists and is writable, or could be created, as far as that is known without writing."""
     # Unlike `Path.exists`, this does not fail in a folder that may not be entered.
-    nearest = next(each for each in (folder, *folder.parents) if os.path.exists(each))  # noqa: PTH110
+    nearest = next(parent for parent in (folder, *folder.parents) if os.path.exists(parent))  # noqa: PTH110 - see above
     return nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)
 
 
 def trouble_with(folder: Path) -> str | None:
     """Return why files can't be kept in a folder, or None; it is really tried, and cleaned up."""
     # Modes don't even show whether a folder may be created: some file systems don't allow it to anybody.
-    nearest = next(each for each in (folder, *folder.parents) if os.path.exists(each))  # noqa: PTH110
+    nearest = next(parent for parent in (folder, *folder.parents) if os.path.exists(parent))  # noqa: PTH110 - see above
     verb = "written" if nearest == folder else "created"
     if not nearest.is_dir():
         return f"The folder {folder} can't be {verb}: {nearest} is not a folder."
@@ -183,9 +185,9 @@ def writable_folder(written: str | os.PathLike[str]) -> Path:
         with tempfile.TemporaryFile(dir=folder):
             return folder
     except OSError as error:
-        told = f"{path} can't be written: {error.strerror or type(error).__name__}."
+        message = f"{path} can't be written: {error.strerror or type(error).__name__}."
         hint = "Nothing was sent, nothing was billed. Choose another folder for the copies."
-        raise SettingsError(told, hint=hint) from None
+        raise SettingsError(message, hint=hint) from None
     except (ValueError, RuntimeError) as error:  # a NUL in it, a user that doesn't exist
         raise SettingsError(f"save={path!r}: {error}.", hint="Nothing was sent, nothing was billed.") from None
 
@@ -202,11 +204,11 @@ def require_room(store: Store, request: ImageRequest, others: Sequence[Job], cop
     Raises:
         SettingsError: how much room there is, and how much is needed.
     """
-    pictures = request.max_pictures + sum(each.request.max_pictures for each in others)
+    pictures = request.max_pictures + sum(job.request.max_pictures for job in others)
     copied = (
         0
         if copies is None
-        else request.max_pictures + sum(each.request.max_pictures for each in others if each.save == copies)
+        else request.max_pictures + sum(job.request.max_pictures for job in others if job.save == copies)
     )
     if copies is None or _share_a_disk(store.home, copies):
         return store.require_room(pictures + copied)

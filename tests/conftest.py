@@ -165,7 +165,7 @@ def new_session(tmp_path: Path, fault_server: FaultServer) -> Iterator[NewSessio
     """Give a function that begins a session in `tmp_path`, as a restarted kernel does, with the fault server."""
     begun: list[Session] = []
 
-    def begin(key: str = "sk_test", **parts: Any) -> Session:  # noqa: ANN401 - what a session can be handed
+    def begin(key: str = "sk_test", **parts: Any) -> Session:
         settings = Settings(environ={}, folder=tmp_path)
         settings.change(base_url=fault_server.url, api_key=key)
         begun.append(Session(settings=settings, lingers=False, **parts))

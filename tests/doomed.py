@@ -85,7 +85,7 @@ class Doomed:
             raise RuntimeError(f"The child ended with {status}.")
         return seconds if status == 0 else None
 
-    def _told(self) -> Any:  # noqa: ANN401 - JSON
+    def _told(self) -> Any:
         assert self._process.stdout is not None
         return json.loads(self._process.stdout.readline())
 
@@ -95,7 +95,7 @@ def dying(run: Run) -> Callable[[Path], Journal]:
     numbers = itertools.count(1)  # several threads tell it something
 
     class DyingJournal(Journal):
-        def append(self, event: str, number: int, /, **fields: Any) -> None:  # noqa: ANN401 - JSON
+        def append(self, event: str, number: int, /, **fields: Any) -> None:
             deadly = next(numbers) == run.line
             if deadly and run.moment == "before":
                 os.kill(os.getpid(), signal.SIGKILL)

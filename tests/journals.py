@@ -26,7 +26,7 @@ class Kernel:
         """Begin a journal."""
         self.journal = Journal(self.home / "journal")
 
-    def ask(self, number: int, prompt: str = "a fox in the snow", **changes: Any) -> ImageRequest:  # noqa: ANN401
+    def ask(self, number: int, prompt: str = "a fox in the snow", **changes: Any) -> ImageRequest:
         """Write that something was asked."""
         request = make_request(prompt, max_images=15)
         fields = {
@@ -40,19 +40,19 @@ class Kernel:
         self.journal.append("intent", number, **{**fields, **changes})
         return request
 
-    def link(self, number: int, count: int = 1, **changes: Any) -> None:  # noqa: ANN401
+    def link(self, number: int, count: int = 1, **changes: Any) -> None:
         """Write that links came."""
         links = [f"https://pictures.example/{number}/{index}" for index in range(count)]
         self.journal.append("links", number, links=links, seconds=1.0, **changes)
 
-    def land(self, number: int, index: int = 1, **changes: Any) -> None:  # noqa: ANN401
+    def land(self, number: int, index: int = 1, **changes: Any) -> None:
         """Write a picture and that it came."""
         path = self.home / f"{number:04}-{index}.jpg"
         path.write_bytes(b"picture")
         fields = {"width": 2, "height": 2, "media_type": "image/jpeg", "sha256": "", "size_bytes": 7}
         self.journal.append("file", number, index=index, path=path.name, **fields, **changes)
 
-    def end(self, number: int, status: str = "done", **changes: Any) -> None:  # noqa: ANN401
+    def end(self, number: int, status: str = "done", **changes: Any) -> None:
         """Write how it ended."""
         self.journal.append("end", number, **{"status": status, "seconds": 2.0, "cost": 0.03, "error": None, **changes})
 

@@ -26,7 +26,7 @@ def noise(width: int, height: int, mode: str = "RGB") -> Image.Image:
     return Image.frombytes(mode, (width, height), os.urandom(width * height * len(mode)))
 
 
-def encoded(picture: Image.Image, form: str, **options: Any) -> bytes:  # noqa: ANN401 - Pillow's options
+def encoded(picture: Image.Image, form: str, **options: Any) -> bytes:
     """Return a picture as a file of some format."""
     stream = io.BytesIO()
     picture.save(stream, form, **options)
@@ -43,7 +43,7 @@ def chunk(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
-def telling_jpeg(picture: Image.Image | None = None, **options: Any) -> bytes:  # noqa: ANN401 - Pillow's options
+def telling_jpeg(picture: Image.Image | None = None, **options: Any) -> bytes:
     """Return a JPEG with all that must stay home: EXIF, XMP, comment, thumbnail, maker's notes, a film behind it."""
     content = encoded(picture or gradient(), "JPEG", **options)
     told = [
@@ -57,7 +57,7 @@ def telling_jpeg(picture: Image.Image | None = None, **options: Any) -> bytes:  
     return content[:2] + b"".join(told) + content[2:] + b"SECRET-TRAILER" * 100
 
 
-def telling_png(picture: Image.Image | None = None, **options: Any) -> bytes:  # noqa: ANN401 - Pillow's options
+def telling_png(picture: Image.Image | None = None, **options: Any) -> bytes:
     """Return a PNG with all that must stay home."""
     content = encoded(picture or gradient(), "PNG", **options)
     head, rest = content[:33], content[33:]

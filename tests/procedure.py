@@ -53,7 +53,7 @@ class Procedure:
         self._turn = self.background.call(lambda: anyio.CapacityLimiter(concurrency))
         self._verbs = nobody
 
-    def start(self, prompt: str, *, timeout: float = 60.0, **options: Any) -> Job:  # noqa: ANN401 - a request's
+    def start(self, prompt: str, *, timeout: float = 60.0, **options: Any) -> Job:
         """Begin to fulfil a request."""
         request = make_request(prompt, **options)
         job = Job(request, backend="novita", host=self.host, price=PRICE, timeout=timeout, home=self.home.store.home)

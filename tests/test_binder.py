@@ -74,7 +74,7 @@ def with_a_key(tmp_path: Path, fault_server: FaultServer) -> Iterator[Session]:
     session.close()
 
 
-def made(session: Session, prompt: str) -> Any:  # noqa: ANN401 - a generation
+def made(session: Session, prompt: str) -> Any:
     """Return what comes of a prompt."""
     return session.start(prompt, size="1K").result()
 

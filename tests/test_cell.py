@@ -64,7 +64,7 @@ def test_options_are_read(line: str, fields: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(("line", "asks"), [("-h", True), ("--help --nonsense [", True), ("-o '--help'", False)])
-def test_help_is_asked_for(line: str, asks: bool) -> None:  # noqa: FBT001 - a row of a table
+def test_help_is_asked_for(line: str, asks: bool) -> None:
     """Whatever else is in the line."""
     assert asks_for_help(line) is asks
 
@@ -258,7 +258,7 @@ def test_wrong_assignments_are_told(text: str, told: str) -> None:
 
 
 @pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.name)
-def test_the_help_tells_of_every_option(option: Any) -> None:  # noqa: ANN401 - an Option
+def test_the_help_tells_of_every_option(option: Any) -> None:
     """Each flag, its value and its sentence."""
     told = " ".join(cell_help().split())
     assert option.help in told

@@ -273,7 +273,7 @@ def test_what_asyncio_logs_has_no_key(caplog: pytest.LogCaptureFixture) -> None:
     """In its debug mode it writes down what a slow task returned, or raised, whatever that is."""
     redact_key_in_logs(Key(KEY, source="a test"))
 
-    async def slow(raised: bool) -> bytes:  # noqa: FBT001
+    async def slow(raised: bool) -> bytes:
         if raised:
             raise ValueError(KEY)
         return KEY.encode()

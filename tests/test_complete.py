@@ -300,7 +300,7 @@ class Wild:
         raise AssertionError(name)
 
 
-def able(*names: str) -> Any:  # noqa: ANN401 - of no known library
+def able(*names: str) -> Any:
     """Return an object whose class has properties of these names, which fail."""
 
     def fails(_self: object) -> object:
@@ -348,12 +348,12 @@ def test_which_values_hold_pictures(value: object, told: str) -> None:
     assert held(value) == told
 
 
-def shell(**names: object) -> Any:  # noqa: ANN401 - as much of a shell as is needed
+def shell(**names: object) -> Any:
     """Return what stands for a shell with these names in it."""
     return SimpleNamespace(user_ns=names, user_ns_hidden={}, Completer=SimpleNamespace(custom_matchers=[]))
 
 
-def sources_of(ip: Any, session: Callable[[], Session]) -> NotebookSources:  # noqa: ANN401 - see shell
+def sources_of(ip: Any, session: Callable[[], Session]) -> NotebookSources:
     """Return what a notebook around this shell has to offer."""
     return NotebookSources(ip, NotebookScope(ip), session)
 
@@ -407,14 +407,14 @@ def test_nothing_is_made_by_looking(tmp_path: Path) -> None:
 # -- what IPython is given -----------------------------------------------------------------------------
 
 
-def tab(ip: Any, cell: str) -> dict[str, Any]:  # noqa: ANN401 - a stand-in for a shell
+def tab(ip: Any, cell: str) -> dict[str, Any]:
     """Ask the registered matcher as IPython does."""
     (matcher,) = ip.Completer.custom_matchers
     found: dict[str, Any] = matcher(SimpleNamespace(full_text=cell, cursor_line=0, cursor_position=len(cell)))
     return found
 
 
-def registered(ip: Any, session: Any = None) -> Completer:  # noqa: ANN401 - stand-ins
+def registered(ip: Any, session: Any = None) -> Completer:
     """Register with a shell."""
     completer = Completer(ip, session)
     completer.register()

@@ -179,7 +179,7 @@ def test_killed_at_random_instants(
 ) -> None:
     """Kernel after kernel dies in one home, at any instant; the next recovers all that has links."""
     service = Service(fault_server, delay=0.02)
-    instants = random.Random(seed)  # noqa: S311 - no secret
+    instants = random.Random(seed)
     longest = doomed.run(Run(url=fault_server.url, folder=str(tmp_path), prompts=prompts(0)))
     assert longest is not None
     for number in range(1, INSTANTS + 1):
@@ -230,7 +230,7 @@ def test_killed_as_soon_as_it_waits_after_random_instants(
 ) -> None:
     """So it is whatever else goes on in the process at that instant."""
     service, taken = Service(fault_server, delay=0.02, slow=LONG_SECONDS), set[str]()
-    instants = random.Random(SEEDS)  # noqa: S311 - no secret
+    instants = random.Random(SEEDS)
     for number in range(RESTS):
         process = doomed.start(Run(url=fault_server.url, folder=str(tmp_path), prompts=prompts(number)))
         time.sleep(instants.uniform(0, 0.5))

@@ -83,7 +83,7 @@ def notebook(shared: Kernel) -> Kernel:
     return shared
 
 
-def told(kernel: Kernel, mark: str = "@out") -> Any:  # noqa: ANN401 - a list of pictures, or a sentence
+def told(kernel: Kernel, mark: str = "@out") -> Any:
     """Return what a mark stands for: width, height and colour of each picture, or why there is none."""
     ran = kernel.execute(f"print(json.dumps(told({mark!r})))")
     assert ran.error is None, ran.text

@@ -438,7 +438,7 @@ ODD_PLACES = [
 
 
 @pytest.mark.parametrize("redirected", [False, True])
-def test_a_link_that_is_too_long(fault_server: FaultServer, tmp_path: Path, redirected: bool) -> None:  # noqa: FBT001
+def test_a_link_that_is_too_long(fault_server: FaultServer, tmp_path: Path, redirected: bool) -> None:
     """A link that nobody follows for its length is said to be too long, and not to be no link."""
     link = f"{fault_server.url}/{'a' * 20_000}.jpg"
     if redirected:
@@ -449,7 +449,7 @@ def test_a_link_that_is_too_long(fault_server: FaultServer, tmp_path: Path, redi
 
 @pytest.mark.parametrize("place", ODD_PLACES)
 @pytest.mark.parametrize("redirected", [False, True])
-def test_an_odd_host_or_port(fault_server: FaultServer, tmp_path: Path, place: str, redirected: bool) -> None:  # noqa: FBT001
+def test_an_odd_host_or_port(fault_server: FaultServer, tmp_path: Path, place: str, redirected: bool) -> None:
     """A link whose host or port can be none is said to be so, in a sentence; so is one that a redirect leads to."""
     link = f"http://{place}/a.jpg"
     if redirected:
@@ -509,7 +509,7 @@ def test_redirect_out_of_the_web(fault_server: FaultServer, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("announced", [True, False])
-def test_too_large(fault_server: FaultServer, tmp_path: Path, announced: bool) -> None:  # noqa: FBT001
+def test_too_large(fault_server: FaultServer, tmp_path: Path, announced: bool) -> None:
     """More than 64 MB is no picture: told from its length, or where it passes the limit."""
     body = b"" if announced else bytes(65_000_000)
     link = fault_server.on("/a.jpg", Reply(body=body, length=64_000_001 if announced else -1, then="close"))

@@ -70,7 +70,7 @@ def test_a_process_that_only_recovers_shows_that_it_lives(store: Store) -> None:
 def test_what_nobody_goes_on_with_is_kept_aside(
     store: Store,
     age: float,
-    kept: bool,  # noqa: FBT001
+    kept: bool,
 ) -> None:
     """A day after its process died, what came of a picture goes to where nothing is deleted."""
     left = left_by(2**22 + 1, store, age=age)  # beyond the numbers that processes have

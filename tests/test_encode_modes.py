@@ -72,7 +72,7 @@ def test_a_mode_that_nobody_can_convert_is_refused(tmp_path: Path) -> None:
         fit(Reference(name="odd", sha256="0" * 64, source=picture), tmp_path)
 
 
-def array(value: float, dtype: str, *bands: int) -> Any:  # noqa: ANN401 - an array of numpy
+def array(value: float, dtype: str, *bands: int) -> Any:
     """Return an array with this as its largest value."""
     import numpy as np
 
@@ -88,7 +88,7 @@ DIM = [
 
 
 @pytest.mark.parametrize("dim", DIM, ids=[f"{each.dtype} {each.shape}" for each in DIM])
-def test_an_array_that_is_all_but_black_is_told(dim: Any) -> None:  # noqa: ANN401 - an array of numpy
+def test_an_array_that_is_all_but_black_is_told(dim: Any) -> None:
     """It is sent, with how to make a mask of it; what is written there is taken, and bright."""
     (note,) = noted("mask", dim)
     assert note.startswith("mask: its brightest value is ")
@@ -110,7 +110,7 @@ BRIGHT = [
 
 
 @pytest.mark.parametrize("bright", BRIGHT, ids=lambda each: f"{getattr(each, 'dtype', 'Pillow')}")
-def test_nothing_is_said_of_what_is_bright(bright: Any) -> None:  # noqa: ANN401 - an array of numpy
+def test_nothing_is_said_of_what_is_bright(bright: Any) -> None:
     """A mask of booleans, whatever has the whole range of its type."""
     assert noted("mask", bright) == ()
 

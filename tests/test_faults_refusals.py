@@ -305,7 +305,7 @@ def test_once_says_what_was_paid_where_a_picture_was_refused(
 def test_once_takes_no_reply_that_broke_off_for_all(
     new_session: NewSession,
     fault_server: FaultServer,
-    first: bool,  # noqa: FBT001 - whether `recover` comes before
+    first: bool,
 ) -> None:
     """Two links of a reply that broke off are not all that was asked for: `once` asks again, recovered or not."""
     broken_reply(fault_server, links=2, whole=False)
@@ -327,7 +327,7 @@ def test_once_takes_no_reply_that_broke_off_for_all(
 def test_once_takes_all_that_was_asked_for_though_the_reply_broke_off(
     new_session: NewSession,
     fault_server: FaultServer,
-    first: bool,  # noqa: FBT001 - whether `recover` comes before
+    first: bool,
 ) -> None:
     """Where as many links came as pictures were asked for nothing can be lacking: it is not bought again."""
     broken_reply(fault_server, links=2, whole=False)

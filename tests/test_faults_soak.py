@@ -449,7 +449,7 @@ def test_every_count_adds_up_and_nothing_is_left_behind(
     tmp_path: Path, fault_server: FaultServer, places: Mapping[str, str], large: list[Reference]
 ) -> None:
     """What users were told, the service's log, the journal and the budgets agree; all that was opened is closed."""
-    chance = random.Random(SEED)  # noqa: S311 - no secret
+    chance = random.Random(SEED)
     faults = [name for name, fault in FAULTS.items() if fault.way != "full" or sys.platform == "linux"]
     names = faults + chance.choices(faults, k=REQUESTS // 5 - len(faults)) + ["good"] * (REQUESTS - REQUESTS // 5)
     chance.shuffle(names)

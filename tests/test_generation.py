@@ -21,7 +21,7 @@ REQUEST = make_request("a fox in the snow", max_images=2)
 LINKS = ["https://pictures.example/1", "https://pictures.example/2"]
 
 
-def record(event: str, second: int = 0, **fields: Any) -> dict[str, Any]:  # noqa: ANN401
+def record(event: str, second: int = 0, **fields: Any) -> dict[str, Any]:
     """Return a record of generation 3, written at that second."""
     return {"v": 1, "event": event, "id": 3, "at": f"2026-11-21T09:30:{second:02}.000000+00:00", **fields}
 
@@ -41,7 +41,7 @@ LINKED = record("links", 1, links=LINKS, seconds=12.5)
 DONE = record("end", 9, status="done", seconds=15.5, cost=0.06, error=None)
 
 
-def landed(index: int, second: int = 2, **changes: Any) -> dict[str, Any]:  # noqa: ANN401
+def landed(index: int, second: int = 2, **changes: Any) -> dict[str, Any]:
     """Return the record of a picture that is complete."""
     fields = {
         "path": f"0003-{index}-fox.jpg",
@@ -119,7 +119,7 @@ def test_order_of_records_is_of_no_account() -> None:
         ((record("end", 9, status="unknown"),), False, "unknown"),
     ],
 )
-def test_status(records: tuple[dict[str, Any], ...], alive: bool, status: str) -> None:  # noqa: FBT001
+def test_status(records: tuple[dict[str, Any], ...], alive: bool, status: str) -> None:
     """The status is how it ended, or how far it came; pictures that come later complete it."""
     assert read(INTENT, *records, alive=alive).status == status
 
@@ -145,7 +145,7 @@ def test_links_of_a_reply_that_broke_off(
 
 @pytest.mark.parametrize("status", ["<img src=x>", "DONE", "generating", "", None, 7, [], {}])
 @pytest.mark.parametrize("alive", [True, False])
-def test_unheard_of_ends_are_unknown(status: object, alive: bool) -> None:  # noqa: FBT001
+def test_unheard_of_ends_are_unknown(status: object, alive: bool) -> None:
     """An end that we would not write says nothing but that it has ended."""
     assert read(INTENT, LINKED, record("end", 9, status=status), alive=alive).status == "unknown"
 
@@ -361,17 +361,17 @@ class Asked:
         """Nothing yet."""
         self.asked: list[Any] = []
 
-    def edit(self, generation: Generation, prompt: str, options: Any) -> Generation:  # noqa: ANN401
+    def edit(self, generation: Generation, prompt: str, options: Any) -> Generation:
         """Note an edit."""
         self.asked.append(("edit", prompt, options))
         return generation
 
-    def rerun(self, request: ImageRequest, changes: Any) -> Any:  # noqa: ANN401
+    def rerun(self, request: ImageRequest, changes: Any) -> Any:
         """Note a rerun."""
         self.asked.append(("rerun", request.prompt, changes))
         return SimpleNamespace(result=lambda: None)
 
-    def bundle(self, value: Any) -> dict[str, Any]:  # noqa: ANN401
+    def bundle(self, value: Any) -> dict[str, Any]:
         """Show by type."""
         return {"text/html": type(value).__name__}
 

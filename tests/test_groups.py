@@ -28,5 +28,5 @@ def test_the_long_ones_begin_first(request: pytest.FixtureRequest) -> None:
 def test_a_group_is_as_long_as_its_longest_test(request: pytest.FixtureRequest) -> None:
     """However tests are collected, those of a group stay together, and in their order."""
     items = [item for item in request.session.items if not item.get_closest_marker("xdist_group")]
-    mixed = random.Random(7).sample(items, len(items))  # noqa: S311 - no secret
+    mixed = random.Random(7).sample(items, len(items))
     assert [*map(shortness, longest_first(mixed))] == sorted(map(shortness, items))

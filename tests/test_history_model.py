@@ -325,7 +325,7 @@ class HomeOfManyKernels(RuleBasedStateMachine):
     def _was_asked(self, number: int) -> bool:
         return any(each.id == number and each.event == "intent" for file in self.model.files for each in file.said)
 
-    def _wrote(self, writer: int, event: str, number: int, **what: Any) -> object:  # noqa: ANN401 - fields of Said
+    def _wrote(self, writer: int, event: str, number: int, **what: Any) -> object:
         """Tell the model what a kernel wrote: into its file, or into a new one that begins with its open work."""
         path = self.kernels[writer].journal.path
         assert path is not None

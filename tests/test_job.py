@@ -66,7 +66,7 @@ async def sleep_unsent(_job: Job) -> None:
 class Struck(Background):
     """A background with another interrupt for whoever asks it anything."""
 
-    def call(self, *_: object, **__: object) -> Any:  # noqa: ANN401 - as the other
+    def call(self, *_: object, **__: object) -> Any:
         """Interrupt."""
         raise KeyboardInterrupt
 
@@ -75,14 +75,14 @@ def interrupted_at(nth: int, job: Job) -> BaseException | None:
     """Return what `result()` raises when an interrupt strikes at its nth line."""
     left = nth
 
-    def line(_frame: FrameType, event: str, _: object) -> Any:  # noqa: ANN401 - as Python's traces are
+    def line(_frame: FrameType, event: str, _: object) -> Any:
         nonlocal left
         left -= event == "line"
         if event == "line" and left == 0:
             raise KeyboardInterrupt
         return line
 
-    def call(frame: FrameType, _event: str, _: object) -> Any:  # noqa: ANN401
+    def call(frame: FrameType, _event: str, _: object) -> Any:
         return line if frame.f_code is Job.result.__code__ else None
 
     before = sys.gettrace()
@@ -270,7 +270,7 @@ def interrupted_while_begun(nth: int, submit: Callable[[], Job]) -> bool:
     """Let an interrupt strike at the nth step in which work is handed to the loop; return whether it came so far."""
     left, handing = nth, {Job.start.__code__, Background.start.__code__}
 
-    def step(frame: FrameType, event: str, _: object) -> Any:  # noqa: ANN401 - as Python's traces are
+    def step(frame: FrameType, event: str, _: object) -> Any:
         nonlocal left
         text = linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip()
         counts = frame.f_code in handing or text.startswith("job.start(")
@@ -280,7 +280,7 @@ def interrupted_while_begun(nth: int, submit: Callable[[], Job]) -> bool:
                 raise KeyboardInterrupt
         return step
 
-    def call(frame: FrameType, _event: str, _: object) -> Any:  # noqa: ANN401
+    def call(frame: FrameType, _event: str, _: object) -> Any:
         frame.f_trace_opcodes = frame.f_code in handing or frame.f_code.co_name == "_submit"
         return step if frame.f_trace_opcodes else None
 
@@ -311,7 +311,7 @@ def test_wherever_its_begin_is_interrupted_no_work_is_dropped_in_silence(new_ses
 class Deaf(Background):
     """Stands for a loop whose `start` was interrupted before it was handed the work."""
 
-    def start(self, work: object) -> Any:  # noqa: ANN401 - nothing
+    def start(self, work: object) -> Any:
         """Take nothing over."""
 
 
@@ -476,7 +476,7 @@ def test_the_timeout_counts_from_the_first_time_it_was_sent() -> None:
 
 
 @pytest.mark.parametrize(("seconds", "goes_on"), [(0.0, True), (9.0, True), (10.0, False), (1e300, False)])
-def test_no_wait_goes_beyond_the_timeout(seconds: float, goes_on: bool) -> None:  # noqa: FBT001
+def test_no_wait_goes_beyond_the_timeout(seconds: float, goes_on: bool) -> None:
     """`defer` says no where the wait would end later than `timeout` after the first sending."""
     job = Job(make_request("a fox"), backend="novita", host="a", price=0.03, timeout=10)
     job.commit()
@@ -487,7 +487,7 @@ def test_no_wait_goes_beyond_the_timeout(seconds: float, goes_on: bool) -> None:
 
 @pytest.mark.parametrize("expected", [None, 1])
 @pytest.mark.parametrize("late", [False, True])
-def test_a_stop_in_the_sandbox_speaks_of_no_bill(expected: int | None, late: bool) -> None:  # noqa: FBT001
+def test_a_stop_in_the_sandbox_speaks_of_no_bill(expected: int | None, late: bool) -> None:
     """Whoever stops a request to the sandbox, or waits too long for it, is not told that it may be billed."""
     job = Job(make_request("a fox"), backend="sandbox", host="sandbox", price=0.03, timeout=10)
     job.commit()
@@ -501,7 +501,7 @@ def test_a_stop_in_the_sandbox_speaks_of_no_bill(expected: int | None, late: boo
 @pytest.mark.parametrize(
     "timeout", ["5", -1, -0.5, float("nan"), float("inf"), [1], b"5", True, object(), 1j, "٣", 10**400]
 )
-def test_a_timeout_that_is_no_number_of_seconds_is_told_in_a_sentence(timeout: Any) -> None:  # noqa: ANN401 - anything
+def test_a_timeout_that_is_no_number_of_seconds_is_told_in_a_sentence(timeout: Any) -> None:
     """And the job goes on."""
     job = begin(sleep_sent)
     with pytest.raises(
@@ -512,7 +512,7 @@ def test_a_timeout_that_is_no_number_of_seconds_is_told_in_a_sentence(timeout: A
 
 
 @pytest.mark.parametrize("timeout", [0, 0.0, np.float32(0.01), np.int64(0), Decimal("0.01"), Fraction(1, 100)])
-def test_a_number_of_any_kind_is_a_timeout(timeout: Any) -> None:  # noqa: ANN401 - numbers
+def test_a_number_of_any_kind_is_a_timeout(timeout: Any) -> None:
     """Zero asks whether it is there."""
     job = begin(sleep_sent)
     with pytest.raises(StillGeneratingError):

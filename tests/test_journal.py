@@ -375,7 +375,7 @@ def test_a_writer_on_a_disk_without_locks(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     age: float,
-    alive: bool,  # noqa: FBT001
+    alive: bool,
 ) -> None:
     """Without locks a writer counts as alive for a while after its last line, and not for years if the clock jumps."""
     import fcntl

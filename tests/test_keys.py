@@ -189,7 +189,7 @@ def test_a_key_of_white_space_in_dotenv_is_an_error(tmp_path: Path, login: Login
         ("key=x", True), ("NOVITA_KEY = x", True), ("budget=1", False), ("task_x=1", False), ("monkey=1", False),
     ],
 )  # fmt: skip
-def test_what_may_be_a_key_is_recognised(text: str, told: bool) -> None:  # noqa: FBT001 - what is expected
+def test_what_may_be_a_key_is_recognised(text: str, told: bool) -> None:
     """A text that mentions a key, or has a word like one, is told from others."""
     assert may_hold_key(text) is told
 
@@ -329,7 +329,7 @@ def test_a_login_that_finds_no_room_leaves_no_key(login: Login) -> None:
 
 
 @pytest.mark.parametrize("stored", [True, False])
-def test_logout_removes_what_a_login_left_that_was_killed(login: Login, stored: bool) -> None:  # noqa: FBT001 - a row
+def test_logout_removes_what_a_login_left_that_was_killed(login: Login, stored: bool) -> None:
     """The file that it was writing has all keys: it goes, of whatever process it was, and counts as a key."""
     path = in_place(login, b'{"api.novita.ai": "sk_a"}')
     path.with_name(".login-1.json").write_text('{"api.novita.ai": "sk_a", "other')

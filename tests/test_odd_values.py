@@ -121,7 +121,7 @@ def test_a_field_is_refused_in_words_or_valid(name: str) -> None:
 
 
 @pytest.mark.parametrize("images", [5, "abc", ["a"], np.array([1, 2]), None, Raises()])
-def test_a_request_has_references_only(images: Any) -> None:  # noqa: ANN401 - anything
+def test_a_request_has_references_only(images: Any) -> None:
     """Its constructor says so."""
     with pytest.raises(RequestError, match="images: found"):
         ImageRequest(prompt="a fox", images=images)
@@ -152,7 +152,7 @@ def test_an_option_is_refused_in_words_or_taken(
      ("values", {1: "x"}), ("sequential", np.array(["auto", "auto"])), ("max_images", np.array([1, 2])),
      ("size", ["2K"]), ("aspect", {"a": 1}), ("watermark", np.array([True, False]))],
 )  # fmt: skip
-def test_a_wrong_option_names_itself(new_session: NewSession, name: str, value: Any) -> None:  # noqa: ANN401 - anything
+def test_a_wrong_option_names_itself(new_session: NewSession, name: str, value: Any) -> None:
     """In a RequestError, as the problems of all other parts of a request."""
     with pytest.raises(RequestError) as caught:
         new_session().start("a fox", **{name: value})

@@ -156,7 +156,7 @@ ODD_ETAGS = ['"caf\xe9"', '"\xe6\xbc\xa2"', '"a\tb"', f'"{"a" * 2000}"']
 
 @pytest.mark.parametrize("etag", ODD_ETAGS)
 @pytest.mark.parametrize("later", [False, True])
-def test_an_etag_that_cannot_be_sent(fault_server: FaultServer, tmp_path: Path, etag: str, later: bool) -> None:  # noqa: FBT001
+def test_an_etag_that_cannot_be_sent(fault_server: FaultServer, tmp_path: Path, etag: str, later: bool) -> None:
     """A file with a name that no request can say is fetched anew, at once or by a later download."""
     headers = {"ETag": etag}
     if later:
@@ -208,7 +208,7 @@ def test_two_pictures_are_never_joined(
     tmp_path: Path,
     before: dict[str, str],
     after: dict[str, str],
-    later: bool,  # noqa: FBT001
+    later: bool,
 ) -> None:
     """Where another file of the same length takes a file's place, one or the other is had, not half of each."""
     first = [cut_at(200_000, before)]

@@ -200,7 +200,7 @@ def test_problems_are_whole_elsewhere() -> None:
 
 
 @pytest.mark.parametrize("kind", [ReplyError, OutcomeUnknownError])
-def test_what_a_server_wrote_stays(kind: Any) -> None:  # noqa: ANN401 - either class
+def test_what_a_server_wrote_stays(kind: Any) -> None:
     """It may echo the key: the pickle of an error has none of it, whatever caused it."""
     error = kind("no sense", content=f'{{"key":"{KEY}"}}'.encode())
     error.__cause__ = OSError(f"refused: {KEY}")

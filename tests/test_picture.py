@@ -20,7 +20,7 @@ from seedream_nb.storage.picture import Picture, inspect
 KINDS = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 
 
-def encoded(kind: str = "JPEG", size: tuple[int, int] = (64, 48), **options: Any) -> bytes:  # noqa: ANN401
+def encoded(kind: str = "JPEG", size: tuple[int, int] = (64, 48), **options: Any) -> bytes:
     """Return the file of a picture with some grain in it."""
     noise = Image.effect_noise(size, 60).convert("RGB")
     file = io.BytesIO()
@@ -68,7 +68,7 @@ def test_cut_off_files_are_refused(tmp_path: Path, kind: str, share: float) -> N
 
 
 @pytest.mark.parametrize("progressive", [False, True])
-def test_jpeg_with_an_embedded_preview(tmp_path: Path, progressive: bool) -> None:  # noqa: FBT001
+def test_jpeg_with_an_embedded_preview(tmp_path: Path, progressive: bool) -> None:
     """A JPEG that is cut off is refused also when it holds a whole smaller one in its header."""
     exif = Image.Exif()
     exif[0x010E] = encoded(size=(16, 16)).decode("latin-1")
@@ -255,7 +255,7 @@ class Shown:
         """Raise `trouble`, if any."""
         self.trouble = trouble
 
-    def bundle(self, value: Any) -> dict[str, Any]:  # noqa: ANN401
+    def bundle(self, value: Any) -> dict[str, Any]:
         """Return the mark as HTML."""
         if self.trouble:
             raise self.trouble

@@ -101,7 +101,7 @@ class Compose:
             settings=Settings(environ={}, folder=folder), scope=self.scope, marked=lambda mark: [(mark, Path("b.png"))]
         ).compose
 
-    def __call__(self, prompt: str, *images: object, **options: Any) -> ImageRequest:  # noqa: ANN401 - of a request
+    def __call__(self, prompt: str, *images: object, **options: Any) -> ImageRequest:
         """Compose what a person typed."""
         return self._compose(prompt, scope=self.scope, images=list(images), **{"typed": True, **options})
 

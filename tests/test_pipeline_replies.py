@@ -29,7 +29,7 @@ DATA = f"data:image/jpeg;base64,{base64.b64encode(PICTURE).decode()}"
 REFUSED = {"error": {"code": "OutputImageSensitiveContentDetected", "message": "it may contain sensitive content"}}
 
 
-def replying(server: FaultServer, *items: object, **more: Any) -> None:  # noqa: ANN401 - how a reply goes wrong
+def replying(server: FaultServer, *items: object, **more: Any) -> None:
     """Let the service answer with these items."""
     server.on(POST, Reply(body=json.dumps({"images": items}).encode(), **more))
 

@@ -220,7 +220,7 @@ def test_a_cheap_preview_of_an_image(mode: str) -> None:
 
 
 @pytest.mark.parametrize(("form", "cheap"), [("JPEG", True), ("PNG", False), ("BMP", False)])
-def test_what_takes_long_has_no_cheap_preview(form: str, cheap: bool) -> None:  # noqa: FBT001 - a parameter
+def test_what_takes_long_has_no_cheap_preview(form: str, cheap: bool) -> None:
     """A large file has one only where it can be decoded at reduced size."""
     content = encoded(Image.new("L", (3000, 2000)), form)
     assert (cheap_preview(content, 168) is not None) == cheap

@@ -241,7 +241,7 @@ def timers_of_connections_to(port: int) -> list[str]:
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("name", ["NO_PROXY", "no_proxy"])
-def test_exceptions(monkeypatch: pytest.MonkeyPatch, name: str, exceptions: str, host: str, around: bool) -> None:  # noqa: FBT001
+def test_exceptions(monkeypatch: pytest.MonkeyPatch, name: str, exceptions: str, host: str, around: bool) -> None:
     """`NO_PROXY` is understood as curl, requests and Go spell it; this machine never has a proxy."""
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
     monkeypatch.setenv(name, exceptions)

@@ -39,7 +39,7 @@ def sent(request: ImageRequest, *inputs: str | Input) -> dict[str, Any]:
     return fields
 
 
-def with_references(count: int, **options: Any) -> ImageRequest:  # noqa: ANN401 - the options of a request
+def with_references(count: int, **options: Any) -> ImageRequest:
     """Return a request with so many references."""
     images = [Reference(name=f"u{index}", url=f"https://x.org/{index}.png") for index in range(count)]
     return make_request("a fox", images=images, **options)
@@ -218,7 +218,7 @@ def test_default_size() -> None:
 @pytest.mark.parametrize(
     ("size", "fits"), [("1024x1024", True), ("4096x4096", True), ("1023x1024", False), ("4096x4097", False)]
 )
-def test_pixels_in_all(size: str, fits: bool) -> None:  # noqa: FBT001 - a row of a table
+def test_pixels_in_all(size: str, fits: bool) -> None:
     """The page: "The value range of total pixels: `[1024x1024, 4096x4096]`"."""
     if fits:
         assert make_request("a fox", size=size).size == size
@@ -230,7 +230,7 @@ def test_pixels_in_all(size: str, fits: bool) -> None:  # noqa: FBT001 - a row o
 @pytest.mark.parametrize(
     ("size", "fits"), [("4096x256", True), ("256x4096", True), ("4097x256", False), ("256x4097", False)]
 )
-def test_ratio_of_the_size(size: str, fits: bool) -> None:  # noqa: FBT001 - a row of a table
+def test_ratio_of_the_size(size: str, fits: bool) -> None:
     """The page: "The aspect ratio value range: `[1/16, 16]`"."""
     if fits:
         assert make_request("a fox", size=size).size == size
@@ -293,7 +293,7 @@ def test_default_of_max_images() -> None:
 
 
 @pytest.mark.parametrize(("count", "fits"), [(1, True), (15, True), (0, False), (16, False)])
-def test_range_of_max_images(count: int, fits: bool) -> None:  # noqa: FBT001 - a row of a table
+def test_range_of_max_images(count: int, fits: bool) -> None:
     """The page: "Value range: `[1, 15]`"."""
     if fits:
         assert sent(make_request("a fox", max_images=count))["max_images"] == count
@@ -314,7 +314,7 @@ def test_references_and_pictures_together() -> None:
 
 
 @pytest.mark.parametrize(("asked", "field"), [(None, True), (True, True), (False, False)])
-def test_watermark(asked: bool | None, field: bool) -> None:  # noqa: FBT001 - a row of a table
+def test_watermark(asked: bool | None, field: bool) -> None:
     """`body="watermark" type="boolean" default={true}`; "`false`: Does not add a watermark."."""
     assert sent(make_request("a fox", watermark=asked))["watermark"] is field
 

@@ -86,7 +86,7 @@ def shown(mark: str) -> Sequence[object]:
     return [gradient(80, 50)] if mark == "@out" else [Path("a.png"), Path("b.png")]
 
 
-def looking(folder: Path, scope: Scope | None = None, **parts: Any) -> Lookups:  # noqa: ANN401 - of the lookups
+def looking(folder: Path, scope: Scope | None = None, **parts: Any) -> Lookups:
     """Return where things are looked up in that folder."""
     return Lookups(scope=scope or Notebook(NAMES), marked=marked, shown=shown, folder=folder, limits=LIMITS, **parts)
 

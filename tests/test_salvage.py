@@ -435,7 +435,7 @@ def test_what_was_understood_shows_nothing_of_it() -> None:
         (b"X-Via : a", False),
     ],
 )
-def test_white_space_begins_no_reply(came: bytes, begun: bool) -> None:  # noqa: FBT001
+def test_white_space_begins_no_reply(came: bytes, begun: bool) -> None:
     """A reply begins with what it has to say: neither heads nor white space, in chunks or not, are that."""
     received = RawReply()
     received.add(OK + came)

@@ -51,7 +51,7 @@ async def served(url: str) -> bytes:
     raise OSError("no such host")
 
 
-def send(app: Starlette, method: str, url: str, **options: Any) -> httpx.Response:  # noqa: ANN401 - httpx's own
+def send(app: Starlette, method: str, url: str, **options: Any) -> httpx.Response:
     """Return the app's answer, each time from an event loop of its own."""
 
     async def talk() -> httpx.Response:

@@ -70,7 +70,7 @@ def test_watermark_stands_bottom_right() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("size", "watermark"), [(SMALL, False), ((256, 1600), True), ((1600, 256), True)])
-def test_sandbox_stands_bottom_left(size: tuple[int, int], watermark: bool) -> None:  # noqa: FBT001 - a row of a table
+def test_sandbox_stands_bottom_left(size: tuple[int, int], watermark: bool) -> None:
     """Every picture says "sandbox" in red ink on its paper, with or without the other mark, in any shape."""
     picture = painted("surprise me", size, watermark=watermark)
     foot, room = round(min(size) * 0.075), round(max(9, min(size) * 0.024) * 4.5)

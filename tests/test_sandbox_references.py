@@ -157,7 +157,7 @@ def test_data_uris(text: str, told: str) -> None:
     ("text", "is_one"),
     [("http://x", True), ("HTTPS://x", True), ("ftp://x", False), ("https:/x", False), (" http://x", False)],
 )
-def test_urls(text: str, is_one: bool) -> None:  # noqa: FBT001 - a row of a table
+def test_urls(text: str, is_one: bool) -> None:
     """A URL begins with http:// or https://, in any case."""
     assert is_url(text) == is_one
 

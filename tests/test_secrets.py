@@ -296,10 +296,10 @@ PAGE = b"<html>no picture for KEY<!-- Authorization: Bearer KEY --></html>"
 NO_SUCH_HEADER = "HTTP/1.1 200 OK\r\nX\0Y: KEY\r\n\r\n"
 
 
-def echoing(**fields: Any) -> Callable[[Seen], Reply]:  # noqa: ANN401 - those of an answer
+def echoing(**fields: Any) -> Callable[[Seen], Reply]:
     """Answer as a storage that echoes the key of its own link, which each of these fields may hold."""
 
-    def filled(value: Any, key: str) -> Any:  # noqa: ANN401 - as above
+    def filled(value: Any, key: str) -> Any:
         if isinstance(value, dict):
             return {name: filled(each, key) for name, each in value.items()}
         if isinstance(value, bytes):

@@ -205,7 +205,7 @@ def test_nonsense(content: bytes) -> None:
 
 
 @pytest.mark.parametrize(("status", "is_one"), [(199, False), (200, True), (201, True), (206, True), (300, False)])
-def test_successes_are_replies(status: int, is_one: bool) -> None:  # noqa: FBT001
+def test_successes_are_replies(status: int, is_one: bool) -> None:
     """Any success is read as a reply: its pictures may be paid for."""
     assert is_reply(status) is is_one
 

@@ -173,7 +173,7 @@ def test_a_senseless_reply_is_told_in_our_own_words(content: bytes, told: str) -
 
 
 @pytest.mark.parametrize(("content", "is_kept"), [(b"", False), (b"{}", True)])
-def test_only_a_reply_that_says_something_is_said_to_be_kept(content: bytes, is_kept: bool) -> None:  # noqa: FBT001
+def test_only_a_reply_that_says_something_is_said_to_be_kept(content: bytes, is_kept: bool) -> None:
     """Of an empty one, as a 204 has it, there is nothing to keep."""
     with pytest.raises(ReplyError) as caught:
         parse_results(content, 1, secret=KEY)
@@ -278,7 +278,7 @@ def test_a_refused_picture_among_others() -> None:
         ({"url": None, "error": "no"}, False), ({"url": "", "error": {"code": 500}}, False),
     ],
 )  # fmt: skip
-def test_an_item_with_a_link_is_a_picture(item: object, picture: bool) -> None:  # noqa: FBT001
+def test_an_item_with_a_link_is_a_picture(item: object, picture: bool) -> None:
     """Whatever else it says: it is paid for. One without is refused if it says so in any form."""
     results = parse_results(reply(item), 1)
     assert (bool(results.links), bool(results.refused)) == (picture, not picture)

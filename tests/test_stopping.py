@@ -219,7 +219,7 @@ def check_the_truth(stoppable: Kernel, fault_server: FaultServer, ran: Ran, prom
 def test_at_whatever_instant_it_is_stopped_the_message_is_true(stoppable: Kernel, fault_server: FaultServer) -> None:
     """Interrupts at random instants: what is said not to be billed was never sent, the rest once."""
     fault_server.on(POST, Links(delay=0.1))
-    instants = random.Random(7)  # noqa: S311 - no secret
+    instants = random.Random(7)
     for number in range(tries(10, 30)):
         ran = stoppable.start(f"%%seedream\nfox number {number}.")
         time.sleep(instants.uniform(0, 0.4))

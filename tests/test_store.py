@@ -164,7 +164,7 @@ def test_room_is_checked_before_sending(tmp_path: Path) -> None:
 def test_a_drive_that_does_not_tell_its_room(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    fails: bool,  # noqa: FBT001
+    fails: bool,
 ) -> None:
     """Where nobody knows how much room there is, it is not said that there is none."""
 

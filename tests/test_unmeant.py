@@ -310,13 +310,13 @@ def test_gaps_of_tables_are_refused() -> None:
 class Hostile:
     """Raises whatever one asks of it."""
 
-    def __getattribute__(self, name: str) -> Any:  # noqa: ANN401 - it returns nothing
+    def __getattribute__(self, name: str) -> Any:
         """Raise."""
         raise ConnectionError(name)
 
 
 @pytest.mark.parametrize("wrap", [lambda value: value, lambda value: [value], lambda value: {"a": value}])
-def test_a_value_that_raises_is_a_problem_of_the_request(wrap: Any) -> None:  # noqa: ANN401 - a function
+def test_a_value_that_raises_is_a_problem_of_the_request(wrap: Any) -> None:
     """And no bare error, also within a list."""
     with pytest.raises(RequestError):
         expand("{it}", NamesScope({"it": wrap(Hostile())}))

@@ -173,7 +173,7 @@ def test_the_remedy_for_a_shape_works(shape: tuple[int, ...], remedy: str) -> No
     ],
     ids=["zeros", "damaged", "floats"],
 )
-def test_a_line_that_is_no_file_is_told(array: Any, told: str) -> None:  # noqa: ANN401 - an array of numpy
+def test_a_line_that_is_no_file_is_told(array: Any, told: str) -> None:
     """As what it may have been meant, and how it becomes pixels."""
     message = refused(array)
     assert told in message
@@ -207,7 +207,7 @@ class Converted(Given):
 class Lent(Given):
     """Its memory can be shared, by any library."""
 
-    def __dlpack__(self, **options: Any) -> Any:  # noqa: ANN401 - a capsule
+    def __dlpack__(self, **options: Any) -> Any:
         """Lend it."""
         return self._array.__dlpack__(**options)
 

@@ -49,11 +49,11 @@ def refused(value: object) -> str:
     return str(caught.value)
 
 
-def having(**methods: Any) -> Any:  # noqa: ANN401 - an object of no known library
+def having(**methods: Any) -> Any:
     """Return an object with these methods: what they return, or raise."""
 
-    def method(outcome: Any) -> Callable[..., Any]:  # noqa: ANN401 - as above
-        def run(_self: object, *_args: object, **_options: object) -> Any:  # noqa: ANN401 - as above
+    def method(outcome: Any) -> Callable[..., Any]:
+        def run(_self: object, *_args: object, **_options: object) -> Any:
             if isinstance(outcome, BaseException):
                 raise outcome
             return outcome
@@ -171,12 +171,12 @@ def test_what_has_an_address_and_no_picture_is_text() -> None:
 class Hostile:
     """Every attribute raises."""
 
-    def __getattribute__(self, name: str) -> Any:  # noqa: ANN401 - nothing comes
+    def __getattribute__(self, name: str) -> Any:
         """Raise."""
         raise RuntimeError(name)
 
 
-class Unspeakable(Exception):  # noqa: N818 - a stand-in
+class Unspeakable(Exception):
     """An error that can't even be told."""
 
     def __str__(self) -> str:
@@ -188,7 +188,7 @@ class Pretending:
     """It raises when it is asked of what class it is."""
 
     @property  # type: ignore[misc]  # on purpose
-    def __class__(self) -> Any:  # noqa: ANN401 - nothing comes
+    def __class__(self) -> Any:
         """Raise."""
         raise RuntimeError
 
@@ -200,7 +200,7 @@ class Locked(list[object]):
         """Raise."""
         raise RuntimeError
 
-    def __iter__(self) -> Any:  # noqa: ANN401 - nothing comes
+    def __iter__(self) -> Any:
         """Raise."""
         raise RuntimeError
 

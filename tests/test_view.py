@@ -113,7 +113,7 @@ def make(
     pictures: int = 1,
     size: tuple[int, int] = (64, 48),
     drawn: tuple[int, int] | None = None,
-    **changes: Any,  # noqa: ANN401
+    **changes: Any,
 ) -> Generation:
     """Return generation 3 with its pictures on disk, as the journal tells of it; `drawn` makes smaller files."""
     at = "2026-11-21T09:30:00+00:00"
@@ -706,7 +706,7 @@ def test_the_caption_tells_the_lineage(tmp_path: Path, sources: list[str], told:
 def test_links_lead_from_the_folder_of_the_notebook(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    inside: bool,  # noqa: FBT001 - a parameter
+    inside: bool,
 ) -> None:
     """Wherever the kernel has gone since, links lead from the notebook's folder; out of it they are whole paths."""
     home, elsewhere = tmp_path / "notes" / "seedream", tmp_path / "elsewhere"

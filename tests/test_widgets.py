@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 FORM = empty_form(DEFAULT.model)
 
 
-def ask(piece: Piece, what: str, buffers: Sequence[bytes] = (), **fields: Any) -> dict[str, Any]:  # noqa: ANN401
+def ask(piece: Piece, what: str, buffers: Sequence[bytes] = (), **fields: Any) -> dict[str, Any]:
     """Ask a piece as its page does, and return the reply."""
     ask.number += 1  # type: ignore[attr-defined]
     reply, along = piece._desk.hear({"id": f"t-{ask.number}", "ask": what, "view": "t", **fields}, list(buffers))  # type: ignore[attr-defined]  # noqa: SLF001

@@ -124,7 +124,7 @@ def test_a_piece_that_can_not_be_shown_keeps_nobody_from_being_told(state: State
     """Nor does what was sent look refused."""
 
     class Broken(Heard):
-        def shown(self) -> Any:  # noqa: ANN401 - nothing
+        def shown(self) -> Any:
             raise RuntimeError
 
     ask(broken := Broken(state), "here")

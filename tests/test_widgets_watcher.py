@@ -48,7 +48,7 @@ class Read:
         self.made: list[Any] = []
 
     @property
-    def history(self) -> Any:  # noqa: ANN401 - what stands for a history
+    def history(self) -> Any:
         """Return what stands for the history, and do what happens meanwhile."""
         self.meanwhile()
         return Past(self.made)

@@ -178,7 +178,7 @@ class Compose:
         self.scope = NamesScope({"a": a, "b": b, "same": a, "both": [a, b], "n": 3, "caption": "as in image 7"})
         self.raw = Composer(settings=Settings(environ={}, folder=folder), scope=self.scope, marked=lambda _: []).compose
 
-    def __call__(self, prompt: str, *images: str, **options: Any) -> ImageRequest:  # noqa: ANN401 - of a request
+    def __call__(self, prompt: str, *images: str, **options: Any) -> ImageRequest:
         """Compose what a person typed."""
         return self.raw(prompt, scope=self.scope, typed=True, images=list(images), **options)
 

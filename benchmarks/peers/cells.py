@@ -57,14 +57,14 @@ class Run:
 class Watched(NotebookClient):
     """Executes a notebook and looks at the clock when a cell begins and when its first picture comes."""
 
-    def __init__(self, notebook: nbformat.NotebookNode, **options: Any) -> None:  # noqa: ANN401 - nbclient's own
+    def __init__(self, notebook: nbformat.NotebookNode, **options: Any) -> None:
         """Look at each cell of this notebook."""
         super().__init__(notebook, on_cell_execute=self._begins, on_cell_executed=self._ended, **options)
         self.began: dict[int, float] = {}
         self.seen: dict[int, float] = {}
         self.uss: list[int] = []
 
-    def process_message(self, msg: dict[str, Any], cell: nbformat.NotebookNode, cell_index: int) -> Any:  # noqa: ANN401
+    def process_message(self, msg: dict[str, Any], cell: nbformat.NotebookNode, cell_index: int) -> Any:
         """Look at a message, and let nbclient do what it does."""
         if cell_index not in self.seen and holds_picture(msg["content"].get("data", {})):
             self.seen[cell_index] = time.perf_counter()

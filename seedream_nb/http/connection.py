@@ -135,7 +135,7 @@ def connection_error(  # noqa: PLR0913 - what happened, where, and on which way
     through = f" through the proxy {proxy.name}" if proxy is not None else ""
     tried = f", tried {tries} times" if tries > 1 else ""
     remedy = CHECK
-    if proxy is not None and status == 407:  # noqa: PLR2004
+    if proxy is not None and status == 407:
         remedy = LOG_IN.format(source=proxy.source)
     elif proxy is not None and status is not None:
         remedy = EXCEPT.format(source=proxy.source, host=host)
@@ -154,7 +154,7 @@ def final_proxy_status(error: BaseException) -> int | None:
     for cause in causes(error):
         if isinstance(cause, httpx.ProxyError):
             status = proxy_status(cause)
-            return status if status is not None and 400 <= status < 500 else None  # noqa: PLR2004 - HTTP's refusals
+            return status if status is not None and 400 <= status < 500 else None
     return None
 
 

@@ -90,7 +90,7 @@ async def _tries(
                 source = replace(source, lenient=True)
             if pause is None:
                 raise DownloadError(f"{error} (tried {len(timeouts.download_pauses) + 1} times).", hint=KEPT) from error
-            await asyncio.sleep(max(error.wait, pause * random.uniform(0.5, 1.5)))  # noqa: S311 - not for secrets
+            await asyncio.sleep(max(error.wait, pause * random.uniform(0.5, 1.5)))
     raise AssertionError  # the last pause is None
 
 

@@ -171,10 +171,10 @@ class PartialDownload:
         """Prepare for a response: continue, start over, or raise the reason why there is no picture."""
         status, headers = response.status_code, response.headers
         if self._asked_for_range and status in {206, 416}:
-            if status == 206 and self._part.continues(headers):  # noqa: PLR2004
+            if status == 206 and self._part.continues(headers):
                 return
             raise DownloadError(f"{host} sent another part than was asked for.", hint=KEPT)
-        if status == 206 and not _FROM_START.match(headers.get("content-range", "bytes 0-")):  # noqa: PLR2004
+        if status == 206 and not _FROM_START.match(headers.get("content-range", "bytes 0-")):
             raise BrokenOffError(f"{host} sent another part than was asked for")
         if status not in _GIVES:
             raise _refusal(status, headers, host)

@@ -209,7 +209,7 @@ class LenientReply:
     @property
     def is_refusal(self) -> bool:
         """Whether the service refused; the status alone decides that."""
-        return self.status is not None and self.status >= 300  # noqa: PLR2004 - HTTP's redirects and errors
+        return self.status is not None and self.status >= 300
 
 
 class RawReply:
@@ -262,7 +262,7 @@ def parse_reply(data: bytes) -> LenientReply:
             break
     is_whole, found, content = best or (False, 0, b"")
     begun = bool(content)
-    if not found and (status is None or (not begun and status < 300)):  # noqa: PLR2004 - no refusal
+    if not found and (status is None or (not begun and status < 300)):
         content = data  # what can't be parsed is kept as it arrived
     return LenientReply(
         status=status, headers=headers, content=content[:MAX_REPLY_BYTES], begun=begun, is_whole=is_whole,
@@ -283,7 +283,7 @@ def _head(data: bytes) -> tuple[int | None, dict[str, str], bytes]:
             return interim, _headers(data[: end.start()]), data[end.end() :]
         status = int(status_line[1])
         head, rest = (data, b"") if end is None else (data[: end.start()], data[end.end() :])
-        if not 100 <= status < 200:  # noqa: PLR2004 - HTTP's interim answers
+        if not 100 <= status < 200:
             return status, _headers(head), rest or (_after_line(data) if end is None else b"")
         interim, data = status, rest
     return interim, {}, data

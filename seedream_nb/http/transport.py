@@ -174,7 +174,7 @@ class RecordingBackend(httpcore.AsyncNetworkBackend):
         self,
         host: str,
         port: int,
-        timeout: float | None = None,  # noqa: ASYNC109 - httpcore's
+        timeout: float | None = None,
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
@@ -216,17 +216,17 @@ class _RecordingStream(httpcore.AsyncNetworkStream):
     def __init__(self, tap: RecordingBackend, stream: httpcore.AsyncNetworkStream) -> None:
         self._tap, self._stream = tap, stream
 
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - httpcore's
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         return await self._tap.read_from(self._stream, max_bytes, timeout)
 
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 - httpcore's
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         await self._stream.write(buffer, timeout=timeout)
 
     async def start_tls(
         self,
         ssl_context: ssl.SSLContext,
         server_hostname: str | None = None,
-        timeout: float | None = None,  # noqa: ASYNC109 - httpcore's
+        timeout: float | None = None,
     ) -> httpcore.AsyncNetworkStream:
         return self._tap.tapped(await self._stream.start_tls(ssl_context, server_hostname, timeout=timeout))
 

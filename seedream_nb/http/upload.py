@@ -207,7 +207,7 @@ class Post:
         import httpx
 
         content = bytearray()
-        if response.status_code < 200:  # noqa: PLR2004 - HTTP's interim answers
+        if response.status_code < 200:
             raise httpx.RemoteProtocolError("an interim answer instead of the final one")
         if is_reply(response.status_code):
             await self._gather(response, content, silence, reply_timeout)

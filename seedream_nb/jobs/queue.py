@@ -132,4 +132,4 @@ class JobQueue:
     def _print(self, text: str) -> None:
         """Print at the end of a script, where no value can carry the text; in a kernel it would appear anywhere."""
         if self._seconds == math.inf:
-            print(text, file=sys.stderr)  # noqa: T201
+            print(text, file=sys.stderr)  # noqa: T201 - for whoever runs the script

@@ -180,7 +180,7 @@ def _adapter_of(value: object) -> Adapter | None:
 # -- values that are pictures themselves ------------------------------------------------------------
 
 
-def _itself(name: str, value: Any, _depth: int) -> _Sources:  # noqa: ANN401 - see Adapter
+def _itself(name: str, value: Any, _depth: int) -> _Sources:
     return [(name, value)]
 
 
@@ -195,7 +195,7 @@ def _bytes_at_tab(value: object, _depth: int) -> str:
     return "bytes" if type(value) is bytes and value.startswith(_STARTS) else ""
 
 
-def _opens(source: Any, _depth: int = 0) -> bool:  # noqa: ANN401 - a path, bytes, or anything with `read`
+def _opens(source: Any, _depth: int = 0) -> bool:
     """Return whether a source opens as a picture, by its header."""
     if isinstance(source, Path) and not source.is_file():
         return False
@@ -208,7 +208,7 @@ def _opens(source: Any, _depth: int = 0) -> bool:  # noqa: ANN401 - a path, byte
 
 
 @contextlib.contextmanager
-def _stream(source: Any) -> Iterator[Any]:  # noqa: ANN401 - see above
+def _stream(source: Any) -> Iterator[Any]:
     """Yield a source as an open file; one that is open already stays open, at its position."""
     if isinstance(source, Path | bytes | bytearray | memoryview):
         with source.open("rb") if isinstance(source, Path) else io.BytesIO(source) as stream:
@@ -246,7 +246,7 @@ def _has_items(value: object) -> bool:
     return is_array(value) or isinstance(value, Iterator | Sequence | KeysView | ValuesView)
 
 
-def _items(name: str, value: Any) -> list[object]:  # noqa: ANN401 - what has items in an order
+def _items(name: str, value: Any) -> list[object]:
     if is_array(value):
         items = value.tolist()
         return items if isinstance(items, list) else [items]
@@ -263,7 +263,7 @@ def _limited(name: str, values: Iterator[object], limit: int, problem: str) -> l
     return items
 
 
-def _holds_objects(value: Any) -> bool:  # noqa: ANN401 - an array of any library
+def _holds_objects(value: Any) -> bool:
     """Return whether an array is a list of objects: paths in a column, axes of a grid of plots."""
     kind = getattr(getattr(value, "dtype", None), "kind", None)
     return (kind in tuple("OUST") or (kind is None and has_method(value, "to_list"))) and has_method(value, "tolist")
@@ -300,7 +300,7 @@ def _has_path(value: object) -> bool:
     return isinstance(getattr(value, "path", None), str | Path)
 
 
-def _path_of(name: str, value: Any, _depth: int) -> _Sources:  # noqa: ANN401 - see Adapter
+def _path_of(name: str, value: Any, _depth: int) -> _Sources:
     return [(str(getattr(value, "mark", None) or name), Path(value.path))]
 
 

@@ -52,7 +52,7 @@ def is_picture_shape(shape: tuple[int, ...]) -> bool:
     return shown is not None and min(shown[:2]) >= min(model.references.min_side for model in all_models())
 
 
-def picture_of_array(name: str, limits: ReferenceLimits, value: Any) -> Image.Image | bytes:  # noqa: ANN401 - an array of any library
+def picture_of_array(name: str, limits: ReferenceLimits, value: Any) -> Image.Image | bytes:
     """Return a copy of an array's picture; or bytes, if the array is the content of a picture file.
 
     Raises:
@@ -91,7 +91,7 @@ def is_flat(shape: tuple[int, ...]) -> bool:
     return len(shape) == 1 or (len(shape) == _FLAT and 1 in shape and max(shape) > 1)
 
 
-def _content(np: Any, name: str, value: Any) -> bytes:  # noqa: ANN401 - numpy, an array of any library
+def _content(np: Any, name: str, value: Any) -> bytes:
     """Return the bytes of the file that a one-dimensional array is; empty if it may be pixels as well.
 
     Raises:
@@ -174,7 +174,7 @@ def _remedy_for(shape: tuple[int, ...], spelt: str) -> str:
     return f"It has {bands} bands; take a part of it, such as three of them, or one: {first.format(':3')}."
 
 
-def _as_numpy(np: Any, value: Any) -> Any:  # noqa: ANN401 - numpy and its arrays
+def _as_numpy(np: Any, value: Any) -> Any:
     """Return the values as a numpy array, which may share their memory."""
     for step in ("detach", "cpu"):  # torch: from a gradient, from another device
         if callable(away := getattr(value, step, None)):
@@ -189,14 +189,14 @@ def _as_numpy(np: Any, value: Any) -> Any:  # noqa: ANN401 - numpy and its array
         return np.asarray(to_float())
 
 
-def _bands(array: Any, height: int, width: int) -> Iterator[Any]:  # noqa: ANN401 - numpy
+def _bands(array: Any, height: int, width: int) -> Iterator[Any]:
     """Yield an array's rows in bands, so that no second copy of the whole array is made."""
     step = max(1, _BAND_VALUES // max(1, width))
     for top in range(0, height, step):
         yield array[top : top + step]
 
 
-def _in_bytes(np: Any, name: str, array: Any) -> Iterator[Any]:  # noqa: ANN401 - numpy
+def _in_bytes(np: Any, name: str, array: Any) -> Iterator[Any]:
     """Yield the bands of an array in 8 bits."""
     kind, dtype = array.dtype.kind, array.dtype
     is_float = kind == "f" or (kind == "V" and "float" in dtype.name)  # bfloat16 and the like
@@ -223,16 +223,16 @@ def _in_bytes(np: Any, name: str, array: Any) -> Iterator[Any]:  # noqa: ANN401 
     return iter(bands)
 
 
-def _real(np: Any, band: Any) -> Any:  # noqa: ANN401 - numpy
+def _real(np: Any, band: Any) -> Any:
     """Return floats precise enough for computing, in this machine's byte order."""
     return band.astype(np.float64 if band.dtype.itemsize > 4 else np.float32)  # noqa: PLR2004 - bytes of a float32
 
 
-def _rounded(np: Any, band: Any) -> Any:  # noqa: ANN401 - numpy
+def _rounded(np: Any, band: Any) -> Any:
     return np.clip(np.rint(band), 0, _BYTE).astype(np.uint8)
 
 
-def _range(np: Any, name: str, bands: list[Any]) -> tuple[float, float]:  # noqa: ANN401 - numpy
+def _range(np: Any, name: str, bands: list[Any]) -> tuple[float, float]:
     """Return the smallest and the largest value.
 
     Raises:

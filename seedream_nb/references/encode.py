@@ -64,7 +64,7 @@ _JPEG_END = b"\xff\xd9"
 BRIGHTER = "brighten it, or save a mask with 0 and 255"
 _UNMULTIPLIED = {"La": "LA", "RGBa": "RGBA"}
 _WITH_ALPHA = frozenset({"RGBA", "RGBa", "LA", "La", "PA"})
-_SIXTEEN_BITS = 65_535
+_BYTE, _SIXTEEN_BITS = 255, 65_535
 
 
 @frozen
@@ -244,7 +244,7 @@ def _in_eight_bits(image: Image.Image, changes: list[str]) -> Image.Image:
     low, high = cast("tuple[float, float]", wide.getextrema())
     if image.mode == "F" and low >= 0 and high <= 1:
         factor, offset = 255.0, 0.0
-    elif low >= 0 and high <= 255 and image.mode in {"I", "F"}:  # noqa: PLR2004 - the range of 8 bits
+    elif low >= 0 and high <= _BYTE and image.mode in {"I", "F"}:
         factor, offset = 1.0, 0.0
     elif low >= 0 and high <= _SIXTEEN_BITS and image.mode != "F":
         factor, offset = 255 / _SIXTEEN_BITS, 0.0

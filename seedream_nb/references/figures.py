@@ -45,7 +45,7 @@ def figure_of(value: object) -> object | None:
     return figure
 
 
-def picture_of_figure(name: str, limits: ReferenceLimits, source: Any) -> bytes:  # noqa: ANN401 - anything with `savefig`
+def picture_of_figure(name: str, limits: ReferenceLimits, source: Any) -> bytes:
     """Return a figure as PNG.
 
     Raises:
@@ -76,14 +76,14 @@ def _nothing(name: str) -> Exception:
     )
 
 
-def _current(pyplot: Any) -> Any:  # noqa: ANN401 - the module
+def _current(pyplot: Any) -> Any:
     """Return pyplot's current figure, if there is one; gcf() alone would create one."""
     if has_method(pyplot, "get_fignums") and not pyplot.get_fignums():
         return None
     return pyplot.gcf() if has_method(pyplot, "gcf") else pyplot
 
 
-def _drawn(figure: Any) -> Iterator[bool]:  # noqa: ANN401 - a figure or a part of one
+def _drawn(figure: Any) -> Iterator[bool]:
     """Yield whether something is drawn in a figure; empty axes don't count."""
     if not has_method(figure, "get_axes"):
         return
@@ -92,19 +92,19 @@ def _drawn(figure: Any) -> Iterator[bool]:  # noqa: ANN401 - a figure or a part 
     yield own or titled or any(map(_shows, figure.get_axes())) or any(_any_part(figure))
 
 
-def _any_part(figure: Any) -> Iterator[bool]:  # noqa: ANN401 - a figure
+def _any_part(figure: Any) -> Iterator[bool]:
     for part in getattr(figure, "subfigs", ()):
         yield from _drawn(part)
 
 
-def _shows(axes: Any) -> bool:  # noqa: ANN401 - axes
+def _shows(axes: Any) -> bool:
     """Return whether axes show anything besides themselves."""
     if axes.has_data() or any(len(getattr(axes, kind, ())) for kind in _OF_AXES):
         return True
     return axes.get_legend() is not None or any(has_method(axes, title) and getattr(axes, title)() for title in _TITLES)
 
 
-def _options(figure: Any, limits: ReferenceLimits) -> dict[str, Any]:  # noqa: ANN401 - a figure
+def _options(figure: Any, limits: ReferenceLimits) -> dict[str, Any]:
     """Return how to save a figure: at a good size, including what is outside its frame, as notebooks show it."""
     if not has_method(figure, "get_size_inches"):
         return {}
@@ -115,7 +115,7 @@ def _options(figure: Any, limits: ReferenceLimits) -> dict[str, Any]:  # noqa: A
 
 
 def _tight(
-    figure: Any,  # noqa: ANN401 - a figure
+    figure: Any,
     across: float,
     down: float,
     limits: ReferenceLimits,
@@ -177,7 +177,7 @@ def shows_text(value: object) -> bool:
     return all(getattr(value, method)() is None for method in _PICTURES if has_method(value, method))
 
 
-def picture_shown(name: str, value: Any) -> bytes | Image.Image:  # noqa: ANN401 - anything
+def picture_shown(name: str, value: Any) -> bytes | Image.Image:
     """Return the picture as which a value shows itself.
 
     Raises:
@@ -197,7 +197,7 @@ def picture_shown(name: str, value: Any) -> bytes | Image.Image:  # noqa: ANN401
     raise reference_problem(name, f"shows itself {_instead(value)}, not as PNG or JPEG. {_remedy(value)}")
 
 
-def _encodings(value: Any) -> Iterator[Callable[[], Any]]:  # noqa: ANN401 - anything
+def _encodings(value: Any) -> Iterator[Callable[[], Any]]:
     """Yield the ways to get a value's picture, the most reliable first."""
     if has_method(value, "to_image"):
         yield lambda: _to_image(value)
@@ -211,7 +211,7 @@ def _encodings(value: Any) -> Iterator[Callable[[], Any]]:  # noqa: ANN401 - any
         yield lambda: _saved(value)
 
 
-def _to_image(value: Any) -> Any:  # noqa: ANN401 - anything with that method
+def _to_image(value: Any) -> Any:
     """Render a drawing, as plotly does."""
     try:
         return value.to_image(format="png", scale=_SCALE)
@@ -229,13 +229,13 @@ def _saves_drawing(value: object) -> bool:
         return False
 
 
-def _saved(value: Any) -> bytes:  # noqa: ANN401 - anything with `save`
+def _saved(value: Any) -> bytes:
     stream = Bounded()
     value.save(stream, format="png", scale_factor=_SCALE)
     return stream.getvalue()
 
 
-def _of_bundle(bundle: Any) -> Any:  # noqa: ANN401 - what a library gives
+def _of_bundle(bundle: Any) -> Any:
     """Return the picture in a MIME bundle, perhaps with metadata; None if there is none."""
     data = bundle[0] if isinstance(bundle, tuple) and bundle else bundle
     if not isinstance(data, Mapping):
@@ -244,7 +244,7 @@ def _of_bundle(bundle: Any) -> Any:  # noqa: ANN401 - what a library gives
     return next((data[kind] for kind in (*_TYPES, *rest) if data.get(kind)), None)
 
 
-def _content(name: str, picture: Any) -> bytes:  # noqa: ANN401 - what a library gives
+def _content(name: str, picture: Any) -> bytes:
     """Return the bytes of a picture that came as bytes or base64, perhaps with metadata."""
     data = picture[0] if isinstance(picture, tuple) and picture else picture
     if isinstance(data, bytes | bytearray | memoryview):
@@ -257,7 +257,7 @@ def _content(name: str, picture: Any) -> bytes:  # noqa: ANN401 - what a library
     raise reference_problem(name, f"shows itself as a {type(data).__name__} instead of PNG; save it as PNG.")
 
 
-def _instead(value: Any) -> str:  # noqa: ANN401 - anything
+def _instead(value: Any) -> str:
     """Say in words how a value shows itself."""
     kinds = {kind for kind, (method, _) in _OTHERS.items() if has_method(value, method)}
     if has_method(value, "_repr_mimebundle_"):

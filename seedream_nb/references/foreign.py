@@ -132,7 +132,7 @@ def is_file(value: object) -> bool:
     return has_method(value, "read") and (has_method(value, "seek") or hasattr(value, "closed"))
 
 
-def content_of_file(name: str, file: Any) -> bytes:  # noqa: ANN401 - anything with `read`
+def content_of_file(name: str, file: Any) -> bytes:
     """Return the content of an open file from its start, and leave its position as it was.
 
     Raises:
@@ -143,7 +143,7 @@ def content_of_file(name: str, file: Any) -> bytes:  # noqa: ANN401 - anything w
 
 
 @contextlib.contextmanager
-def rewound(name: str, file: Any) -> Iterator[None]:  # noqa: ANN401 - anything with `read`
+def rewound(name: str, file: Any) -> Iterator[None]:
     """Rewind an open file, and restore its position afterwards.
 
     Raises:
@@ -163,7 +163,7 @@ def rewound(name: str, file: Any) -> Iterator[None]:  # noqa: ANN401 - anything 
         file.seek(position)
 
 
-def _is_ordinary(file: Any) -> bool:  # noqa: ANN401 - anything with `read`
+def _is_ordinary(file: Any) -> bool:
     """Return whether a file has an end: reading a pipe or a device could take for ever."""
     try:
         return stat.S_ISREG(os.fstat(file.fileno()).st_mode)
@@ -171,7 +171,7 @@ def _is_ordinary(file: Any) -> bool:  # noqa: ANN401 - anything with `read`
         return True
 
 
-def _pieces(name: str, file: Any) -> Iterator[bytes]:  # noqa: ANN401 - anything with `read`
+def _pieces(name: str, file: Any) -> Iterator[bytes]:
     size = 0
     while piece := file.read(_PIECE_BYTES):
         if isinstance(piece, str):
@@ -184,7 +184,7 @@ def _pieces(name: str, file: Any) -> Iterator[bytes]:  # noqa: ANN401 - anything
             )
 
 
-def held_files_of(value: Any) -> Callable[[str], list[tuple[str, str | bytes]]] | None:  # noqa: ANN401 - anything
+def held_files_of(value: Any) -> Callable[[str], list[tuple[str, str | bytes]]] | None:
     """Return a function for the named files or URLs in a widget or upload; it is called with a name, raises Problem.
 
     None for other values.
@@ -195,7 +195,7 @@ def held_files_of(value: Any) -> Callable[[str], list[tuple[str, str | bytes]]] 
     return None if hasattr(value, "_no_widget_has_this_") else _widget(value)  # a mock has every attribute
 
 
-def _widget(value: Any) -> Callable[[str], list[tuple[str, str | bytes]]] | None:  # noqa: ANN401 - anything
+def _widget(value: Any) -> Callable[[str], list[tuple[str, str | bytes]]] | None:
     if hasattr(value, "sync_image_data") and hasattr(value, "image_data"):
         return lambda name: [(name, _canvas(name, value.image_data))]
     if hasattr(value, "accept") and hasattr(value, "multiple") and hasattr(value, "value"):

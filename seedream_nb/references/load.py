@@ -76,7 +76,7 @@ ANIMATED = frozenset({"GIF", "PNG", "WEBP", "AVIF", "FLI", "DCX"})
 """Formats in which all frames are equal; in others they are previews, layers, other sizes."""
 
 
-class NotAPicture(ValueError):  # noqa: N818 - it describes a file, and becomes a Problem
+class NotAPicture(ValueError):
     """The content is something else, or damaged; the text says what, to follow the reference's name."""
 
 
@@ -240,8 +240,8 @@ def _scale(mode: str, highest: float) -> float:
     """Return the factor from a mode's values to 8 bits; for some modes it depends on the values."""
     if mode == "1" or (mode == "F" and highest <= 1):
         return 255 if highest <= 1 else 1
-    if mode.startswith("I;") or (mode == "I" and highest > 255):  # noqa: PLR2004 - the range of 8 bits
-        return 255 / 65_535
+    if mode.startswith("I;") or (mode == "I" and highest > _BYTE):
+        return _BYTE / 65_535
     return 1
 
 
@@ -265,6 +265,7 @@ def is_pil(value: object) -> bool:
 
 
 _PIECE_BYTES = 1 << 20
+_BYTE = 255
 _BAND_BYTES = 4 << 20
 
 

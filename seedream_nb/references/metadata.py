@@ -17,7 +17,7 @@ from seedream_nb.patterns import lazy_pattern
 
 PIECE_BYTES = 1 << 20
 
-_SOI, _EOI, _SOS = 0xD8, 0xD9, 0xDA
+_MARKER_START, _SOI, _EOI, _SOS = 0xFF, 0xD8, 0xD9, 0xDA
 _TABLES = frozenset({0xC4, 0xCC, 0xDA, 0xDB, 0xDC, 0xDD, 0xDE, 0xDF})
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC8}
 _ALONE = frozenset({0x01, *range(0xD0, 0xD8)})
@@ -29,7 +29,7 @@ _MARKER = lazy_pattern(rb"\xff[^\x00\xd0-\xd7\xff]")
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _KEPT_CHUNKS = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND", b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"tRNS"})
-_MAX_CHUNK = (1 << 31) - 1
+_CHUNK_HEAD, _MAX_CHUNK = 8, (1 << 31) - 1
 _MAX_EXIF = 1 << 20
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 """The number of values per pixel of a PNG, by its colour type."""
@@ -47,7 +47,7 @@ class Writer(Protocol):
         """Write all of it."""
 
 
-class Damaged(ValueError):  # noqa: N818 - it describes a file, and becomes a message
+class Damaged(ValueError):
     """The file's structure is broken; the text says how, to follow the reference's name."""
 
 
@@ -86,7 +86,7 @@ def kept_bytes(source: BinaryIO) -> int:
     """Return how many bytes of a PNG file would be kept; only the heads of its chunks are read."""
     source.seek(0)
     kept = len(source.read(len(_PNG_SIGNATURE)))
-    while len(head := source.read(8)) == 8 and head[4:] != b"IEND":  # noqa: PLR2004 - a length and a kind
+    while len(head := source.read(_CHUNK_HEAD)) == _CHUNK_HEAD and head[4:] != b"IEND":
         size = int.from_bytes(head[:4]) + 4
         kept += len(head) + size if head[4:] in _KEPT_CHUNKS else 0
         source.seek(size, io.SEEK_CUR)
@@ -161,7 +161,7 @@ def _marker(pipe: _Pipe) -> int:
     """Return the next marker; any number of 0xFF may precede it."""
     if pipe.take(1) != b"\xff":
         raise Damaged("is damaged between its parts")
-    while (marker := pipe.take(1)[0]) == 0xFF:  # noqa: PLR2004 - the byte that begins every marker
+    while (marker := pipe.take(1)[0]) == _MARKER_START:
         pass
     return marker
 
@@ -191,7 +191,7 @@ def _keep_scan(pipe: _Pipe) -> bool:
             pipe.give_back(piece[marker.start() :])
             return pipe.kept_bytes > begin
         # A marker may be split between two pieces.
-        split = len(piece) - 1 if piece[-1] == 0xFF else len(piece)  # noqa: PLR2004 - see above
+        split = len(piece) - 1 if piece[-1] == _MARKER_START else len(piece)
         pipe.keep(piece[:split])
         if split < len(piece):
             pipe.give_back(memoryview(bytes(piece[split:]) + bytes(pipe.piece(PIECE_BYTES))))

@@ -121,7 +121,7 @@ def files_matching(pattern: str, folder: Path) -> list[str]:
     names: set[str] = set()
     for form in forms:
         # Path.glob takes no absolute patterns, and gives hidden files too.
-        names.update(glob.glob(str(resolve_path(form, Path())), root_dir=folder, recursive=True))  # noqa: PTH207
+        names.update(glob.glob(str(resolve_path(form, Path())), root_dir=folder, recursive=True))  # noqa: PTH207 - see above
     return [name for name in sorted(names) if not (folder / name).is_dir()]
 
 

@@ -142,7 +142,7 @@ def serve(app: Starlette, listener: socket.socket) -> None:
 
     server = Server(uvicorn.Config(ending, log_level="warning", timeout_graceful_shutdown=1, lifespan="on"))
     _on_signals(server.handle_exit)
-    print(f"Seedream sandbox at http://{HOST}:{listener.getsockname()[1]} (Ctrl-C ends it)", flush=True)  # noqa: T201 - output
+    print(f"Seedream sandbox at http://{HOST}:{listener.getsockname()[1]} (Ctrl-C ends it)", flush=True)
     server.run(sockets=[listener])
     _on_signals(signal.SIG_IGN)  # there is a moment left until the last picture is finished
 
@@ -157,7 +157,7 @@ def _end(*_: object) -> NoReturn:
 
 
 def _say(reason: str) -> int:
-    print(f"The sandbox can't start: {reason}", file=sys.stderr)  # noqa: T201 - a command talks to a terminal
+    print(f"The sandbox can't start: {reason}", file=sys.stderr)
     return 2
 
 

@@ -215,7 +215,7 @@ def create_app(  # noqa: PLR0913 - the options of the command
         link_ttl=link_ttl,
         api_key=api_key,
         fetch=fetch,
-        chance=random.Random(seed),  # noqa: S311 - not for secrets
+        chance=random.Random(seed),
     )
     routes = [
         Route(SERVICE_PATH, sandbox.generate, methods=["POST"]),

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 MAX_BYTES = 160_000_000  # ten references of 10 MB are 133 MB of JSON
+LONGEST_NAME = 40  # characters; no field has a longer one
 LONGEST_NUMBER = 20  # digits; no rule allows a number that long
 TOO_LARGE, OTHER_TYPE = 413, 415
 
@@ -93,4 +94,5 @@ def kind(value: object) -> str:
 
 def shown(name: str) -> str:
     """Return a field's name for a message: a strange one is quoted, a long one cut."""
-    return name if name.isascii() and name.isidentifier() and len(name) <= 40 else json.dumps(name)[:60]  # noqa: PLR2004
+    is_plain = name.isascii() and name.isidentifier() and len(name) <= LONGEST_NAME
+    return name if is_plain else json.dumps(name)[: LONGEST_NAME + 20]

@@ -146,7 +146,7 @@ def paint(  # noqa: PLR0913 - a picture has these six sides
     lot, scale = int(hashlib.sha256(b"".join(told)).hexdigest(), 16), min(1, math.sqrt(WORK_PIXELS / math.prod(size)))
     colours = choose_colours(prompt, references, lot)
     scene = [*spoken(prompt, SCENES), [*SCENES][lot % len(SCENES)]][0]
-    variation, grain = Random(lot + number), Random(0)  # noqa: S311 - chance makes pictures here, no secrets
+    variation, grain = Random(lot + number), Random(0)
     drawn = landscape((2 * round(size[0] * scale), 2 * round(size[1] * scale)), colours, variation, scene).reduce(2)
     noise = Image.frombytes("L", drawn.size, grain.randbytes(drawn.width * drawn.height)).point(GRAIN)
     picture = ImageChops.overlay(drawn, Image.merge("RGB", [noise] * 3)).resize(size, Image.Resampling.BICUBIC)

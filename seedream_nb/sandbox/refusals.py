@@ -28,7 +28,7 @@ FAILURES = {  # reason and message of the service, by status
 }
 
 
-class Refusal(Exception):  # noqa: N818 - a refusal of the service, not an error
+class Refusal(Exception):
     """An answer other than pictures: a status and the content of the error body."""
 
     def __init__(self, status: int, reason: str, message: str, **metadata: object) -> None:

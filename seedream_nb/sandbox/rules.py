@@ -21,7 +21,7 @@ MAX_REFERENCES = 10
 MAX_IN_ALL = 15  # "Number of input reference images + Number of generated images <= 15"
 
 
-class Broken(ValueError):  # noqa: N818 - a broken rule
+class Broken(ValueError):
     """A rule that a field's value breaks."""
 
 

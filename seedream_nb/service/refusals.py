@@ -136,7 +136,7 @@ def refusal(  # noqa: PLR0913 - an answer, and the request it is for
     if status in OUTCOME_UNKNOWN:
         happened = f"A gateway gave up before the service answered ({name}){quote}"
         return OutcomeUnknownError(_with_id(happened, details), hint=f"{SEE_BILL} {AGAIN}")
-    if status < 300:  # noqa: PLR2004 - neither a refusal nor a redirect
+    if status < 300:
         happened = f"{UNDOCUMENTED} ({name}){quote}"
         return ReplyError(happened, hint=f"{SEE_BILL} {AGAIN}", content=content)
     verdict = _verdict(details, source, service, model)
@@ -171,7 +171,7 @@ def lacks_money(status: int, headers: Mapping[str, str], content: bytes) -> bool
 def _status_of(code: int | str | None) -> int:
     """Return the HTTP status that corresponds to a picture's own error code."""
     if isinstance(code, int) or str(code).isdecimal():
-        return int(code or 0) if 400 <= int(code or 0) < 600 else 400  # noqa: PLR2004 - HTTP's refusals
+        return int(code or 0) if 400 <= int(code or 0) < 600 else 400
     return next((status for pattern, status in _STATUS if pattern.search(str(code))), 400)
 
 
@@ -181,11 +181,11 @@ def _status_of(code: int | str | None) -> int:
 def _verdict(details: _Details, source: str | None, service: Service, model: Model) -> _Verdict:
     if details.status in {400, 422, 451} and _SENSITIVE.search(details.all):
         return _content_refused(details)
-    if details.status == 429:  # noqa: PLR2004
+    if details.status == 429:
         return _limited(details, service)
-    if details.status >= 500:  # noqa: PLR2004
+    if details.status >= 500:
         return _service_failed(details)
-    if details.status < 400:  # noqa: PLR2004
+    if details.status < 400:
         return _redirected(details)
     return _refused(details, source, service, model)
 
@@ -210,12 +210,12 @@ def _limited(details: _Details, service: Service) -> _Verdict:
 
 
 def _service_failed(details: _Details) -> _Verdict:
-    if details.status == 503 and details.wait is not None:  # noqa: PLR2004
+    if details.status == 503 and details.wait is not None:
         return _Verdict(
             kind=ServiceError, happened=f"The service is overloaded and asks to wait {format_duration(details.wait)}",
             hint=f"It did not accept the request, so nothing was billed. {AGAIN}",
         )  # fmt: skip
-    problem = "is not available" if details.status == 503 else "failed"  # noqa: PLR2004
+    problem = "is not available" if details.status == 503 else "failed"
     return _Verdict(kind=ServiceError, happened=f"The service {problem}", hint=f"{FAILURES_ARE_FREE} {AGAIN}")
 
 
@@ -235,11 +235,11 @@ def _top_up(service: Service) -> str:
 def _refused(details: _Details, source: str | None, service: Service, model: Model) -> _Verdict:
     kind, happened, remedy = _REFUSED.get(details.status, _OTHERWISE)
     remedy = remedy.format(service=service)
-    if details.status == 401 and source is not None:  # noqa: PLR2004
+    if details.status == 401 and source is not None:
         remedy = f"It is from {source}. {remedy_for(source, service)}"
-    if details.status == 402 or _BALANCE.search(details.all):  # noqa: PLR2004
+    if details.status == 402 or _BALANCE.search(details.all):
         happened, remedy = NO_MONEY, _top_up(service)
-    elif details.status == 403 and "model access" in details.all.casefold():  # noqa: PLR2004
+    elif details.status == 403 and "model access" in details.all.casefold():
         remedy = f"Allow {model.title} for this key at {service.keys_page}"
     return _Verdict(kind=kind, happened=happened, hint=f"{NOT_BILLED} {remedy}")
 

@@ -83,7 +83,7 @@ class Results:
 
 def is_reply(status: int) -> bool:
     """Return whether an answer with this status is a reply: any success, because its pictures may be paid for."""
-    return 200 <= status < 300  # noqa: PLR2004 - HTTP's successes
+    return 200 <= status < 300
 
 
 def is_inline(link: str) -> bool:

@@ -91,7 +91,7 @@ def pause_to_connect(tries: int, timeouts: Timeouts) -> RetryDelay | None:
     pauses = timeouts.connect_pauses
     if tries > len(pauses):
         return None
-    seconds = pauses[tries - 1] * random.uniform(0.5, 1.5)  # noqa: S311 - not for secrets
+    seconds = pauses[tries - 1] * random.uniform(0.5, 1.5)
     return RetryDelay(seconds=seconds, reason="no connection", tries=tries, max_tries=len(pauses) + 1)
 
 
@@ -105,9 +105,9 @@ def pause_after(reply: Answer, tries: int, timeouts: Timeouts) -> RetryDelay | N
     reason = "rate limit" if is_limited else "overloaded"
     if requested > pauses[0]:
         # Not sooner than asked, and not all at the same moment.
-        seconds = requested * random.uniform(1.0, 1.1)  # noqa: S311 - not for secrets
+        seconds = requested * random.uniform(1.0, 1.1)
     else:
-        seconds = pauses[min(tries, len(pauses)) - 1] * random.uniform(0.5, 1.0)  # noqa: S311 - not for secrets
+        seconds = pauses[min(tries, len(pauses)) - 1] * random.uniform(0.5, 1.0)
         seconds = max(requested, seconds)
     return RetryDelay(seconds=seconds, is_requested=requested > 0, reason=reason, tries=tries)
 

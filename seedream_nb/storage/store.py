@@ -385,7 +385,7 @@ def _write_gitignore(path: Path) -> None:
 _PIECE_BYTES = 1 << 20
 
 
-class TooBig(Exception):  # noqa: N818 - not an error: the next try is smaller
+class TooBig(Exception):
     """More was written than fits."""
 
 

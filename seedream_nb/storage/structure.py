@@ -180,7 +180,7 @@ def _noise(seed: int) -> bytes:
     """
     import random
 
-    pieces = random.Random(seed).randbytes(8_000).split(b"\xff")  # noqa: S311 - not for secrets
+    pieces = random.Random(seed).randbytes(8_000).split(b"\xff")
     return b"".join(piece + bytes((0xFF, 0xD0 + number % 8)) for number, piece in enumerate(pieces))
 
 

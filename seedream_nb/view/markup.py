@@ -279,9 +279,9 @@ def _row(request: ImageRequest, preview_of: PreviewOf, folder: Path | None) -> s
     if not request.images:
         return ""
     small = [_made(partial(preview_of, reference)) for reference in request.images]
-    on_shelf = any(each is not None for each in small)
+    on_shelf = any(thumbnail is not None for thumbnail in small)
     trios = zip(reference_names(request), request.images, small, strict=True)
-    cells = [_reference_cell(*each, folder, on_shelf=on_shelf) for each in trios]
+    cells = [_reference_cell(*trio, folder, on_shelf=on_shelf) for trio in trios]
     return f'<div style="margin-top:6px;font-size:12px;line-height:1.35">{grid(cells)}</div>'
 
 
@@ -289,12 +289,12 @@ def _reference_cell(
     number: str, reference: Reference, small: bytes | None, folder: Path | None, *, on_shelf: bool
 ) -> Cell:
     name, whole = written(reference), shorten(reference.url or reference.name, MAX_CHARACTERS)
-    told = f'<strong>{text(number)}</strong><div style="{FAINT}" title="{text(whole)}">{isolated(name)}</div>'
+    caption = f'<strong>{text(number)}</strong><div style="{FAINT}" title="{text(whole)}">{isolated(name)}</div>'
     shown = "" if small is None else jpeg(small, f"{number}: {name}", thumbnail_of(reference).width)
     if shown and folder is not None and isinstance(reference.source, Path):
         shown = f"<a {link(reference.source, folder)}>{shown}</a>"
     shelf = f'<div style="{_SHELF}">{shown}</div>' if on_shelf else ""
-    return Cell(width=THUMBNAIL.width, inner=shelf + told)
+    return Cell(width=THUMBNAIL.width, inner=shelf + caption)
 
 
 def _made(make: Callable[[], bytes | None]) -> bytes | None:

@@ -139,7 +139,7 @@ class Watched:
         page.on("request", lambda request: self._note(request.url))
         page.on("popup", lambda popup: self.told.append(f"popup {popup.url}"))
 
-    def _on_dialog(self, dialog: Any) -> None:  # noqa: ANN401 - Playwright's
+    def _on_dialog(self, dialog: Any) -> None:
         self.told.append(f"dialog {dialog.message}")
         dialog.dismiss()
 

@@ -121,7 +121,7 @@ class Page:
         """Show a panel in the notebook."""
         self._kernel, self._name, self._asked = kernel, name, 0
 
-    def ask(self, piece: str, question: str, *, buffers: tuple[bytes, ...] = (), **fields: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+    def ask(self, piece: str, question: str, *, buffers: tuple[bytes, ...] = (), **fields: Any) -> dict[str, Any]:
         """Ask a piece of the panel, and return its answer."""
         comm = self._kernel.execute(f"print({self._name}.{piece}.model_id)").printed.strip()
         self._asked += 1

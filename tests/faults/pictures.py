@@ -20,7 +20,7 @@ def jpeg(width: int, height: int, *, number: int = 1, size_bytes: int | None = N
     """Return a JPEG picture of cloudy colours, its own for each `number`; comments fill it up to `size_bytes`."""
     from PIL import Image
 
-    colours = random.Random(number)  # noqa: S311 - a colour is no secret
+    colours = random.Random(number)
     large = _clouds(colours, width, height, max(width, height) // SHAPES + 1)
     small = _clouds(colours, width, height, GRAIN)
     file = io.BytesIO()

@@ -94,7 +94,7 @@ class Seen:
     ended: float | None = None
     """When the last byte of the answer was handed to the system, or the connection was cut."""
 
-    def json(self) -> Any:  # noqa: ANN401 - whatever was sent
+    def json(self) -> Any:
         """Return the body as JSON."""
         return json.loads(self.body)
 

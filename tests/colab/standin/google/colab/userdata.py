@@ -21,7 +21,7 @@ class NotebookAccessError(Exception):
     """The notebook may not have it."""
 
 
-class TimeoutException(Exception):  # noqa: N818 - its real name
+class TimeoutException(Exception):
     """The page did not answer: there is none."""
 
 
