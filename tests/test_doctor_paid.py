@@ -145,6 +145,7 @@ def test_the_picture_is_a_normal_generation(session: Session, service: FaultServ
     assert done[0].path.read_bytes() == jpeg(1024, 1024)
     assert (refused.status, refused.cost, refused.prompt) == ("failed", 0.0, NO_PROMPT)
     assert "on purpose" in refused.warnings[0]
+    assert [image.name for image in done.request.images] == ["a small picture made by the doctor"]
     assert session.budget.spent == pytest.approx(0.03)
     assert session.budget.may_have_been_billed == 0
     assert len(service.posts) == 2

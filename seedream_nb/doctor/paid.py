@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from seedream_nb.storage.generation import Generation
 
 PROMPT = "A red paper boat on a still pond, in the colours of image 1."
+REFERENCE = "a small picture made by the doctor"
 NO_PROMPT = "(sent without a prompt, to see how the service refuses that)"
 WITHOUT = "Sent without its prompt, on purpose: %seedream doctor --paid looks at how the service refuses that."
 FIRST = (
@@ -92,7 +93,9 @@ class Look:
         """Return both requests, whatever the settings say: the first is valid but for what will be left out."""
         plain = {"size": self._tier, "sequential": "disabled", "watermark": True, "defaults": False}
         refused = self._session.compose(NO_PROMPT, **plain)
-        return replace(refused, warnings=(WITHOUT,)), self._session.compose(PROMPT, images=[reference()], **plain)
+        asked = self._session.compose(PROMPT, images=[reference()], **plain)
+        images = tuple(replace(image, name=REFERENCE) for image in asked.images)
+        return replace(refused, warnings=(WITHOUT,)), replace(asked, images=images)
 
     @property
     def _tier(self) -> str:
