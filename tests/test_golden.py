@@ -330,19 +330,19 @@ def test_once_buys_nothing_twice(version: str, session: Session) -> None:
 # -- a field that is added later --------------------------------------------------------------------
 
 
-SEED = Option(name="seed", kind="whole", help="where chance begins", high=9, is_sent=True, since="0.2.0")
+GRAIN = Option(name="grain", kind="whole", help="how coarse it looks", high=9, is_sent=True, since="0.2.0")
 
 
 @frozen
 class LaterRequest(ImageRequest):
     """A request as a later version could have it."""
 
-    seed: int | None = SEED.field()
+    grain: int | None = GRAIN.field()
 
 
-def later(request: ImageRequest, seed: int | None = None) -> LaterRequest:
+def later(request: ImageRequest, grain: int | None = None) -> LaterRequest:
     """Return a request with the field that today's has not."""
-    return LaterRequest(**{each.name: getattr(request, each.name) for each in fields(request)}, seed=seed)
+    return LaterRequest(**{each.name: getattr(request, each.name) for each in fields(request)}, grain=grain)
 
 
 def test_only_the_fields_of_the_first_release_need_no_version() -> None:
@@ -363,7 +363,7 @@ def test_an_added_field_changes_nothing_for_the_old(number: int, golden: Path) -
     """An old record reads with its default, and has the fingerprint and the form that it had."""
     intent = intents(golden)[number]
     read = LaterRequest.from_record(intent["request"], golden)
-    assert (read.seed, read.fingerprint) == (None, intent["fingerprint"])
+    assert (read.grain, read.fingerprint) == (None, intent["fingerprint"])
     kept = [each.get("file") for each in intent["request"]["images"]]
     assert read.to_record(kept) == intent["request"]
 
@@ -379,11 +379,11 @@ def test_once_finds_the_old_although_a_field_was_added(version: str, session: Se
 def test_another_value_of_an_added_field_is_another_request() -> None:
     """It stands in the record and comes back; each value has its own fingerprint, one that looks like false too."""
     plain = Session(settings=Settings(environ={}, folder=Path.cwd()), lingers=False).compose("a fox")
-    requests = [later(plain), later(plain, seed=0), later(plain, seed=7)]
+    requests = [later(plain), later(plain, grain=0), later(plain, grain=7)]
     assert len({each.fingerprint for each in requests}) == 3
-    assert ["seed" in each.to_record() for each in requests] == [False, True, True]
+    assert ["grain" in each.to_record() for each in requests] == [False, True, True]
     back = [LaterRequest.from_record(json.loads(json.dumps(each.to_record())), Path()) for each in requests]
-    assert [(each.seed, each.fingerprint) for each in back] == [(each.seed, each.fingerprint) for each in requests]
+    assert [(each.grain, each.fingerprint) for each in back] == [(each.grain, each.fingerprint) for each in requests]
 
 
 @pytest.mark.parametrize("version", list(FACTS)[-1:])
@@ -394,8 +394,8 @@ def test_what_a_later_version_asked_with_it_is_not_taken_for_less(
     copied(version, tmp_path)
     session = new_session()
     plain = session.compose("a new fox")
-    made = session.submit(later(plain, seed=7), once=True).result()
-    assert session.submit(later(plain, seed=7), once=True).result().id == made.id
+    made = session.submit(later(plain, grain=7), once=True).result()
+    assert session.submit(later(plain, grain=7), once=True).result().id == made.id
     assert session.submit(plain, once=True).result().id != made.id
     assert len(fault_server.posts) == 2
     assert type(new_session().history[made.id].request) is ImageRequest

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 ROOT = Path(seedream_nb.__file__).parents[1]
 BEFORE = "    watermark: Annotated["
-SEED = """    seed: Annotated[int | None, Option(
-        flags=("--seed",), metavar="N", kind="whole", low=0, high=99, suggestions=("7", "42"), is_sent=True,
-        since="0.2.0", help="where chance begins",
+GRAIN = """    grain: Annotated[int | None, Option(
+        flags=("--grain",), metavar="N", kind="whole", low=0, high=99, suggestions=("7", "42"), is_sent=True,
+        since="0.2.0", help="how coarse it looks",
     )]
 """
 TRIED = r"""
@@ -60,31 +60,31 @@ shell.run_line_magic("load_ext", "seedream_nb")
 sd.configure(base_url="https://service.example", api_key="sk_test")
 told["old"] = sd.generate("a walk after the storm", size="1K", once=True).id
 sd.configure(base_url=sys.argv[1])
-first = run("%%seedream --seed 7\na fox").value
-told["cell"] = first.request.seed
-told["bad cells"] = [run(f"%%seedream --seed {text}\na fox").error for text in ("soon", "100")]
-told["bad calls"] = [refused(lambda value=value: sd.generate("a fox", seed=value)) for value in ("soon", True, 100)]
-told["Tab"] = [offered("%%seedream --see"), offered("%%seedream --seed 4")]
+first = run("%%seedream --grain 7\na fox").value
+told["cell"] = first.request.grain
+told["bad cells"] = [run(f"%%seedream --grain {text}\na fox").error for text in ("soon", "100")]
+told["bad calls"] = [refused(lambda value=value: sd.generate("a fox", grain=value)) for value in ("soon", True, 100)]
+told["Tab"] = [offered("%%seedream --gra"), offered("%%seedream --grain 4")]
 told["help"] = shell.magics_manager.magics["cell"]["seedream"].__doc__
 told["README"] = docs.tables()["options"]
 CALLS = (sd.generate, sd.submit, sd.Generation.edit, sd.Generation.rerun)
-told["signatures"] = [str(inspect.signature(call).parameters["seed"]) for call in CALLS]
+told["signatures"] = [str(inspect.signature(call).parameters["grain"]) for call in CALLS]
 told["docstrings"] = [inspect.getdoc(call) for call in (sd.generate, sd.submit)]
 
 plain = sd.generate("a fox")
-told["calls"] = [sd.generate("a fox", seed=8).request.seed, sd.submit("a fox", seed=9).result().request.seed]
-told["edited"] = first.edit("in spring", seed=0).request.seed
-told["run again"] = [first.rerun().request.seed, first.rerun(seed=3).request.seed]
-told["rerun"] = [run(f"%seedream rerun {first.mark} {line}").value.request.seed for line in ("", "--seed 4")]
+told["calls"] = [sd.generate("a fox", grain=8).request.grain, sd.submit("a fox", grain=9).result().request.grain]
+told["edited"] = first.edit("in spring", grain=0).request.grain
+told["run again"] = [first.rerun().request.grain, first.rerun(grain=3).request.grain]
+told["rerun"] = [run(f"%seedream rerun {first.mark} {line}").value.request.grain for line in ("", "--grain 4")]
 told["dry"] = run(f"%seedream rerun {first.mark} --dry-run").out
 shell.set_next_input = lambda text: told.update(code=text)
 run(f"%seedream code {first.mark}")
 
 count = len(sd.history)
-told["once"] = [sd.generate("a fox", seed=seed, once=True).request.seed for seed in (7, 8, None)]
+told["once"] = [sd.generate("a fox", grain=grain, once=True).request.grain for grain in (7, 8, None)]
 told["bought"] = len(sd.history) - count
 read = list(History(PROCESS.the_session().history.home))
-told["read"] = [[each.id, each.request.seed, each.request.fingerprint] for each in read]
+told["read"] = [[each.id, each.request.grain, each.request.fingerprint] for each in read]
 print("\nTOLD" + json.dumps(told))
 """
 
@@ -92,7 +92,7 @@ print("\nTOLD" + json.dumps(told))
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder where the copy runs, with a history that an earlier version has left there."""
-    folder = tmp_path_factory.mktemp("seed")
+    folder = tmp_path_factory.mktemp("grain")
     shutil.copytree(ROOT / "tests/golden/0.1.0", folder / "seedream")
     return folder
 
@@ -111,7 +111,7 @@ def tried(home: Path, service: FaultServer) -> dict[str, Any]:
     copy = Path(shutil.copytree(ROOT / "seedream_nb", home / "copy" / "seedream_nb"))
     table = (copy / "options.py").read_text("utf-8")
     assert table.count(BEFORE) == 1
-    (copy / "options.py").write_text(table.replace(BEFORE, SEED + BEFORE), "utf-8")
+    (copy / "options.py").write_text(table.replace(BEFORE, GRAIN + BEFORE), "utf-8")
     known = {name: value for name, value in os.environ.items() if not name.startswith(("SEEDREAM_", "NOVITA_"))}
     places = dict.fromkeys(("HOME", "USERPROFILE", "IPYTHONDIR"), str(home / "person"))
     env = {**known, **places, "PYTHONPATH": os.pathsep.join([str(copy.parent), str(ROOT)]), "PYTHONUTF8": "1"}
@@ -135,31 +135,31 @@ def test_a_cell_takes_it(tried: dict[str, Any]) -> None:
 def test_a_wrong_value_is_refused_plainly(tried: dict[str, Any]) -> None:
     """By the cell and by calls alike: what was found, what may be, and the nearest."""
     assert tried["bad cells"] == [
-        "--seed: found soon; write a whole number from 0 to 99.\nNothing was sent, nothing was billed.",
-        "--seed: found 100; the range is 0 to 99. The nearest is 99.\nNothing was sent, nothing was billed.",
+        "--grain: found soon; write a whole number from 0 to 99.\nNothing was sent, nothing was billed.",
+        "--grain: found 100; the range is 0 to 99. The nearest is 99.\nNothing was sent, nothing was billed.",
     ]
     assert tried["bad calls"] == [
-        "seed: found 'soon' (str); write a whole number from 0 to 99.\nNothing was sent, nothing was billed.",
-        "seed: found True (bool); write a whole number from 0 to 99.\nNothing was sent, nothing was billed.",
-        "seed: found 100; the range is 0 to 99. The nearest is 99.\nNothing was sent, nothing was billed.",
+        "grain: found 'soon' (str); write a whole number from 0 to 99.\nNothing was sent, nothing was billed.",
+        "grain: found True (bool); write a whole number from 0 to 99.\nNothing was sent, nothing was billed.",
+        "grain: found 100; the range is 0 to 99. The nearest is 99.\nNothing was sent, nothing was billed.",
     ]
 
 
 def test_tab_offers_it(tried: dict[str, Any]) -> None:
     """Its flag with its help, and values that begin as what is typed."""
-    assert tried["Tab"] == [[["--seed", "where chance begins"]], [["42", "value"]]]
+    assert tried["Tab"] == [[["--grain", "how coarse it looks"]], [["42", "value"]]]
 
 
 def test_the_cells_help_tells_of_it(tried: dict[str, Any]) -> None:
     """Between the options that it stands between in the table."""
     told = tried["help"]
-    assert "\n  --seed N                where chance begins\n" in told
-    assert told.index("--max-images") < told.index("--seed") < told.index("--watermark")
+    assert "\n  --grain N               how coarse it looks\n" in told
+    assert told.index("--max-images") < told.index("--grain") < told.index("--watermark")
 
 
 def test_the_readme_has_a_row_for_it(tried: dict[str, Any]) -> None:
     """With its range."""
-    assert "| `--seed` | 0 to 99 | where chance begins |\n" in tried["README"]
+    assert "| `--grain` | 0 to 99 | how coarse it looks |\n" in tried["README"]
 
 
 def test_calls_take_it(tried: dict[str, Any]) -> None:
@@ -169,8 +169,8 @@ def test_calls_take_it(tried: dict[str, Any]) -> None:
 
 def test_calls_show_it(tried: dict[str, Any]) -> None:
     """In the signature with its type, and explained in the docstring."""
-    assert tried["signatures"] == ["seed: int | None = None"] * 4
-    assert all("\n    seed: where chance begins.\n" in told for told in tried["docstrings"])
+    assert tried["signatures"] == ["grain: int | None = None"] * 4
+    assert all("\n    grain: how coarse it looks.\n" in told for told in tried["docstrings"])
 
 
 def test_what_is_run_again_has_it(tried: dict[str, Any]) -> None:
@@ -180,12 +180,12 @@ def test_what_is_run_again_has_it(tried: dict[str, Any]) -> None:
 
 def test_the_cell_that_is_written_has_it(tried: dict[str, Any]) -> None:
     """And only where it differs from what holds anyway."""
-    assert tried["code"] == "%%seedream --seed 7\na fox"
+    assert tried["code"] == "%%seedream --grain 7\na fox"
 
 
 def test_a_dry_run_shows_it(tried: dict[str, Any]) -> None:
     """Among what would be sent."""
-    assert re.search(r'"?seed"?\W+7', tried["dry"])
+    assert re.search(r'"?grain"?\W+7', tried["dry"])
 
 
 def test_the_journal_has_it(tried: dict[str, Any], home: Path) -> None:
@@ -194,9 +194,9 @@ def test_the_journal_has_it(tried: dict[str, Any], home: Path) -> None:
     lines = [json.loads(line) for file in files for line in file if line.endswith("}")]
     intents = {line["id"]: line for line in lines if line["event"] == "intent"}
     assert len(tried["read"]) == len(intents)
-    for number, seed, fingerprint in tried["read"]:
-        assert (intents[number]["request"].get("seed"), intents[number]["fingerprint"]) == (seed, fingerprint)
-        assert ("seed" in intents[number]["request"]) == (seed is not None)
+    for number, grain, fingerprint in tried["read"]:
+        assert (intents[number]["request"].get("grain"), intents[number]["fingerprint"]) == (grain, fingerprint)
+        assert ("grain" in intents[number]["request"]) == (grain is not None)
 
 
 def test_once_tells_its_values_apart(tried: dict[str, Any]) -> None:
@@ -212,7 +212,7 @@ def test_once_finds_what_was_made_before_there_was_the_option(tried: dict[str, A
 def test_it_is_sent(tried: dict[str, Any], service: FaultServer) -> None:
     """As it is, where it was said, and not at all where it was not."""
     assert tried["cell"] == 7
-    assert [post.json().get("seed", "not sent") for post in service.posts[:4]] == [7, "not sent", 8, 9]
+    assert [post.json().get("grain", "not sent") for post in service.posts[:4]] == [7, "not sent", 8, 9]
 
 
 def test_no_option_is_listed_everywhere() -> None:
