@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 KEY = "sk_Zq7XvTgWpLmRkYbN"
 RUN = 6
-AROUND, MAX_HOLDER_DIGITS = 70, 4
+AROUND, MAX_PLACES = 70, 4
 
 # What a curious person does: everything printed, and looked into three deep. IPython's own objects hold what was typed.
 WALK = """
@@ -69,7 +69,7 @@ def leaks_in(text: str) -> list[str]:
     sought = [(each, text.lower()) for each in small] + [(each, text) for each in encoded]
     places = sorted(found.start() for each, within in sought for found in re.finditer(re.escape(each), within))
     apart = [place for before, place in zip([-AROUND, *places], places, strict=False) if place - before >= RUN]
-    return [text[max(0, place - AROUND) : place + AROUND] for place in apart[:MAX_HOLDER_DIGITS]]
+    return [text[max(0, place - AROUND) : place + AROUND] for place in apart[:MAX_PLACES]]
 
 
 @dataclass(kw_only=True)

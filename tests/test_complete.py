@@ -23,7 +23,7 @@ from seedream_nb.options import OPTIONS
 from seedream_nb.references.adapters import held
 from seedream_nb.service import DEFAULT
 from seedream_nb.session import Session
-from seedream_nb.settings import Settings
+from seedream_nb.settings import SETTINGS, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -207,6 +207,14 @@ def test_references_begin_with_a_few_marks() -> None:
     expected = ["@out", "@last", "@12", "@12.1", "@12.2", "@3", "fox", "photos"]
     expected += ['"-dash.png"', '''"it's.png"''', '"my shots/', '"photo (1).JPG"', "photo.jpg", "shots/"]
     assert texts("%%seedream -i ") == expected
+
+
+@pytest.mark.parametrize("name", [name for name, each in SETTINGS.items() if isinstance(each.default, int | float)])
+def test_the_default_of_each_setting_is_offered(name: str) -> None:
+    """Of one that is a number or a switch, without anything to be listed for it."""
+    default = SETTINGS[name].default
+    expected = ["true", "false"] if isinstance(default, bool) else [f"{default:g}"]
+    assert texts(f"%seedream config {name}=") == expected
 
 
 NOT_OURS = [

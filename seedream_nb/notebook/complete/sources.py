@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seedream_nb.errors import plain
-from seedream_nb.notebook.complete.word import MAX_HOLDER_DIGITS, Offer
+from seedream_nb.notebook.complete.word import MAX_CHARACTERS, Offer
 from seedream_nb.notebook.displayed import shown_by
 from seedream_nb.references.adapters import held
 from seedream_nb.service import DEFAULT
@@ -95,7 +95,7 @@ class NotebookSources:
 def _with_last(generations: Iterable[Generation], *, pictures: bool) -> Iterator[Offer]:
     is_first = True
     for generation in generations:
-        told = plain(generation.prompt, MAX_HOLDER_DIGITS)
+        told = plain(generation.prompt, MAX_CHARACTERS)
         if is_first and generation.images:
             yield Offer(text="@last", told=told)
             is_first = False

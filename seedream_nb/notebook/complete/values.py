@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from seedream_nb.cell import DASHES, parted, split
 from seedream_nb.errors import plain
 from seedream_nb.frozen import frozen
-from seedream_nb.notebook.complete.word import MAX_HOLDER_DIGITS, Offer, Offers, open_word
+from seedream_nb.notebook.complete.word import MAX_CHARACTERS, Offer, Offers, open_word
 from seedream_nb.notebook.verbs import VERBS
 from seedream_nb.options import BY_FLAG, SEQUENTIAL, options_of
 from seedream_nb.references.adapters import is_picture_name
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from seedream_nb.notebook.complete.word import OpenWord, Sources
     from seedream_nb.options import Option
     from seedream_nb.service import Model
+    from seedream_nb.settings import Setting
 
 _AT_ONCE = 6
 """Marks that are shown before an @ asks for more."""
@@ -45,7 +46,7 @@ class Values:
     def of(self, name: str) -> Offers | None:
         """Return the completions for the option or setting of this name; None where the notebook knows better."""
         option = options_of(self.sources.model()).get(name)
-        values = _OF.get(name) or _OF_KIND.get(option.kind if option else "")
+        values = _BY_NAME.get(name) or _BY_KIND.get(option.kind if option else "")
         if values is None and option is not None:
             values = _either(*option.choices, *option.suggestions)
         offers = tuple(values(self)) if values is not None else ()
@@ -134,9 +135,11 @@ class Values:
         return name != self.word.text and name in set(self.sources.names())
 
 
-def _of_setting(name: str) -> Callable[[Values], Iterable[Offer]]:
-    """Return what offers a setting's default."""
-    default = SETTINGS[name].default
+def _of_setting(setting: Setting) -> Callable[[Values], Iterable[Offer]]:
+    """Return what offers the values of a setting: both of a switch, else its default."""
+    default = setting.default
+    if isinstance(default, bool):
+        return _either("true", "false")
     return lambda values: values.begun([(f"{default:g}" if isinstance(default, float) else str(default), "default")])
 
 
@@ -144,14 +147,14 @@ def _either(*words: str) -> Callable[[Values], Iterable[Offer]]:
     return lambda values: values.begun((word, "value") for word in words)
 
 
-_OF: dict[str, Callable[[Values], Iterable[Offer]]] = {
+_BY_NAME: dict[str, Callable[[Values], Iterable[Offer]]] = {
+    **{setting.name: _of_setting(setting) for setting in SETTINGS.values() if setting.default is not None},
     "max_images": Values.counts,
     "sequential": Values.modes,
     "home": Values.folders,
     "backend": _either(*backends()),
-    **{name: _of_setting(name) for name in ("timeout", "price", "concurrency", "base_url")},
 }
-_OF_KIND: dict[str, Callable[[Values], Iterable[Offer]]] = {
+_BY_KIND: dict[str, Callable[[Values], Iterable[Offer]]] = {
     "size": Values.sizes,
     "aspect": Values.aspects,
     "reference": Values.pictures,
@@ -232,7 +235,7 @@ def _flags(fragment: str, given: GivenOptions) -> Iterator[Offer]:
 
 def _told(option: Option, flag: str) -> str:
     text = f"without {option.help}".removesuffix(", or none") if flag.startswith("--no-") else option.help
-    return plain(text, MAX_HOLDER_DIGITS)
+    return plain(text, MAX_CHARACTERS)
 
 
 def _waiting(words: Sequence[Word]) -> Option | None:
@@ -286,7 +289,7 @@ def _verbs(fragment: str) -> Offers:
     begun = ((name, verb) for name, verb in VERBS.items() if name and name.startswith(fragment))
     return Offers(
         fragment=fragment,
-        offers=tuple(Offer(text=name, told=plain(verb.help, MAX_HOLDER_DIGITS)) for name, verb in begun),
+        offers=tuple(Offer(text=name, told=plain(verb.help, MAX_CHARACTERS)) for name, verb in begun),
     )
 
 
@@ -302,5 +305,5 @@ def _settings(words: Sequence[Word], fragment: str, after: str, sources: Sources
     # The key is none of them: in a cell it would stay in the notebook.
     left = SETTINGS.keys() - {word.text.partition("=")[0] for word in words[1:]} - {"api_key"}
     begun = (setting for setting in SETTINGS.values() if setting.name in left and setting.name.startswith(fragment))
-    offers = (Offer(text=f"{setting.name}=", told=plain(setting.help, MAX_HOLDER_DIGITS)) for setting in begun)
+    offers = (Offer(text=f"{setting.name}=", told=plain(setting.help, MAX_CHARACTERS)) for setting in begun)
     return Offers(fragment=fragment, offers=tuple(offers))

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from seedream_nb.service import Model
 
-MAX_HOLDER_DIGITS = 50
+MAX_CHARACTERS = 50
 """Characters beside a completion: a list as wide as the notebook hides what is written there."""
 
 
