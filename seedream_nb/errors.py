@@ -60,11 +60,11 @@ class SeedreamError(Exception):
 
     def lines(self) -> list[str]:
         """Return the error as a person reads it: at most five lines."""
-        lines = self.message.splitlines() or [""]
-        room = MAX_LINES - (1 if self.hint else 0)
+        lines, hint = self.message.splitlines() or [""], self.hint.split("\n") if self.hint else []
+        room = max(1, MAX_LINES - len(hint))
         if len(lines) > room:
             lines = [*lines[: room - 1], " · ".join(lines[room - 1 :])]
-        return [without_surrogates(line) for line in [*lines, *([self.hint] if self.hint else [])]]
+        return [without_surrogates(line) for line in [*lines, *hint]]
 
     def __str__(self) -> str:
         """Read as the lines that a notebook shows."""

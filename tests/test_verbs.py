@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from seedream_nb.errors import RequestError, SeedreamError, SettingsError, StoppedError
-from seedream_nb.notebook.verbs import VERBS, run
+from seedream_nb.notebook.verbs import VERBS, run, there_are
 from seedream_nb.options import OPTIONS
 from seedream_nb.session import Session
 from seedream_nb.settings import Settings
@@ -85,6 +85,13 @@ def test_what_is_no_verb_is_refused_in_words(session: Session, line: str, told: 
         tell(line, session)
     assert told in str(caught.value)
     assert max(map(len, caught.value.lines())) <= WIDTH
+
+
+def test_an_error_may_name_more_verbs_than_fit_into_a_line() -> None:
+    """However many there are, each line of the error fits into 100 columns."""
+    told = RequestError("There is no such verb.\nIt is none.", hint=there_are(["history"] * 20)).lines()
+    assert max(map(len, told)) <= WIDTH
+    assert (len(told), " ".join(told).count("history")) == (4, 20)
 
 
 @pytest.mark.parametrize("line", ["", "config", "help", "-h", "--help", *(f"help {verb}" for verb in VERBS if verb)])
@@ -166,7 +173,7 @@ def test_help_for_a_verb_with_options_lists_them(session: Session, capsys: pytes
 @pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb or "alone")
 def test_every_verb_has_its_function(verb: str) -> None:
     """Each row of the table leads to a function of its name."""
-    module = importlib.import_module(f"seedream_nb.notebook.verbs.{VERBS[verb].room}")
+    module = importlib.import_module(f"seedream_nb.notebook.verbs.{VERBS[verb].module}")
     assert callable(getattr(module, verb or "status"))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import textwrap
 from typing import TYPE_CHECKING, Any, Literal
 
 from seedream_nb.errors import (
@@ -19,13 +20,13 @@ from seedream_nb.frozen import frozen
 from seedream_nb.service import DEFAULT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from IPython.core.interactiveshell import InteractiveShell
 
     from seedream_nb.session import Session
 
-_SHOWN = 40
+_SHOWN, _LINE_CHARACTERS = 40, 100
 _HELP = ("-h", "--help")
 
 
@@ -33,7 +34,7 @@ _HELP = ("-h", "--help")
 class Verb:
     """One verb: what it is for, the words that go with it, and where the function of its name is."""
 
-    room: str
+    module: str
     """The module in this folder."""
     words: str = ""
     takes: tuple[Literal["mark", "options", "setting", "verb", "words"], ...] = ()
@@ -48,49 +49,49 @@ class Verb:
 
 # fmt: off
 VERBS: dict[str, Verb] = {
-    "": Verb(room="general", help="where requests go, what was spent, what is running, what is unfinished"),
+    "": Verb(module="general", help="where requests go, what was spent, what is running, what is unfinished"),
     "panel": Verb(
-        room="general", help="a panel for making pictures without writing code: form, reference images, history",
+        module="general", help="a panel for making pictures without writing code: form, reference images, history",
         more="In Python: sd.panel(). It is live: what a cell makes appears in it too."),
     "history": Verb(
-        room="history", words="[WORDS]", takes=("words",),
+        module="history", words="[WORDS]", takes=("words",),
         help="lists what was made, newest first; with words, only what has them in its prompt",
         more='In Python: sd.history, sd.history.search("fox"), sd.history[3].',
         examples=("history", "history fox snow")),
     "show": Verb(
-        room="history", words="REF", takes=("mark",), help="shows a generation again, or one of its pictures",
+        module="history", words="REF", takes=("mark",), help="shows a generation again, or one of its pictures",
         more="REF is @3 for a generation, @3.2 for its second picture, @last for the newest one with pictures.",
         examples=("show @3", "show @3.2")),
     "rerun": Verb(
-        room="history", words="REF [OPTIONS]", takes=("mark", "options"),
+        module="history", words="REF [OPTIONS]", takes=("mark", "options"),
         help="makes the same request again, with any options you change; it costs again",
         more="The prompt is sent as it was, as plain text, and so are the reference images. The service takes no seed: "
              "you get new pictures. %seedream show REF shows the old ones, at no cost.",
         examples=("rerun @3", f"rerun @last --size {DEFAULT.model.tiers[-1]} --no-watermark --out big")),
     "code": Verb(
-        room="history", words="REF", takes=("mark",), help="inserts the cell that makes it below this one",
+        module="history", words="REF", takes=("mark",), help="inserts the cell that makes it below this one",
         more="Its prompt is the one that was sent: with the values, not with the variables.",
         examples=("code @3",)),
     "recover": Verb(
-        room="history",
+        module="history",
         help="downloads pictures that are paid for but missing; lists what is still missing or may have been billed",
         more="It tries every saved link, even one that failed before. Links expire after about a day."),
     "usage": Verb(
-        room="general", help="pictures, spending, failures and unknown outcomes, for this session and in total",
+        module="general", help="pictures, spending, failures and unknown outcomes, for this session and in total",
         more="Spending is counted at the price set at the time of the request (%seedream config price=…); your account "
              "at the service has the last word."),
     "config": Verb(
-        room="general", words="[NAME=VALUE …]", takes=("setting",),
+        module="general", words="[NAME=VALUE …]", takes=("setting",),
         help="shows the settings; NAME=VALUE sets one for this session, and NAME= resets it",
         more="NAME alone shows one. The key is not set here, since the notebook would keep it: %seedream login asks "
              "for it and hides what you type.",
         examples=("config", "config base_url", f"config size={DEFAULT.model.usual_tier} budget=1", "config budget=")),
     "login": Verb(
-        room="general",
+        module="general",
         help="asks for your key, hidden as you type, and stores it for the service's host, readable only by you"),
-    "logout": Verb(room="general", help="removes the stored key"),
+    "logout": Verb(module="general", help="removes the stored key"),
     "doctor": Verb(
-        room="doctor", words="[--paid]",
+        module="doctor", words="[--paid]",
         help="checks that everything works, from versions to the network, and says what to do",
         flags=(("--paid", "makes one picture and writes down, without anything private, how the service answers"),),
         more="It checks that the service answers, without your key and without requesting a picture: that costs "
@@ -101,7 +102,7 @@ VERBS: dict[str, Verb] = {
              "free. In a shell: python -m seedream_nb doctor --paid",
         examples=("doctor", "doctor --paid")),
     "help": Verb(
-        room="general", words="[VERB]", takes=("verb",), help="all options and verbs, or more about one verb",
+        module="general", words="[VERB]", takes=("verb",), help="all options and verbs, or more about one verb",
         examples=("help", "help rerun")),
 }
 # fmt: on
@@ -136,9 +137,12 @@ def known(verb: str) -> Verb:
         return VERBS[verb]
     guess = did_you_mean(verb, VERBS)
     more = "" if guess else "\nTo make a picture, write %%seedream with two %, and the prompt on the lines below."
-    raise RequestError(
-        f"There is no verb {plain(verb, _SHOWN)}.{guess}{more}", hint=f"There are: {', '.join(filter(None, VERBS))}."
-    )
+    raise RequestError(f"There is no verb {plain(verb, _SHOWN)}.{guess}{more}", hint=there_are(filter(None, VERBS)))
+
+
+def there_are(verbs: Iterable[str]) -> str:
+    """Return a sentence with all of the verbs, folded where it is too long for a line."""
+    return "\n".join(textwrap.wrap(f"There are: {', '.join(verbs)}.", _LINE_CHARACTERS))
 
 
 def no_words(verb: str, rest: str) -> None:
@@ -148,6 +152,6 @@ def no_words(verb: str, rest: str) -> None:
 
 
 def _function_of(verb: str) -> Callable[[str, Any, Any], object]:
-    module = importlib.import_module(f"{__name__}.{known(verb).room}")
+    module = importlib.import_module(f"{__name__}.{known(verb).module}")
     function: Callable[[str, Any, Any], object] = getattr(module, verb or "status")
     return function

@@ -19,7 +19,7 @@ MAYBE, FREE = "may have been billed", "was not billed, as it went to the sandbox
 
 
 def history(rest: str, session: Session, _ip: InteractiveShell) -> None:
-    """List lists what was made, newest first; with words, only what has them in its prompt."""
+    """List what was made, newest first; with words, only what has them in its prompt."""
     from IPython.display import display
 
     from seedream_nb.view import history_bundle
