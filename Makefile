@@ -17,6 +17,8 @@ WORKERS ?= $(shell expr 2 \* $(PROCESSORS))
 unexport PYTHONDONTWRITEBYTECODE
 LAB ?=
 BACKEND ?= sandbox
+# What an environment for developers gets.
+DEV_GROUPS := dev
 
 help:
 	@echo "make demo         run the first tutorial without a key, and say where its pictures are"
@@ -56,10 +58,10 @@ test: $(FOR_TESTS)
 nightly: $(FOR_TESTS)
 	@$(PY) -m pytest -n $(WORKERS) --dist loadgroup --hypothesis-profile=nightly
 
-# They are fetched side by side.
+# They are fetched side by side; but one pip at a time writes into the environment, and in a new one it does all at once.
 ifneq ($(filter test nightly,$(MAKECMDGOALS)),)
 MAKEFLAGS += -j 4
-# But pip is one at a time.
+DEV_GROUPS := dev values docs
 $(VENV)/docs.done: | $(VENV)/values.done
 endif
 
@@ -105,23 +107,25 @@ $(VENV)/python.done:
 	@touch $@
 
 $(VENV)/%.done: pyproject.toml | $(VENV)/python.done
-	@echo "Installing what 'make $(firstword $(MAKECMDGOALS))' needs ..."
-	@$(PY) -m pip install -qq --disable-pip-version-check --group $* --editable .
+	@[ $@ -nt pyproject.toml ] || echo "Installing what 'make $(firstword $(MAKECMDGOALS))' needs ..."
+	@[ $@ -nt pyproject.toml ] || $(PY) -m pip install -qq --disable-pip-version-check --group $* --editable .
 	@touch $@
 
-# Everything that the others need is among what the developers need.
+# Everything that the others need is among what the developers need. Compiling it takes as long as fetching and
+# unpacking it: all processors do that, not pip, and leave out the tests of others. What can't be compiled is a template.
 $(VENV)/dev.done: pyproject.toml | $(VENV)/python.done
 	@echo "Installing what developers need ..."
-	@$(PY) -m pip install -qq --disable-pip-version-check --group dev --editable .
-	@touch $@ $(VENV)/demo.done $(VENV)/lab.done $(VENV)/dist.done
+	@$(PY) -m pip install -qq --disable-pip-version-check --no-compile $(addprefix --group ,$(DEV_GROUPS)) --editable .
+	@$(PY) -m compileall -qq -j 0 -x '/tests/' $$($(PY) -c "import sysconfig; print(sysconfig.get_path('purelib'))") || true
+	@touch $@ $(addprefix $(VENV)/,$(addsuffix .done,$(DEV_GROUPS) demo lab dist))
 
 $(VENV)/values.done: | $(VENV)/dev.done
 
 $(VENV)/browser.done: | $(VENV)/dev.done
 	@$(PY) -m tests.browser.chromium && touch $@ || true
 
-$(VENV)/kernels.done: tests/kernels.py | $(VENV)/dev.done
+$(VENV)/kernels.done: tests/kernels.py | $(VENV)/python.done
 	@$(PY) -m tests.kernels && touch $@ || true
 
-$(VENV)/page.done: | $(VENV)/dev.done
+$(VENV)/page.done: | $(VENV)/python.done
 	@$(PY) -m tests.page.tools && touch $@ || true
