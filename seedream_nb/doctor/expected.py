@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from seedream_nb.doctor.harmless import HIDDEN, Harmless, LinkFacts, json_of, link_facts
 from seedream_nb.frozen import frozen
+from seedream_nb.service import DEFAULT
 from seedream_nb.service.refusals import format_duration
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class Seen:
     """What was seen of the service, as far as it went."""
 
     service: Service
-    tier: str = "1K"
+    tier: str = DEFAULT.model.tiers[0]
     """What was asked for."""
     refused: Exchange | None = None
     asked: Exchange | None = None

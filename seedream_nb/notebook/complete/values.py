@@ -275,9 +275,7 @@ def complete_verbs(words: Sequence[Word], fragment: str, after: str, sources: So
         return complete_options(words[2:], fragment, after, sources)
     if verb is not None and verb.flags and first:
         begun = (
-            Offer(text=flag, told=plain(told, MAX_CHARACTERS))
-            for flag, told in verb.flags
-            if flag.startswith(fragment)
+            Offer(text=flag, told=plain(told, MAX_CHARACTERS)) for flag, told in verb.flags if flag.startswith(fragment)
         )
         return Offers(fragment=fragment, offers=tuple(begun))
     if "setting" in takes:

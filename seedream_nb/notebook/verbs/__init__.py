@@ -95,11 +95,11 @@ VERBS: dict[str, Verb] = {
         help="checks that everything works, from versions to the network, and says what to do",
         flags=(("--paid", "makes one picture and writes down, without anything private, how the service answers"),),
         more="It checks that the service answers, without your key and without requesting a picture: that costs "
-             "nothing. With --paid it makes one picture in 1K with one reference, at the price of one, and sends one "
-             "request that the service refuses, which isn't billed. It says before what that costs. The transcript in "
-             "the folder of your pictures tells statuses, names and times, and what differs from what this version "
-             "expects; no key, no signature, no prompt and no path is in it. In the sandbox this is a rehearsal, and "
-             "free. In a shell: python -m seedream_nb doctor --paid",
+             f"nothing. With --paid it makes one picture in {DEFAULT.model.tiers[0]} with one reference, at the price "
+             "of one, and sends one request that the service refuses, which isn't billed. It says before what that "
+             "costs. The transcript in the folder of your pictures tells statuses, names and times, and what differs "
+             "from what this version expects; no key, no signature, no prompt and no path is in it. In the sandbox "
+             "this is a rehearsal, and free. In a shell: python -m seedream_nb doctor --paid",
         examples=("doctor", "doctor --paid")),
     "help": Verb(
         module="general", words="[VERB]", takes=("verb",), help="all options and verbs, or more about one verb",
