@@ -25,9 +25,8 @@ from seedream_nb.notebook.complete import lines as completed
 from seedream_nb.notebook.complete.word import open_word, parted
 from seedream_nb.prompt import expand, literal, parts_of
 from seedream_nb.references import load, resolve, written
-from seedream_nb.sandbox import painter as palette
+from seedream_nb.sandbox import lettering, painter, palette, rules
 from seedream_nb.sandbox import references as sandbox_references
-from seedream_nb.sandbox import rules
 from seedream_nb.sandbox import rules as asked
 from seedream_nb.scope import EmptyScope, NamesScope
 from seedream_nb.service import DEFAULT, Model
@@ -160,6 +159,12 @@ def told_of_a_link(text: str) -> object:
     return harmless.link_facts(link, harmless.Harmless(secrets=[]), now=0.0), harmless.secrets_of(link)
 
 
+def title_set(text: str) -> object:
+    """Set a prompt's title in lines, as the sandbox does."""
+    title, _ = lettering.title_of(text)
+    return title and lettering.typeset(title, (900, 900), 90)
+
+
 READINGS: dict[str, tuple[Callable[[str], object], tuple[str, ...]]] = {
     "words of a prompt": (lambda text: request.make_request(f"x{text}"), ("-", "{", "\u0301\u0327", "汉")),
     "address in a record": (lambda text: request.Reference.from_record({"url": f"https://{text}\n"}, Path()), ("a",)),
@@ -230,6 +235,8 @@ READINGS: dict[str, tuple[Callable[[str], object], tuple[str, ...]]] = {
     "entry of a journal": (entry, ("\\", '"path":"', '"http')),
     "ratio for the sandbox": (asked.ratio_asked, ("1:", "1:1")),
     "number for the sandbox": (asked.number_asked, ("four ", "1-")),
+    "subject for the sandbox": (painter.subject, ("a ", "on", ",")),
+    "title for the sandbox": (title_set, ("a ", " the", ",", ", ", "a")),
     "colours for the sandbox": (lambda text: palette.spoken(text, palette.COLOURS), ("a",)),
     "sandbox's size": (lambda text: rules._size(f"1x{text}"), ("1", "x")),  # noqa: SLF001 - one of a table of rules
     "sandbox's reference": (lambda text: sandbox_references.decode_data(f"data:image/png;base64,{text}"), ("A", "=")),
@@ -348,9 +355,10 @@ OURS = {
     "needs:_numbers": "the version of an installed library",
     "notebook.scope:_RESULT": "names of variables",
     "sandbox.app:_sweep": "names of files in the temporary folder",
-    "sandbox.painter:NIGHT": "a table of our own",
     "sandbox.__main__:_seconds": "what the developer who starts the sandbox writes",
     "sandbox.__main__:_whole_number": "what the developer who starts the sandbox writes",
+    "sandbox.motifs:outline": "a table of our own",
+    "sandbox.palette:PALETTES": "a table of our own",
     "sandbox.refusals:failures": "what the developer who starts the sandbox writes",
     "storage.store:_ID": "names of files",
     "storage.store:_PART_NAME": "names of files",
@@ -438,7 +446,11 @@ READ = {
     "request:_warnings": "words of a prompt",
     "sandbox.rules:number_asked": "number for the sandbox",
     "sandbox.rules:ratio_asked": "ratio for the sandbox",
-    "sandbox.painter:spoken": "colours for the sandbox",
+    "sandbox.lettering:CLINGING": "title for the sandbox",
+    "sandbox.lettering:DANGLING": "title for the sandbox",
+    "sandbox.lettering:title_of": "title for the sandbox",
+    "sandbox.painter:subject": "subject for the sandbox",
+    "sandbox.palette:spoken": "colours for the sandbox",
     "sandbox.references:DATA": "sandbox's reference",
     "sandbox.rules:_size": "sandbox's size",
     "sizes:_guess": "size in the middle",

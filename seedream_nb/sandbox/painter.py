@@ -5,69 +5,39 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-import unicodedata
 from collections.abc import Iterable, Sequence
 from random import Random
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 from PIL import Image, ImageChops, ImageDraw, ImageFont, ImageOps
 
-Colour = tuple[int, ...]
+from .lettering import headline, mount, title_of
+from .motifs import MOTIFS, draw, extent, find_motif
+from .palette import DAYS, INK, INKS, WHITE, around, backing, dyes, inked, lit, mix, named, spoken
+
 Images = Sequence[Image.Image]
-WHITE, INK, CORAL, GOLD, CREAM = (252, 248, 240), (16, 14, 28), (231, 111, 81), (246, 189, 96), (255, 236, 200)
-NIGHT, WINTER, *DAYS = ([tuple(bytes.fromhex(code)) for code in row.split()] for row in re.findall(r"\S+(?: \S+)+", """
-ece7da 141d42 4a5688 f4d58d 414f86 2c3968 1c264f 0e1434  f7f7f4 b9d0e2 f4f1ec e76f51 b3c9da 8aa7c2 5c7d9f 2f4a6b
-f6efe2 f0ab92 fbe3c2 e4572e d98b74 a85d5d 6a4058 33283f  f4f1e6 a9d3d0 eef0dc f2836b 7fb7b5 4a8f99 2b6278 173b53
-f7ecdb f0c987 fbe9c9 d1495b e3a45e c9733f 97482f 4f2a2c  f2eee0 c3dabd f3efd3 e9a03b 9dbf9a 5f9272 33664f 173c35
-f5efee b3a0d3 f6d9d5 f4a259 a38fc4 7a66a6 524882 2b2a55  f5f0e6 f6bdb4 fdf0d5 ff5a4e 8fb8de 3f7cac 2d5a8c 1b2f4e
-f5eddd f5d19a fcefd6 e76f51 8ab3a5 2a9d8f 21707a 264653  f8efe9 f2bcc0 fbe9e1 b5314c e59aa0 c96a7c 8f4460 4a2743
-"""))  # fmt: skip
-MOODS = {"night midnight moon star space galaxy 夜 月 星": NIGHT, "snow winter ice frost 雪 冬 冰": WINTER}
-COLOURS = {
-    "red crimson scarlet 红 赤": "d2352b", "orange 橙 橘": "e8762c", "yellow gold golden 黄 金": "e9b824",
-    "green emerald 绿": "3f8f4f", "teal turquoise cyan 青": "1f8f8a", "blue azure cobalt 蓝": "2f6cc0",
-    "navy indigo 靛": "1d2f6f", "purple violet lavender 紫": "7a4fb0", "pink magenta rose 粉": "e3719b",
-    "brown 棕 褐": "8a5a3a", "black 黑": "26262e", "white ivory 白": "f4f1ea", "grey gray silver 灰 银": "8b8d93",
-}  # fmt: skip
-
-
-def mix(one: Colour, other: Colour, share: float) -> Colour:
-    """Return the colour between two: `share` of the other (0 to 1)."""
-    return tuple(round(a + (b - a) * share) for a, b in zip(one, other, strict=True))
-
-
-def spoken(prompt: str, table: Iterable[str]) -> list[str]:
-    """Return the rows of a table of words that occur in a prompt, in the prompt's order."""
-    either = {row: "|".join(w if w > "\xff" else rf"\b{w}(?:d?ish|e?s)?\b" for w in row.split()) for row in table}
-    positions = {row: match.start() for row in either if (match := re.search(either[row], prompt, re.IGNORECASE))}
-    return sorted(positions, key=positions.__getitem__)
-
-
-def choose_colours(prompt: str, references: Images, lot: int) -> list[Colour]:
-    """Return the colours of the paper, the sky (high and low), the sun, and the land (four, from far to near)."""
-    named = [tuple(bytes.fromhex(COLOURS[row])) for row in spoken(prompt, COLOURS)[:2]]
-    if references and not named:
-        few = references[0].resize((12, 12), Image.Resampling.BOX).tobytes()
-        named = [max(zip(few[::3], few[1::3], few[2::3], strict=True), key=lambda colour: max(colour) - min(colour))]
-    if not named:
-        return [*(MOODS[row] for row in spoken(prompt, MOODS)), DAYS[lot % len(DAYS)]][0]
-    main, *others = sorted(named, key=lambda colour: colour[0] - colour[2])
-    sun = CORAL if max(main) < min(main) + 40 else CREAM if main[0] > main[2] else GOLD
-    sky, ink = [mix(main, WHITE, share) for share in (0.9, 0.42, 0.8)], mix(main, INK, 0.72)
-    return [*sky, [*others, sun][0], mix(main, WHITE, 0.3), main, mix(main, ink, 0.45), ink]
-
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
+
+    from .palette import Colour
 
     File = IO[bytes]
+    Size = tuple[int, int]
     Line = Callable[[float], float]  # a height, -1 (up) to 1, for an x; lengths are in units: a picture's side, about
-    Scene = tuple[
-        Callable[[Random, float], Line], int, float, float, Callable[..., Iterable[list[tuple[float, float]]]]
-    ]
+    Lit = Callable[[Random, Line, float, float, float], Iterable[list[tuple[float, float]]]]
+    Scene = tuple[Callable[[Random, float], Line], int, float, float, Lit]
 
 WORK_PIXELS = 1_600_000  # scenes are drawn no larger than this, then enlarged: 4096x4096 stays quick
 PANE, GRAIN = 0.013, [115 + value // 10 for value in range(256)]
+ALIKE = 1.43  # a reference of about the shape of the picture fills it
+DARK = 330  # a sky with less red, green and blue than this takes light letters
+POSES = ((0, 1.0, 0.56), (-1, 0.8, 0.74), (1, 1.08, 0.5), (0, 0.66, 0.92))
+"""How the pictures of a series show a motif, in turns: where from the middle, how large, and how large its sun."""
+GROUNDS = ((0.74, 0.75, 1.0), (0.6, 0.81, 0.75), (0.68, 0.74, 1.15), (0.8, 0.78, 0.9))
+"""The same for a poster with words: where its sun is, its horizon, and how large that sun is."""
+HEIGHTS = {"ground": 0.8, "water": 0.8, "table": 0.83, "air": 0.67}
+"""Where a motif's feet are, by what it stands on."""
 
 
 def peaks(rng: Random, long: float, count: int, rough: float) -> Line:
@@ -95,103 +65,287 @@ def roofs(rng: Random, share: float) -> Line:
     return lambda x: -towers[int(x / PANE) // panes % 997]
 
 
-def glints(rng: Random, _: Line, sun: float, tall: float) -> Iterable[list[tuple[float, float]]]:
+def glints(rng: Random, _: Line, sun: float, top: float, foot: float) -> Iterable[list[tuple[float, float]]]:
     """Yield the sun's road on the water."""
     for share in (number / 26 for number in range(1, 27)):
-        x, y, half = sun + rng.uniform(-0.07, 0.07), tall * (0.47 + 0.4 * share**1.4), rng.uniform(0.02, 0.11)
+        x, y, half = sun + rng.uniform(-0.07, 0.07), top + 0.98 * (foot - top) * share**1.4, rng.uniform(0.02, 0.11)
         yield [(x - half, y), (x, y - 0.001 - 0.004 * share), (x + half, y), (x, y + 0.001 + 0.004 * share)]
 
 
-def windows(rng: Random, roof: Line, _: float, tall: float) -> Iterable[list[tuple[float, float]]]:
+def windows(rng: Random, roof: Line, _: float, __: float, foot: float) -> Iterable[list[tuple[float, float]]]:
     """Return the lit windows of the nearest towers."""
-    spots = ((PANE * (room // 40 + 0.27), tall - 0.02 * (room % 40) - 0.09) for room in rng.sample(range(28000), 9000))
+    spots = (
+        (PANE * (room // 40 + 0.27), 1.136 * foot - 0.02 * (room % 40) - 0.09)
+        for room in rng.sample(range(28000), 9000)
+    )
     return ([(x, y), (x + 0.006, y), (x + 0.006, y + 0.012), (x, y + 0.012)] for x, y in spots if y > roof(x) + 0.01)
 
 
 SCENES: dict[str, Scene] = {  # by what a prompt speaks of: the land's lines, their number, horizon, reach, and the lit
-    "mountain hill valley forest tree garden fox deer bear 山 森林 树 狐": (ridge, 6, 0.5, 0.09, lambda *_: ()),
-    "sea ocean wave lake river boat ship fish beach island 海 浪 湖 河 船 鱼": (swell, 8, 0.47, 0.024, glints),
-    "city street tower building house town skyline car robot 城 楼 街 房": (roofs, 4, 0.62, 0.3, windows),
+    "mountain hill valley forest wood landscape canyon desert 山 森林 谷": (ridge, 6, 0.5, 0.09, lambda *_: ()),
+    "sea ocean wave lake river beach island coast 海 浪 湖 河 滩 岛": (swell, 8, 0.47, 0.024, glints),
+    "city street tower building skyline metropolis 城 楼 街": (roofs, 4, 0.62, 0.3, windows),
 }
+PLACES = {words.split()[0]: words for words in SCENES}
 
 
-def landscape(size: tuple[int, int], colours: list[Colour], rng: Random, scene: str) -> Image.Image:
-    """Return a scene: a sun with two faint halos, and land behind land, from a hazy far to a dark near."""
-    (line, count, horizon, reach, lit), (_, high, low, sun, *ramp), (wide, tall) = SCENES[scene], colours, size
-    slope, unit = Image.linear_gradient("L"), min(math.sqrt(wide * tall), 2.2 * wide, 1.8 * tall)
-    image, lands = ImageOps.colorize(slope, high, low).resize(size), [line(rng, n / (count - 1)) for n in range(count)]
-    pen, radius = ImageDraw.Draw(image, "RGBA"), unit * rng.uniform(0.1, 0.14)
-    x, y = wide * rng.choice([0.33, 0.5, 0.67]), tall * horizon - unit * rng.uniform(0.08, 0.2)
-    for halo, alpha in ((2 * radius, 24), (1.45 * radius, 40), (radius, 255)):
-        pen.ellipse((x - halo, y - halo, x + halo, y + halo), (*sun, alpha))
-    for number, land in enumerate(lands):
-        share, at = number / (count - 1), min(3 * number / (count - 1), 2.99)
-        base, colour = tall * (horizon + (0.88 - horizon) * share**1.25), mix(ramp[int(at)], ramp[int(at) + 1], at % 1)
-        crest = [(across, base + unit * reach * land(across / unit)) for across in range(0, wide + 3, 3)]
-        start = int(min(height for _, height in crest))
-        mask = Image.new("L", (wide, tall - start))
-        ImageDraw.Draw(mask).polygon([(0, tall), *((x, y - start) for x, y in crest), (wide, tall)], fill=255)
-        fade = ImageOps.colorize(slope, colour, mix(colour, low, 0.6 - 0.5 * share))
-        image.paste(fade.resize(mask.size), (0, start), mask)
-    for spot in lit(rng, lambda x: 0.88 * tall / unit + reach * lands[-1](x), x / unit, tall / unit):
-        pen.polygon([(unit * x, unit * y) for x, y in spot], (*mix(sun, WHITE, 0.4), 190))
-    return image
+class View(NamedTuple):
+    """A picture while it is painted, with its palette and its chance."""
+
+    image: Image.Image
+    pen: ImageDraw.ImageDraw
+    palette: list[Colour]
+    rng: Random
+
+    @property
+    def unit(self) -> float:
+        """Return the length that lands and suns are measured in."""
+        wide, tall = self.image.size
+        return min(math.sqrt(wide * tall), 2.2 * wide, 1.8 * tall)
+
+
+def sky(size: Size, palette: list[Colour], rng: Random) -> View:
+    """Return a view of nothing but sky."""
+    image = ImageOps.colorize(Image.linear_gradient("L"), palette[1], palette[2]).resize(size)
+    return View(image, ImageDraw.Draw(image, "RGBA"), palette, rng)
+
+
+def rise(view: View, at: tuple[float, float], radius: float, colour: Colour, halos: tuple[float, float]) -> None:
+    """Let a sun rise, with two faint halos that are so many times as large."""
+    for halo, alpha in ((halos[0] * radius, 24), (halos[1] * radius, 40), (radius, 255)):
+        view.pen.ellipse((at[0] - halo, at[1] - halo, at[0] + halo, at[1] + halo), (*colour, alpha))
+
+
+def lay(view: View, land: Line, colour: Colour, haze: float) -> None:
+    """Lay a land up to its height (in pixels) at each x, hazier towards its foot."""
+    wide, tall = view.image.size
+    crest = [(across, land(across)) for across in range(0, wide + 3, 3)]
+    start = int(min(height for _, height in crest))
+    mask = Image.new("L", (wide, max(1, tall - start)))
+    ImageDraw.Draw(mask).polygon([(0, tall), *((x, y - start) for x, y in crest), (wide, tall)], fill=255)
+    fade = ImageOps.colorize(Image.linear_gradient("L"), colour, mix(colour, view.palette[2], haze))
+    view.image.paste(fade.resize(mask.size), (0, start), mask)
+
+
+def raised(line: Line, base: float, high: float, unit: float) -> Line:
+    """Return a line in pixels: so high about its base."""
+    return lambda x: unit * (base + high * line(x / unit))
+
+
+def lands(view: View, scene: str, span: tuple[float, float], sun: float, depth: tuple[float, float] = (1, 1)) -> None:
+    """Lay land behind land, from a hazy far to a dark near, and light what is lit there.
+
+    They stand between two heights, given as shares of the picture's; `depth` is how far they reach and how near they
+    come, beside what they could.
+    """
+    (line, count, _, reach, lights), tall, ramp, unit = SCENES[scene], view.image.height, view.palette[4:], view.unit
+    (top, foot), high = (tall / unit * share for share in span), reach * depth[0]
+    lines = [line(view.rng, number / (count - 1)) for number in range(count)]
+    for number, each in enumerate(lines):
+        share, at = number / (count - 1), min(3 * depth[1] * number / (count - 1), 2.99)
+        land = raised(each, top + (foot - top) * share**1.25, high, unit)
+        lay(view, land, mix(ramp[int(at)], ramp[int(at) + 1], at % 1), 0.6 - 0.5 * share)
+    for spot in lights(view.rng, lambda x: foot + high * lines[-1](x), sun / unit, top, foot):
+        view.pen.polygon([(unit * x, unit * y) for x, y in spot], (*mix(view.palette[3], WHITE, 0.4), 190))
+
+
+def landscape(view: View, scene: str) -> None:
+    """Paint a scene: a sun, and land behind land."""
+    (wide, tall), horizon, rng, unit = view.image.size, SCENES[scene][2], view.rng, view.unit
+    radius, x = unit * rng.uniform(0.1, 0.14), wide * rng.choice([0.33, 0.5, 0.67])
+    rise(view, (x, tall * horizon - unit * rng.uniform(0.08, 0.2)), radius, view.palette[3], (2, 1.45))
+    lands(view, scene, (horizon, 0.88), x)
+
+
+def backdrop(view: View, scene: str, number: int) -> None:
+    """Paint a scene that leaves the sky to a poster's words."""
+    (wide, tall), rng, (across, horizon, scale) = view.image.size, view.rng, GROUNDS[(number - 1) % len(GROUNDS)]
+    x, radius = wide * (across + rng.uniform(-0.03, 0.03)), scale * min(0.15 * wide, 0.11 * tall)
+    rise(view, (x, tall * (horizon - 0.03)), radius, view.palette[3], (1.5, 1.24))
+    lands(view, scene, (horizon, 0.9), x, (0.22 if scene == PLACES["city"] else 0.55, 1))
+
+
+def show(view: View, motif: str, scene: str, dyes: dict[str, Colour], number: int) -> None:
+    """Paint a motif before its sun, in a scene or in its usual one."""
+    (usual, stands, *_), (wide, tall), rng, (left, right) = MOTIFS[motif], view.image.size, view.rng, extent(motif)
+    aside, scale, sun = POSES[(number - 1) % len(POSES)]
+    whole = min(0.57 * tall, 76 * wide / (right - left), 0.74 * wide)
+    size = whole * (1.18 if stands == "bust" else 1) * scale * rng.uniform(0.96, 1.02)
+    x = wide / 2 + aside * min(0.16 * wide, (0.86 * wide - whole * (right - left) / 100) / 2)
+    y = tall * HEIGHTS[stands] if stands in HEIGHTS else tall - 0.07 * min(wide, tall)
+    spot = (x + size * rng.uniform(-0.1, 0.1), y - size * rng.uniform(0.5, 0.6))
+    rise(view, spot, size * sun, backing(view.palette, dyes["c"]), (1.5, 1.24))
+    place, side = scene or PLACES.get(usual), rng.choice([-1, 1])
+    if place:
+        far = stands == "air"
+        lands(view, place, (0.62, 0.88 if far else 0.8), x, (0.75, 1 if far else 0.62))
+    ground(view, stands, x, y)
+    at = (x - side * ((left + right) / 2 - 50) * size / 100, y)
+    draw(view.pen, motif, at, (side * size / 100, size / 100), dyes)
+    if stands == "water":
+        waves(view, y - 0.012 * size)
+
+
+def ground(view: View, stands: str, x: float, y: float) -> None:
+    """Lay what a motif stands on at a place: a hill or a table."""
+    ramp, unit = view.palette[4:], view.unit
+    if stands == "ground":
+        hill = raised(lambda at: 1 - math.cos(1.6 * (at - x / unit)), y / unit - 0.02, 0.045, unit)
+        lay(view, hill, mix(ramp[2], ramp[3], 0.6), 0.1)
+    elif stands == "table":
+        lay(view, lambda _: 0.7 * view.image.height, mix(ramp[0], ramp[1], 0.7), 0.15)
+
+
+def waves(view: View, y: float) -> None:
+    """Lay the water before a motif that stands in it."""
+    ramp, unit = view.palette[4:], view.unit
+    for number in range(3):
+        base = (y + 0.035 * number * view.image.height) / unit
+        lay(view, raised(ripples(view.rng), base, 0.012, unit), mix(ramp[2], ramp[3], number / 2), 0.1)
+
+
+def ripples(rng: Random) -> Line:
+    """Return short waves."""
+    lag = rng.uniform(0, 7)
+    return lambda x: math.sin(12.6 * x + lag)
+
+
+def reprint(reference: Image.Image, size: Size, palette: list[Colour]) -> Image.Image:
+    """Return a reference that fills the picture, printed anew in the picture's colours."""
+    wider = reference.width * size[1] / (reference.height * size[0])
+    if not 1 / ALIKE < wider < ALIKE:
+        return with_sky(reference, size, palette)
+    return toned(ImageOps.fit(reference, size), palette)
+
+
+def with_sky(reference: Image.Image, size: Size, palette: list[Colour]) -> Image.Image:
+    """Return a reference of another shape than the picture's: all of it is shown, with sky around."""
+    back, short = sky(size, palette, Random(0)).image, min(size)
+    printed = toned(
+        ImageOps.contain(reference, (round(size[0] - 0.07 * short), round(size[1] - 0.13 * short))), palette
+    )
+    back.paste(printed, ((size[0] - printed.width) // 2, (size[1] - printed.height - round(0.04 * short)) // 2))
+    return back
+
+
+def toned(image: Image.Image, palette: list[Colour]) -> Image.Image:
+    """Return an image whose dark, middle and light parts have turned to the colours of a palette, for the most part."""
+    paper, _, low, _, *land = palette
+    tones, steps = [mix(land[3], INK, 0.3), *land[2::-1], low, mix(paper, WHITE, 0.5)], 255 / 5
+    table = [mix(tones[int(v / steps)], tones[min(5, int(v / steps) + 1)], v / steps % 1) for v in range(256)]
+    grey = ImageOps.autocontrast(image.convert("L"), cutoff=1)
+    channels = [grey.point([colour[channel] for colour in table]) for channel in range(3)]
+    return Image.blend(image, Image.merge("RGB", channels), 0.68)
+
+
+def subject(prompt: str) -> str:
+    """Return what a prompt begins with: what it is a picture of, not where that is."""
+    return re.split(r"[,.;:]|\b(?:in|on|at|by|with|under|above|over|near|behind|before|from)\b", prompt, maxsplit=1)[0]
+
+
+class Theme(NamedTuple):
+    """What a prompt speaks of, by the words of the tables: a motif and a scene, "" where there is none."""
+
+    motif: str
+    scene: str
+    is_told: bool
+    """Whether the prompt's words are set large, because its subject is neither."""
+
+
+def theme_of(prompt: str) -> Theme:
+    """Return what a prompt speaks of."""
+    motif, scene = find_motif(prompt), [*spoken(prompt, SCENES), ""][0]
+    return Theme(motif, scene, not motif and not spoken(subject(prompt), SCENES) and bool(title_of(prompt)[0]))
+
+
+def choose_palette(prompt: str, references: Images, lot: int, number: int) -> list[Colour]:
+    """Return the palette of the colours or the light that a prompt speaks of, else the first reference's, or any.
+
+    A colour is a motif's, where there are both.
+    """
+    colours, light = named(prompt), lit(prompt, number)
+    if light and (not colours or (not references and find_motif(prompt))):
+        return light
+    if references and not colours:
+        few = references[0].resize((12, 12), Image.Resampling.BOX).tobytes()
+        colours = [max(zip(few[::3], few[1::3], few[2::3], strict=True), key=lambda colour: max(colour) - min(colour))]
+    return around(colours) if colours else DAYS[lot % len(DAYS)]
+
+
+def coat_of(motif: str, prompt: str, palette: list[Colour]) -> Colour:
+    """Return the colour of a motif: the one that the prompt names, its own, or a leaf's in this light."""
+    own = MOTIFS[motif][2]
+    usual = tuple(bytes.fromhex(own)) if own else mix(palette[5], palette[6], 0.4)
+    return [*named(prompt), inked(usual, palette) if palette is INKS else usual][0]
+
+
+def compose(prompt: str, theme: Theme, view: View, lot: int, number: int) -> Image.Image:
+    """Return a picture without its margin and its words: a motif, a scene, or the ground of a poster."""
+    palette, scene = view.palette, theme.scene
+    if theme.motif:
+        show(view, theme.motif, scene, dyes(palette, coat_of(theme.motif, prompt, palette), lot), number)
+    elif theme.is_told:
+        backdrop(view, scene or [*SCENES][(lot + number) % 2], number)
+    else:
+        landscape(view, scene or [*SCENES][lot % len(SCENES)])
+    return view.image.reduce(2)
 
 
 def paint(  # noqa: PLR0913 - a picture has these six sides
-    file: File, prompt: str, size: tuple[int, int], *, references: Images = (), watermark: bool = True, number: int = 1
+    file: File, prompt: str, size: Size, *, references: Images = (), watermark: bool = True, number: int = 1
 ) -> None:
     """Write the JPEG that answers a request: picture `number` of its series, of exactly this width and height."""
     told = [prompt.encode("utf-8", "surrogatepass"), *(image.tobytes() for image in references)]
     lot, scale = int(hashlib.sha256(b"".join(told)).hexdigest(), 16), min(1, math.sqrt(WORK_PIXELS / math.prod(size)))
-    colours = choose_colours(prompt, references, lot)
-    scene = [*spoken(prompt, SCENES), [*SCENES][lot % len(SCENES)]][0]
-    variation, grain = Random(lot + number), Random(0)
-    drawn = landscape((2 * round(size[0] * scale), 2 * round(size[1] * scale)), colours, variation, scene).reduce(2)
-    noise = Image.frombytes("L", drawn.size, grain.randbytes(drawn.width * drawn.height)).point(GRAIN)
-    picture = ImageChops.overlay(drawn, Image.merge("RGB", [noise] * 3)).resize(size, Image.Resampling.BICUBIC)
-    hang(picture, references, colours[0], colours[-1])
-    mount(picture, prompt, colours[0], colours[-1], "AI generated" if watermark else "")
+    palette, small = choose_palette(prompt, references, lot, number), (round(size[0] * scale), round(size[1] * scale))
+    theme, chance = Theme("", theme_of(prompt).scene, is_told=False) if references else theme_of(prompt), lot + number
+    if len(references) == 1:  # the grain of an edit of an edit would add up
+        picture = reprint(references[0], small, palette).resize(size, Image.Resampling.BICUBIC)
+    else:
+        view = sky((2 * small[0], 2 * small[1]), palette, Random(chance))
+        picture = print_on_paper(compose(prompt, theme, view, lot, number), size)
+    paper, ink = palette[0], palette[-1]
+    if theme.is_told:
+        headline(picture, prompt, paper if sum(palette[1]) < DARK else ink)
+    hang(picture, references, paper, ink)
+    mount(picture, prompt, paper, ink, "AI generated" if watermark else "")
     picture.save(file, "JPEG", quality=90)
 
 
-def mount(picture: Image.Image, prompt: str, paper: Colour, ink: Colour, mark: str) -> None:
-    """Put a paper margin round the picture: 'sandbox', the prompt and the mark of the API stand at its foot."""
-    (width, height), edge, foot = picture.size, round(min(picture.size) * 0.035), round(min(picture.size) * 0.075)
-    pen, font = ImageDraw.Draw(picture), ImageFont.load_default(max(9, min(picture.size) * 0.024))
-    pen.rectangle((0, 0, width, height), outline=paper, width=edge)
-    pen.rectangle((0, height - foot, width, height), paper)
-    left, right = edge + font.getlength("sandbox   "), width - edge - font.getlength("AI generated")
-    told = letters(prompt, font, right - left - edge)
-    for x, text, colour in ((edge, "sandbox", mix(ink, (214, 60, 40), 0.65)), (left, told, ink), (right, mark, ink)):
-        pen.text((x, height - foot / 2), text, colour, font, anchor="lm")
-
-
-def letters(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, room: float) -> str:
-    """Return what of a text fits into one line of `room` pixels, less what the font lacks (of é, the accent).
-
-    What does not fit is shown by dots.
-    """
-    plain, lacking = unicodedata.normalize("NFKD", text[:240]).split(), (bytes(font.getmask("\uffff")), b"")
-    words = ("".join(letter for letter in word if bytes(font.getmask(letter)) not in lacking) for word in plain)
-    line, dots = " ".join(filter(None, words)), "" if bytes(font.getmask("…")) in lacking else "…"
-    cuts = ("", line, *(line[:n].rstrip(" ,") + dots for n in range(1, len(line))))
-    return max((cut for cut in cuts if font.getlength(cut) <= room), key=len, default="")
+def print_on_paper(drawn: Image.Image, size: Size) -> Image.Image:
+    """Return a picture in its full size, with the grain of a print."""
+    noise = Image.frombytes("L", drawn.size, Random(0).randbytes(drawn.width * drawn.height)).point(GRAIN)
+    return ImageChops.overlay(drawn, Image.merge("RGB", [noise] * 3)).resize(size, Image.Resampling.BICUBIC)
 
 
 def hang(picture: Image.Image, references: Images, paper: Colour, ink: Colour) -> None:
     """Hang the references into the picture as framed prints, numbered in their order."""
     (width, height), short, count = picture.size, min(picture.size), len(references)
     wide, tall = width - 0.07 * short, 0.94 * (height - 0.11 * short)
+    if count == 1:
+        pin(picture, card(references[0], 1, 0.3 * short, paper, ink), (0.075 * short, 0.075 * short), 0.3 * short, ink)
+        return
     columns = max(range(1, count + 1), key=lambda n: min(wide / n, tall / math.ceil(count / n)), default=1)
     rows = math.ceil(count / columns)
     side = min(wide / columns, tall / max(1, rows), 0.72 * math.sqrt(wide * tall))
-    frame, font = max(1, int(side / 40)), ImageFont.load_default(max(7, side * 0.042))
     for index, reference in enumerate(references):
         row, column = divmod(index, columns)
-        card = ImageOps.expand(ImageOps.contain(reference, (32 * frame, 30 * frame)), 2 * frame, paper)
-        ImageDraw.Draw(card).text((card.width / 2, card.height - frame), str(index + 1), ink, font, anchor="mm")
-        x = width / 2 + side * (column - (min(columns, count - row * columns) - 1) / 2) - card.width / 2
-        y = height / 2 - 0.02 * short + side * (row - (rows - 1) / 2) - card.height / 2
-        picture.paste(ink, (round(x + side / 50), round(y + side / 40)), Image.new("L", card.size, 90))
-        picture.paste(card, (round(x), round(y)))
+        print_ = card(reference, index + 1, side, paper, ink)
+        x = width / 2 + side * (column - (min(columns, count - row * columns) - 1) / 2) - print_.width / 2
+        y = height / 2 - 0.02 * short + side * (row - (rows - 1) / 2) - print_.height / 2
+        pin(picture, print_, (x, y), side, ink)
+
+
+def card(reference: Image.Image, number: int, side: float, paper: Colour, ink: Colour) -> Image.Image:
+    """Return a reference as a framed print with its number."""
+    frame, font = max(1, int(side / 40)), ImageFont.load_default(max(7, side * 0.042))
+    framed = ImageOps.expand(ImageOps.contain(reference, (32 * frame, 30 * frame)), 2 * frame, paper)
+    ImageDraw.Draw(framed).text((framed.width / 2, framed.height - frame), str(number), ink, font, anchor="mm")
+    return framed
+
+
+def pin(picture: Image.Image, framed: Image.Image, at: tuple[float, float], side: float, ink: Colour) -> None:
+    """Pin a print to a picture, with its shadow."""
+    x, y = at
+    picture.paste(ink, (round(x + side / 50), round(y + side / 40)), Image.new("L", framed.size, 90))
+    picture.paste(framed, (round(x), round(y)))
