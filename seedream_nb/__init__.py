@@ -86,7 +86,7 @@ __all__ = [
     "submit",
 ]
 
-_HOMES = {
+_DEFINED_IN = {
     "Gallery": "widgets",
     "Generation": "storage.generation",
     "ImageRequest": "request",
@@ -173,9 +173,9 @@ _default_session = PROCESS.the_session
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public name
     if name == "history":
         return _default_session().history
-    if name in _HOMES:
+    if name in _DEFINED_IN:
         try:
-            value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+            value = getattr(importlib.import_module(f"{__name__}.{_DEFINED_IN[name]}"), name)
         except KeyboardInterrupt:  # what was half imported begins anew the next time
             from seedream_nb.errors import BEFORE_SENDING, StoppedError
 

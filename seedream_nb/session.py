@@ -96,7 +96,7 @@ class Session(NotPicklable):
             fetch=lambda url: self._clients.fetch(url, self.background),
         )  # fmt: skip
         self._bundle, self._notebook, self._notices = bundle, notebook, Notices()
-        self._homes = Workspaces(settings=settings, journal=journal, verbs=self, running=self.jobs.ids)
+        self._workspaces = Workspaces(settings=settings, journal=journal, verbs=self, running=self.jobs.ids)
         self._clients = Clients(timeouts=timeouts)
         self._secrets = Secrets()
         self._budget = Budget(limit=None, tally=tally)
@@ -158,10 +158,10 @@ class Session(NotPicklable):
         notices, setup_errors = tuple[str, ...](), list[SettingsError]()
 
         def holding() -> Workspace | None:
-            return self._homes.holding(request.fingerprint, endpoint.service.name, endpoint.host) if once else None
+            return self._workspaces.holding(request.fingerprint, endpoint.service.name, endpoint.host) if once else None
 
         with unless(holding, setup_errors):
-            notices = self._homes.open(first_paid=not endpoint.service.is_free and not bought, is_here=holding)
+            notices = self._workspaces.open(first_paid=not endpoint.service.is_free and not bought, is_here=holding)
         notices += (*self._notices.due(endpoint.notices, self.settings.changes), *self._budget_notice())
         context = self._context(endpoint, holding()).inspected(look)
         job: Job | None = None
@@ -171,18 +171,10 @@ class Session(NotPicklable):
                 with unless(holding, setup_errors):
                     require_room(context.store, request, others, folder)
                 job = Job(
-                    request,
-                    backend=endpoint.service.name,
-                    host=endpoint.host,
-                    price=self.price(request.model, endpoint.service),
-                    timeout=timeout,
-                    once=once,
-                    save=folder,
-                    home=context.store.home,
-                    template=template,
-                    notebook=self._notebook(),
-                    notices=notices,
-                )
+                    request, backend=endpoint.service.name, host=endpoint.host,
+                    price=self.price(request.model, endpoint.service), timeout=timeout, once=once, save=folder,
+                    home=context.store.home, template=template, notebook=self._notebook(), notices=notices,
+                )  # fmt: skip
                 self.jobs.add(job)
             job.start(self.background, partial(run_pipeline, job, context, others=others, setup_errors=setup_errors))
         except RuntimeError as error:
@@ -287,7 +279,7 @@ class Session(NotPicklable):
     @property
     def history(self) -> History:
         """The generations of this `home`, of all sessions."""
-        return self._homes.current.history
+        return self._workspaces.current.history
 
     @property
     def budget(self) -> Budget:
@@ -302,7 +294,7 @@ class Session(NotPicklable):
 
     def usage(self) -> Usage:
         """Return what this session requested and what came of it, in all the folders it used."""
-        return self._homes.usage()
+        return self._workspaces.usage()
 
     def find(self, mark: str) -> Generation | Picture:
         """Return what a mark names: `@3` and `@last` a generation, `@3.2` a picture.
@@ -318,7 +310,7 @@ class Session(NotPicklable):
         Raises:
             OSError: it can't be written down.
         """
-        self._homes.current.journal.append("star", number, on=on)
+        self._workspaces.current.journal.append("star", number, on=on)
 
     def recover(self) -> list[Generation]:
         """Download every missing picture whose link is kept; return the generations concerned."""
@@ -344,7 +336,7 @@ class Session(NotPicklable):
 
     def catch_up(self) -> str | None:
         """Write what the journal could not store before, for example on a full disk; return why that still fails."""
-        return self._homes.catch_up()
+        return self._workspaces.catch_up()
 
     def reach(self) -> int:
         """Check whether the service answers, without the key and without a request; return its HTTP status.
@@ -361,12 +353,12 @@ class Session(NotPicklable):
         for client in self._clients.forget():
             self.background.start(client.aclose).result()
         self.background.stop()
-        self._homes.close()
+        self._workspaces.close()
 
     def reset_after_fork(self) -> None:
         """Start afresh in a forked child, with the same settings; the parent's requests go on there."""
         self._lock = threading.RLock()
-        for part in (self.background, self.jobs, self._clients, self._homes):
+        for part in (self.background, self.jobs, self._clients, self._workspaces):
             part.reset_after_fork()
 
     # -- for generations (generation.Verbs) -----------------------------------------------------------
@@ -419,7 +411,7 @@ class Session(NotPicklable):
 
     def _close_what_was_left(self) -> None:
         """Write down how far abandoned generations came, so that no later session reports them again."""
-        home = self._homes.current
+        home = self._workspaces.current
         with contextlib.suppress(OSError):
             for generation in home.history.left_behind():
                 home.journal.append("end", generation.id, status=generation.status, cost=generation.cost)
@@ -466,7 +458,7 @@ class Session(NotPicklable):
         from seedream_nb.jobs.pipeline import PipelineContext
 
         self._learn(endpoint)
-        home, client = home or self._homes.current, self._clients.of(endpoint)
+        home, client = home or self._workspaces.current, self._clients.of(endpoint)
         self.background.start(client.warm_up).result()
         return PipelineContext(
             store=home.store,

@@ -47,9 +47,9 @@ class Procedure:
         self.budget = Budget(limit=None)
         self.host = url.partition("://")[2]
         self._client = Client(base_url=url, key=Key(KEY, source="a test"), timeouts=timeouts)
-        self._homes = Workspaces(settings=settings, journal=journal, verbs=nobody, running=lambda _: [])
-        self._homes.open()
-        self.home = self._homes.current
+        self._workspaces = Workspaces(settings=settings, journal=journal, verbs=nobody, running=lambda _: [])
+        self._workspaces.open()
+        self.home = self._workspaces.current
         self._turn = self.background.call(lambda: anyio.CapacityLimiter(concurrency))
         self._verbs = nobody
 
@@ -76,4 +76,4 @@ class Procedure:
         """Give back threads, connections and the journal."""
         self.background.start(self._client.aclose).result(5)
         self.background.stop()
-        self._homes.close()
+        self._workspaces.close()
