@@ -122,7 +122,7 @@ def panel() -> Panel:
     In a notebook it registers the magics as `%load_ext seedream_nb` does: they are in the cells that the panel writes,
     and in its advice.
     """
-    from seedream_nb.notebook.scope import current_shell, refuse_in_terminal
+    from seedream_nb.notebook.shell import current_shell, refuse_in_terminal
     from seedream_nb.widgets import Panel
 
     refuse_in_terminal()
@@ -152,7 +152,7 @@ def _new_session() -> Session:
     from seedream_nb.errors import SeedreamError, SettingsError
 
     try:
-        from seedream_nb.notebook.scope import new_session
+        from seedream_nb.notebook import new_session
 
         return new_session()
     except SeedreamError:

@@ -88,7 +88,7 @@ def submit(
 
 
 def _submit(prompt: str, *, dry_run: bool, options: RequestOptions) -> Job | None:
-    from seedream_nb.notebook.scope import show_request
+    from seedream_nb.notebook.shell import show_request
 
     session = PROCESS.the_session()
     if read_flag("dry_run", dry_run):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from seedream_nb.budget import Budget, describe, estimate, money
 from seedream_nb.errors import BudgetError, ConnectionFailedError
-from seedream_nb.notebook.scope import show_request
+from seedream_nb.notebook.shell import show_request
 from seedream_nb.request import make_request
 
 if TYPE_CHECKING:

@@ -151,7 +151,7 @@ def test_loading_the_extension_counts_for_what_was_imported_before(kernel: Kerne
 def file_told(kernel: Kernel) -> str:
     """Return which file the notebook is taken to be."""
     return kernel.execute(
-        "from seedream_nb.notebook.scope import notebook_file\nprint(notebook_file(get_ipython()))"
+        "from seedream_nb.notebook.shell import notebook_file\nprint(notebook_file(get_ipython()))"
     ).printed.strip()
 
 

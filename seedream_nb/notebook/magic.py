@@ -15,7 +15,7 @@ from seedream_nb.needs import Preloader, too_old_notice
 from seedream_nb.notebook.complete import Completer
 from seedream_nb.notebook.displayed import DisplayListener
 from seedream_nb.notebook.help import cell_help, verbs_help
-from seedream_nb.notebook.scope import in_kernel
+from seedream_nb.notebook.shell import in_kernel
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,7 +14,7 @@ from IPython.display import clear_output, display
 
 from seedream_nb.errors import SeedreamError, StillGeneratingError, StoppedError
 from seedream_nb.notebook.displayed import shown_by
-from seedream_nb.notebook.scope import in_kernel, show_request
+from seedream_nb.notebook.shell import in_kernel, show_request
 from seedream_nb.view.markup import FAINT, frame, line
 
 if TYPE_CHECKING:

@@ -1,27 +1,22 @@
-"""What the notebook around us offers: the values of its names, what it showed, and what it is called."""
+"""What the notebook offers to a prompt: the values of its names, what its cells have shown, and its attachments."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-import functools
 import json
-import os
-import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from seedream_nb.errors import Problem, SeedreamError, SettingsError, did_you_mean, shorten
+from seedream_nb.errors import Problem, did_you_mean, shorten
+from seedream_nb.notebook.shell import notebook_file
 from seedream_nb.patterns import lazy_pattern
 from seedream_nb.process import PROCESS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
     from IPython.core.interactiveshell import InteractiveShell
-
-    from seedream_nb.request import ImageRequest
-    from seedream_nb.session import Session
 
 MAX_BYTES = 256_000_000
 """Of a notebook's file: what is larger takes too long to read."""
@@ -138,110 +133,3 @@ class NotebookScope:
         # IPython hides what startup files set as well, which is the user's.
         its_own = name in _PUT_THERE or name.startswith("_")
         return its_own and self._ip.user_ns_hidden.get(name, _NOTHING) is value
-
-
-def new_session() -> Session:
-    """Return a session for the notebook, or the script, around us.
-
-    Raises:
-        SettingsError: this is a place where none can work.
-    """
-    refuse_in_browser(sys.platform)
-    from seedream_nb.hosts import Colab
-    from seedream_nb.session import Session
-    from seedream_nb.settings import Settings
-    from seedream_nb.view import bundle
-
-    settings = Settings(environ=os.environ, folder=PROCESS.folder, home=PROCESS.home, colab=Colab.around())
-    # What is shown links to files as seen from the notebook, wherever the kernel has gone meanwhile.
-    shown = functools.partial(bundle, folder=settings.folder)
-    return Session(settings=settings, bundle=shown, tally=PROCESS.tally, **surroundings())
-
-
-def surroundings() -> dict[str, Any]:
-    """Return what a session is handed: the scope and the name of the notebook; nothing in a script."""
-    ip = current_shell()
-    if ip is None:
-        return {}
-    return {
-        "scope": NotebookScope(ip),
-        "notebook": lambda: notebook_name(ip),
-        "lingers": not in_kernel(ip),
-    }
-
-
-def current_shell() -> InteractiveShell | None:
-    """Return the running IPython shell, without importing IPython where there is none."""
-    if "IPython" not in sys.modules:
-        return None
-    from IPython.core.getipython import get_ipython
-
-    return get_ipython()
-
-
-def notebook_name(ip: InteractiveShell) -> str | None:
-    """Return the notebook's file name where the host tells it; the name may be of no file."""
-    told = ip.user_ns.get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME")
-    return Path(str(told)).name if told else None
-
-
-def notebook_file(ip: InteractiveShell) -> Path | None:
-    """Return the notebook's file, where the host tells it and it is there."""
-    told = ip.user_ns.get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME")
-    if not told:
-        return None
-    # The host may tell a path from another folder, or a name that is no file's at all.
-    places = (Path(str(told)), PROCESS.folder / Path(str(told)).name)
-    return next((place for place in places if place.suffix == ".ipynb" and place.is_file()), None)
-
-
-def frontend(ip: InteractiveShell) -> str:
-    """Return what the person sits in front of, in words, as far as a kernel can know."""
-    if "google.colab" in sys.modules:
-        return "Google Colab"
-    if "__vsc_ipynb_file__" in ip.user_ns:
-        return "VS Code"
-    return "a Jupyter kernel" if in_kernel(ip) else "IPython in a terminal"
-
-
-def in_kernel(ip: InteractiveShell) -> bool:
-    """Return whether outputs can be updated: in a kernel they can, in a terminal they can't."""
-    return getattr(ip, "kernel", None) is not None
-
-
-def refuse_in_browser(platform: str) -> None:
-    """Refuse what could only end in a traceback of threads or sockets.
-
-    Raises:
-        SettingsError: this Python runs in a browser: https://pyodide.org/en/stable/usage/wasm-constraints.html.
-    """
-    if platform == "emscripten":
-        told = (
-            "Python in the browser (JupyterLite) has no threads and no network connections, and seedream_nb needs both."
-        )
-        raise SettingsError(told, hint="Use Jupyter with a kernel: on your machine, on Binder or on Colab.")
-
-
-def refuse_in_terminal() -> None:
-    """Refuse a panel where it would be shown as text.
-
-    Raises:
-        SeedreamError: this is IPython in a terminal.
-    """
-    ip = current_shell()
-    if ip is not None and not in_kernel(ip):
-        told = "A panel needs a notebook, such as JupyterLab, and this is a terminal."
-        raise SeedreamError(told, hint="Here, write %%seedream cells; %seedream history lists what was made.")
-
-
-def show_request(request: ImageRequest, session: Session) -> None:
-    """Show what would be sent and what it would cost: as an output of the notebook, or printed in a script."""
-    from seedream_nb.view import request_bundle
-
-    bundle = request_bundle(request, session.settings.price_of(request.model), session.service.name)
-    if current_shell() is None:
-        print(bundle["text/plain"])
-        return
-    from IPython.display import display
-
-    display(bundle, raw=True)

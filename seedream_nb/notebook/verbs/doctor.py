@@ -12,7 +12,7 @@ from seedream_nb.errors import ConnectionFailedError, SeedreamError, SettingsErr
 from seedream_nb.frozen import frozen
 from seedream_nb.hosts import ELSEWHERE
 from seedream_nb.needs import changed_versions, explain_broken
-from seedream_nb.notebook.scope import frontend, notebook_name
+from seedream_nb.notebook.shell import frontend, notebook_name
 from seedream_nb.notebook.text_table import paragraph
 from seedream_nb.notebook.verbs import no_words
 from seedream_nb.notebook.verbs.general import unread
