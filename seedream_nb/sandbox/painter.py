@@ -302,8 +302,9 @@ def paint(  # noqa: PLR0913 - a picture has these six sides
     if len(references) == 1:  # the grain of an edit of an edit would add up
         picture = reprint(references[0], small, palette).resize(size, Image.Resampling.BICUBIC)
     else:
-        view = sky((2 * small[0], 2 * small[1]), palette, Random(chance))
-        picture = print_on_paper(compose(prompt, theme, view, lot, number), size)
+        wide, tall = small
+        drawn = compose(prompt, theme, sky((2 * wide, 2 * tall), palette, Random(chance)), lot, number)
+        picture = print_on_paper(drawn, size)  # what it was drawn on, four times as large, is free again
     paper, ink = palette[0], palette[-1]
     if theme.is_told:
         headline(picture, prompt, paper if sum(palette[1]) < DARK else ink)
