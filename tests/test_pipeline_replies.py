@@ -12,7 +12,7 @@ import pytest
 from seedream_nb import errors
 from seedream_nb.storage.journal import Journal
 from seedream_nb.view import generation_bundle, job_bundle
-from seedream_nb.widgets.state import QueueRows
+from seedream_nb.widgets.queue import QueueRows
 from tests.faults.pictures import jpeg
 from tests.faults.script import POST, Reply
 
@@ -308,7 +308,7 @@ def test_a_link_that_is_kept_nowhere_else_is_told_whole(new_session: NewSession,
     assert job.generation is not None
     (row,) = QueueRows(session).shown()
     bundle, shown = job_bundle(job), generation_bundle(job.generation)
-    texts = [str(caught.value), str(job.generation), "\n".join(row["error"])]
+    texts = [str(caught.value), str(job.generation), "\n".join(row["error"] or ())]
     texts += [bundle["text/plain"], bundle["text/html"], shown["text/plain"], shown["text/html"]]
     words = [text.replace("<", " ").split() for text in texts]
     assert [link for each in words for link in gone if link not in each] == []

@@ -18,8 +18,8 @@ from seedream_nb.scope import EmptyScope
 from seedream_nb.service import DEFAULT, SEEDREAM_4_0, SERVICES, Service
 from seedream_nb.session import Session
 from seedream_nb.settings import Settings
-from seedream_nb.widgets.panel import Form
-from seedream_nb.widgets.state import State, empty_form
+from seedream_nb.widgets.form import empty_form
+from seedream_nb.widgets.state import State
 from tests.faults import Reply, jpeg
 from tests.kernel import Kernel
 from tests.pictures import encoded, gradient, noise
@@ -130,7 +130,7 @@ def test_the_panel_reaches_it(session: Session, fault_server: FaultServer) -> No
     shown = state.snapshot()
     assert (list(shown["sizes"]), shown["price"], shown["free"]) == (["2K", "3K"], 0.5, False)
     filled = {**empty_form(session.settings.model), "prompt": "a fox", "size": "3K"}
-    assert ask(Form("options", state), "generate", form=filled)["ok"] == {}
+    assert ask(state, "generate", form=filled)["ok"] == {}
     until(lambda: all(job.over for job in session.jobs))
     assert sent(fault_server) == {**PLAIN, "dimensions": "3072x3072"}
 
@@ -212,7 +212,7 @@ def test_a_reference_that_was_added_for_another_model(session: Session, fault_se
     session.settings.change(backend=DEFAULT.name)
     state.tray.add(encoded(gradient(50, 20), "PNG"))
     session.settings.change(backend="atelier")
-    error = ask(Form("options", state), "generate", form={**state.form, "prompt": "a fox"})["error"]
+    error = ask(state, "generate", form={**state.form.draft, "prompt": "a fox"})["error"]
     assert "50x20 pixels; the ratio must be between 1:2 and 2:1" in " ".join(error["told"])
     assert asked(fault_server) == []
 

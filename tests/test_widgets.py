@@ -14,10 +14,10 @@ from seedream_nb.errors import SeedreamError
 from seedream_nb.request import Reference
 from seedream_nb.scope import NamesScope
 from seedream_nb.service import DEFAULT
-from seedream_nb.widgets.gallery import Gallery
-from seedream_nb.widgets.panel import Form, Panel, Queue
+from seedream_nb.widgets.form import empty_form
+from seedream_nb.widgets.panel import Panel
 from seedream_nb.widgets.protocol import MAX_ANSWERS, Dispatcher, Message, Response, field_of
-from seedream_nb.widgets.state import State, empty_form
+from seedream_nb.widgets.state import State
 from tests.faults.script import POST, Links, Reply
 from tests.waiting import until
 
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from seedream_nb.session import Session
-    from seedream_nb.widgets.piece import Piece
     from tests.conftest import NewSession
     from tests.faults.server import FaultServer
 
 FORM = empty_form(DEFAULT.model)
 
 
-def ask(piece: Piece, what: str, buffers: Sequence[bytes] = (), **fields: Any) -> dict[str, Any]:
-    """Ask a piece as its page does, and return the reply."""
+def ask(state: State, what: str, buffers: Sequence[bytes] = (), **fields: Any) -> dict[str, Any]:
+    """Ask what a page asks, and return the reply."""
     ask.number += 1  # type: ignore[attr-defined]
-    reply, along = piece._desk.hear({"id": f"t-{ask.number}", "ask": what, "view": "t", **fields}, list(buffers))  # type: ignore[attr-defined]  # noqa: SLF001
+    message = {"id": f"t-{ask.number}", "ask": what, "view": "t", **fields}  # type: ignore[attr-defined]
+    reply, along = state.desk.hear(message, list(buffers))
     return {**reply, "buffers": along}
 
 
@@ -221,8 +221,7 @@ def form(**changes: object) -> dict[str, object]:
 def test_generate_sends_what_the_form_says(state: State, fault_server: FaultServer) -> None:
     """The same request as the cell's, through the same session."""
     fault_server.on(POST, Links())
-    piece = Form("options", state)
-    assert ask(piece, "generate", form=form(size="1K", aspect="16:9", max_images=3, watermark=False))["ok"] == {}
+    assert ask(state, "generate", form=form(size="1K", aspect="16:9", max_images=3, watermark=False))["ok"] == {}
     until(lambda: all(job.over for job in state.session.jobs))
     request = state.session.history[-1].request
     assert (request.prompt, request.size, request.max_images, request.watermark) == ("a fox", "1368x768", 3, False)
@@ -237,21 +236,21 @@ def test_every_size_of_the_table_is_one_that_the_service_makes(state: State) -> 
 
 def test_a_refusal_names_the_field(state: State, fault_server: FaultServer) -> None:
     """And sends nothing."""
-    error = ask(Form("options", state), "generate", form=form(max_images=16))["error"]
+    error = ask(state, "generate", form=form(max_images=16))["error"]
     assert list(error["fields"]) == ["max_images"]
     assert fault_server.posts == []
 
 
 def test_the_nearest_size_comes_with_the_refusal(state: State) -> None:
     """So that the page can offer it."""
-    error = ask(Form("options", state), "check", form=form(size="Custom", width=100, height=2048))["error"]
+    error = ask(state, "check", form=form(size="Custom", width=100, height=2048))["error"]
     assert error["nearest"] == (256, 4096)
 
 
 def test_checking_evaluates_no_expression(session: Session) -> None:
     """Nobody has pressed anything yet: `{cost()}` is left alone."""
-    piece = Form("options", State(session))
-    assert "ok" in ask(piece, "check", form=form(prompt="{surely_not_there()}"))
+    state = State(session)
+    assert "ok" in ask(state, "check", form=form(prompt="{surely_not_there()}"))
 
 
 @pytest.mark.parametrize("what", ["check", "generate"])
@@ -261,7 +260,7 @@ def test_a_number_that_points_at_no_reference_is_told_at_the_prompt(
     """As it is typed, and when it is pressed; nothing is sent."""
     state.tray.hold([Reference(name="fox", url="https://x.org/fox.png")])
     asked = form(prompt="image 2 in the style of image 1")
-    error = ask(Form("options", state), what, form=asked)["error"]
+    error = ask(state, what, form=asked)["error"]
     assert list(error["fields"]) == ["prompt"]
     assert "image 2, but there is one reference (image 1: https://x.org/fox.png)" in error["fields"]["prompt"][0]
     assert fault_server.posts == []
@@ -271,11 +270,10 @@ def test_a_number_is_not_checked_as_long_as_braces_may_be_pictures(state: State)
     """Nothing is evaluated before it is pressed; without references, and in a series, it may mean something else."""
     fox = [Reference(name="fox", url="https://x.org/fox.png")]
     state.tray.hold(fox)
-    piece = Form("options", state)
-    assert "ok" in ask(piece, "check", form=form(prompt="image 2 in the style of {it}"))
-    assert "ok" in ask(piece, "check", form=form(prompt="image 2 like ![](a.png)"))
-    assert "ok" in ask(piece, "check", form=form(prompt="image 2: the harvest", max_images=2))
-    assert list(ask(piece, "check", form=form(prompt="image 2 in {{braces}}"))["error"]["fields"]) == ["prompt"]
+    assert "ok" in ask(state, "check", form=form(prompt="image 2 in the style of {it}"))
+    assert "ok" in ask(state, "check", form=form(prompt="image 2 like ![](a.png)"))
+    assert "ok" in ask(state, "check", form=form(prompt="image 2: the harvest", max_images=2))
+    assert list(ask(state, "check", form=form(prompt="image 2 in {{braces}}"))["error"]["fields"]) == ["prompt"]
 
 
 def test_what_is_wrong_in_braces_is_told_at_the_prompt(state: State) -> None:
@@ -283,14 +281,14 @@ def test_what_is_wrong_in_braces_is_told_at_the_prompt(state: State) -> None:
     scope = NamesScope({"gone": Path("gone.png"), "nothing": None})
     state.session.scope = scope
     for name in ("gone", "nothing"):
-        error = ask(Form("options", state), "generate", form=form(prompt=f"a fox like {{{name}}}"))["error"]
+        error = ask(state, "generate", form=form(prompt=f"a fox like {{{name}}}"))["error"]
         assert list(error["fields"]) == ["prompt"]
 
 
 @pytest.mark.parametrize("changes", [{"prompt": 3}, {"size": None}, {"width": "1"}, {"watermark": 1}, {"aspect": []}])
 def test_a_form_of_wrong_types_is_refused(state: State, fault_server: FaultServer, changes: dict[str, object]) -> None:
     """It sends nothing."""
-    assert "error" in ask(Form("options", state), "generate", form=form(**changes))
+    assert "error" in ask(state, "generate", form=form(**changes))
     assert fault_server.posts == []
 
 
@@ -299,7 +297,7 @@ def test_earlier_prompts_come_newest_first_and_once(state: State, fault_server: 
     fault_server.on(POST, Links())
     for prompt in ("first", "second", "first"):
         state.session.submit(state.session.compose(prompt)).result()
-    assert ask(Form("prompt", state), "prompts")["ok"] == {"prompts": ["first", "second"]}
+    assert ask(state, "prompts")["ok"] == {"prompts": ["first", "second"]}
 
 
 # -- the queue -----------------------------------------------------------------------------------------
@@ -314,7 +312,7 @@ def test_a_failed_request_stays_until_it_is_dismissed(state: State, fault_server
     (shown,) = state.snapshot()["jobs"]
     assert shown["over"]
     assert shown["error"]
-    ask(Queue(state), "dismiss", number=shown["number"])
+    ask(state, "dismiss", number=shown["number"])
     assert state.snapshot()["jobs"] == []
 
 
@@ -325,7 +323,7 @@ def test_try_again_sends_it_again(state: State, fault_server: FaultServer) -> No
     with pytest.raises(SeedreamError):
         session.submit(session.compose("a fox")).result()
     number = state.snapshot()["jobs"][0]["number"]
-    assert "ok" in ask(Queue(state), "again", number=number)
+    assert "ok" in ask(state, "again", number=number)
     until(lambda: len(session.history) == 2 and session.history[-1].status == "done")
     until(lambda: state.snapshot()["jobs"] == [])  # a moment after its end is written down
 
@@ -337,16 +335,15 @@ def test_no_button_buys_twice(state: State, fault_server: FaultServer, kind: str
     session = state.session
     with pytest.raises(SeedreamError):
         session.start("a fox").result()
-    piece: Piece = {"generate": Form("options", state), "rerun": Gallery(state=state), "again": Queue(state)}[kind]
     number = state.snapshot()["jobs"][0]["number"]
     about: dict[str, dict[str, Any]] = {
         "generate": {"form": form()}, "rerun": {"generation": 1}, "again": {"number": number},
     }  # fmt: skip
     message = {"id": "page-1", "ask": kind, "view": "t", **about[kind]}
-    replies = [piece._desk.hear(message, [])[0]]  # noqa: SLF001 - as its page asks
+    replies = [state.desk.hear(message, [])[0]]
     for _ in range(MAX_ANSWERS + 44):
-        ask(piece, "leave")
-    replies.append(piece._desk.hear(message, [])[0])  # noqa: SLF001 - as its page asks
+        ask(state, "leave")
+    replies.append(state.desk.hear(message, [])[0])
     until(lambda: all(job.over for job in session.jobs))
     assert replies == [{"id": "page-1", "ok": {}}] * 2
     assert len(fault_server.posts) == 2  # with the one that failed
@@ -360,7 +357,7 @@ def test_cancel_withdraws_what_was_not_sent(state: State, fault_server: FaultSer
     session.settings.change(concurrency=1)
     jobs = [session.submit(session.compose(f"fox {number}")) for number in range(2)]
     waiting = next(each for each in state.snapshot()["jobs"] if each["prompt"] == "fox 1")
-    assert "ok" in ask(Queue(state), "cancel", number=waiting["number"])
+    assert "ok" in ask(state, "cancel", number=waiting["number"])
     until(lambda: all(job.over for job in jobs))
     assert len(fault_server.posts) == 1
     told = [line for each in state.snapshot()["jobs"] for line in each["error"] or ()]
@@ -381,15 +378,14 @@ def filled(state: State, fault_server: FaultServer) -> State:
 
 def test_entries_come_newest_first_in_pages(filled: State) -> None:
     """What is older than an id is the next page."""
-    piece = Gallery(state=filled)
-    found = ask(piece, "entries", before=None, words="", stars=False)["ok"]
+    found = ask(filled, "entries", before=None, words="", stars=False)["ok"]
     assert [entry["prompt"] for entry in found["entries"]] == ["a red kite", "a blue whale", "a red fox"]
-    assert [entry["id"] for entry in ask(piece, "entries", before=3, words="red", stars=False)["ok"]["entries"]] == [1]
+    assert [entry["id"] for entry in ask(filled, "entries", before=3, words="red", stars=False)["ok"]["entries"]] == [1]
 
 
 def test_thumbnails_come_as_bytes_beside_the_message(filled: State) -> None:
     """Small JPEGs; what is gone is left out."""
-    reply = ask(Gallery(state=filled), "thumbnails", marks=["@1.1", "@9.1"])
+    reply = ask(filled, "thumbnails", marks=["@1.1", "@9.1"])
     assert reply["ok"] == {"marks": ["@1.1"]}
     with Image.open(BytesIO(reply["buffers"][0])) as image:
         assert max(image.size) == 320
@@ -398,7 +394,7 @@ def test_thumbnails_come_as_bytes_beside_the_message(filled: State) -> None:
 def test_a_picture_comes_as_it_is_on_disk(filled: State) -> None:
     """Byte for byte, with its type and name."""
     picture = filled.session.history[1][0]
-    reply = ask(Gallery(state=filled), "picture", mark="@1.1")
+    reply = ask(filled, "picture", mark="@1.1")
     assert bytes(reply["buffers"][0]) == picture.path.read_bytes()
     assert reply["ok"]["name"] == picture.path.name
 
@@ -406,40 +402,39 @@ def test_a_picture_comes_as_it_is_on_disk(filled: State) -> None:
 def test_a_picture_that_is_gone_is_told(filled: State) -> None:
     """In a line."""
     filled.session.history[1][0].path.unlink()
-    assert "error" in ask(Gallery(state=filled), "picture", mark="@1.1")
+    assert "error" in ask(filled, "picture", mark="@1.1")
 
 
 def test_a_star_is_kept_for_every_kernel(filled: State, new_session: NewSession) -> None:
     """It is in the journal: another session sees it, and only those with a star can be asked for."""
-    piece = Gallery(state=filled)
-    ask(piece, "star", generation=2, on=True)
+    ask(filled, "star", generation=2, on=True)
     assert [each.starred for each in new_session().history] == [False, True, False]
-    found = ask(piece, "entries", before=None, words="", stars=True)["ok"]
+    found = ask(filled, "entries", before=None, words="", stars=True)["ok"]
     assert ([entry["id"] for entry in found["entries"]], found["starred"]) == ([2], 1)
-    ask(piece, "star", generation=2, on=False)
+    ask(filled, "star", generation=2, on=False)
     assert not any(each.starred for each in new_session().history)
 
 
 def test_edit_fills_form_and_tray_and_undo_brings_them_back(filled: State) -> None:
     """Nothing of what was there is lost."""
-    filled.keep(Message({**FORM, "prompt": "half a thought"}))
+    filled.form.keep({**FORM, "prompt": "half a thought"})
     filled.tray.add("@2")
-    ask(Gallery(state=filled), "edit", generation=1)
-    assert (filled.form["prompt"], filled.tray.held()) == ("a red fox", [])
-    ask(Form("prompt", filled), "undo")
-    assert (filled.form["prompt"], len(filled.tray.held())) == ("half a thought", 1)
+    ask(filled, "edit", generation=1)
+    assert (filled.form.draft["prompt"], filled.tray.held()) == ("a red fox", [])
+    ask(filled, "undo")
+    assert (filled.form.draft["prompt"], len(filled.tray.held())) == ("half a thought", 1)
 
 
 def test_undo_keeps_what_was_written_since(filled: State) -> None:
     """The page's newest draft is what Redo brings back; of two edits in a row, the first is not one's own."""
-    filled.keep(Message({**FORM, "prompt": "my own"}))
+    filled.form.keep({**FORM, "prompt": "my own"})
     for generation in (1, 2):
-        ask(Gallery(state=filled), "edit", generation=generation, form=filled.form)
+        ask(filled, "edit", generation=generation, form=filled.form.draft)
     assert filled.snapshot()["undo"] == "Undo"
-    ask(Form("prompt", filled), "undo", form={**filled.form, "prompt": "more"})
-    assert (filled.form["prompt"], filled.snapshot()["undo"]) == ("my own", "Redo")
-    ask(Form("prompt", filled), "undo", form=filled.form)
-    assert (filled.form["prompt"], filled.snapshot()["undo"]) == ("more", "Undo")
+    ask(filled, "undo", form={**filled.form.draft, "prompt": "more"})
+    assert (filled.form.draft["prompt"], filled.snapshot()["undo"]) == ("my own", "Redo")
+    ask(filled, "undo", form=filled.form.draft)
+    assert (filled.form.draft["prompt"], filled.snapshot()["undo"]) == ("more", "Undo")
 
 
 # -- the whole -----------------------------------------------------------------------------------------
@@ -448,7 +443,7 @@ def test_undo_keeps_what_was_written_since(filled: State) -> None:
 def test_who_watches_is_told_of_what_another_door_did(filled: State) -> None:
     """Within moments, on a thread of its own."""
     before = filled.stamp
-    ask(Queue(filled), "snapshot")
+    ask(filled, "snapshot")
     filled.session.submit(filled.session.compose("another")).result()
     until(lambda: filled.stamp > before + 1)
 

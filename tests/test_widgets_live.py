@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import shutil
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from seedream_nb.errors import BudgetError, SeedreamError
+from seedream_nb.request import Reference
 from seedream_nb.session import Session
 from seedream_nb.settings import Settings
-from seedream_nb.widgets.gallery import PAGE, Gallery
-from seedream_nb.widgets.panel import Form, Queue
-from seedream_nb.widgets.state import MAX_OVER, State, empty_form
+from seedream_nb.widgets.form import empty_form
+from seedream_nb.widgets.gallery import PAGE
+from seedream_nb.widgets.panel import Panel
+from seedream_nb.widgets.queue import MAX_OVER
+from seedream_nb.widgets.state import State
 from tests.faults.script import POST, Links, OnceRead, Reply
 from tests.faults.server import FaultServer
 from tests.test_widgets import ask
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from seedream_nb.widgets.protocol import Snapshot
     from tests.conftest import NewSession
 
 
@@ -52,17 +56,19 @@ def held(fault_server: FaultServer) -> Iterator[threading.Event]:
     go.set()
 
 
-class Heard(Queue):
-    """A queue that keeps what it sends."""
+class Heard(State):
+    """A state that keeps what it would send."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, session: Session) -> None:
         """Send to nobody."""
-        self.sent: list[Any] = []
-        super().__init__(state)
+        self.sent: list[Snapshot] = []
+        super().__init__(session, self.sent.append)
 
-    def send(self, content: object, buffers: object = None) -> None:  # noqa: ARG002 - a widget's own
-        """Keep what would be sent."""
-        self.sent.append(content)
+
+@pytest.fixture
+def heard(session: Session) -> Heard:
+    """Give such a state."""
+    return Heard(session)
 
 
 def looking() -> set[threading.Thread]:
@@ -73,65 +79,73 @@ def looking() -> set[threading.Thread]:
 # -- views ---------------------------------------------------------------------------------------------
 
 
-def test_a_piece_that_nobody_looks_at_sends_nothing(state: State) -> None:
+def test_a_widget_that_nobody_looks_at_sends_nothing(heard: Heard) -> None:
     """A cell that is run again leaves panels behind."""
-    piece = Heard(state)
-    state.change()
-    assert piece.sent == []
+    heard.change()
+    assert heard.sent == []
 
 
-def test_a_view_that_asks_twice_is_one_view(state: State) -> None:
+def test_a_view_that_asks_twice_is_one_view(heard: Heard) -> None:
     """After its connection broke; when it leaves, nobody looks."""
-    piece = Heard(state)
     for _ in range(2):
-        ask(piece, "snapshot")
-    ask(piece, "leave")
-    assert not piece.in_sight
+        ask(heard, "snapshot")
+    ask(heard, "leave")
+    assert not heard.in_sight
 
 
-def test_a_page_that_was_closed_is_forgotten(state: State) -> None:
+def test_a_page_that_was_closed_is_forgotten(session: Session) -> None:
     """It said no goodbye, and is silent."""
 
     class Impatient(Heard):
         silent_seconds = 0.0
 
-    piece = Impatient(state)
-    ask(piece, "snapshot")
-    assert not piece.in_sight
+    ask(impatient := Impatient(session), "snapshot")
+    assert not impatient.in_sight
 
 
-def test_a_view_that_is_there_hears_whether_it_missed_something(state: State) -> None:
+def test_a_view_that_is_there_hears_whether_it_missed_something(heard: Heard) -> None:
     """By the number of the last change; one that was forgotten is known again."""
-    piece = Heard(state)
-    state.change()
-    assert ask(piece, "here")["ok"] == {"version": state.version}
-    assert piece.in_sight
+    heard.change()
+    assert ask(heard, "here")["ok"] == {"version": heard.version}
+    assert heard.in_sight
 
 
-def test_the_thread_that_looks_ends_when_nobody_wants_to_know(state: State) -> None:
-    """And begins anew with the next view."""
+def test_a_view_that_asks_is_sent_the_whole(session: Session, heard: Heard) -> None:
+    """Form, tray and queue in one snapshot."""
+    ask(heard, "snapshot")
+    snapshot = heard.sent[0]
+    assert (snapshot["form"], snapshot["tray"], snapshot["jobs"]) == (empty_form(session.settings.model), [], [])
+
+
+def test_what_has_no_form_sends_none(session: Session) -> None:
+    """A tray alone, or a gallery: nothing that is typed elsewhere stands in it."""
+    assert State(session, has_form=False).snapshot()["form"] is None
+
+
+def test_the_thread_that_looks_ends_when_nobody_wants_to_know(session: Session) -> None:
+    """And begins anew with the next view, of a widget whose page left, and of one that is closed."""
+    panel = Panel(session)
+    state = panel._state  # noqa: SLF001
     before = looking()
-    piece = Heard(state)
-    for leave in (lambda: ask(piece, "leave"), piece.close):
-        ask(piece, "snapshot")
+    for leave in (lambda: ask(state, "leave"), panel.close):
+        ask(state, "snapshot")
         (mine,) = looking() - before
         leave()
         mine.join(10)
         assert not mine.is_alive()
 
 
-def test_a_piece_that_can_not_be_shown_keeps_nobody_from_being_told(state: State) -> None:
-    """Nor does what was sent look refused."""
+def test_what_can_not_be_shown_does_not_look_refused(session: Session) -> None:
+    """A page that is gone meanwhile, or a host that fails to send: who asked for the change is answered as ever."""
 
-    class Broken(Heard):
-        def shown(self) -> Any:
-            raise RuntimeError
+    def show(_: object) -> None:
+        raise RuntimeError
 
-    ask(broken := Broken(state), "here")
-    ask(piece := Heard(state), "here")
-    state.change()
-    assert broken.in_sight
-    assert "snapshot" in piece.sent[-1]
+    state = State(session, show)
+    ask(state, "here")
+    state.tray.hold([Reference(name="fox", url="https://x.org/fox.png")])
+    assert "ok" in ask(state, "remove", number=1)
+    assert state.tray.held() == []
 
 
 # -- the queue -----------------------------------------------------------------------------------------
@@ -145,9 +159,9 @@ def test_what_was_sent_goes_on_after_cancel_and_says_so(
     until(lambda: fault_server.posts and job.committed)
     (row,) = state.snapshot()["jobs"]
     assert row["stopped"] is None
-    assert "ok" in ask(Queue(state), "cancel", number=row["number"])
+    assert "ok" in ask(state, "cancel", number=row["number"])
     (row,) = state.snapshot()["jobs"]
-    assert "can't be taken back" in row["stopped"][0]
+    assert "can't be taken back" in (row["stopped"] or [""])[0]
     assert (row["over"], row["phase"]) == (False, "generating")
     held.set()
     until(lambda: job.over)
@@ -163,11 +177,11 @@ def test_who_cancels_what_waits_is_told_that_nothing_was_billed(
     jobs = [state.session.submit(state.session.compose(f"fox {number}")) for number in range(3)]
     until(lambda: len(fault_server.posts) == 1 and [job.phase for job in jobs[1:]] == ["waiting"] * 2)
     for row in state.snapshot()["jobs"][1:]:
-        ask(Queue(state), "cancel", number=row["number"])
+        ask(state, "cancel", number=row["number"])
     until(lambda: jobs[1].over and jobs[2].over)
     rows = state.snapshot()["jobs"]
     assert [row["phase"] for row in rows] == ["generating", "stopped", "stopped"]
-    assert all("Nothing was billed" in row["error"][0] for row in rows[1:])
+    assert all("Nothing was billed" in (row["error"] or [""])[0] for row in rows[1:])
     held.set()
     until(lambda: jobs[0].over)
     assert len(fault_server.posts) == 1
@@ -179,7 +193,7 @@ def test_two_who_press_try_again_at_once_have_one_request(state: State, fault_se
     with pytest.raises(SeedreamError):
         state.session.submit(state.session.compose("a fox")).result()
     number = state.snapshot()["jobs"][0]["number"]
-    replies = [ask(Queue(state), "again", number=number) for _ in range(2)]
+    replies = [ask(state, "again", number=number) for _ in range(2)]
     assert ["ok" in reply for reply in replies] == [True, False]
     until(lambda: all(job.over for job in state.session.jobs))
     assert len(fault_server.posts) == 2
@@ -192,7 +206,7 @@ def test_what_can_not_be_tried_again_stays(state: State, fault_server: FaultServ
         state.session.submit(state.session.compose("a fox")).result()
     number = state.snapshot()["jobs"][0]["number"]
     state.session.settings.change(api_key=None)
-    assert "key" in " ".join(ask(Queue(state), "again", number=number)["error"]["told"])
+    assert "key" in " ".join(ask(state, "again", number=number)["error"]["told"])
     assert [row["number"] for row in state.snapshot()["jobs"]] == [number]
 
 
@@ -212,7 +226,7 @@ def test_a_budget_is_told_beside_the_button(state: State, fault_server: FaultSer
     """Before anything is sent or queued."""
     state.session.settings.change(budget=0.01, price=0.03)
     form = {**empty_form(state.session.settings.model), "prompt": "a fox"}
-    error = ask(Form("options", state), "generate", form=form)["error"]
+    error = ask(state, "generate", form=form)["error"]
     assert error["kind"] == BudgetError.__name__
     assert (fault_server.posts, state.snapshot()["jobs"]) == ([], [])
 
@@ -244,9 +258,8 @@ def filled(home: Path, session: Session) -> State:
 @pytest.mark.slow
 def test_changes_bring_a_page_up_to_date(filled: State) -> None:
     """All ids down to its oldest, all stars, and the newest entries themselves."""
-    piece = Gallery(state=filled)
-    ask(piece, "star", generation=2, on=True)
-    found = ask(piece, "changes", oldest=2, words="", stars=False)["ok"]
+    ask(filled, "star", generation=2, on=True)
+    found = ask(filled, "changes", oldest=2, words="", stars=False)["ok"]
     assert found["ids"] == list(range(PAGE + 3, 1, -1))
     assert [entry["id"] for entry in found["entries"]] == found["ids"][:PAGE]
     assert found["stars"] == [2]
@@ -255,33 +268,31 @@ def test_changes_bring_a_page_up_to_date(filled: State) -> None:
 @pytest.mark.slow
 def test_changes_keep_to_what_is_sought(filled: State) -> None:
     """Words and stars."""
-    piece = Gallery(state=filled)
-    ask(piece, "star", generation=2, on=True)
-    assert ask(piece, "changes", oldest=0, words="", stars=True)["ok"]["ids"] == [2]
-    assert ask(piece, "changes", oldest=0, words="hare", stars=False)["ok"]["ids"] == []
+    ask(filled, "star", generation=2, on=True)
+    assert ask(filled, "changes", oldest=0, words="", stars=True)["ok"]["ids"] == [2]
+    assert ask(filled, "changes", oldest=0, words="hare", stars=False)["ok"]["ids"] == []
 
 
 @pytest.mark.parametrize("what", ["rerun", "edit", "code", "star"])
 @pytest.mark.slow
 def test_an_entry_whose_record_is_gone_is_told(filled: State, what: str) -> None:
     """In words for a person, whatever is asked of it."""
-    piece = Gallery(state=filled)
     shutil.rmtree(filled.session.history.home / "journal")
-    told = ask(piece, what, generation=1, on=True)["error"]["told"]
+    told = ask(filled, what, generation=1, on=True)["error"]["told"]
     assert told == ["@1 is no longer in the history: its journal was removed."]
-    assert ask(piece, "changes", oldest=1, words="", stars=False)["ok"]["ids"] == []
+    assert ask(filled, "changes", oldest=1, words="", stars=False)["ok"]["ids"] == []
 
 
 @pytest.mark.slow
 def test_a_picture_whose_record_is_gone_is_told(filled: State) -> None:
     """Its mark names nothing."""
-    assert "there is no such" in ask(Gallery(state=filled), "picture", mark="@999.1")["error"]["told"][0]
+    assert "there is no such" in ask(filled, "picture", mark="@999.1")["error"]["told"][0]
 
 
 @pytest.mark.slow
 def test_a_star_of_another_panel_is_seen(filled: State) -> None:
     """Of an old generation too."""
-    ask(Queue(filled), "here")
+    ask(filled, "here")
     until(lambda: filled.stamp > 0)
     before = filled.stamp
     filled.session.star(1, on=True)
@@ -296,9 +307,9 @@ def test_a_star_of_another_panel_is_seen(filled: State) -> None:
 def test_who_watches_is_told_of_another_setting(state: State, setting: dict[str, object]) -> None:
     """Where requests go and what they cost stands in the panel, whatever cell has changed it."""
     before = state.version
-    ask(piece := Heard(state), "snapshot")
+    ask(state, "snapshot")
     until(lambda: state.version > before)  # the first look
     before = state.version
     state.session.settings.change(**setting)
     until(lambda: state.version > before)
-    ask(piece, "leave")
+    ask(state, "leave")

@@ -11,10 +11,8 @@ from PIL import Image
 
 from seedream_nb.errors import ReferenceImageError, SeedreamError
 from seedream_nb.service import DEFAULT
-from seedream_nb.widgets.panel import ReferenceTray
-from seedream_nb.widgets.state import State
-from seedream_nb.widgets.tray import Tray
-from seedream_nb.widgets.uploads import CHUNK_BYTES, MAX_AT_ONCE, MAX_BYTES, Uploads
+from seedream_nb.widgets.panel import Panel
+from seedream_nb.widgets.tray import CHUNK_BYTES, MAX_AT_ONCE, MAX_BYTES, Tray, Uploads
 from tests.faults.script import POST, Links
 
 if TYPE_CHECKING:
@@ -103,9 +101,9 @@ def test_the_same_picture_is_held_once(tray: Tray) -> None:
 
 def test_no_bytes_are_in_synchronised_state(session: Session) -> None:
     """A notebook saves that state: it has only code and styles."""
-    piece = ReferenceTray(State(session))
-    piece._tray.receive("a", "a.png", len(CONTENT), 0, CONTENT)  # noqa: SLF001
-    assert not any(isinstance(value, bytes | memoryview) for value in piece.get_state().values())
+    panel = Panel(session)
+    panel._state.tray.receive("a", "a.png", len(CONTENT), 0, CONTENT)  # noqa: SLF001
+    assert not any(isinstance(value, bytes | memoryview) for value in panel.get_state().values())
 
 
 # -- what breaks off -----------------------------------------------------------------------------------

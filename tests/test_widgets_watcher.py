@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from seedream_nb.service import SANDBOX
+from seedream_nb.service import SANDBOX, SEEDREAM_4_0
 from seedream_nb.widgets.watcher import watch
 from tests.waiting import until
 
@@ -37,10 +37,10 @@ class Read:
 
     service, service_host, jobs = SANDBOX, "sandbox", ()
 
-    class budget:  # noqa: N801 - an attribute of sessions
-        """Stands for a budget."""
+    class settings:  # noqa: N801 - an attribute of sessions
+        """Stands for settings."""
 
-        price = 0.03
+        model, get = SEEDREAM_4_0, {"price": 0.03}.get
 
     def __init__(self) -> None:
         """Hold nothing yet."""

@@ -7,7 +7,6 @@ from seedream_nb.needs import need
 need("ipywidgets")
 need("anywidget")
 
-from seedream_nb.widgets.gallery import Gallery  # noqa: E402 - older ones may lack what these import
-from seedream_nb.widgets.panel import Panel, ReferenceTray  # noqa: E402
+from seedream_nb.widgets.panel import Gallery, Panel, ReferenceTray  # noqa: E402 - older ones may lack what it imports
 
 __all__ = ["Gallery", "Panel", "ReferenceTray"]

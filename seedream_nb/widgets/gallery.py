@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from seedream_nb.cell import cell_of
 from seedream_nb.errors import SeedreamError, plain, plain_but_links
 from seedream_nb.preview import preview
-from seedream_nb.process import PROCESS
 from seedream_nb.storage.folding import ENDS
-from seedream_nb.widgets.modules import joined, static
-from seedream_nb.widgets.piece import Piece
 from seedream_nb.widgets.protocol import Response
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable
 
+    from seedream_nb.session import Session
     from seedream_nb.storage.generation import Generation
     from seedream_nb.storage.history import Generations, History
     from seedream_nb.storage.picture import Picture
-    from seedream_nb.widgets.protocol import Message
-    from seedream_nb.widgets.state import State
+    from seedream_nb.widgets.protocol import Answers, Entry, Message
 
 PAGE = 48
 """Entries that are sent at once: a few screens, so that each screen is not a question of its own, after each of which
@@ -31,57 +28,46 @@ MAX_THUMBNAILS = 40
 _PROMPT_CHARACTERS = 2000
 
 
-class Gallery(Piece):
-    """The history as a widget; `sd.Gallery(sd.history)` can be used alone."""
-
-    _esm = joined("gallery.js")
-    _css = static("panel.css")
-    spends = ("rerun",)
+class HistoryPages:
+    """The history as the page asks for it, and what can be done with a generation of it."""
 
     def __init__(
         self,
-        history: History | None = None,
+        session: Session,
+        history: History | None,
         *,
-        state: State | None = None,
-        **traits: Any,  # noqa: ANN401 - a widget's own
+        fill: Callable[[Generation, Message], None],
+        change: Callable[[], None],
     ) -> None:
-        """Show the history of this session."""
-        if state is None:
-            from seedream_nb.widgets.state import State
-
-            state = State(PROCESS.the_session())
-        self._history = history
-        super().__init__(
-            state,
-            {
-                "entries": self._entries,
-                "changes": self._changes,
-                "thumbnails": self._thumbnails,
-                "picture": self._picture,
-                "use": lambda asked: state.tray.add(asked.text("mark", 40)),
-                "rerun": self._rerun,
-                "edit": self._edit,
-                "code": self._code,
-                "star": self._star,
-            },
-            **traits,
-        )
+        """Show this history, or the session's own for None; `fill` fills form and tray with a generation."""
+        self._session, self._history = session, history
+        self._fill, self._change = fill, change
 
     @property
     def history(self) -> History:
         """The history that is shown."""
-        return self._history if self._history is not None else self._state.session.history
+        return self._history if self._history is not None else self._session.history
 
-    def shown(self) -> Mapping[str, Any]:
-        """Return what says whether the history has changed: its pages are asked for."""
-        return {"version": self._state.version, "panel": self._state.name, "history": self._state.stamp}
+    @property
+    def answers(self) -> Answers:
+        """What answers the page's questions."""
+        return {
+            "entries": self._entries,
+            "changes": self._changes,
+            "thumbnails": self._thumbnails,
+            "picture": self._picture,
+            "rerun": self._rerun,
+            "edit": lambda asked: self._fill(self._generation(asked), asked),
+            "code": self._code,
+            "star": self._star,
+        }
 
     def _entries(self, asked: Message) -> Response:
         """Return a page of the history, newest first: what comes before an id, and has all the words."""
         before = asked.maybe("before")
         found, starred = self._found(asked)
         older = found if before is None else found.before(before)
-        entries: list[dict[str, Any]] = []
+        entries: list[Entry] = []
         for each in reversed(older):
             if asked.truth("stars") and each.id not in starred:
                 continue
@@ -127,27 +113,20 @@ class Gallery(Piece):
             raise SeedreamError(f"{picture.mark}: its file {picture.path.name} can't be read: {why}.") from None
         return Response(values={"media_type": picture.media_type, "name": picture.path.name}, buffers=[content])
 
-    def _rerun(self, asked: Message) -> Response:
-        self._state.session.rerun(self._generation(asked).request)
-        self._state.change()
-        return Response()
-
-    def _edit(self, asked: Message) -> None:
-        generation = self._generation(asked)
-        if asked.has("form"):  # what is being typed there may not have come yet, and `undo` must bring it back
-            self._state.keep(asked.inner("form"))
-        self._state.fill(generation)
+    def _rerun(self, asked: Message) -> None:
+        self._session.rerun(self._generation(asked).request)
+        self._change()
 
     def _star(self, asked: Message) -> None:
         generation = self._generation(asked)
         try:
-            self._state.session.star(generation.id, on=asked.truth("on"))
+            self._session.star(generation.id, on=asked.truth("on"))
         except OSError as error:
             raise SeedreamError(f"The star can't be saved: {plain(error.strerror or str(error))}.") from None
-        self._state.look()
+        self._change()
 
     def _code(self, asked: Message) -> Response:
-        cell = cell_of(self._generation(asked), self._state.session)
+        cell = cell_of(self._generation(asked), self._session)
         return Response(values={"cell": cell}, is_kept=False)
 
     def _generation(self, asked: Message) -> Generation:
@@ -161,9 +140,8 @@ class Gallery(Piece):
         return self.history.marked(mark)[0]
 
 
-def entry_of(generation: Generation) -> dict[str, Any]:
+def entry_of(generation: Generation) -> Entry:
     """Return a generation as the page shows it: no bytes, no paths."""
-    first = generation.images[0] if generation.images else None
     return {
         "id": generation.id,
         "mark": generation.mark,
@@ -174,7 +152,6 @@ def entry_of(generation: Generation) -> dict[str, Any]:
         "seconds": generation.seconds,
         "starred": generation.starred,
         "sandbox": generation.is_free,
-        "sources": generation.sources,
+        "sources": list(generation.sources),
         "pictures": [{"mark": each.mark, "width": each.width, "height": each.height} for each in generation.images],
-        "size": f"{first.width}×{first.height}" if first else "",
     }

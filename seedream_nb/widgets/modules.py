@@ -6,6 +6,7 @@ imports, without those lines; so all of them share one scope.
 
 from __future__ import annotations
 
+import functools
 import re
 from importlib.resources import files
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ class ModuleError(Exception):
     """Modules that can't be joined: a fault of ours, which a test finds."""
 
 
+@functools.cache
 def static(name: str) -> str:
     """Return the text of a file that the page gets."""
     return files("seedream_nb.widgets").joinpath("static", name).read_text("utf-8")

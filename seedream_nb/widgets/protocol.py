@@ -3,8 +3,9 @@
 The page asks: `{"id": text, "ask": name, …}`, with buffers where bytes go along. It is always answered:
 `{"id": the same, "ok": {…}}`, or `{"id": the same, "error": {"told": [lines], "fields": {field: [problems]}}}`.
 A question that comes twice, for a page asks again after its connection broke, is acted on once. What spends is so
-however late it comes again: its id is remembered as long as the piece lives.
-Unasked, the kernel sends `{"snapshot": {…}}`: the whole of what a piece shows, with a version that only grows.
+however late it comes again: its id is remembered as long as the widget lives.
+Unasked, the kernel sends `{"snapshot": {…}}`: the whole of what a widget shows, with a version that only grows.
+What they tell each other has the same fields in `static/protocol.js`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
 
 from seedream_nb.errors import INTERNAL, Problem, RequestError, SeedreamError, plain, without_surrogates
 from seedream_nb.frozen import frozen
@@ -27,6 +28,8 @@ MAX_SPENT = 100_000
 """Questions that may spend; no more are acted on, for the first would have to be forgotten."""
 MAX_ID = 64
 MAX_SHORT = 100
+MAX_NUMBER = 10**9
+"""The largest number, either way, that somebody may type into the form."""
 _FIELDS = {
     "prompt": "prompt",
     "the prompt": "prompt",
@@ -37,6 +40,106 @@ _FIELDS = {
     "max_images": "max_images",
     "sequential": "max_images",
 }
+
+
+class Draft(TypedDict):
+    """The form as it is being filled in."""
+
+    prompt: str
+    size: str
+    aspect: str
+    width: int
+    height: int
+    max_images: int
+    watermark: bool
+
+
+class Held(TypedDict):
+    """A reference in the tray."""
+
+    number: int
+    name: str
+    width: int | None
+    height: int | None
+    url: str | None
+
+
+class Row(TypedDict):
+    """A request in the queue."""
+
+    number: int
+    mark: str
+    phase: str
+    told: str
+    prompt: str
+    seconds: float
+    over: bool
+    sent: bool
+    free: bool
+    share: float | None
+    """How much of an upload or of the downloads is done; None while it can't be known."""
+    stopped: list[str] | None
+    """What to say of one that somebody stopped and that goes on, for it was sent."""
+    error: list[str] | None
+
+
+class EntryPicture(TypedDict):
+    """A picture of an entry."""
+
+    mark: str
+    width: int
+    height: int
+
+
+class Entry(TypedDict):
+    """A generation of the history: no bytes, no paths."""
+
+    id: int
+    mark: str
+    prompt: str
+    status: str
+    runs: bool
+    error: str
+    seconds: float | None
+    starred: bool
+    sandbox: bool
+    sources: list[str]
+    pictures: list[EntryPicture]
+
+
+class Most(TypedDict):
+    """How many of each the model takes, and how many there may be of both together."""
+
+    references: int
+    pictures: int
+
+
+class Spent(TypedDict):
+    """What this session has made and spent."""
+
+    pictures: int
+    dollars: float
+
+
+class Snapshot(TypedDict):
+    """All that a widget shows now, but for the history, of which pages are asked for."""
+
+    version: int
+    form: Draft | None
+    """None where there is no form."""
+    form_number: int
+    undo: str
+    sizes: Mapping[str, Mapping[str, str]]
+    ratios: list[str]
+    host: str
+    free: bool
+    price: float
+    most: Most
+    spent: Spent
+    tray: list[Held]
+    jobs: list[Row]
+    history: int
+    """Another number when the history is another."""
 
 
 class BadMessageError(SeedreamError):
@@ -78,50 +181,69 @@ class Message:
         """Return a text; raises BadMessageError."""
         value = self._content.get(name)
         if not isinstance(value, str) or len(value) > most:
-            raise BadMessageError(f"The page sent an invalid {name}. Reload it.")
+            raise _invalid(name)
         return value
 
     def number(self, name: str, least: int = 0, most: int = 2**53) -> int:
         """Return a whole number; raises BadMessageError."""
         value = self._content.get(name)
         if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-            raise BadMessageError(f"The page sent an invalid {name}. Reload it.")
+            raise _invalid(name)
         return value
 
     def maybe(self, name: str) -> int | None:
         """Return a whole number, or None if it was left out."""
-        return None if self._content.get(name) is None else self.number(name)
+        return self.number(name) if self.has(name) else None
 
     def truth(self, name: str) -> bool:
         """Return true or false; raises BadMessageError."""
         value = self._content.get(name)
         if not isinstance(value, bool):
-            raise BadMessageError(f"The page sent an invalid {name}. Reload it.")
+            raise _invalid(name)
         return value
 
     def texts(self, name: str, most: int = 100) -> list[str]:
         """Return a short list of short texts; raises BadMessageError."""
         value = self._content.get(name)
-        if not isinstance(value, list) or len(value) > most:
-            raise BadMessageError(f"The page sent an invalid {name}. Reload it.")
-        if not all(isinstance(each, str) and len(each) <= MAX_SHORT for each in value):
-            raise BadMessageError(f"The page sent an invalid {name}. Reload it.")
+        if not isinstance(value, list) or len(value) > most or not all(map(_is_short, value)):
+            raise _invalid(name)
         return value
 
-    def inner(self, name: str) -> Message:
-        """Return the fields of a field; raises BadMessageError."""
+    def draft(self, name: str = "form") -> Draft:
+        """Return what stands in the form; raises BadMessageError."""
         value = self._content.get(name)
         if not isinstance(value, dict):
-            raise BadMessageError(f"The page sent an invalid {name}. Reload it.")
-        return Message(value)
+            raise _invalid(name)
+        sent = Message(value)
+        return {
+            "prompt": sent.text("prompt"),
+            "size": sent.text("size", 10),
+            "aspect": sent.text("aspect", 10),
+            "width": sent.number("width", -MAX_NUMBER, MAX_NUMBER),
+            "height": sent.number("height", -MAX_NUMBER, MAX_NUMBER),
+            "max_images": sent.number("max_images", -MAX_NUMBER, MAX_NUMBER),
+            "watermark": sent.truth("watermark"),
+        }
+
+
+def _is_short(value: object) -> bool:
+    return isinstance(value, str) and len(value) <= MAX_SHORT
+
+
+def _invalid(name: str) -> BadMessageError:
+    return BadMessageError(f"The page sent an invalid {name}. Reload it.")
+
+
+Answers: TypeAlias = "Mapping[str, Callable[[Message], Response | None]]"
+"""What answers questions, by their names."""
 
 
 class Dispatcher:
-    """Answers the questions of one piece, each once, whatever happens and whatever threads they come on."""
+    """Answers the questions of one widget, each once, whatever happens and whatever threads they come on."""
 
     def __init__(
         self,
-        answers: Mapping[str, Callable[[Message], Response | None]],
+        answers: Answers,
         spends: Collection[str] = (),
         max_spent: int = MAX_SPENT,
     ) -> None:

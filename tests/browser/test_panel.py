@@ -82,21 +82,6 @@ def test_what_is_made_in_a_cell_appears_in_the_panel(show: Open) -> None:
     assert panel.history.first.get_attribute("aria-label") == "made in a cell"
 
 
-def test_control_enter_generates(show: Open) -> None:
-    """From the prompt, without the mouse."""
-    panel = show()
-    panel.prompt.fill("a fox")
-    panel.prompt.press("Control+Enter")
-    expect(panel.history).to_have_count(1)
-
-
-def test_the_estimate_stands_in_the_button(show: Open) -> None:
-    """It follows the number of pictures; in the sandbox they are free."""
-    panel = show()
-    panel.region.get_by_role("spinbutton", name="Max images").fill("4")
-    expect(panel.generate).to_contain_text("up to 4 pictures · free")
-
-
 def test_braces_are_expanded(show: Open) -> None:
     """What is typed into the panel is a template over the notebook's names."""
     panel = show("sd.history[-1].prompt", before="style = 'ink'")
@@ -128,89 +113,7 @@ def test_a_number_that_points_at_no_reference_is_told_as_it_is_typed(show: Open)
     panel.make("image 1 in snow", 1)
 
 
-def test_an_empty_prompt_is_told(show: Open) -> None:
-    """In the words of the cell."""
-    panel = show()
-    panel.generate.click()
-    panel.said("The prompt is empty")
-
-
-def test_a_wrong_size_is_told_as_it_is_typed_and_the_nearest_offered(show: Open) -> None:
-    """A click takes the nearest."""
-    panel = show()
-    panel.region.get_by_role("radio", name="Custom").check()
-    panel.region.get_by_role("spinbutton", name="Width").fill("100")
-    panel.said("size: 100x2048 has")
-    panel.button("Use 256 × 4096").click()
-    expect(panel.region.get_by_role("spinbutton", name="Height")).to_have_value("4096")
-    expect(panel.region.get_by_role("alert").filter(has_text="size:")).to_have_count(0)
-
-
-def test_too_many_pictures_are_told_as_they_are_typed(show: Open) -> None:
-    """In the words of the cell."""
-    panel = show()
-    panel.region.get_by_role("spinbutton", name="Max images").fill("16")
-    panel.said("max_images: found 16; the range is 1 to 15.")
-
-
-def test_alt_up_walks_through_earlier_prompts(show: Open) -> None:
-    """And Alt+Down comes back to what was being written."""
-    panel = show()
-    panel.make("first", 1)
-    panel.make("second", 2)
-    panel.prompt.fill("third")
-    for key, text in [("Up", "second"), ("Up", "first"), ("Up", "first"), ("Down", "second"), ("Down", "third")]:
-        panel.prompt.press(f"Alt+Arrow{key}")
-        expect(panel.prompt).to_have_value(text)
-
-
 # -- the history ---------------------------------------------------------------------------------------
-
-
-def test_a_result_becomes_a_reference(show: Open) -> None:
-    """By its mark."""
-    panel = show()
-    panel.make("a fox", 1)
-    panel.history.first.get_by_role("button", name="Use as reference").click()
-    expect(panel.references.first).to_have_attribute("aria-label", "image 1: @1.1")
-
-
-def test_run_again_makes_another(show: Open) -> None:
-    """Of the same request."""
-    panel = show("[g.prompt for g in sd.history]")
-    panel.make("a fox", 1)
-    panel.history.first.get_by_role("button", name="Run again").click()
-    expect(panel.history).to_have_count(2)
-    assert panel.notebook.run(2)[0]["data"]["text/plain"] == "['a fox', 'a fox']"
-
-
-def test_edit_request_fills_the_form_and_can_be_undone(show: Open) -> None:
-    """Nothing of what was being written is lost."""
-    panel = show()
-    panel.region.get_by_role("radio", name="16:9").check()
-    panel.make("a fox", 1)
-    panel.prompt.fill("something else")
-    panel.region.get_by_role("radio", name="1:1").check()
-    panel.history.first.get_by_role("button", name="Edit request").click()
-    expect(panel.prompt).to_have_value("a fox")
-    expect(panel.region.get_by_role("radio", name="16:9")).to_be_checked()
-    panel.button("Undo").click()
-    expect(panel.prompt).to_have_value("something else")
-    expect(panel.region.get_by_role("radio", name="1:1")).to_be_checked()
-
-
-def test_what_was_typed_since_comes_back_after_undo(show: Open) -> None:
-    """Undo becomes Redo, as often as one likes; another Edit request in between leaves one's own in reach."""
-    panel = show(before="for what in 'fox', 'hare': sd.generate(f'a {what}', size='1K');")
-    panel.prompt.fill("my own")
-    for number, text in enumerate(["a hare", "a fox"]):
-        panel.history.nth(number).get_by_role("button", name="Edit request").click()
-        expect(panel.prompt).to_have_value(text)
-    panel.prompt.fill("a fox at night")
-    for button, text in [("Undo", "my own"), ("Redo", "a fox at night"), ("Undo", "my own")]:
-        panel.button(button).click()
-        expect(panel.prompt).to_have_value(text)
-    expect(panel.button("Redo")).to_be_visible()
 
 
 def test_copy_as_cell_puts_the_cell_below(show: Open) -> None:
@@ -232,46 +135,6 @@ def test_download_gives_the_file_itself(show: Open, tmp_path: Path) -> None:
     original = next((tmp_path / "home").glob("0001-1-*"))
     assert saved.suggested_filename == original.name
     assert saved.path().read_bytes() == original.read_bytes()
-
-
-def test_search_finds_as_you_type(show: Open) -> None:
-    """And an empty search shows all again."""
-    panel = show()
-    panel.make("a red fox", 1)
-    panel.make("a blue whale", 2)
-    panel.region.get_by_role("searchbox", name="Search history").fill("whale")
-    expect(panel.history).to_have_count(1)
-    panel.region.get_by_role("searchbox", name="Search history").fill("")
-    expect(panel.history).to_have_count(2)
-
-
-def test_a_star_is_given_and_taken(show: Open) -> None:
-    """The button says which; only those with a star are shown when that is asked for."""
-    panel = show()
-    panel.make("a red fox", 1)
-    panel.make("a blue whale", 2)
-    star = panel.history.nth(1).get_by_role("button", name="Star")
-    star.click()
-    expect(star).to_have_attribute("aria-pressed", "true")
-    panel.button("Only with a star").click()
-    expect(panel.history).to_have_count(1)
-    assert panel.history.first.get_attribute("aria-label") == "a red fox"
-
-
-def test_the_full_size_view_walks_and_closes(show: Open) -> None:
-    """Arrows, then Escape gives the focus back."""
-    panel = show()
-    panel.region.get_by_role("spinbutton", name="Max images").fill("2")
-    panel.make("two foxes", 1)
-    panel.history.first.get_by_role("button", name="View @1").click()
-    view = panel.page.get_by_role("dialog", name="Picture")
-    expect(view.get_by_text("@1.1 ·")).to_be_visible()
-    panel.page.keyboard.press("ArrowRight")
-    expect(view.get_by_text("@1.2 ·")).to_be_visible()
-    expect(view.get_by_role("img")).to_have_js_property("naturalWidth", 2048)
-    panel.page.keyboard.press("Escape")
-    expect(view).to_have_count(0)
-    expect(panel.history.first.get_by_role("button", name="View @1")).to_be_focused()
 
 
 # -- the host ------------------------------------------------------------------------------------------

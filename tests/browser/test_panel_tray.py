@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tests.browser.jupyter import Notebook, Server
     from tests.browser.panel import Open, Panel
 
-TRAY = "panel.children[1].children[0].children[1]"
+TRAY = "panel._state.tray"
 TALL = {"width": 1400, "height": 2600}
 PASTE = """carried => document.activeElement.dispatchEvent(
   new ClipboardEvent('paste', {clipboardData: carried, bubbles: true, cancelable: true}))"""
@@ -150,7 +150,7 @@ def test_a_large_photo_arrives_whole_with_its_progress(show: Open, tmp_path: Pat
     expect(progress).to_be_visible()
     expect(panel.references).to_have_count(1, timeout=60_000)
     expect(progress).to_be_hidden()
-    assert value(panel, "tray.value[0].sha256").strip("'") == hashlib.sha256(photo.read_bytes()).hexdigest()
+    assert value(panel, "tray.held()[0].sha256").strip("'") == hashlib.sha256(photo.read_bytes()).hexdigest()
 
 
 def photo_on_its_way(panel: Panel, photo: Path) -> None:
@@ -197,7 +197,7 @@ def test_a_view_that_is_closed_while_it_sends_leaves_nothing_behind(show: Open, 
     expect(panel.region.get_by_role("progressbar", name="Sending photo.png")).to_be_visible()
     panel.notebook.select(1)
     panel.notebook.command("notebook:clear-cell-output")
-    left = "import time; time.sleep(1); tray._tray.arriving._files, list(tray._tray.arriving.folder().iterdir())"
+    left = "import time; time.sleep(1); tray.arriving._files, list(tray.arriving.folder().iterdir())"
     assert value(panel, left) == "(OrderedDict(), [])"
 
 
@@ -212,7 +212,7 @@ def test_our_picture_dragged_from_an_output_is_the_original(show: Open) -> None:
     drag(panel.notebook.output(2).get_by_role("img", name="a fox"), panel.zone)
     panel.page.mouse.up()
     order(panel, "@1.1")
-    assert value(panel, "tray.value[0].source == sd.history[-1][0].path, tray.value[0].width") == "(True, 2048)"
+    assert value(panel, "tray.held()[0].source == sd.history[-1][0].path, tray.held()[0].width") == "(True, 2048)"
 
 
 @pytest.mark.usefixtures("tall")
@@ -241,7 +241,7 @@ def test_a_foreign_picture_dragged_from_an_output_comes(show: Open, shown: str) 
     drag(panel.notebook.output(2).get_by_role("img"), panel.zone)
     panel.page.mouse.up()
     expect(panel.references).to_have_count(1)
-    assert value(panel, "tray.value[0].width, tray.value[0].height") == "(640, 480)"
+    assert value(panel, "tray.held()[0].width, tray.held()[0].height") == "(640, 480)"
 
 
 @pytest.mark.usefixtures("tall")
@@ -267,7 +267,7 @@ def test_a_file_is_dragged_from_the_file_browser(shared_lab: Server, tmp_path: P
     opened.page.mouse.up()
     order(panel, "print('é #1%').png")
     expect(panel.zone).to_have_css("border-top-style", "dashed")
-    assert value(panel, "tray.value[0].width, tray.value[0].height") == "(320, 240)"
+    assert value(panel, "tray.held()[0].width, tray.held()[0].height") == "(320, 240)"
     assert opened.problems == []
     opened.page.close()
     shared_lab.opened.remove(opened)
@@ -476,7 +476,7 @@ def test_references_are_moved_by_keyboard(show: Open) -> None:
     order(panel, "navy.png", "gold.png", "teal.png")
     expect(panel.button("Move teal.png")).to_be_focused()
     status(panel, "teal.png is now image 3 of 3.")
-    assert value(panel, "[r.name for r in tray.value]") == "['navy.png', 'gold.png', 'teal.png']"
+    assert value(panel, "[r.name for r in tray.held()]") == "['navy.png', 'gold.png', 'teal.png']"
 
 
 def test_references_are_moved_by_mouse(show: Open) -> None:

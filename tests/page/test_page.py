@@ -8,17 +8,19 @@ import shutil
 import subprocess
 from collections import Counter
 from importlib.resources import files
+from inspect import get_annotations
 from pathlib import Path
 
 import pytest
 
 from seedream_nb.widgets.modules import ModuleError, joined, static
+from seedream_nb.widgets.protocol import Draft, Entry, EntryPicture, Held, Most, Row, Snapshot
 from tests.page import tools
 
 FOLDER = Path(str(files("seedream_nb.widgets"))) / "static"
-ENTRIES = ("form.js", "tray.js", "queue.js", "gallery.js")
+ENTRIES = ("panel.js", "trayAlone.js", "galleryAlone.js")
 FILES = sorted(path.name for path in FOLDER.glob("*.js"))
-MAX_LINES = 300
+MAX_LINES, MAX_FUNCTION_LINES = 300, 60
 DECLARED = re.compile(r"^(?:export )?(?:async )?(?:function\*?|class|const|let|var) (\w+)", re.MULTILINE)
 
 
@@ -41,6 +43,25 @@ def run(command: list[str], folder: Path) -> str:
 def test_the_modules_hold_their_types(node: str) -> None:
     """As they lie in their folder, checked as strictly as TypeScript can."""
     run([node, str(tools.compiler()), "--project", str(FOLDER)], FOLDER)
+
+
+@pytest.mark.slow
+def test_no_function_is_too_long_and_no_type_is_any(node: str) -> None:
+    """As TypeScript's own parser reads the modules, comments and all."""
+    script, typescript = (
+        Path(__file__).with_name("structure.mjs"),
+        tools.compiler().parents[1] / "lib" / "typescript.js",
+    )
+    assert run([node, str(script), str(typescript), str(MAX_FUNCTION_LINES), *FILES], FOLDER) == ""
+
+
+@pytest.mark.parametrize(
+    "kind", [Draft, Held, Row, EntryPicture, Entry, Most, Snapshot], ids=lambda kind: kind.__name__
+)
+def test_page_and_kernel_know_the_same_fields(kind: type) -> None:
+    """What one side writes and the other reads stands in two files."""
+    (fields,) = re.findall(rf"@typedef \{{\{{([^@]*?)\}}\}} {kind.__name__} \*/", static("protocol.js"))
+    assert set(re.findall(r"(\w+): ", re.sub(r"\{[^{}]*\}", "", fields))) == set(get_annotations(kind))
 
 
 @pytest.mark.slow

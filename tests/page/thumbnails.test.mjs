@@ -8,7 +8,7 @@ import { thumbnails } from "../../seedream_nb/widgets/static/thumbnails.js"
 function fake() {
   const asked = []
   const shown = []
-  const ask = (_, { marks }) => new Promise((resolve, reject) => asked.push({ marks, resolve, reject }))
+  const ask = marks => new Promise((resolve, reject) => asked.push({ marks, resolve, reject }))
   const want = thumbnails(ask, (mark, small) => shown.push([mark, small]), async step => step())
   return { want, asked, shown }
 }

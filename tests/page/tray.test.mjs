@@ -2,8 +2,9 @@
 
 import assert from "node:assert/strict"
 import { test } from "node:test"
-import { arrivals, isOfPictures, refusal } from "../../seedream_nb/widgets/static/incoming.js"
+import { Arrivals, isOfPictures } from "../../seedream_nb/widgets/static/incoming.js"
 import { changes, gapAt, moved, placeAfter } from "../../seedream_nb/widgets/static/references.js"
+import { refusal } from "../../seedream_nb/widgets/static/refusal.js"
 
 const box = (column, row) => ({ left: 100 * column, right: 100 * column + 90, top: 100 * row, bottom: 100 * row + 90 })
 const named = (...names) => names.map((name, index) => ({ number: index + 1, name }))
@@ -51,11 +52,11 @@ test("a refusal has the lines of the kernel, or of the browser with the name", (
 
 test("of a file that is being read when its view is closed, nothing more is sent", async () => {
   const asked = []
-  const kernel = { ask: async what => { asked.push(what) } }
+  const ask = async what => { asked.push(what) }
   const told = { clear() {}, progress() {}, problems() {} }
   let read = () => {}
   const bytes = new Promise(done => { read = () => done(new ArrayBuffer(10)) })
-  const incoming = arrivals(kernel, told, null)
+  const incoming = new Arrivals(ask, told, undefined)
   incoming.files([{ name: "a.png", size: 10, slice: () => ({ arrayBuffer: () => bytes }) }])
   await new Promise(done => setTimeout(done))
   incoming.close()

@@ -2,295 +2,255 @@
 // @ts-check
 
 import { Card, hear } from "./card.js"
-import { address, alarm, changed, h, icon, piece, shared } from "./common.js"
-import { unhurried } from "./frames.js"
+import { insertBelow, saveFile, toClipboard } from "./copying.js"
+import { alarm, focusedIn, h, icon } from "./dom.js"
+import { Entries } from "./entries.js"
+import { frameQueue } from "./frameQueue.js"
 import { invitation } from "./invitation.js"
-import { line } from "./line.js"
-import { pace } from "./pace.js"
+import { anyLate } from "./kernel.js"
+import { scrollSpeed } from "./scrollSpeed.js"
+import { LATE } from "./text.js"
 import { thumbnails } from "./thumbnails.js"
-import { view } from "./view.js"
-import { wall } from "./wall.js"
-/** @import { Wall } from "./card.js" */
-/** @import { Around } from "./view.js" */
+import { View } from "./view.js"
+import { Wall } from "./wall.js"
+/** @import { Answers, Entry, Refusal } from "./protocol.js" */
+/** @import { Store } from "./store.js" */
 
 const SEARCH_AFTER = 150
-/** Pixels beyond the edge at which what comes is made. */
+/** Pixels beyond the edge at which what comes is made, and at which more is asked for. */
 const NEAR = 600
-const LATE = "Queued until the running cell ends."
+const MORE = 1200
 
-export default {
-  /** @param {{model: any, el: HTMLElement}} context */
-  async render({ model, el }) {
-    const kernel = line(model)
-    piece(el)
-    const search = h("input", { type: "search", class: "sd-input", "aria-label": "Search history", placeholder: "Search history", oninput: sought, onkeydown: (/** @type {Event} */ event) => event.stopPropagation() })
-    const stars = h("button", { type: "button", class: "sd-button sd-stars", "aria-pressed": "false", "aria-label": "Only with a star", title: "Only with a star", onclick: () => { onlyStars = !onlyStars; stars.setAttribute("aria-pressed", String(onlyStars)); restart() } })
-    const { later, clear } = unhurried()
-    const scroll = h("div", { class: "sd-scroll" })
-    const { calm } = pace(scroll)
-    /** Look so many pixels beyond the edge of what is scrolled; of the page's edge only some browsers can say it.
-     * @param {number} pixels */
-    const ahead = pixels => ({ root: scroll, rootMargin: `${pixels}px` })
-    const list = wall("History", {
-      fill: each => cardOf(each)?.fill(),
-      want: each => cardOf(each)?.want(),
-      empty: each => cardOf(each)?.empty(),
-    }, { later, calm }, ahead(NEAR))
-    const empty = h("div", { class: "sd-nothing" })
-    const end = h("div", { class: "sd-end" })
-    scroll.append(list.element, empty, end)
-    const said = h("div", {})
-    const late = h("div", { class: "sd-hint" })
-    const spoken = h("div", { role: "status", class: "sd-spoken" })
-    el.replaceChildren(h("section", { class: "sd-gallery" },
-      h("div", { class: "sd-row sd-find" }, h("div", { class: "sd-label", "aria-hidden": "true" }, "History"), search, stars), said, late, spoken, scroll))
-    /** @type {Map<number, Card>} */
-    let cards = new Map()
-    /** Those that were shown before another search. @type {typeof cards} */
-    let past = new Map()
-    const of = (/** @type {string} */ mark) => {
-      const id = Number(mark.slice(1).split(".")[0])
-      return cards.get(id) ?? past.get(id)
-    }
-    const cardOf = (/** @type {any} */ element) => cards.get(Number(element.dataset.entry))
-    hear(list.element, cardOf)
-    const want = thumbnails(kernel.ask, (mark, small) => {
-      of(mark)?.take(mark, small)
-      viewed?.draw()
-    }, later)
-    /** @type {any[]} */
-    let entries = []
-    let whole = false
-    let loading = false
-    let stamp = -1
-    let panel = ""
-    let onlyStars = false
-    let acting = 0
-    /** Another search makes the answers to the one before stale. */
-    let epoch = 0
-    /** @type {any} */
-    let timer
-    let starred = 0
-    /** @type {{close: () => void, draw: () => void} | null} */
-    let viewed = null
-    /** @type {Function[]} */
-    const leave = []
+/** @param {HTMLElement} root @param {Store} store
+ * @param {{signal: AbortSignal, insert?: (text: string) => void}} callbacks @returns what has the focus when nothing else can */
+export function gallery(root, store, { signal, insert = () => {} }) {
+  const shown = new Gallery(store, insert)
+  root.append(...shown.elements)
+  shown.begin(signal)
+  return shown.search
+}
 
-    const atEnd = new IntersectionObserver(seen => { if (seen.some(each => each.isIntersecting)) more() }, ahead(1200))
-    atEnd.observe(end)
+class Gallery {
+  search = h("input", {
+    type: "search", class: "sd-input", "aria-label": "Search history", placeholder: "Search history",
+    oninput: () => this.#sought(), onkeydown: event => event.stopPropagation(),
+  })
+  #stars = h("button", { type: "button", class: "sd-button sd-stars", "aria-pressed": "false", "aria-label": "Only with a star", title: "Only with a star", onclick: () => this.#filter() }, icon("star"))
+  #empty = h("div", { class: "sd-nothing" })
+  #end = h("div", { class: "sd-end" })
+  #scroll = h("div", { class: "sd-scroll" })
+  #said = h("div", {})
+  #late = h("div", { class: "sd-hint" })
+  #spoken = h("div", { role: "status", class: "sd-spoken" })
+  #store
+  #insert
+  #frames = frameQueue()
+  #tellLate = anyLate(isLate => { this.#late.textContent = isLate ? LATE : "" })
+  #entries
+  #wall
+  /** @type {Map<number, Card>} */
+  #cards = new Map()
+  /** Those that were shown before another search. @type {Map<number, Card>} */
+  #past = new Map()
+  #want
+  /** Asks for more when the end comes near; of the page's edge only some browsers can say how near, so it is the scroller's. */
+  #atEnd = new IntersectionObserver(seen => { if (seen.some(each => each.isIntersecting)) this.#entries.more() }, { root: this.#scroll, rootMargin: `${MORE}px` })
+  #stamp = -1
+  #onlyStars = false
+  #starred = 0
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer
+  /** @type {View | null} */
+  #view = null
+  /** What cards and the full-size view ask. */
+  #around
 
-    kernel.onSnapshot(snapshot => {
-      if (!panel) leave.push(shared(panel = snapshot.panel).listen("filled", () => { if (empty.childElementCount) count(starred) }))
-      const isFirst = stamp === -1
-      if (snapshot.history === stamp) return
-      stamp = snapshot.history
-      if (!isFirst) update()
+  /** @param {Store} store @param {(text: string) => void} insert */
+  constructor(store, insert) {
+    this.#store = store
+    this.#insert = insert
+    const { later } = this.#frames
+    this.#want = thumbnails(marks => store.ask("thumbnails", { marks }), (mark, small) => this.#take(mark, small), later)
+    this.#around = this.#doing()
+    this.#entries = new Entries({
+      later,
+      page: before => this.#fetch("entries", { before }),
+      changes: oldest => this.#fetch("changes", { oldest }),
+      add: entry => this.#wall.append([this.#made(entry).element]),
+      put: (entry, before) => this.#put(entry, before),
+      replace: entry => this.#replace(entry),
+      drop: id => this.#drop(id),
+      star: ids => this.#cards.forEach((card, id) => { if (card.entry.starred !== ids.has(id)) card.star(ids.has(id)) }),
+      settle: () => this.#wall.settle(),
+      count: starred => this.#count(starred),
+      clear: () => this.#clear(),
     })
-    kernel.onLate(isLate => { late.textContent = isLate && acting ? LATE : "" })
-    kernel.ask("snapshot").catch(fail)
+    this.#wall = new Wall("History", {
+      fill: card => this.#cardOf(card)?.fill(), want: card => this.#cardOf(card)?.want(), empty: card => this.#cardOf(card)?.empty(),
+      later, calm: scrollSpeed(this.#scroll).calm,
+    }, { root: this.#scroll, rootMargin: `${NEAR}px` })
+    hear(this.#wall.element, card => this.#cardOf(card))
+    this.#scroll.append(this.#wall.element, this.#empty, this.#end)
+  }
+  get elements() {
+    return [h("div", { class: "sd-row sd-find" }, h("div", { class: "sd-label", "aria-hidden": "true" }, "History"), this.search, this.#stars),
+      this.#said, this.#late, this.#spoken, this.#scroll]
+  }
+  /** Show what there is, and what comes, until the signal. @param {AbortSignal} signal */
+  begin(signal) {
+    this.#atEnd.observe(this.#end)
+    this.#entries.more() // not after the snapshot has come: that would be another way there and back
+    this.#store.listen("filled", () => { if (this.#empty.childElementCount) this.#count(this.#starred) }, signal)
+    this.#store.follow(({ history }) => {
+      const isFirst = this.#stamp === -1
+      if (history === this.#stamp) return
+      this.#stamp = history
+      if (!isFirst) this.#entries.update()
+    }, signal)
+    signal.addEventListener("abort", () => this.#close())
+  }
+  #close() {
+    clearTimeout(this.#timer)
+    this.#view?.close()
+    this.#wall.clear()
+    this.#atEnd.disconnect()
+    this.#frames.clear()
+  }
 
-    /** Ask for something that a person wants, who is told if it has to wait. @param {string} what @param {object} fields */
-    async function ask(what, fields) {
-      acting++
-      try {
-        return await kernel.ask(what, fields)
-      } finally {
-        acting--
-        if (!acting) late.textContent = ""
-      }
-    }
-    /** @type {Wall & Around} */
-    const around = {
-      ask, copy, download, more, want,
-      small: mark => of(mark)?.small(mark),
-      draft: () => shared(panel).draft,
-      speak: text => { spoken.textContent = text },
-      entries: () => entries,
-      view: (entry, place) => { viewed = view(entry, place, around) },
-      closed: entry => { viewed = null; (cards.get(entry.id)?.face || search).focus() },
-    }
+  // -- what is shown ------------------------------------------------------------------------------
 
-    // -- what is shown ----------------------------------------------------------------------------
+  /** @param {string} mark */
+  #of(mark) {
+    const id = Number(mark.slice(1).split(".")[0])
+    return this.#cards.get(id) ?? this.#past.get(id)
+  }
+  /** @param {Element} element */
+  #cardOf(element) {
+    return this.#cards.get(Number(/** @type {HTMLElement} */ (element).dataset.entry))
+  }
+  #sought() {
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => this.#restart(), SEARCH_AFTER)
+  }
+  #filter() {
+    this.#onlyStars = !this.#onlyStars
+    this.#stars.setAttribute("aria-pressed", String(this.#onlyStars))
+    this.#restart()
+  }
+  async #restart() {
+    const restarted = this.#entries.restart()
+    const before = this.#past
+    await restarted
+    if (this.#past === before) this.#past = new Map()
+    const { shown, isWhole } = this.#entries
+    this.#spoken.textContent = this.search.value ? `${shown.length}${isWhole ? "" : " or more"} found` : ""
+  }
+  #clear() {
+    this.#past = new Map([...this.#past, ...this.#cards])
+    this.#cards = new Map()
+    this.#wall.clear()
+  }
+  /** @template {"entries" | "changes"} What @param {What} what @param {object} fields @returns {Promise<Answers[What] | undefined>} */
+  async #fetch(what, fields) {
+    try {
+      const found = await this.#store.ask(what, { ...fields, words: this.search.value, stars: this.#onlyStars })
+      if (what === "entries") this.#said.replaceChildren()
+      return found
+    } catch (error) {
+      this.#said.replaceChildren(alarm(/** @type {Refusal} */ (error).told))
+    }
+  }
+  /** A thumbnail has come. @param {string} mark @param {string | null} small */
+  #take(mark, small) {
+    this.#of(mark)?.take(mark, small)
+    this.#view?.draw()
+  }
+  /** @param {Entry} entry @param {number} [place] */
+  #made(entry, place) {
+    const card = new Card(entry, this.#around, place)
+    const before = this.#cards.get(entry.id) ?? this.#past.get(entry.id)
+    if (before) card.inherit(before)
+    this.#cards.set(entry.id, card)
+    return card
+  }
+  /** @param {Entry} entry @param {Entry | undefined} before */
+  #put(entry, before) {
+    const card = this.#made(entry)
+    this.#wall.put(card.element, before && this.#cards.get(before.id)?.element)
+    card.fill() // at once, and its picture: it is what the person waits for
+    card.want()
+  }
+  /** @param {Entry} entry */
+  #replace(entry) {
+    const old = this.#cards.get(entry.id)
+    if (!old) return
+    const focused = focusedIn(old.element)?.getAttribute("aria-label")
+    const fresh = this.#made(entry, old.place)
+    if (old.isFilled) {
+      fresh.fill()
+      fresh.want()
+    }
+    old.element.replaceWith(fresh.element)
+    if (!focused) return
+    const same = fresh.element.querySelector(`[aria-label="${CSS.escape(focused)}"]`)
+    ;(same instanceof HTMLElement ? same : fresh.face).focus()
+  }
+  /** @param {number} id */
+  #drop(id) {
+    const old = this.#cards.get(id)
+    const next = old && focusedIn(old.element) ? this.#wall.beside(old.element) : undefined
+    this.#cards.delete(id)
+    old?.element.remove()
+    if (!next) return
+    this.#cardOf(next)?.fill()
+    next.querySelector("button")?.focus()
+  }
+  /** @param {number} starred how many have a star */
+  #count(starred) {
+    this.#starred = starred
+    this.#stars.dataset.count = String(starred)
+    this.#stars.hidden = !starred && !this.#onlyStars
+    this.#empty.replaceChildren(...(this.#entries.shown.length ? [] : this.#nothing()))
+    this.#atEnd.unobserve(this.#end) // it says so again if the end is in sight still
+    this.#atEnd.observe(this.#end)
+  }
+  #nothing() {
+    const words = this.search.value.trim()
+    if (this.#onlyStars) return [h("p", {}, "Nothing here has a star.")]
+    return words ? [h("p", {}, `No prompt contains all of these words: ${words}`)] : invitation(this.#store, this.#insert)
+  }
 
-    const filter = () => ({ words: search.value, stars: onlyStars })
-    function sought() {
-      clearTimeout(timer)
-      timer = setTimeout(restart, SEARCH_AFTER)
-    }
-    async function restart() {
-      epoch++
-      entries = []
-      const before = past = new Map([...past, ...cards])
-      cards = new Map()
-      list.clear()
-      whole = loading = false
-      await more()
-      if (past === before) past = new Map()
-      spoken.textContent = search.value ? `${entries.length}${whole ? "" : " or more"} found` : ""
-    }
-    /** Fetch the next page of what is older. */
-    async function more() {
-      if (whole || loading) return
-      const now = epoch
-      loading = true
-      const page = await kernel.ask("entries", { before: entries.at(-1)?.id ?? null, ...filter() }).catch(fail)
-      if (now !== epoch) return
-      if (!page) {
-        loading = false
-        return
-      }
-      said.replaceChildren()
-      await Promise.all(page.entries.map((/** @type {any} */ each) => later(() => {
-        if (now !== epoch) return
-        entries.push(each)
-        list.append([made(each).element])
-      })))
-      if (now !== epoch) return
-      whole = page.whole
-      loading = false
-      count(page.starred)
-      atEnd.unobserve(end) // it says so again if the end is in sight still
-      atEnd.observe(end)
-      again()
-    }
-    let updating = false
-    let isStale = false
-    /** Bring what is shown up to date, without moving what has the focus. */
-    async function update() {
-      if (updating || (loading && !entries.length)) { isStale = true; return }
-      if (!entries.length) {
-        whole = false
-        return more()
-      }
-      updating = true
-      const now = epoch
-      const oldest = entries[entries.length - 1].id
-      const found = await kernel.ask("changes", { oldest: whole ? 0 : oldest, ...filter() }).catch(fail)
-      updating = false
-      if (found && now === epoch) take(found, entries.filter(each => each.id >= oldest).map(each => each.id))
-      again()
-    }
-    function again() {
-      if (!isStale || updating) return
-      isStale = false
-      update()
-    }
-    /** @param {any} found @param {number[]} shown ids */
-    function take(found, shown) {
-      const { gone, fresh, anew } = changed(shown, found)
-      if (anew) return restart()
-      gone.forEach(drop)
-      const starred = new Set(found.stars)
-      cards.forEach((each, id) => { if (each.entry.starred !== starred.has(id)) each.star(starred.has(id)) })
-      for (const each of found.entries) {
-        if (fresh.includes(each.id)) put(each)
-        else if (JSON.stringify(each) !== JSON.stringify(cards.get(each.id)?.entry)) replace(each)
-      }
-      if (gone.length || fresh.length) list.settle()
-      count(found.starred)
-    }
-    /** @param {any} entry @param {number} [place] */
-    function made(entry, place) {
-      const one = new Card(entry, around, place)
-      const before = cards.get(entry.id) ?? past.get(entry.id)
-      if (before) one.inherit(before)
-      cards.set(entry.id, one)
-      return one
-    }
-    /** @param {any} entry */
-    function put(entry) {
-      const place = entries.findIndex(each => each.id < entry.id)
-      const at = place < 0 ? entries.length : place
-      const one = made(entry)
-      list.put(one.element, cards.get(entries[at]?.id)?.element)
-      entries.splice(at, 0, entry)
-      one.fill() // at once, and its picture: it is what the person waits for
-      one.want()
-    }
-    /** @param {any} entry */
-    function replace(entry) {
-      const old = cards.get(entry.id)
-      if (!old) return
-      const focused = old.element.contains(document.activeElement) ? document.activeElement?.getAttribute("aria-label") : null
-      const fresh = made(entry, old.place)
-      if (old.isFilled) {
-        fresh.fill()
-        fresh.want()
-      }
-      entries[entries.findIndex(each => each.id === entry.id)] = entry
-      old.element.replaceWith(fresh.element)
-      if (focused) (/** @type {any} */ (fresh.element.querySelector(`[aria-label="${CSS.escape(focused)}"]`)) || fresh.face).focus()
-    }
-    /** @param {number} id */
-    function drop(id) {
-      const old = cards.get(id)
-      const next = old?.element.contains(document.activeElement) ? list.beside(old.element) : null
-      entries = entries.filter(each => each.id !== id)
-      cards.delete(id)
-      old?.element.remove()
-      if (!next) return
-      cardOf(next)?.fill()
-      next.querySelector("button")?.focus()
-    }
-    /** @param {number} now how many have a star */
-    function count(now) {
-      starred = now
-      stars.replaceChildren(icon("star"))
-      stars.dataset.count = String(starred)
-      stars.hidden = !starred && !onlyStars
-      const words = search.value.trim()
-      empty.replaceChildren(...(entries.length ? [] : onlyStars ? [h("p", {}, "Nothing here has a star.")] : words
-        ? [h("p", {}, `No prompt contains all of these words: ${words}`)]
-        : invitation(shared(panel))))
-    }
-    /** @param {any} error */
-    function fail(error) {
-      said.replaceChildren(alarm(error.told))
-    }
+  // -- what is done with a picture or a request ---------------------------------------------------
 
-    // -- what is done with a picture or a request -------------------------------------------------
-
-    /** @param {any} entry @returns {Promise<string>} */
-    async function copy(entry) {
-      const found = await ask("code", { generation: entry.id })
-      const notebook = model.widget_manager?.context?.model?.sharedModel
-      if (notebook?.insertCell) {
-        notebook.insertCell(below(notebook), { cell_type: "code", source: found.cell, metadata: {} })
-        return "The cell was inserted below."
-      }
-      try {
-        await navigator.clipboard.writeText(found.cell)
-      } catch { // no leave, or a page that is not served safely: then by hand
-        const text = h("textarea", { class: "sd-input", rows: 4, readonly: true, "aria-label": "The cell" })
-        text.value = found.cell
-        said.replaceChildren(h("div", { class: "sd-hint" }, "Copy this into a cell:"), text)
-        text.select()
-        return "The cell is above the history: copy it from there."
-      }
-      return `The cell that makes ${entry.mark} is on the clipboard.`
+  #doing() {
+    /** Ask for something that a person wants, who is told if it has to wait. @type {Store["ask"]} */
+    const ask = (what, fields) => this.#store.ask(what, fields, { late: this.#tellLate })
+    return {
+      ask,
+      want: this.#want,
+      picture: (/** @type {string} */ mark) => ask("picture", { mark }),
+      copy: (/** @type {Entry} */ entry) => this.#copy(entry),
+      download: async (/** @type {string} */ mark) => {
+        const { buffers, media_type, name } = await ask("picture", { mark })
+        saveFile(buffers[0], media_type, name)
+      },
+      draft: () => this.#store.draft,
+      small: (/** @type {string} */ mark) => this.#of(mark)?.small(mark),
+      speak: (/** @type {string} */ text) => { this.#spoken.textContent = text },
+      view: (/** @type {Entry} */ entry, /** @type {number} */ place) => { this.#view = new View(entry, place, this.#around) },
+      entries: () => this.#entries.shown,
+      more: () => this.#entries.more(),
+      closed: (/** @type {Entry} */ entry) => {
+        this.#view = null
+        ;(this.#cards.get(entry.id)?.face ?? this.search).focus()
+      },
     }
-    /** The place below the cell that the panel is in. @param {any} notebook */
-    function below(notebook) {
-      const cell = el.closest(".jp-Cell")
-      const place = cell ? [...(cell.parentElement?.querySelectorAll(":scope > .jp-Cell") ?? [])].indexOf(cell) : -1
-      return place < 0 ? notebook.cells.length : place + 1
-    }
-    /** @param {string} mark */
-    async function download(mark) {
-      const found = await ask("picture", { mark })
-      const link = h("a", { href: address(found.buffers[0], found.media_type), download: found.name })
-      link.click()
-      setTimeout(() => URL.revokeObjectURL(link.href), 60_000)
-    }
-    more() // not after the snapshot has come: that would be another way there and back
-    return () => {
-      clearTimeout(timer)
-      viewed?.close()
-      list.clear()
-      leave.forEach(each => each())
-      atEnd.disconnect()
-      kernel.close()
-      clear()
-    }
-  },
+  }
+  /** Put the cell that makes this into the notebook, or else onto the clipboard. @param {Entry} entry */
+  async #copy(entry) {
+    const { cell } = await this.#store.ask("code", { generation: entry.id }, { late: this.#tellLate })
+    if (insertBelow(this.#store.model.widget_manager?.context?.model?.sharedModel, this.#scroll, cell)) return "The cell was inserted below."
+    const isThere = await toClipboard(cell, this.#said)
+    return isThere ? `The cell that makes ${entry.mark} is on the clipboard.` : "The cell is above the history: copy it from there."
+  }
 }

@@ -1,17 +1,15 @@
-// What comes into the tray: files in pieces, pictures that are dragged or pasted; and what is said of it.
+// What comes into the tray, one after the other: files in pieces, pictures that are dragged or pasted, names.
 // @ts-check
 
-import { alarm, CHUNK_BYTES, h, MOST_REFERENCES, pieces } from "./common.js"
-/** @import { Kernel } from "./line.js" */
-/** @import { Shelf } from "./references.js" */
+import { CHUNK_BYTES, pieces } from "./bytes.js"
+import { refusal, refused } from "./refusal.js"
+/** @import { Answers, Resolver } from "./protocol.js" */
+/** @import { Said } from "./said.js" */
 
-/** @typedef {ReturnType<typeof telling>} Told */
-/** @typedef {ReturnType<typeof arrivals>} Arrivals */
-/** @typedef {{name: string, come: () => Promise<any>}} Arrival something on its way into the tray */
+/** Something on its way into the tray. @typedef {{name: string, come: () => Promise<unknown>}} Arrival */
+/** @typedef {<What extends keyof Answers>(what: What, fields: object, buffers?: ArrayBuffer[]) => Promise<Answers[What]>} Ask */
 
 const MOST_BYTES = 100_000_000
-const MOST_LINES = 6
-const PATHS = "application/x-jupyter-icontents"
 const NO_PICTURE = "contains no picture. Copy a picture, or add it by name, path or URL."
 
 /** Whether a paste is of pictures; a text editor that copies text puts a picture of it beside.
@@ -20,111 +18,119 @@ export function isOfPictures(types, inText) {
   return types.includes("Files") && !(inText && types.includes("text/plain") && types.includes("text/html"))
 }
 
-/** The lines of what was refused, by the kernel or by the browser.
- * @param {any} error @param {string} name what could not come */
-export function refusal(error, name) {
-  const problems = Object.values(error?.fields ?? {}).flat()
-  return problems.length ? problems : error?.told ?? [`${name}: it can't be read here (${error?.message || error}).`]
-}
-
-/** What the tray says: problems, how much of a file is on its way, and what only a screen reader needs. */
-export function telling() {
-  const problems = h("div", {})
-  const name = h("span", { class: "sd-hint" })
-  const bar = h("progress", { class: "sd-progress", max: 1 })
-  const progress = h("div", { class: "sd-row", hidden: true }, name, bar)
-  const late = h("div", { class: "sd-hint", role: "status" })
-  const status = h("div", { class: "sd-spoken", role: "status" })
-  /** @type {string[]} */
-  let lines = []
-  return {
-    element: h("div", { class: "sd-told-tray" }, progress, late, problems, status),
-    clear() {
-      lines = []
-      problems.replaceChildren()
-    },
-    /** @param {string[]} more */
-    problems(more) {
-      if (!more.length) return
-      lines.push(...more)
-      const rest = lines.length - MOST_LINES
-      problems.replaceChildren(alarm(rest > 0 ? [...lines.slice(0, MOST_LINES), `… and ${rest} more.`] : lines))
-    },
-    /** @param {string} [file] @param {number} [share] */
-    progress(file, share = 0) {
-      progress.hidden = file === undefined
-      if (file === undefined) late.textContent = ""
-      name.textContent = `${file}: ${Math.round(100 * share)} %`
-      bar.value = share
-      bar.setAttribute("aria-label", `Sending ${file}`)
-    },
-    /** @param {boolean} isLate */
-    late(isLate) { late.textContent = isLate ? "Queued until the running cell ends." : "" },
-    /** @param {string} words */
-    announce(words) { status.textContent = words },
-  }
-}
-
-/** What comes into the tray, one after the other, so that it keeps its order; what is refused is told together.
- * @param {Kernel} kernel @param {Told} told @param {any} resolver JupyterLab's, which knows where the server's files lie */
-export function arrivals(kernel, told, resolver) {
-  let last = Promise.resolve()
-  let waiting = 0
+/** What comes keeps its order; what is refused is told together. */
+export class Arrivals {
+  /** How many references there may be, and how many of them still fit; as far as is known. */
+  most = Infinity
+  room = Infinity
+  #ask
+  #said
+  #resolver
+  #last = Promise.resolve()
+  #waiting = 0
   /** Whether all has come of what is on its way. */
-  let whole = Promise.resolve(true)
-  let isClosed = false
-  let end = () => {}
-  const closed = new Promise(resolve => { end = () => resolve(false) })
-  /** @type {string | null} */
-  let sending = null
+  #whole = Promise.resolve(true)
+  #isClosed = false
+  #end = () => {}
+  /** @type {Promise<boolean>} */
+  #closed = new Promise(resolve => { this.#end = () => resolve(false) })
+  /** The file that is being handed over. @type {string | null} */
+  #sending = null
 
+  /** @param {Ask} ask @param {Pick<Said, "clear" | "problems" | "progress">} said @param {Resolver | undefined} resolver */
+  constructor(ask, said, resolver) {
+    this.#ask = ask
+    this.#said = said
+    this.#resolver = resolver
+  }
+  /** Whether all comes of what is on its way; null if nothing is. */
+  arrived = () => (this.#waiting ? Promise.race([this.#whole, this.#closed]) : null)
+
+  /** @param {File[]} files */
+  files(files) {
+    return this.#take(files.map(file => this.#ofFile(file)))
+  }
+  /** What a person typed. @param {string} written */
+  name(written) {
+    return this.#take([{ name: written, come: () => this.#ask("add", { written }) }])
+  }
+  /** What a drag or the clipboard carries; it must be read at once. @param {DataTransfer} data @param {string} what */
+  carried(data, what) {
+    const image = new DOMParser().parseFromString(data.getData("text/html"), "text/html").querySelector("img")
+    const files = [...data.files].map(file => this.#ofFile(file))
+    const one = this.#ofHistory(image) ?? (files.length ? null : this.#ofAddress(image, data))
+    const all = one ? [one] : files
+    this.#take(all.length ? all : [{ name: what, come: () => Promise.reject(refused(`${what} ${NO_PICTURE}`)) }])
+  }
+  /** Files of JupyterLab's own browser, as it names them: fetched from the server, wherever the kernel is.
+   * @param {string[]} paths */
+  paths(paths) {
+    this.#take(paths.map(path => ({ name: nameOf(path), come: () => this.#fetch(path) })))
+  }
+  /** The kernel is gone: say so where nobody else does. @param {boolean} isAlone */
+  breakOff(isAlone) {
+    this.#said.progress()
+    if (this.#waiting) this.#said.problems(["The kernel was restarted before everything had arrived. Run this cell again, and add it again."])
+    else if (isAlone) this.#said.problems(["The kernel was restarted. Run this cell again."])
+  }
+  /** What is only half there must not stay in the kernel. */
+  close() {
+    this.#isClosed = true
+    this.#end()
+    if (this.#sending) this.#forget(this.#sending)
+  }
   /** Let these come; kept with whether all did. @param {Arrival[]} all @returns {Promise<boolean>} */
-  function take(all) {
-    if (waiting++ === 0) {
-      told.clear()
-      whole = Promise.resolve(true)
+  #take(all) {
+    if (this.#waiting++ === 0) {
+      this.#said.clear()
+      this.#whole = Promise.resolve(true)
     }
-    const taken = last.then(() => comeEach(all))
-    whole = Promise.all([whole, taken]).then(each => each.every(Boolean))
-    last = taken.then(() => { waiting-- })
+    const taken = this.#last.then(() => this.#comeEach(all))
+    this.#whole = Promise.all([this.#whole, taken]).then(came => came.every(Boolean))
+    this.#last = taken.then(() => { this.#waiting-- })
     return taken
   }
   /** @param {Arrival[]} all */
-  async function comeEach(all) {
-    const lines = []
+  async #comeEach(all) {
+    const told = []
     for (const { name, come } of all) {
       try {
         await come()
       } catch (error) {
-        lines.push(...refusal(error, name))
+        told.push(...refusal(error, name))
       }
-      told.progress()
+      this.#said.progress()
     }
-    told.problems(lines)
-    return !lines.length
+    this.#said.problems(told)
+    return !told.length
   }
   /** Hand a file over, piece by piece: one message over 10 MiB would close the connection. @param {File} file */
-  async function send(file) {
-    if (!file.size) throw refused(`${file.name}: the file is empty.`)
-    if (file.size > MOST_BYTES) throw tooLarge(file.name, file.size)
-    if (self.room <= 0) throw refused(`${file.name}: at most ${MOST_REFERENCES} references fit. Remove one first.`)
-    const key = (sending = Math.random().toString(36).slice(2))
+  async #send(file) {
+    const { name, size } = file
+    if (!size) throw refused(`${name}: the file is empty.`)
+    if (size > MOST_BYTES) throw tooLarge(name, size)
+    if (this.room <= 0) throw refused(`${name}: at most ${this.most} references fit. Remove one first.`)
+    const key = (this.#sending = Math.random().toString(36).slice(2))
     try {
-      for (const [start, end] of pieces(file.size)) {
-        if (file.size > CHUNK_BYTES) told.progress(file.name, start / file.size)
+      for (const [start, end] of pieces(size)) {
+        if (size > CHUNK_BYTES) this.#said.progress(name, start / size)
         const bytes = await file.slice(start, end).arrayBuffer()
-        if (isClosed) throw refused(`${file.name}: its view was closed.`) // what is sent now would stay there
-        await kernel.ask("file", { key, name: file.name, size_bytes: file.size, offset: start }, [bytes])
+        if (this.#isClosed) throw refused(`${name}: its view was closed.`) // what is sent now would stay there
+        await this.#ask("file", { key, name, size_bytes: size, offset: start }, [bytes])
       }
     } catch (error) {
-      kernel.ask("forget", { key }).catch(() => {})
+      this.#forget(key)
       throw error
     } finally {
-      sending = null
+      this.#sending = null
     }
   }
+  /** @param {string} key */
+  #forget(key) {
+    this.#ask("forget", { key }).catch(() => {})
+  }
   /** Hand over what lies at an address that this page can read. @param {string} address @param {string} name */
-  async function sendFrom(address, name) {
+  async #sendFrom(address, name) {
     const response = await fetch(address)
     if (!response.ok) throw refused(`${name}: the server didn't return this file (${response.status}).`)
     const size = Number(response.headers.get("content-length"))
@@ -132,62 +138,30 @@ export function arrivals(kernel, told, resolver) {
       response.body?.cancel()
       throw tooLarge(name, size)
     }
-    await send(new File([await response.blob()], name))
+    await this.#send(new File([await response.blob()], name))
   }
-  const self = {
-    /** How many more references fit, as far as is known. */
-    room: MOST_REFERENCES,
-    take,
-    /** Whether all comes of what is on its way; null if nothing is. */
-    arrived: () => (waiting ? Promise.race([whole, closed]) : null),
-    /** @param {File[]} files */
-    files: files => take(files.map(file => ({ name: file.name, come: () => send(file) }))),
-    /** What a person typed. @param {string} written */
-    name: written => take([{ name: written, come: () => kernel.ask("add", { written }) }]),
-    /** What a drag or the clipboard carries; it must be read at once. @param {DataTransfer} data @param {string} what */
-    carried(data, what) {
-      const image = new DOMParser().parseFromString(data.getData("text/html"), "text/html").querySelector("img")
-      const files = [...data.files].map(file => ({ name: file.name, come: () => send(file) }))
-      const one = ofHistory(image) ?? (files.length ? null : ofAddress(image, data))
-      const all = one ? [one] : files
-      take(all.length ? all : [{ name: what, come: () => Promise.reject(refused(`${what} ${NO_PICTURE}`)) }])
-    },
-    /** Files of JupyterLab's own browser, as it names them: fetched from the server, wherever the kernel is.
-     * @param {string[]} paths */
-    paths: paths => take(paths.map(path => ({
-      name: nameOf(path),
-      come: async () => {
-        if (!resolver) throw refused(`${nameOf(path)}: it can't be fetched here. Add it by its path.`)
-        await sendFrom(await resolver.getDownloadUrl(encodeURIComponent(path)), nameOf(path))
-      },
-    }))),
-    /** The kernel is gone: say so where nobody else does. @param {boolean} isAlone */
-    breakOff(isAlone) {
-      told.progress()
-      if (waiting) told.problems(["The kernel was restarted before everything had arrived. Run this cell again, and add it again."])
-      else if (isAlone) told.problems(["The kernel was restarted. Run this cell again."])
-    },
-    /** What is only half there must not stay in the kernel. */
-    close() {
-      isClosed = true
-      end()
-      if (sending) kernel.ask("forget", { key: sending }).catch(() => {})
-    },
+  /** @param {string} path of a file on the server */
+  async #fetch(path) {
+    if (!this.#resolver) throw refused(`${nameOf(path)}: it can't be fetched here. Add it by its path.`)
+    await this.#sendFrom(await this.#resolver.getDownloadUrl(encodeURIComponent(path)), nameOf(path))
+  }
+  /** @param {File} file @returns {Arrival} */
+  #ofFile(file) {
+    return { name: file.name, come: () => this.#send(file) }
   }
   /** A picture that we made, by its mark: what is dragged is but its preview. @param {HTMLImageElement | null} image @returns {Arrival | null} */
-  function ofHistory(image) {
+  #ofHistory(image) {
     const [, mark, file] = /^(@\d+\.\d+)(?: (.+))?$/s.exec(image?.dataset.seedream ?? "") ?? []
     if (!mark) return null
-    return { name: mark, come: () => (file ? kernel.ask("shown", { mark, file }) : kernel.ask("add", { written: mark })) }
+    return { name: mark, come: () => (file ? this.#ask("shown", { mark, file }) : this.#ask("add", { written: mark })) }
   }
   /** A picture of the page or of another one. @param {HTMLImageElement | null} image @param {DataTransfer} data @returns {Arrival | null} */
-  function ofAddress(image, data) {
-    const source = image?.src || data.getData("text/uri-list").split(/\r?\n/).find(each => each && !each.startsWith("#")) || ""
+  #ofAddress(image, data) {
+    const source = image?.src || data.getData("text/uri-list").split(/\r?\n/).find(line => line && !line.startsWith("#")) || ""
     const name = image?.alt || (/^https?:/.test(source) ? nameOf(new URL(source).pathname) : "picture")
-    if (/^(data|blob):/.test(source) || source.startsWith(`${location.origin}/`)) return { name, come: () => sendFrom(source, name) }
-    return /^https?:/.test(source) ? { name: source, come: () => kernel.ask("add", { written: source }) } : null
+    if (/^(data|blob):/.test(source) || source.startsWith(`${location.origin}/`)) return { name, come: () => this.#sendFrom(source, name) }
+    return /^https?:/.test(source) ? { name: source, come: () => this.#ask("add", { written: source }) } : null
   }
-  return self
 }
 
 /** The name at the end of a path. @param {string} path */
@@ -195,58 +169,12 @@ function nameOf(path) {
   return path.split("/").pop() || "picture"
 }
 
-/** @param {string} told */
-function refused(told) {
-  return { told: [told], fields: {} }
-}
-
 /** @param {string} name @param {number} size */
 function tooLarge(name, size) {
   return refused(`${name}: has ${megabytes(size)}; the panel takes up to ${megabytes(MOST_BYTES)}. Make it smaller, or add it by its path.`)
 }
 
-/** Take what is dropped or pasted on an element: from anywhere in the panel files, else what is in the tray's own part.
- * @param {HTMLElement} whole @param {HTMLElement} zone @param {HTMLElement} section @param {Shelf} shelf @param {Arrivals} incoming */
-export function dropsOn(whole, zone, section, shelf, incoming) {
-  const light = (/** @type {boolean} */ on) => zone.classList.toggle("sd-over", on)
-  const isOurs = (/** @type {any} */ event) => section.contains(event.target) || event.dataTransfer?.types.includes("Files")
-  const hasPaths = (/** @type {any} */ event) => event.mimeData?.hasData(PATHS)
-  const stop = (/** @type {Event} */ event) => { event.preventDefault(); event.stopPropagation() }
-  /** @type {Record<string, (event: any) => void>} */
-  const heard = {
-    dragover(event) {
-      if (!isOurs(event)) return
-      stop(event)
-      if (!shelf.isMoving()) light(true)
-    },
-    dragleave(event) { if (!whole.contains(event.relatedTarget)) light(false) },
-    drop(event) {
-      if (!isOurs(event)) return
-      stop(event)
-      light(false)
-      if (!shelf.isMoving()) incoming.carried(event.dataTransfer, "What was dropped")
-    },
-    paste(event) {
-      const inText = event.target.matches("textarea, input:not([type=radio], [type=checkbox])")
-      if (isOfPictures(event.clipboardData.types, inText)) {
-        stop(event)
-        incoming.files([...event.clipboardData.files])
-      } else if (!inText) incoming.carried(event.clipboardData, "What was pasted")
-    },
-  }
-  for (const [name, on] of Object.entries({ "lm-dragenter": true, "lm-dragover": true, "lm-dragleave": false, "lm-drop": false }))
-    heard[name] = event => {
-      if (!hasPaths(event)) return
-      stop(event)
-      light(on)
-      event.dropAction = event.proposedAction
-      if (name === "lm-drop") incoming.paths(event.mimeData.getData(PATHS))
-    }
-  for (const [name, act] of Object.entries(heard)) whole.addEventListener(name, act)
-  return () => { for (const [name, act] of Object.entries(heard)) whole.removeEventListener(name, act) }
-}
-
-/** @param {number} number */
-function megabytes(number) {
-  return `${Math.round(number / 1e6)} MB`
+/** @param {number} bytes */
+function megabytes(bytes) {
+  return `${Math.round(bytes / 1e6)} MB`
 }

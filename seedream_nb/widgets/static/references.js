@@ -1,13 +1,13 @@
 // The references in the tray, each with its number: moved by mouse and keyboard, removed, written into the prompt.
 // @ts-check
 
-import { address, h, iconButton, spoken } from "./common.js"
-import { refusal } from "./incoming.js"
-/** @import { Told } from "./incoming.js" */
-/** @import { Kernel } from "./line.js" */
-
-/** @typedef {{number: number, name: string, width: number, height: number, url: string | null}} Held a reference as the kernel tells of it */
-/** @typedef {ReturnType<typeof references>} Shelf */
+import { focusedIn, h, stop } from "./dom.js"
+import { Reference } from "./reference.js"
+import { refusal } from "./refusal.js"
+import { spoken } from "./text.js"
+/** @import { Ask } from "./incoming.js" */
+/** @import { Held } from "./protocol.js" */
+/** @import { Said } from "./said.js" */
 
 /** Before which of these boxes, which stand in rows, a point lies; their number if behind the last.
  * @param {{left: number, right: number, top: number, bottom: number}[]} boxes @param {number} x @param {number} y */
@@ -32,195 +32,177 @@ export function moved(list, from, to) {
 /** What is said of references that came or went; nothing of those that only moved.
  * @param {Held[]} before @param {Held[]} after @param {string} prompt */
 export function changes(before, after, prompt) {
-  const isIn = (/** @type {Held[]} */ list, /** @type {Held} */ one) => list.some(each => each.number === one.number)
-  const came = after.filter(each => !isIn(before, each)).map(each => `${each.name} is ${spoken(prompt, after.indexOf(each) + 1)}.`)
-  const went = before.filter(each => !isIn(after, each)).map(each => `${each.name} was removed.`)
+  const isIn = (/** @type {Held[]} */ list, /** @type {Held} */ one) => list.some(({ number }) => number === one.number)
+  const came = after.filter(held => !isIn(before, held)).map(held => `${held.name} is ${spoken(prompt, after.indexOf(held) + 1)}.`)
+  const went = before.filter(held => !isIn(after, held)).map(held => `${held.name} was removed.`)
   return [...went, ...came].join(" ")
 }
 
-/** The list of references, each with its number: moved by mouse and keyboard, removed, written into the prompt.
- * @param {Kernel} kernel @param {Told} told @param {HTMLElement} fallback has the focus when the last one is removed */
-export function references(kernel, told, fallback) {
-  const list = h("ul", { class: "sd-tray", "aria-label": "Reference images" })
-  /** @type {Map<number, ReturnType<typeof reference>>} */
-  const items = new Map()
-  /** @type {Held[]} */
-  let held = []
-  /** What the kernel said last. @type {Held[] | null} */
-  let latest = null
-  let store = /** @type {any} */ (null)
-  let asked = 0
-  /** @type {number | null} */
-  let dragged = null
-  let isClosed = false
+/** What the list asks of the tray: the kernel, the prompt (null where there is none) and what is written into it, what is
+ * said, and what has the focus when the last reference is removed.
+ * @typedef {{
+ *   ask: Ask, look: (number: number) => Promise<DataView | undefined>, prompt: () => string | null,
+ *   insert: (word: string) => void, said: Said, fallback: HTMLElement,
+ * }} Around */
 
-  const act = {
-    /** @param {number} number */
-    insert(number) {
-      if (store.draft) store.change("insert", spoken(store.draft.prompt, place(number) + 1))
-    },
-    /** @param {number} number @param {string} name */
-    remove: (number, name) => kernel.ask("remove", { number }).catch((/** @type {any} */ error) => told.problems(refusal(error, name))),
-    /** @param {KeyboardEvent} event @param {number} number */
-    key(event, number) {
-      const [from, end] = [place(number), held.length - 1]
-      const to = { ArrowLeft: from - 1, ArrowUp: from - 1, ArrowRight: from + 1, ArrowDown: from + 1, Home: 0, End: end }[event.key]
-      if (to === undefined) return
-      event.preventDefault()
-      event.stopPropagation()
-      if (to >= 0 && to <= end && to !== from) move(number, to)
-    },
-    /** @param {DragEvent} event @param {number} number */
-    drag(event, number) {
-      event.dataTransfer?.setData("application/x-seedream-reference", String(number))
-      dragged = number
-      items.get(number)?.element.classList.add("sd-dragged")
-    },
-    drop() {
-      mark()
-      list.querySelector(".sd-dragged")?.classList.remove("sd-dragged")
-      dragged = null
-    },
+export class References {
+  list = h("ul", { class: "sd-tray", "aria-label": "Reference images" })
+  /** What is shown. @type {Held[]} */
+  held = []
+  #around
+  /** @type {Map<number, Reference>} */
+  #items = new Map()
+  /** What the kernel said last. @type {Held[] | null} */
+  #latest = null
+  #asked = 0
+  /** The number of the one that is dragged. @type {number | null} */
+  #dragged = null
+  #isClosed = false
+
+  /** @param {Around} around */
+  constructor(around) {
+    this.#around = around
+  }
+  get isMoving() {
+    return this.#dragged !== null
+  }
+  /** Show these, as the kernel says. @param {Held[]} now */
+  show(now) {
+    const words = this.#latest && changes(this.#latest, now, this.#around.prompt() ?? "")
+    this.#latest = now
+    if (words) this.#around.said.announce(words)
+    if (this.#asked) return // what was moved here meanwhile, the kernel does not know yet
+    this.held = now
+    this.#draw()
+  }
+  /** Say the number of each, as the prompt calls it. */
+  label() {
+    const prompt = this.#around.prompt()
+    this.held.forEach(({ number }, index) => this.#items.get(number)?.label(index, prompt === null ? null : spoken(prompt, index + 1)))
+  }
+  close() {
+    this.#isClosed = true
+    this.#items.forEach(item => item.close())
   }
   /** @param {number} number */
-  function place(number) {
-    return held.findIndex(each => each.number === number)
+  #place(number) {
+    return this.held.findIndex(held => held.number === number)
   }
-  /** Show the new order at once; what the kernel says meanwhile may be older. @param {number} number @param {number} to */
-  async function move(number, to) {
-    held = moved(held, place(number), to)
-    draw()
-    const name = held[to].name
-    asked++
-    try {
-      await kernel.ask("move", { number, place: to })
-      told.announce(`${name} is now ${spoken(store.draft?.prompt ?? "", to + 1)} of ${held.length}.`)
-    } catch (error) {
-      told.problems(refusal(error, name))
-    }
-    if (--asked === 0 && latest) show(latest, store)
-  }
-  /** Show these. @param {Held[]} now @param {any} shared */
-  function show(now, shared) {
-    const words = latest && changes(latest, now, shared.draft?.prompt ?? "")
-    latest = now
-    store = shared
-    if (words) told.announce(words)
-    if (asked) return
-    held = now
-    draw()
-  }
-  function draw() {
-    const focused = list.contains(document.activeElement) ? /** @type {HTMLElement} */ (document.activeElement) : null
-    const [row, column] = focused ? whereIs(focused) : [-1, -1]
-    for (const [number, item] of items) {
-      if (place(number) >= 0) continue
+  #draw() {
+    const focused = focusedIn(this.list)
+    const [row, column] = focused ? this.#whereIs(focused) : [-1, -1]
+    for (const [number, item] of this.#items) {
+      if (this.#place(number) >= 0) continue
       item.close()
-      items.delete(number)
+      this.#items.delete(number)
     }
-    held.forEach((each, index) => {
-      if (!items.has(each.number)) {
-        items.set(each.number, reference(each, act))
-        if (!each.url) fetchThumbnail(each.number)
-      }
-      const element = items.get(each.number)?.element
-      if (list.children[index] !== element) list.insertBefore(element, list.children[index] ?? null)
+    this.held.forEach((held, index) => {
+      const { element } = this.#items.get(held.number) ?? this.#made(held)
+      if (this.list.children[index] !== element) this.list.insertBefore(element, this.list.children[index] ?? null)
     })
-    label()
-    if (!focused || document.activeElement === focused) return
-    if (!focused.isConnected) (list.children[Math.min(row, held.length - 1)]?.querySelectorAll("button")[column] ?? fallback).focus()
-    else focused.focus()
+    this.label()
+    if (focused) this.#refocus(focused, row, column)
+  }
+  /** @param {Held} held */
+  #made(held) {
+    const { number, name } = held
+    const item = new Reference(held, {
+      insert: () => this.#insert(number),
+      remove: () => this.#around.ask("remove", { number }).catch(error => this.#around.said.problems(refusal(error, name))),
+      key: event => this.#key(event, number),
+      drag: event => this.#drag(event, number),
+      drop: () => this.#dropped(),
+    })
+    this.#items.set(number, item)
+    if (!held.url) this.#fetchThumbnail(number)
+    return item
   }
   /** The row and the column of a button of the list. @param {HTMLElement} button */
-  function whereIs(button) {
+  #whereIs(button) {
     const item = button.closest("li")
-    return item ? [[...list.children].indexOf(item), [...item.querySelectorAll("button")].indexOf(/** @type {any} */ (button))] : [-1, -1]
+    return item ? [[...this.list.children].indexOf(item), [...item.querySelectorAll("button")].findIndex(each => each === button)] : [-1, -1]
   }
-  function label() {
-    held.forEach((each, index) => items.get(each.number)?.label(index, store.draft ? spoken(store.draft.prompt, index + 1) : null))
+  /** Give the focus back: to what had it, or to what is in its place now. @param {HTMLElement} focused @param {number} row @param {number} column */
+  #refocus(focused, row, column) {
+    if (document.activeElement === focused) return
+    const beside = this.list.children[Math.min(row, this.held.length - 1)]?.querySelectorAll("button")[column]
+    ;(focused.isConnected ? focused : beside ?? this.#around.fallback).focus()
   }
   /** @param {number} number */
-  async function fetchThumbnail(number) {
-    const made = await kernel.ask("thumbnail", { number }).catch(() => null)
-    if (made?.buffers[0]?.byteLength && !isClosed) items.get(number)?.picture(made.buffers[0])
+  async #fetchThumbnail(number) {
+    const bytes = await this.#around.look(number).catch(() => undefined)
+    if (bytes?.byteLength && !this.#isClosed) this.#items.get(number)?.picture(bytes)
+  }
+  /** @param {number} number */
+  #insert(number) {
+    const prompt = this.#around.prompt()
+    if (prompt !== null) this.#around.insert(spoken(prompt, this.#place(number) + 1))
+  }
+
+  // -- moving -------------------------------------------------------------------------------------
+
+  /** Show the new order at once; what the kernel says meanwhile may be older. @param {number} number @param {number} to */
+  async #move(number, to) {
+    const { ask, prompt, said } = this.#around
+    this.held = moved(this.held, this.#place(number), to)
+    this.#draw()
+    const { name } = this.held[to]
+    this.#asked++
+    try {
+      await ask("move", { number, place: to })
+      said.announce(`${name} is now ${spoken(prompt() ?? "", to + 1)} of ${this.held.length}.`)
+    } catch (error) {
+      said.problems(refusal(error, name))
+    }
+    if (--this.#asked === 0 && this.#latest) this.show(this.#latest)
+  }
+  /** @param {KeyboardEvent} event @param {number} number */
+  #key(event, number) {
+    const [from, end] = [this.#place(number), this.held.length - 1]
+    const to = { ArrowLeft: from - 1, ArrowUp: from - 1, ArrowRight: from + 1, ArrowDown: from + 1, Home: 0, End: end }[event.key]
+    if (to === undefined) return
+    stop(event)
+    if (to >= 0 && to <= end && to !== from) this.#move(number, to)
+  }
+  /** @param {DragEvent} event @param {number} number */
+  #drag(event, number) {
+    event.dataTransfer?.setData("application/x-seedream-reference", String(number))
+    this.#dragged = number
+    this.#items.get(number)?.element.classList.add("sd-dragged")
+  }
+  #dropped() {
+    this.unmark()
+    this.list.querySelector(".sd-dragged")?.classList.remove("sd-dragged")
+    this.#dragged = null
+  }
+  /** @param {DragEvent} event */
+  over(event) {
+    if (this.#dragged === null) return
+    event.preventDefault()
+    this.unmark()
+    const found = this.#gap(event)
+    if (found) (this.list.children[found.beside] ?? this.list.lastElementChild)?.setAttribute("data-gap", found.beside < this.held.length ? found.side : "after")
+  }
+  /** @param {DragEvent} event */
+  drop(event) {
+    if (this.#dragged === null) return
+    event.preventDefault()
+    const found = this.#gap(event)
+    if (found) this.#move(this.#dragged, placeAfter(this.#place(this.#dragged), found.at))
+  }
+  /** Show no more where it would come to. */
+  unmark() {
+    for (const item of this.list.children) item.removeAttribute("data-gap")
   }
   /** Before which reference the pointer is, as long as that would change anything; and beside which this is shown.
    * @param {DragEvent} event */
-  function gap(event) {
-    const boxes = [...list.children].map(each => each.getBoundingClientRect())
+  #gap(event) {
+    const boxes = [...this.list.children].map(item => item.getBoundingClientRect())
     const at = gapAt(boxes, event.clientX, event.clientY)
-    const from = dragged === null ? -1 : place(dragged)
+    const from = this.#dragged === null ? -1 : this.#place(this.#dragged)
     if (from < 0 || placeAfter(from, at) === from) return null
     // At the end of a row it is shown there, not where the next one begins.
     const isAfter = at > 0 && event.clientY <= boxes[at - 1].bottom
     return { at, beside: isAfter ? at - 1 : at, side: isAfter ? "after" : "before" }
-  }
-  /** Show where it would come to. @param {ReturnType<typeof gap>} [found] */
-  function mark(found) {
-    for (const each of list.children) each.removeAttribute("data-gap")
-    if (found) (list.children[found.beside] ?? list.lastElementChild).setAttribute("data-gap", found.beside < held.length ? found.side : "after")
-  }
-  /** @param {DragEvent} event */
-  function over(event) {
-    if (dragged === null) return
-    event.preventDefault()
-    mark(gap(event))
-  }
-  /** @param {DragEvent} event */
-  function drop(event) {
-    if (dragged === null) return
-    event.preventDefault()
-    const found = gap(event)
-    if (found) move(dragged, placeAfter(place(dragged), found.at))
-  }
-  return {
-    list, show, label, over, drop,
-    out: () => mark(),
-    held: () => held,
-    isMoving: () => dragged !== null,
-    close() {
-      isClosed = true
-      items.forEach(item => item.close())
-    },
-  }
-}
-
-/** One reference of the list. @param {Held} each @param {any} act */
-function reference(each, act) {
-  const image = h("img", { alt: "", draggable: "false", hidden: true })
-  const none = h("span", { class: "sd-noimage" }, each.url ? "URL" : "")
-  const number = h("span", { class: "sd-number-badge" })
-  const words = h("span", { class: "sd-spoken" })
-  const insert = h("button", { type: "button", class: "sd-reference", onclick: () => act.insert(each.number) }, image, none, number, " ", h("span", { class: "sd-name" }, each.name), words)
-  const remove = iconButton("close", `Remove ${each.name}`, () => act.remove(each.number, each.name))
-  const move = h("button", {
-    type: "button", class: "sd-small sd-move", "aria-label": `Move ${each.name}`, title: "Move: arrow keys, or drag",
-    onkeydown: (/** @type {KeyboardEvent} */ event) => act.key(event, each.number),
-  }, h("span", { "aria-hidden": "true" }, "⠿"))
-  const element = h("li", {
-    draggable: "true", ondragend: act.drop,
-    ondragstart: (/** @type {DragEvent} */ event) => act.drag(event, each.number),
-  }, insert, remove, move)
-  let source = ""
-  return {
-    element,
-    /** Say its number, and what a click writes; nothing where there is no prompt. @param {number} index @param {string | null} name */
-    label(index, name) {
-      number.textContent = String(index + 1)
-      element.setAttribute("aria-label", `${name ?? `image ${index + 1}`}: ${each.name}`)
-      words.textContent = name ? ` Insert “${name}” into the prompt` : ""
-      insert.title = name ? `${each.name}: insert “${name}” into the prompt` : each.name
-      insert.setAttribute("aria-disabled", String(!name))
-    },
-    /** @param {any} bytes a JPEG */
-    picture(bytes) {
-      image.src = source = address(bytes, "image/jpeg")
-      image.hidden = false
-      none.hidden = true
-    },
-    close() {
-      element.remove()
-      if (source) URL.revokeObjectURL(source)
-    },
   }
 }

@@ -1,7 +1,7 @@
 // The thumbnails: asked for as their cards come near, and shown a few in each frame.
 // @ts-check
 
-import { inline } from "./common.js"
+import { inline } from "./bytes.js"
 
 /** Thumbnails that are asked for at once: a screen's, so that the first are not kept waiting by the last. */
 const THUMBNAILS = 12
@@ -9,7 +9,7 @@ const THUMBNAILS = 12
 /** Returns what asks for the thumbnail of a mark. `show` is called with its address when it is there, null where there is
  * none; the address is kept by what shows it alone, for of a thousand they would be 40 MB that each collection of the
  * script's garbage goes through. `later` does what can wait.
- * @param {(what: string, fields: object) => Promise<any>} ask @param {(mark: string, address: string | null) => void} show
+ * @param {(marks: string[]) => Promise<{marks: string[], buffers: ArrayBufferView[]}>} ask @param {(mark: string, address: string | null) => void} show
  * @param {(step: () => void) => Promise<void>} later @returns {(mark: string) => void} */
 export function thumbnails(ask, show, later) {
   /** The last that came near first: who scrolls on does not wait for what was passed. @type {string[]} */
@@ -29,14 +29,14 @@ export function thumbnails(ask, show, later) {
     while (wanted.length) {
       const marks = wanted.splice(-THUMBNAILS)
       marks.forEach(mark => coming.add(mark))
-      const found = await ask("thumbnails", { marks }).catch(() => null)
+      const found = await ask(marks).catch(() => null)
       if (found) marks.forEach(mark => later(() => take(mark, found.buffers[found.marks.indexOf(mark)])))
       else marks.forEach(mark => coming.delete(mark))
       if (!found) break
     }
     asking = false
   }
-  /** @param {string} mark @param {any} bytes */
+  /** @param {string} mark @param {ArrayBufferView | undefined} bytes */
   function take(mark, bytes) {
     coming.delete(mark)
     show(mark, bytes ? inline(bytes, "image/jpeg") : null)

@@ -1,12 +1,12 @@
-// Work that can wait, a little in each frame: done at once, it would be seen to hold up the scrolling.
+// A queue of work that can wait, a little in each frame: done at once, it would be seen to hold up the scrolling.
 // @ts-check
 
 /** Milliseconds of a frame that may go to it. The browser needs the rest, to lay out and paint what was done. */
 const SPENT = 4
 
 /** A queue of such work; `later` puts a step at its end, and keeps the promise when that was done.
- * @param {{now?: () => number, frame?: (step: () => void) => any}} [clock] */
-export function unhurried({ now = () => performance.now(), frame = step => requestAnimationFrame(step) } = {}) {
+ * @param {{now?: () => number, frame?: (step: () => void) => void}} [clock] */
+export function frameQueue({ now = () => performance.now(), frame = step => { requestAnimationFrame(step) } } = {}) {
   /** @type {(() => void)[]} */
   let waiting = []
   let isRunning = false

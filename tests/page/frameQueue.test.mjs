@@ -2,14 +2,14 @@
 
 import assert from "node:assert/strict"
 import { test } from "node:test"
-import { unhurried } from "../../seedream_nb/widgets/static/frames.js"
+import { frameQueue } from "../../seedream_nb/widgets/static/frameQueue.js"
 
 /** A clock that each step moves on by so many milliseconds, and frames that come when they are told. */
 function fake(milliseconds) {
   let now = 0
   const frames = []
   const done = []
-  const work = unhurried({ now: () => now, frame: step => frames.push(step) })
+  const work = frameQueue({ now: () => now, frame: step => frames.push(step) })
   return { frames, done, work, later: name => work.later(() => { now += milliseconds; done.push(name) }) }
 }
 

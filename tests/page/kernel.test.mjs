@@ -1,8 +1,8 @@
-// The line between page and kernel, with a kernel that answers as it is told. Run by test_page.py.
+// The kernel behind a widget, one that answers as it is told. Run by test_page.py.
 
 import assert from "node:assert/strict"
 import { afterEach, test } from "node:test"
-import { line } from "../../seedream_nb/widgets/static/line.js"
+import { anyLate, Kernel } from "../../seedream_nb/widgets/static/kernel.js"
 
 /** A signal as JupyterLab's are. */
 function signal() {
@@ -23,10 +23,16 @@ function fake() {
     say: (content, buffers = []) => heard.forEach(act => act(content, buffers)),
   }
 }
-/** @type {{close: () => void}[]} */
-const lines = []
-const begin = model => { const made = line(model); lines.push(made); return made }
-afterEach(() => lines.splice(0).forEach(each => each.close()))
+/** @type {Kernel[]} */
+const kernels = []
+/** Begin with a model; what was not asked for is kept. */
+function begin(model) {
+  const heard = { snapshots: [], told: [] }
+  const kernel = new Kernel(model, { snapshot: snapshot => heard.snapshots.push(snapshot), gone: told => heard.told.push(...told) })
+  kernels.push(kernel)
+  return Object.assign(kernel, { heard })
+}
+afterEach(() => kernels.splice(0).forEach(each => each.close()))
 
 test("an answer comes to its own question", async () => {
   const model = fake()
@@ -42,31 +48,38 @@ test("what is open when the connection comes back is asked again, as the same qu
   model.kernel.connectionStatusChanged.emit("connecting")
   assert.equal(model.sent.length, 1)
   model.kernel.connectionStatusChanged.emit("connected")
-  assert.deepEqual(model.sent.map(each => each.ask), ["generate", "generate", "snapshot"])
+  assert.deepEqual(model.sent.map(each => each.ask), ["generate", "generate"])
   assert.equal(model.sent[0].id, model.sent[1].id)
   model.say({ id: model.sent[0].id, ok: {} })
   await asked
 })
 
+test("who is in sight asks for what it missed when the connection comes back, who is not does not", () => {
+  for (const [isInSight, asked] of [[true, ["snapshot", "snapshot", "snapshot"]], [false, []]]) {
+    const model = fake()
+    const kernel = begin(model)
+    if (isInSight) kernel.enter()
+    model.kernel.connectionStatusChanged.emit("connected")
+    assert.deepEqual(model.sent.map(each => each.ask), asked)
+  }
+})
+
 test("an older snapshot than the last is left out", () => {
   const model = fake()
-  const seen = []
-  begin(model).onSnapshot(snapshot => seen.push(snapshot.version))
+  const { heard } = begin(model)
   for (const version of [3, 2, 3, 4]) model.say({ snapshot: { version } })
-  assert.deepEqual(seen, [3, 3, 4])
+  assert.deepEqual(heard.snapshots.map(each => each.version), [3, 3, 4])
 })
 
 test("when the kernel has ended, what is open and what is asked later is refused with what to do", async () => {
   const model = fake()
   const kernel = begin(model)
-  const told = []
-  kernel.onGone(lines => told.push(...lines))
   const asked = kernel.ask("generate")
   model.kernel.statusChanged.emit("busy")
   model.kernel.statusChanged.emit("autorestarting")
   await assert.rejects(asked, error => error.told[0].startsWith("The kernel was restarted"))
   await assert.rejects(kernel.ask("more"), error => error.told[1].startsWith("Run this cell again"))
-  assert.equal(told.length, 2)
+  assert.equal(kernel.heard.told.length, 2)
   assert.equal(model.sent.length, 1)
 })
 
@@ -74,10 +87,8 @@ test("what is not answered soon is late until it is answered, and is asked once:
   context.mock.timers.enable({ apis: ["setTimeout", "setInterval"] })
   for (const host of [{}, { widget_manager: {} }, { widget_manager: undefined }]) { // Colab's has no kernel to look at
     const model = { ...fake(), ...host }
-    const kernel = begin(model)
     const told = []
-    kernel.onLate(late => told.push(late))
-    kernel.ask("generate")
+    begin(model).ask("generate", {}, { late: isLate => told.push(isLate) })
     context.mock.timers.tick(1000)
     assert.deepEqual(told, [])
     context.mock.timers.tick(1000)
@@ -88,9 +99,18 @@ test("what is not answered soon is late until it is answered, and is asked once:
   }
 })
 
-test("a line that is closed says so, and listens no more", () => {
+test("of several that are late it is told once, until the last has come", () => {
+  const told = []
+  const late = anyLate(isLate => told.push(isLate))
+  for (const each of [true, true, false, false]) late(each)
+  assert.deepEqual(told, [true, true, true, false])
+})
+
+test("one that is closed says so, and listens no more", () => {
   const model = fake()
-  begin(model).close()
-  assert.deepEqual(model.sent.map(each => each.ask), ["leave"])
+  const kernel = begin(model)
+  kernel.enter()
+  kernel.close()
+  assert.deepEqual(model.sent.map(each => each.ask), ["snapshot", "leave"])
   assert.equal(model.heard.size + model.kernel.statusChanged.heard.size + model.kernel.connectionStatusChanged.heard.size, 0)
 })

@@ -1,8 +1,8 @@
-// The pace of a scroll, with a clock that goes as it is told. Run by test_page.py.
+// The speed of a scroll, with a clock that goes as it is told. Run by test_page.py.
 
 import assert from "node:assert/strict"
 import { test } from "node:test"
-import { pace } from "../../seedream_nb/widgets/static/pace.js"
+import { scrollSpeed } from "../../seedream_nb/widgets/static/scrollSpeed.js"
 
 /** Something that is scrolled so many pixels in so many milliseconds, and whose waits are kept until their time has come. */
 function fake() {
@@ -10,7 +10,7 @@ function fake() {
   let scrolled = () => {}
   const waits = []
   const element = { scrollTop: 0, addEventListener: (_, act) => { scrolled = act } }
-  const { calm } = pace(element, { now: () => now, wait: milliseconds => new Promise(done => waits.push({ at: now + milliseconds, done })) })
+  const { calm } = scrollSpeed(element, { now: () => now, wait: milliseconds => new Promise(done => waits.push({ at: now + milliseconds, done })) })
   function scroll(pixels, milliseconds) {
     now += milliseconds
     element.scrollTop += pixels
@@ -72,7 +72,7 @@ test("a clock that stands still makes no rush of a slow scroll", async () => {
   assert.ok(await kept(calm()))
 })
 
-test("just below that pace it is calm, just above it is not", async () => {
+test("just below that speed it is calm, just above it is not", async () => {
   const slow = fake(), quick = fake()
   slow.scroll(39, 20)
   quick.scroll(41, 20)

@@ -1,0 +1,36 @@
+// The panel: form and tray beside queue and gallery.
+// @ts-check
+
+import { h } from "./dom.js"
+import { gallery } from "./gallery.js"
+import { generate } from "./generate.js"
+import { head } from "./head.js"
+import { options } from "./options.js"
+import { prompt } from "./prompt.js"
+import { queue } from "./queue.js"
+import { tray } from "./tray.js"
+import { widget } from "./widget.js"
+/** @import { Component } from "./widget.js" */
+
+/** @type {Component} */
+function panel(root, store, { signal }) {
+  root.classList.add("sd-panel")
+  root.setAttribute("role", "region")
+  root.setAttribute("aria-label", "Seedream")
+  const top = h("header", { class: "sd-head" })
+  const [fields, references, choices, history] = [1, 2, 3, 4].map(() => h("section", { class: "sd-field" }))
+  const requests = h("div", {})
+  choices.className = "sd-options"
+  history.className = "sd-gallery"
+  root.append(top, h("div", { class: "sd-body" },
+    h("div", { class: "sd-form" }, fields, references, choices), h("div", { class: "sd-results" }, requests, history)))
+  head(top, store, { signal })
+  const { insert } = prompt(fields, store, { signal })
+  tray(references, store, { signal, whole: root, insert })
+  options(choices, store, { signal })
+  generate(choices, store, { signal })
+  const search = gallery(history, store, { signal, insert })
+  queue(requests, store, { signal, next: () => search })
+}
+
+export default widget(panel)

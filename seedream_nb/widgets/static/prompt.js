@@ -1,0 +1,92 @@
+// The prompt, with the way back to what stood in it before.
+// @ts-check
+
+import { h, lines, uniqueId } from "./dom.js"
+import { counted, inserted } from "./text.js"
+/** @import { Store } from "./store.js" */
+
+/** @typedef {ReturnType<typeof prompt>} Prompt */
+
+/** @param {HTMLElement} root @param {Store} store @param {{signal: AbortSignal}} callbacks */
+export function prompt(root, store, { signal }) {
+  const id = uniqueId()
+  const problem = h("div", { class: "sd-problem", id: `${id}-problem`, role: "alert" })
+  const words = h("span", {})
+  const undo = h("button", { type: "button", class: "sd-link", hidden: true, onclick: back }, "Undo")
+  const walk = earlierPrompts(store)
+  const field = h("textarea", {
+    id, rows: 4, class: "sd-input", spellcheck: "true", placeholder: "What should the picture show?",
+    "aria-describedby": `${id}-hint ${id}-problem`, oninput: typed, onkeydown: key,
+  })
+  root.append(h("div", { class: "sd-row" }, h("label", { for: id, class: "sd-label" }, "Prompt"), undo), field,
+    h("div", { class: "sd-hint", id: `${id}-hint` }, words, " · Ctrl+Enter generates · Alt+Up earlier prompts"), problem)
+
+  function back() {
+    field.focus() // where what comes back is read
+    store.ask("undo", { form: store.draft }).catch(() => {})
+  }
+  function show() {
+    const text = store.draft?.prompt ?? ""
+    if (field.value !== text) field.value = text
+    words.textContent = counted(text)
+  }
+  function typed() {
+    walk.rest()
+    store.edit({ prompt: field.value })
+  }
+  /** @param {KeyboardEvent} event */
+  function key(event) {
+    event.stopPropagation()
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+      event.preventDefault()
+      store.order.generate(event)
+    } else if (event.altKey && (event.key === "ArrowUp" || event.key === "ArrowDown")) {
+      event.preventDefault()
+      walk.go(event.key === "ArrowUp" ? 1 : -1, field.value)
+    }
+  }
+  store.listen("filled", show, signal)
+  store.listen("draft", show, signal)
+  store.followOrder(({ problems }) => {
+    lines(problem, problems.prompt ?? [])
+    field.setAttribute("aria-invalid", String(Boolean(problems.prompt)))
+  }, signal)
+  store.follow(snapshot => {
+    undo.hidden = !snapshot.undo
+    undo.textContent = snapshot.undo
+    show()
+  }, signal)
+  return {
+    /** Write at the cursor. @param {string} word */
+    insert(word) {
+      const made = inserted(field.value, field.selectionStart, field.selectionEnd, word)
+      field.value = made.text
+      field.focus()
+      field.setSelectionRange(made.cursor, made.cursor)
+      typed()
+    },
+  }
+}
+
+/** The walk through earlier prompts, and back to what was being written. @param {Store} store */
+function earlierPrompts(store) {
+  /** @type {string[]} */
+  let earlier = []
+  let place = -1
+  let own = ""
+  return {
+    /** Begin anew with the next step: something was typed. */
+    rest() { place = -1 },
+    /** @param {number} step @param {string} written */
+    async go(step, written) {
+      if (place === -1) {
+        const found = await store.ask("prompts").catch(() => null)
+        if (!found) return
+        earlier = found.prompts
+        own = written
+      }
+      place = Math.max(-1, Math.min(earlier.length - 1, place + step))
+      store.edit({ prompt: place === -1 ? own : earlier[place] })
+    },
+  }
+}

@@ -1,0 +1,68 @@
+// What page and kernel tell each other: types alone, of which nothing is sent. `protocol.py` has the kernel's.
+// @ts-check
+
+/** The form as it is being filled in.
+ * @typedef {{prompt: string, size: string, aspect: string, width: number, height: number, max_images: number, watermark: boolean}} Draft */
+
+/** A reference in the tray.
+ * @typedef {{number: number, name: string, width: number | null, height: number | null, url: string | null}} Held */
+
+/** A request in the queue.
+ * @typedef {{
+ *   number: number, mark: string, phase: string, told: string, prompt: string, seconds: number, over: boolean, sent: boolean,
+ *   free: boolean, share: number | null, stopped: string[] | null, error: string[] | null,
+ * }} Row */
+
+/** How many of each the model takes, and how many there may be of both together.
+ * @typedef {{references: number, pictures: number}} Most */
+
+/** All that is shown but for the history, of which pages are asked for; `form` is null where there is none.
+ * @typedef {{
+ *   version: number, form: Draft | null, form_number: number, undo: string, sizes: Record<string, Record<string, string>>,
+ *   ratios: string[], host: string, free: boolean, price: number, most: Most,
+ *   spent: {pictures: number, dollars: number}, tray: Held[], jobs: Row[], history: number,
+ * }} Snapshot */
+
+/** @typedef {{mark: string, width: number, height: number}} EntryPicture */
+
+/** A generation of the history.
+ * @typedef {{
+ *   id: number, mark: string, prompt: string, status: string, runs: boolean, error: string, seconds: number | null,
+ *   starred: boolean, sandbox: boolean, sources: string[], pictures: EntryPicture[],
+ * }} Entry */
+
+/** What a question is broken with.
+ * @typedef {{told: string[], fields: Record<string, string[]>, nearest?: [number, number]}} Refusal */
+
+/** @typedef {{entries: Entry[], whole: boolean, starred: number}} Page */
+/** @typedef {{entries: Entry[], ids: number[], stars: number[], starred: number}} Changes */
+/** @typedef {Record<string, never>} Nothing */
+
+/** The answers by the names of their questions.
+ * @typedef {{
+ *   snapshot: Nothing, here: {version: number}, leave: Nothing,
+ *   check: Nothing, generate: Nothing, undo: Nothing, prompts: {prompts: string[]},
+ *   cancel: Nothing, again: Nothing, dismiss: Nothing,
+ *   offers: {offers: string[]}, add: Nothing, shown: Nothing, file: {whole: boolean}, forget: Nothing, remove: Nothing,
+ *   move: Nothing, thumbnail: Nothing,
+ *   entries: Page, changes: Changes, thumbnails: {marks: string[]}, picture: {media_type: string, name: string},
+ *   use: Nothing, rerun: Nothing, edit: Nothing, code: {cell: string}, star: Nothing,
+ * }} Answers */
+
+/** What the host gives the page of a widget: what of it we use. Outside JupyterLab there is no kernel to look at.
+ * @typedef {{
+ *   send: (content: object, callbacks?: undefined, buffers?: ArrayBuffer[]) => void,
+ *   on: (event: string, act: (content: Message, buffers: DataView[]) => void) => void,
+ *   off: (event: string, act: (content: Message, buffers: DataView[]) => void) => void,
+ *   widget_manager?: {kernel?: Connection, context?: {urlResolver?: Resolver, model?: {sharedModel?: Notebook}}},
+ * }} Model */
+
+/** What comes from the kernel: an answer, or a snapshot.
+ * @typedef {{id?: string, ok?: object, error?: Refusal, snapshot?: Snapshot}} Message */
+
+/** @typedef {{connect?: (act: (sender: unknown, status: string) => void) => void, disconnect?: (act: (sender: unknown, status: string) => void) => void}} Signal */
+/** @typedef {{statusChanged?: Signal, connectionStatusChanged?: Signal}} Connection */
+/** JupyterLab's, which knows where the server's files lie. @typedef {{getDownloadUrl: (path: string) => Promise<string>}} Resolver */
+/** @typedef {{cells: unknown[], insertCell?: (place: number, cell: object) => void}} Notebook */
+
+export {}

@@ -1,0 +1,95 @@
+// What all views of a widget share on the page: the newest snapshot, the draft that is being typed, and who listens.
+// @ts-check
+
+import { Kernel } from "./kernel.js"
+import { Order } from "./order.js"
+/** @import { Draft, Held, Model, Snapshot } from "./protocol.js" */
+
+/** What is told, by the name of the event: the newest snapshot; that another draft has come from the kernel, or the person
+ * has changed it; that the tray is another; that the order is; and that the kernel has ended, with what to say.
+ * @typedef {{snapshot: Snapshot, filled: null, draft: null, tray: Held[], order: null, gone: string[]}} Events */
+
+export class Store {
+  /** What is typed; null where there is no form. @type {Draft | null} */
+  draft = null
+  /** @type {Snapshot | null} */
+  snapshot = null
+  /** Functions that say whether all references come that are on their way; of each tray one.
+   * @type {Set<() => Promise<boolean> | null>} */
+  arrivals = new Set()
+  #formNumber = -1
+  #views = 0
+  #tray = ""
+  /** @type {Map<keyof Events, Set<(detail: never) => void>>} */
+  #listeners = new Map()
+
+  /** @param {Model} model */
+  constructor(model) {
+    this.model = model
+    this.kernel = new Kernel(model, {
+      snapshot: snapshot => this.#take(snapshot),
+      gone: told => this.change("gone", told),
+    })
+    this.order = new Order(this)
+  }
+  /** Note that a view is there. */
+  enter() {
+    this.#views++
+    return this.kernel.enter()
+  }
+  /** Note that a view has gone. */
+  leave() {
+    if (--this.#views > 0) return
+    this.order.keep()
+    this.kernel.leave()
+  }
+  close() {
+    this.order.close()
+    this.kernel.close()
+  }
+  /** @type {Kernel["ask"]} */
+  ask = (what, fields, along) => this.kernel.ask(what, fields, along)
+
+  /** Call a function with each event of a name until the signal comes.
+   * @template {keyof Events} Name @param {Name} name @param {(detail: Events[Name]) => void} act @param {AbortSignal} [signal] */
+  listen(name, act, signal) {
+    const heard = this.#listeners.get(name) ?? new Set()
+    this.#listeners.set(name, heard.add(act))
+    signal?.addEventListener("abort", () => heard.delete(act))
+  }
+  /** Call a function with each snapshot, and with the newest there is.
+   * @param {(snapshot: Snapshot) => void} act @param {AbortSignal} signal */
+  follow(act, signal) {
+    this.listen("snapshot", act, signal)
+    if (this.snapshot) act(this.snapshot)
+  }
+  /** Call a function now, and whenever the order is another. @param {(order: Order) => void} act @param {AbortSignal} signal */
+  followOrder(act, signal) {
+    this.listen("order", () => act(this.order), signal)
+    act(this.order)
+  }
+  /** @template {keyof Events} Name @param {Name} name @param {Events[Name]} detail */
+  change(name, detail) {
+    for (const act of [...this.#listeners.get(name) ?? []]) act(/** @type {never} */ (detail))
+  }
+  /** Change the draft, as a person does. @param {Partial<Draft>} changes */
+  edit(changes) {
+    if (!this.draft) return
+    Object.assign(this.draft, changes)
+    this.change("draft", null)
+  }
+  /** Take over what the kernel keeps; of the draft, if this page has nothing newer. @param {Snapshot} snapshot */
+  #take(snapshot) {
+    this.snapshot = snapshot
+    if (snapshot.form && snapshot.form_number > this.#formNumber) {
+      this.draft = { ...snapshot.form }
+      this.#formNumber = snapshot.form_number
+      this.change("filled", null)
+    }
+    this.change("snapshot", snapshot)
+    const tray = JSON.stringify(snapshot.tray)
+    if (tray === this.#tray) return
+    this.#tray = tray
+    this.change("tray", snapshot.tray)
+  }
+}

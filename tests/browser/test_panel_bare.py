@@ -1,0 +1,228 @@
+"""The panel on a page with nothing around it: what it does in every host, whatever that is."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.bare import BarePanel, Host
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from playwright.sync_api import Browser
+
+    from seedream_nb.session import Session
+    from tests.conftest import NewSession
+
+    Show = Callable[[], BarePanel]
+
+
+@pytest.fixture
+def session(new_session: NewSession) -> Session:
+    """Give a session whose service is the sandbox, which is free."""
+    made = new_session()
+    made.settings.change(backend="sandbox", base_url=None)
+    return made
+
+
+@pytest.fixture
+def show(session: Session, browser: Browser) -> Iterator[Show]:
+    """Give a function that shows a panel of the session; nothing may go wrong on its page."""
+    problems: list[str] = []
+    with contextlib.ExitStack() as stack:
+
+        def begin() -> BarePanel:
+            host = Host(session, "panel")
+            stack.enter_context(host.serve())
+            page = browser.new_page(viewport={"width": 1400, "height": 1000})
+            stack.callback(page.close)
+            page.on("pageerror", lambda error: problems.append(str(error)))
+            page.on("console", lambda said: problems.append(said.text) if said.type == "error" else None)
+            page.goto(host.url)
+            return BarePanel(page, host)
+
+        yield begin
+    assert problems == []
+
+
+# -- two views of one panel ----------------------------------------------------------------------------
+
+
+def test_a_click_on_a_reference_writes_its_number_once(show: Show) -> None:
+    """Into the prompt beside it, though another view shows the same draft."""
+    panel = show()
+    panel.make_before("a fox")
+    panel.view_again()
+    second = panel.page.get_by_role("region", name="Seedream").nth(1)
+    second.get_by_role("button", name="Use as reference").click()
+    second.get_by_role("listitem", name="image 1: @1.1").get_by_role("button", name="Insert").click()
+    for place in range(2):
+        expect(panel.page.get_by_role("textbox", name="Prompt").nth(place)).to_have_value("image 1")
+
+
+def test_a_press_in_each_of_two_views_is_one_request(show: Show) -> None:
+    """As it is with a double click: who presses here and there at once means one."""
+    panel = show()
+    panel.prompt.fill("a fox")
+    panel.view_again()
+    expect(panel.page.get_by_role("button", name="Generate")).to_have_count(2)
+    panel.page.evaluate("() => document.querySelectorAll('.sd-generate').forEach(each => each.click())")
+    expect(panel.page.get_by_role("button", name="View @1")).to_have_count(2)
+    time.sleep(1)
+    assert len(panel.session.history) == 1
+
+
+def test_a_view_that_is_opened_later_says_what_is_wrong(show: Show) -> None:
+    """In the words that stand in the first."""
+    panel = show()
+    panel.region.get_by_role("radio", name="Custom").check()
+    panel.region.get_by_role("spinbutton", name="Width").fill("100")
+    panel.said("size: 100x2048 has")
+    panel.view_again()
+    expect(panel.page.get_by_role("button", name="Use 256 × 4096")).to_have_count(2)
+
+
+# -- the form ------------------------------------------------------------------------------------------
+
+
+def test_control_enter_generates(show: Show) -> None:
+    """From the prompt, without the mouse."""
+    panel = show()
+    panel.prompt.fill("a fox")
+    panel.prompt.press("Control+Enter")
+    expect(panel.history).to_have_count(1)
+
+
+def test_the_estimate_stands_in_the_button(show: Show) -> None:
+    """It follows the number of pictures; in the sandbox they are free."""
+    panel = show()
+    panel.region.get_by_role("spinbutton", name="Max images").fill("4")
+    expect(panel.generate).to_contain_text("up to 4 pictures · free")
+
+
+def test_an_empty_prompt_is_told(show: Show) -> None:
+    """In the words of the cell."""
+    panel = show()
+    panel.generate.click()
+    panel.said("The prompt is empty")
+
+
+def test_a_wrong_size_is_told_as_it_is_typed_and_the_nearest_offered(show: Show) -> None:
+    """A click takes the nearest."""
+    panel = show()
+    panel.region.get_by_role("radio", name="Custom").check()
+    panel.region.get_by_role("spinbutton", name="Width").fill("100")
+    panel.said("size: 100x2048 has")
+    panel.button("Use 256 × 4096").click()
+    expect(panel.region.get_by_role("spinbutton", name="Height")).to_have_value("4096")
+    expect(panel.region.get_by_role("alert").filter(has_text="size:")).to_have_count(0)
+
+
+def test_too_many_pictures_are_told_as_they_are_typed(show: Show) -> None:
+    """In the words of the cell."""
+    panel = show()
+    panel.region.get_by_role("spinbutton", name="Max images").fill("16")
+    panel.said("max_images: found 16; the range is 1 to 15.")
+
+
+def test_alt_up_walks_through_earlier_prompts(show: Show) -> None:
+    """And Alt+Down comes back to what was being written."""
+    panel = show()
+    panel.make_before("first", "second")
+    panel.prompt.fill("third")
+    for key, text in [("Up", "second"), ("Up", "first"), ("Up", "first"), ("Down", "second"), ("Down", "third")]:
+        panel.prompt.press(f"Alt+Arrow{key}")
+        expect(panel.prompt).to_have_value(text)
+
+
+# -- the history ---------------------------------------------------------------------------------------
+
+
+def test_a_result_becomes_a_reference(show: Show) -> None:
+    """By its mark."""
+    panel = show()
+    panel.make("a fox", 1)
+    panel.history.first.get_by_role("button", name="Use as reference").click()
+    expect(panel.references.first).to_have_attribute("aria-label", "image 1: @1.1")
+
+
+def test_run_again_makes_another(show: Show) -> None:
+    """Of the same request."""
+    panel = show()
+    panel.make_before("a fox")
+    panel.history.first.get_by_role("button", name="Run again").click()
+    expect(panel.history).to_have_count(2)
+    assert [each.prompt for each in panel.session.history] == ["a fox", "a fox"]
+
+
+def test_edit_request_fills_the_form_and_can_be_undone(show: Show) -> None:
+    """Nothing of what was being written is lost."""
+    panel = show()
+    panel.region.get_by_role("radio", name="16:9").check()
+    panel.make("a fox", 1)
+    panel.prompt.fill("something else")
+    panel.region.get_by_role("radio", name="1:1").check()
+    panel.history.first.get_by_role("button", name="Edit request").click()
+    expect(panel.prompt).to_have_value("a fox")
+    expect(panel.region.get_by_role("radio", name="16:9")).to_be_checked()
+    panel.button("Undo").click()
+    expect(panel.prompt).to_have_value("something else")
+    expect(panel.region.get_by_role("radio", name="1:1")).to_be_checked()
+
+
+def test_what_was_typed_since_comes_back_after_undo(show: Show) -> None:
+    """Undo becomes Redo, as often as one likes; another Edit request in between leaves one's own in reach."""
+    panel = show()
+    panel.make_before("a fox", "a hare")
+    panel.prompt.fill("my own")
+    for number, text in enumerate(["a hare", "a fox"]):
+        panel.history.nth(number).get_by_role("button", name="Edit request").click()
+        expect(panel.prompt).to_have_value(text)
+    panel.prompt.fill("a fox at night")
+    for button, text in [("Undo", "my own"), ("Redo", "a fox at night"), ("Undo", "my own")]:
+        panel.button(button).click()
+        expect(panel.prompt).to_have_value(text)
+    expect(panel.button("Redo")).to_be_visible()
+
+
+def test_search_finds_as_you_type(show: Show) -> None:
+    """And an empty search shows all again."""
+    panel = show()
+    panel.make_before("a red fox", "a blue whale")
+    panel.region.get_by_role("searchbox", name="Search history").fill("whale")
+    expect(panel.history).to_have_count(1)
+    panel.region.get_by_role("searchbox", name="Search history").fill("")
+    expect(panel.history).to_have_count(2)
+
+
+def test_a_star_is_given_and_taken(show: Show) -> None:
+    """The button says which; only those with a star are shown when that is asked for."""
+    panel = show()
+    panel.make_before("a red fox", "a blue whale")
+    star = panel.history.nth(1).get_by_role("button", name="Star")
+    star.click()
+    expect(star).to_have_attribute("aria-pressed", "true")
+    panel.button("Only with a star").click()
+    expect(panel.history).to_have_count(1)
+    assert panel.history.first.get_attribute("aria-label") == "a red fox"
+
+
+def test_the_full_size_view_walks_and_closes(show: Show) -> None:
+    """Arrows, then Escape gives the focus back."""
+    panel = show()
+    panel.region.get_by_role("spinbutton", name="Max images").fill("2")
+    panel.make("two foxes", 1)
+    panel.history.first.get_by_role("button", name="View @1").click()
+    view = panel.page.get_by_role("dialog", name="Picture")
+    expect(view.get_by_text("@1.1 ·")).to_be_visible()
+    panel.page.keyboard.press("ArrowRight")
+    expect(view.get_by_text("@1.2 ·")).to_be_visible()
+    expect(view.get_by_role("img")).to_have_js_property("naturalWidth", 2048)
+    panel.page.keyboard.press("Escape")
+    expect(view).to_have_count(0)
+    expect(panel.history.first.get_by_role("button", name="View @1")).to_be_focused()
