@@ -17,6 +17,7 @@ from seedream_nb.errors import (
     request_error,
 )
 from seedream_nb.frozen import frozen
+from seedream_nb.options import NO_SEED
 from seedream_nb.service import DEFAULT
 
 if TYPE_CHECKING:
@@ -65,8 +66,8 @@ VERBS: dict[str, Verb] = {
     "rerun": Verb(
         module="history", words="REF [OPTIONS]", takes=("mark", "options"),
         help="makes the same request again, with any options you change; it costs again",
-        more="The prompt is sent as it was, as plain text, and so are the reference images. The service takes no seed: "
-             "you get new pictures. %seedream show REF shows the old ones, at no cost.",
+        more=f"The prompt is sent as it was, as plain text, and so are the reference images.{NO_SEED} "
+             "%seedream show REF shows the old ones, at no cost.",
         examples=("rerun @3", f"rerun @last --size {DEFAULT.model.tiers[-1]} --no-watermark --out big")),
     "code": Verb(
         module="history", words="REF", takes=("mark",), help="inserts the cell that makes it below this one",
