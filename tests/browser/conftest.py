@@ -17,15 +17,22 @@ from tests.browser.panel import fill, notebook, open_panel
 from tests.conftest import empty_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from playwright.sync_api import Browser, BrowserContext, Playwright
 
     from tests.browser.panel import Open
 
 
-LANES = 3
-"""How many processes have a browser and a JupyterLab: each takes several modules, one after the other."""
+LANES = (
+    # These look at Notebook 7 too.
+    ("test_background", "test_completion", "test_panel_hosts", "test_panel_looks", "test_panel_everyone"),
+    # These need pages that are strangers to each other too: a second browser.
+    ("test_payloads", "test_site", "test_voila", "test_panel", "test_panel_newcomer"),
+    ("test_panel_history", "test_panel_queue", "test_panel_tray", "test_renderers"),
+)
+"""What each process that has a browser and a JupyterLab tests, one module after the other: about as long as the others,
+and as few servers as may be. The other modules go where the fewest tests are."""
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
@@ -33,14 +40,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests of this folder, and run those of a module one after the other, in one process."""
     folder = Path(__file__).parent
     here = [item for item in items if item.path.parent == folder]
-    tests, lanes = Counter(item.path for item in here), Counter(range(LANES))
-    lane_of = dict[Path, int]()
-    for path, count in tests.most_common():
-        lane_of[path] = min(lanes, key=lanes.__getitem__)
-        lanes[lane_of[path]] += count
+    lane_of = lanes(Counter(item.path.stem for item in here))
     for item in here:
         item.add_marker(pytest.mark.browser)
-        item.add_marker(pytest.mark.xdist_group(f"browser-{lane_of[item.path]}"))
+        item.add_marker(pytest.mark.xdist_group(f"browser-{lane_of[item.path.stem]}"))
+
+
+def lanes(tests: Mapping[str, int]) -> dict[str, int]:
+    """Return the lane of each module, by how many tests it has."""
+    lane_of = {name: number for number, names in enumerate(LANES) for name in names if name in tests}
+    counts = [sum(tests[name] for name in names if name in tests) for names in LANES]
+    for name in sorted(tests.keys() - lane_of.keys()):
+        lane_of[name] = counts.index(min(counts))
+        counts[lane_of[name]] += tests[name]
+    return lane_of
 
 
 @pytest.fixture(scope="session")
