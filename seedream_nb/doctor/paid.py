@@ -84,7 +84,7 @@ class Look:
         try:
             self._made = self._see_it_refused(refused)
             if self._made is None:
-                self._made = self._fulfil("asked", asked, self._asked)
+                self._made = self._generate("asked", asked, self._asked)
             return self._made
         finally:
             self._report(endpoint)
@@ -116,7 +116,7 @@ class Look:
     def _see_it_refused(self, request: ImageRequest) -> Generation | None:
         """Return nothing when it was refused; else what was made of it after all."""
         try:
-            made = self._fulfil("refused", request, self._refused)
+            made = self._generate("refused", request, self._refused)
         except ApiError as error:
             if _is_refused(error):
                 return None
@@ -124,7 +124,7 @@ class Look:
         self._say(ACCEPTED)
         return made
 
-    def _fulfil(self, name: str, request: ImageRequest, inspection: Inspection) -> Generation:
+    def _generate(self, name: str, request: ImageRequest, inspection: Inspection) -> Generation:
         try:
             made = self._result(request, inspection)
         except SeedreamError as error:

@@ -14,7 +14,7 @@ from seedream_nb.budget import describe, money
 from seedream_nb.errors import plain, plain_but_links
 from seedream_nb.files import working_folder
 from seedream_nb.jobs.job import Job
-from seedream_nb.preview import PreviewSize, size_for
+from seedream_nb.preview import HISTORY_ROW, size_for
 from seedream_nb.service import is_free
 from seedream_nb.service.body import fields
 from seedream_nb.sizes import shape_of
@@ -278,7 +278,6 @@ def _share(job: Job) -> float | None:
 
 
 ROWS = 20
-ROW = PreviewSize(width=96, height=96, side=96)
 PROMPT_CHARACTERS = 160
 COLUMNS = 80
 """How much a terminal shows of a generation without breaking the line."""
@@ -295,7 +294,7 @@ def history_bundle(generations: Sequence[Generation]) -> Bundle:
     rows = [(_thumbnail(generation), _description(generation)) for generation in newest]
     return {
         "text/plain": "\n".join([*map(_line, newest), *rest]),
-        "text/html": frame(listing(rows, ROW.width) + "".join(map(_faint, rest))),
+        "text/html": frame(listing(rows, HISTORY_ROW.width) + "".join(map(_faint, rest))),
     }
 
 
@@ -320,7 +319,7 @@ def _fit(words: str, columns: int) -> str:
 
 def _thumbnail(generation: Generation) -> str:
     first = generation.images[0] if generation.images else None
-    return image(first, ROW, alternative(generation, first)) if first else ""
+    return image(first, HISTORY_ROW, alternative(generation, first)) if first else ""
 
 
 def _description(generation: Generation) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from seedream_nb.cell import cell_of
 from seedream_nb.errors import SeedreamError, plain, plain_but_links
-from seedream_nb.preview import preview
+from seedream_nb.preview import GALLERY_SIDE, preview
 from seedream_nb.storage.folding import ENDS
 from seedream_nb.widgets.protocol import Response
 
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 PAGE = 48
 """Entries that are sent at once: a few screens, so that each screen is not a question of its own, after each of which
 JupyterLab shows twice what its kernel does. The page puts them there a few in each frame."""
-THUMBNAIL = 320
-"""Pixels of a thumbnail's longest side: sharp at the size it is shown, on fine screens too."""
 MAX_THUMBNAILS = 40
 _PROMPT_CHARACTERS = 2000
 
@@ -100,7 +98,7 @@ class HistoryPages:
 
     def _thumbnail(self, mark: str) -> bytes:
         try:
-            return preview(self._marked(mark).path, THUMBNAIL)
+            return preview(self._marked(mark).path, GALLERY_SIDE)
         except (OSError, ValueError, SeedreamError):  # gone or damaged: the page says that it has none
             return b""
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from seedream_nb.background import at_exit
 from seedream_nb.errors import Problem, ReferenceImageError, RequestError, SeedreamError, request_error, shorten
-from seedream_nb.preview import MAX_PIXELS, cheap_preview, preview
+from seedream_nb.preview import MAX_PIXELS, TRAY_SIDE, cheap_preview, preview
 from seedream_nb.widgets.protocol import BadMessageError, Response
 
 if TYPE_CHECKING:
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from seedream_nb.session import Session
     from seedream_nb.widgets.protocol import Answers, Held, Message
 
-THUMBNAIL = 160
-"""Pixels of a thumbnail's longest side."""
 MAX_OFFERS = 30
 """Names that are offered for what is being typed."""
 MAX_BYTES = 100_000_000
@@ -217,7 +215,7 @@ def _small(reference: Reference) -> bytes:
         return b""
     try:
         # What takes long is a large PNG or WebP: of a file it is kept.
-        return cheap_preview(source, THUMBNAIL) or (preview(source, THUMBNAIL) if isinstance(source, Path) else b"")
+        return cheap_preview(source, TRAY_SIDE) or (preview(source, TRAY_SIDE) if isinstance(source, Path) else b"")
     except OSError:
         return b""
 
