@@ -88,19 +88,19 @@ def _word_start(line: str, position: int) -> int:
 
 def _word(line: str, start: int) -> tuple[str, int]:
     """Return the word that starts here, and where it ends."""
-    text, position = "", start
+    parts, position = list[str](), start  # a text that grows by one character may be copied for each of them
     while position < len(line) and not line[position].isspace():
         if line[position] in _QUOTES:
             end = _quote_end(line, position)
-            text += line[position + 1 : end - 1]
+            parts.append(line[position + 1 : end - 1])
         elif line[position] in _BRACKETS:
             end = _bracket_end(line, position)
-            text += line[position:end]
+            parts.append(line[position:end])
         else:
             end = position + 1
-            text += line[position]
+            parts.append(line[position])
         position = end
-    return text, position
+    return "".join(parts), position
 
 
 def _quote_end(line: str, start: int) -> int:
