@@ -20,6 +20,8 @@ SeedreamError (hint)
   StillGeneratingError            the timeout passed; the work goes on
   StoppedError                    stopped by you: withdrawn and not billed, or going on
   DownloadError                   paid for, links kept: `%seedream recover`
+  NoSuchItemError                 brackets ask for a generation or picture that is not there; an IndexError too
+  WrongIndexError                 brackets or a search hold what they can't understand; a TypeError too
 ```
 """
 
@@ -104,6 +106,14 @@ class UnknownOptionError(RequestError, TypeError):
 
 class WrongOptionError(RequestError, SettingsError):
     """An option that is also a setting, or a folder, has a value it can't have; nothing was sent."""
+
+
+class NoSuchItemError(SeedreamError, IndexError):
+    """There is no such generation or picture; like any index out of range, an IndexError."""
+
+
+class WrongIndexError(SeedreamError, TypeError):
+    """What was asked for is no number, or no words to search for; like any such index, a TypeError."""
 
 
 class BudgetError(SeedreamError):

@@ -424,7 +424,7 @@ def result(mark: str, sha256: str) -> Picture:
 def test_references_are_told_in_one_line() -> None:
     """As text it tells its references by the numbers of the prompt; a URL as what it is."""
     images = [reference("photo.jpg"), reference("@2.1"), reference("cat", url="https://x.example/cat.png")]
-    asked = make_request("a fox like image 1", images=images)
+    asked = make_request("a fox like image 1", images=images, max_images=2)
     kept = ["inputs/" + "a" * 64 + ".jpg", "inputs/" + "b" * 64 + ".png", None]
     lines = str(read({**INTENT, "request": asked.to_record(kept)}, LINKED, landed(1), landed(2), DONE)).splitlines()
     assert lines[3:] == ["image 1: photo.jpg · image 2: @2.1 · image 3: https://x.example/cat.png", "long"]

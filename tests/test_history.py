@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import threading
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
-from seedream_nb.errors import Problem
+from seedream_nb.errors import Problem, SeedreamError
 from seedream_nb.request import make_request
 from seedream_nb.storage.history import History
 from tests.journals import Kernel, OtherKernel
@@ -50,6 +54,49 @@ def test_no_such_generation(kernel: Kernel, history: History, number: int) -> No
     kernel.make(3)
     with pytest.raises(IndexError, match="from 1 to 3"):
         history[number]
+
+
+ODD_KEYS: list[Any] = ["3", "@3", None, 1.5, (1, 2), {}, b"3", slice("1", "3"), slice(None, None, 0), np.ones(2)]
+
+
+@pytest.mark.parametrize("key", ODD_KEYS, ids=range(len(ODD_KEYS)))
+def test_what_is_no_number_in_brackets(kernel: Kernel, history: History, key: Any) -> None:
+    """What stands in brackets and is no number is refused in a sentence that says what to write."""
+    kernel.make(1)
+    for sequence, remedy in ((history, "history[3]"), (history[:], "[0]"), (history[1], "[0]")):
+        with pytest.raises(TypeError, match=re.escape(remedy)) as caught:
+            sequence[key]
+        assert isinstance(caught.value, SeedreamError)
+
+
+@pytest.mark.parametrize("number", [10**30, -(10**30), 10**5000], ids=["large", "below", "unprintable"])
+def test_a_number_beyond_any(kernel: Kernel, history: History, number: int) -> None:
+    """A number beyond any is not there either, and a sentence says so."""
+    kernel.make(1)
+    for sequence in (history, history[:], history[1]):
+        with pytest.raises(IndexError, match=r"There is no|has no picture") as caught:
+            sequence[number]
+        assert isinstance(caught.value, SeedreamError)
+
+
+def test_numbers_of_a_table(kernel: Kernel, history: History) -> None:
+    """A whole number is an id whatever its type: numpy's, and the floats of a table with gaps."""
+    kernel.make(3)
+    assert history[np.int64(3)] is history[3.0] is history[3]  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize("words", [None, 3, b"fox", ["fox"]])
+def test_words_to_search_for_are_text(history: History, words: Any) -> None:
+    """What is no text can't be searched for: a sentence says what to write."""
+    with pytest.raises(TypeError, match=re.escape('history.search("fox")')):
+        history.search(words)
+
+
+@pytest.mark.parametrize("mark", [None, 3, b"@3", ["@3"]])
+def test_marks_are_text(history: History, mark: Any) -> None:
+    """What is no text is no mark."""
+    with pytest.raises(Problem, match=re.escape("write @3, @3.2 or @last")):
+        history.generation(mark)
 
 
 def test_it_follows_the_journal(kernel: Kernel, history: History) -> None:
@@ -123,6 +170,55 @@ def test_deleted_journal(kernel: Kernel, history: History) -> None:
     assert path is not None
     path.unlink()
     assert [each.id for each in history] == [2]
+
+
+@pytest.mark.parametrize("loss", ["became shorter", "disappeared"])
+def test_a_journal_file_that_lost_something_is_told_once(kernel: Kernel, history: History, loss: str) -> None:
+    """A sentence says which journal file became shorter or disappeared, and what to do; after that it is known."""
+    kernel.make(1)
+    path = lose(kernel, history, loss)
+    told = " ".join(history.untold_loss())
+    assert f"{path.name} {loss}" in told
+    assert f"put it back into {path.parent}" in told
+    assert not history.untold_loss()
+
+
+def test_every_loss_is_told(kernel: Kernel, history: History) -> None:
+    """A second file that loses something is told too."""
+    lose(kernel, history, "disappeared")
+    history.untold_loss()
+    other = Kernel(kernel.home)
+    other.make(2)
+    path = lose(other, history, "became shorter")
+    assert path.name in " ".join(history.untold_loss())
+
+
+def test_a_journal_file_that_is_back_is_not_missed(kernel: Kernel, history: History) -> None:
+    """When the file is put back, its generations are there and no loss is told any more."""
+    kernel.make(1)
+    path = kernel.journal.path
+    assert path is not None
+    copy = path.read_bytes()
+    assert len(history) == 1
+    kernel.journal.close()
+    path.unlink()
+    assert len(history) == 0
+    assert history.shortened
+    path.write_bytes(copy)
+    assert [each.id for each in history] == [1]
+    assert (list(history.shortened), list(history.untold_loss())) == ([], [])
+
+
+def lose(kernel: Kernel, history: History, loss: str) -> Path:
+    """Read the history, cut or delete a kernel's journal file, and read it again; return the file."""
+    kernel.ask(9)
+    path = kernel.journal.path
+    assert path is not None
+    assert 9 in [each.id for each in history]
+    kernel.journal.close()
+    path.unlink() if loss == "disappeared" else os.truncate(path, 10)
+    assert 9 not in [each.id for each in history]
+    return path
 
 
 def test_unreadable_generation_is_left_out(kernel: Kernel, history: History) -> None:

@@ -200,7 +200,7 @@ from seedream_nb.storage.history import History
 history = History(pathlib.Path(sys.argv[1]))
 held, go = threading.Event(), threading.Event()
 def read():
-    with history._ledger.lock:
+    with history._index.lock:
         held.set()
         go.wait()
 threading.Thread(target=read, daemon=True).start()

@@ -244,6 +244,17 @@ def test_a_moved_file_is_replaced(tmp_path: Path) -> None:
     assert [record["event"] for record in read(written(journal))[0]] == ["intent", "end"]
 
 
+def test_a_shortened_file_is_replaced(tmp_path: Path) -> None:
+    """When somebody empties the file while a request runs, the next line does not stand there without its request."""
+    journal = Journal(tmp_path)
+    journal.append("intent", 1)
+    before = written(journal)
+    os.truncate(before, 0)
+    journal.append("links", 1, links=["https://x.example/1"])
+    assert written(journal) != before
+    assert [record["event"] for record in read(written(journal))[0]] == ["intent", "links"]
+
+
 @posix
 def test_open_work_is_told_again_in_a_new_file(tmp_path: Path) -> None:
     """A new file begins with all that is known of what has no end yet, and with nothing else."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import re
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -292,6 +293,25 @@ def test_what_the_history_leaves_out_is_told(session: Session, capsys: pytest.Ca
     tell(verb, session)
     told = " ".join(capsys.readouterr().out.split())
     assert "2 lines of a newer seedream-nb and 1 file that can't be read in the journal; %seedream doctor" in told
+
+
+@pytest.mark.parametrize(("verb", "times"), [("", 1), ("history", 1), ("doctor", 2)])
+def test_a_journal_that_was_cut_is_told(
+    session: Session, capsys: pytest.CaptureFixture[str], verb: str, times: int
+) -> None:
+    """Which file lost something, and what to do: once by status and history, and by the doctor while it is so."""
+    other = Journaled(session.settings.get("home"))
+    other.make(1)
+    assert len(session.history) == 1
+    path = other.journal.path
+    assert path is not None
+    other.journal.close()
+    os.truncate(path, 0)
+    for _ in range(2):
+        tell(verb, session)
+    told = "".join(capsys.readouterr().out.split())
+    assert told.count(f"{path.name}becameshorter") == times
+    assert told.count("putitbackinto") == times
 
 
 def test_a_search_in_one_generation(session: Session, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Sequence
 from dataclasses import field
 from typing import TYPE_CHECKING, Any, Protocol, overload
 
-from seedream_nb.errors import MAX_CHARACTERS, SeedreamError, plain, plain_but_links, shorten
+from seedream_nb.errors import (
+    MAX_CHARACTERS,
+    NoSuchItemError,
+    SeedreamError,
+    WrongIndexError,
+    describe_value,
+    plain,
+    plain_but_links,
+    shorten,
+)
 from seedream_nb.frozen import frozen
 from seedream_nb.options import with_options
 from seedream_nb.patterns import lazy_pattern
@@ -30,7 +40,9 @@ __all__ = [
     "NOTE_CHARACTERS",
     "Generation",
     "Verbs",
+    "check_index",
     "lineage",
+    "number_text",
     "origins",
     "reference_names",
     "references_line",
@@ -114,6 +126,31 @@ class Verbs(Protocol):
         """Return the mime bundle of the value."""
 
 
+def check_index(index: object, hint: str) -> int | slice:
+    """Return what stands in brackets if it is a number or a slice of numbers.
+
+    Raises:
+        WrongIndexError: it is something else; `hint` says what to write.
+    """
+    try:
+        if isinstance(index, slice):
+            index.indices(0)
+            return index
+        is_whole = isinstance(index, float) and index.is_integer()  # a column of a table with gaps has floats
+        return int(index) if is_whole else operator.index(index)  # type: ignore[call-overload, arg-type]
+    except Exception:  # noqa: BLE001 - it is somebody's __index__, or an array
+        kind = "a range of whole numbers" if isinstance(index, slice) else "a whole number"
+        raise WrongIndexError(f"{describe_value(index)} in brackets is not {kind}.", hint=hint) from None
+
+
+def number_text(number: int) -> str:
+    """Return a number for a message; Python writes none of more than 4300 digits."""
+    return str(number) if abs(number) < _MANY else f"{'-' * (number < 0)}…"
+
+
+_MANY = 10**40
+
+
 @frozen
 class Generation(Sequence[Picture]):
     """One request and its pictures; `len`, indexing and iteration give the pictures.
@@ -166,8 +203,19 @@ class Generation(Sequence[Picture]):
     @overload
     def __getitem__(self, index: slice) -> list[Picture]: ...
     def __getitem__(self, index: int | slice) -> Picture | list[Picture]:
-        """Return a picture by its position, counted from 0 as in any list."""
-        return self.images[index]
+        """Return a picture by its position, counted from 0 as in any list.
+
+        Raises:
+            NoSuchItemError: there is no such picture; an IndexError.
+            WrongIndexError: it is no number; a TypeError.
+        """
+        position = check_index(index, "Write [0] for the first picture, [-1] for the last.")
+        if isinstance(position, int) and not -len(self.images) <= position < len(self.images):
+            there = (
+                f"it has {len(self.images)}, counted from 0" if self.images else f"it has none ({plain(self.status)})"
+            )
+            raise NoSuchItemError(f"{self.mark} has no picture [{number_text(position)}]: {there}.")
+        return self.images[position]
 
     def __bool__(self) -> bool:
         """Return True, even without a picture."""

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, overload
 
-from seedream_nb.errors import Problem, plain
+from seedream_nb.errors import NoSuchItemError, Problem, WrongIndexError, describe_value, plain
 from seedream_nb.files import is_regular_file, read_regular
 from seedream_nb.frozen import frozen
 from seedream_nb.patterns import lazy_pattern
-from seedream_nb.storage.generation import Generation
+from seedream_nb.storage.generation import Generation, check_index, number_text
 from seedream_nb.storage.index import JournalIndex, is_elsewhere
 from seedream_nb.storage.journal import MAX_BYTES, is_alive, is_own
 from seedream_nb.storage.picture import bundle_of
@@ -61,6 +61,8 @@ def _content(path: Path) -> bytes:
 
 
 NONE = "No pictures yet."
+_BY_POSITION = "Write [0] for the oldest of these, [-1] for the newest; sd.history[3] is @3."
+_BY_ID = 'Write history[3] for @3, history[-1] for the newest, history.search("fox") for words.'
 ROWS = 20
 """How many lines the table has when it is printed; use `search` for the rest."""
 
@@ -83,12 +85,22 @@ class Generations(Sequence[Generation]):
     @overload
     def __getitem__(self, position: slice) -> Generations: ...
     def __getitem__(self, position: int | slice) -> Generation | Generations:
-        """Return the generation at a position, counted from 0, or a slice."""
+        """Return the generation at a position, counted from 0, or a slice.
+
+        Raises:
+            NoSuchItemError: there is none; an IndexError.
+            WrongIndexError: it is no number; a TypeError.
+        """
+        position = check_index(position, _BY_POSITION)
         if isinstance(position, slice):
             return Generations(self._ids[position], self._index, self.none)
+        if not -len(self) <= position < len(self):
+            raise NoSuchItemError(
+                f"There is no generation [{number_text(position)}] among these {len(self)}.", hint=_BY_POSITION
+            )
         generation = self._index.read(self._ids[position])
         if generation is None:
-            raise IndexError(f"Generation {self._ids[position]} can't be read: the journal is damaged there.")
+            raise NoSuchItemError(f"Generation {self._ids[position]} can't be read: the journal is damaged there.")
         return generation
 
     @property
@@ -214,6 +226,28 @@ class History:
         return dict(self._index.unreadable)
 
     @property
+    def shortened(self) -> Sequence[str]:
+        """Say which journal files became shorter or disappeared while we looked, and what to do; nothing if none."""
+        return self._loss(sorted(self._index.shortened))
+
+    def untold_loss(self) -> Sequence[str]:
+        """Say the same of the files that nobody was told about yet: each is told once."""
+        with self._index.lock:
+            names, self._index.untold = sorted(self._index.untold & self._index.shortened.keys()), set()
+        return self._loss(names)
+
+    def _loss(self, names: Sequence[str]) -> Sequence[str]:
+        if not names:
+            return ()
+        folder = self.home / "journal"
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        became = "became shorter or disappeared" if more else _became(folder / names[0])
+        lost = f"The journal file {plain(names[0])}{more} {became} while this kernel was running."
+        effect = "What is gone from it is missing in the history, and --once may buy it again."
+        remedy = f"If you have a copy, put it back into {plain(str(folder))}. The pictures stay where they are."
+        return f"{lost} {effect}", remedy
+
+    @property
     def left_out(self) -> str:
         """Say which generations may be missing here, as of the last access; empty if none.
 
@@ -243,19 +277,27 @@ class History:
         """Return a generation by its id; -1 is the newest, -2 the one before; a slice is by position.
 
         Raises:
-            IndexError: there is no such generation.
+            NoSuchItemError: there is no such generation; an IndexError.
+            WrongIndexError: it is no number; a TypeError.
         """
+        number = check_index(number, _BY_ID)
         ids = self._index.ids()
         if isinstance(number, slice):
             return self._select(ids[number])
         if number < 0 and -number <= len(ids):
             return self._select(ids)[number]
         if (generation := self._index.read(number)) is None:
-            raise IndexError(f"There is no generation {number}: {self._range(ids)}.")
+            raise NoSuchItemError(f"There is no generation {number_text(number)}: {self._range(ids)}.")
         return generation
 
     def search(self, words: str) -> Generations:
-        """Return the generations whose prompt or template contains all these words, ignoring case, oldest first."""
+        """Return the generations whose prompt or template contains all these words, ignoring case, oldest first.
+
+        Raises:
+            WrongIndexError: it is no text; a TypeError.
+        """
+        if not _is_text(words):
+            raise WrongIndexError(f"{describe_value(words)} is not a text to search for.", hint=_BY_ID)
         wanted = words.casefold().split()
         with self._index.lock:
             ids = [number for number, entry in self._index.entries() if entry.contains(wanted)]
@@ -425,9 +467,10 @@ class History:
 
     def _marked(self, mark: str) -> tuple[Generation, int | None]:
         """Return the generation that a mark names, and the number of its picture, if any."""
-        match = _MARK.fullmatch(mark.strip())
+        match = _MARK.fullmatch(mark.strip()) if _is_text(mark) else None
         if match is None:
-            raise Problem(f"{plain(mark)} is not a mark: write @3, @3.2 or @last.", reference=True)
+            told = plain(mark) if _is_text(mark) else describe_value(mark)
+            raise Problem(f"{told} is not a mark: write @3, @3.2 or @last.", reference=True)
         ids = self._index.ids()
         if match[1]:
             generation = next((generation for generation in reversed(self._select(ids)) if generation.images), None)
@@ -442,6 +485,8 @@ class History:
         there = f"the history goes from {ids[0]} to {ids[-1]}" if ids else "the history is empty"
         if self.newer:
             there += f" ({self.newer} lines of the journal are from a newer seedream-nb, and are left out)"
+        if name := next(iter(self._index.shortened), ""):
+            there += f" ({plain(name)} in its journal {_became(self.home / 'journal' / name)})"
         if self.unreadable:
             name, reason = next(iter(self.unreadable.items()))
             there += f" ({name} can't be read: {reason})"
@@ -454,6 +499,14 @@ class History:
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:  # noqa: ARG002 - IPython's
         """Show the table in a notebook, with previews if there is a session."""
         return bundle_of(self, self._index.verbs)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _became(path: Path) -> str:
+    return "became shorter" if os.path.lexists(path) else "disappeared"
 
 
 def _names(folder: Path) -> set[str]:

@@ -109,6 +109,10 @@ class JournalIndex:
         self.damaged = 0
         self.newer = 0
         self.unreadable: dict[str, str] = {}
+        self.shortened: dict[str, int] = {}
+        """The journal files that became shorter since they were read, or are gone, with their sizes in bytes then."""
+        self.untold: set[str] = set()
+        """Those that nobody was told about yet."""
         self.lock = threading.RLock()
         self._entries: dict[int, IndexEntry] = {}
         self._offsets: dict[str, int] = {}
@@ -128,6 +132,7 @@ class JournalIndex:
     def reset_after_fork(self) -> None:
         """Start afresh in a forked child; another thread of the parent may have held the lock."""
         self.lock = threading.RLock()
+        self.shortened, self.untold = {}, set()  # the parent tells it
         self._forget()
 
     def ids(self) -> list[int]:
@@ -172,7 +177,10 @@ class JournalIndex:
         except OSError as error:  # a network folder may be away for a moment: keep what is known
             self.unreadable["journal"] = error.strerror or str(error)
             return
-        if any(sizes.get(name, -1) < offset for name, offset in self._offsets.items()):
+        self.shortened = {name: size for name, size in self.shortened.items() if sizes.get(name, -1) < size}
+        if shortened := {name: size for name, size in self._offsets.items() if sizes.get(name, -1) < size}:
+            self.shortened = {**shortened, **self.shortened}
+            self.untold.update(shortened)
             self._forget()
         grown = [name for name, size in sizes.items() if size > self._offsets.get(name, 0)]
         begun = sum(self._read_new(name) for name in grown)

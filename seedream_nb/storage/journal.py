@@ -216,6 +216,7 @@ class Journal:
         self.path: Path | None = None
         self._descriptor: int | None = None
         self._torn = False
+        self._size_bytes = 0
         self._begun: dict[int, list[JournalLine]] = {}
         self._owed: tuple[JournalLine, ...] = ()
         self._unwritten: tuple[JournalLine, ...] = ()
@@ -287,6 +288,7 @@ class Journal:
         except OSError:
             self._torn = True
             raise
+        self._size_bytes += len(line.content)
         self._torn = False
         return line
 
@@ -339,8 +341,8 @@ class Journal:
             self._begun[line.id].append(line)
 
     def _open_file(self) -> int:
-        """Return the file to append to: a new one at first, and after somebody deleted or moved it."""
-        if self._descriptor is not None and not _is_still_named(self.path, self._descriptor):
+        """Return the file to append to: a new one at first, and after somebody deleted, moved or shortened it."""
+        if self._descriptor is not None and not _is_whole(self.path, self._descriptor, self._size_bytes):
             self._forget()
         if self._descriptor is None:
             make_inner(self.folder)
@@ -348,7 +350,7 @@ class Journal:
             path = self.folder / name
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | _BINARY
             descriptor = os.open(path, flags, PRIVATE_FILE)
-            self.path, self._descriptor, self._torn = path, descriptor, False
+            self.path, self._descriptor, self._torn, self._size_bytes = path, descriptor, False, 0
             self._owed = tuple(line for lines in self._begun.values() for line in lines)
             hold(descriptor)
             sync_folder(self.folder)
@@ -426,10 +428,11 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
-def _is_still_named(path: Path | None, descriptor: int) -> bool:
-    """Return whether the open file still has that name; network folders rename deleted files."""
+def _is_whole(path: Path | None, descriptor: int, size_bytes: int) -> bool:
+    """Return whether the open file has all that was written, and its name: network folders rename deleted files."""
     try:
-        return path is not None and os.path.samestat(path.stat(), os.fstat(descriptor))
+        found = os.fstat(descriptor)
+        return path is not None and os.path.samestat(path.stat(), found) and found.st_size >= size_bytes
     except (FileNotFoundError, NotADirectoryError):
         return False
 

@@ -218,6 +218,9 @@ def _history(session: Session, _ip: InteractiveShell | None) -> Iterator[Finding
         left = "it is" if history.damaged == 1 else "they are"
         told = f"{_lines(history.damaged)} of the journal can't be read; {left} left out."
         yield Finding(state="note", told=told, remedy=f"See {history.home / 'journal'}.")
+    if history.shortened:
+        told, remedy = history.shortened
+        yield Finding(state="wrong", told=told, remedy=remedy)
     for name, why in history.unreadable.items():
         told = f"The journal file {plain(name)} can't be read ({plain(why)}); its entries are left out."
         yield Finding(state="wrong", told=told, remedy=f"It is in {history.home / 'journal'}.")

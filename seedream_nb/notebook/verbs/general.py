@@ -134,6 +134,10 @@ def _left_out(session: Session) -> str:
     return session.history.left_out
 
 
+def _loss(session: Session) -> str:
+    return " ".join(session.history.untold_loss())
+
+
 def _unwritten(session: Session) -> str:
     return session.catch_up() or ""
 
@@ -145,6 +149,7 @@ _ROWS = {
     "Running": _running,
     "Unfinished": _unfinished,
     "Left out": _left_out,
+    "Lost": _loss,
     "Not saved yet": _unwritten,
 }
 

@@ -27,6 +27,8 @@ def history(rest: str, session: Session, _ip: InteractiveShell) -> None:
     found = session.history.search(rest) if rest else session.history[:]
     if left_out := session.history.left_out:
         print(f"Left out: {left_out}")
+    if loss := session.history.untold_loss():
+        print(*loss)
     if rest and not found:
         print(f"No prompt contains: {plain(rest, 60)}. {_in_all(len(session.history))}")
         return
