@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pytest
 from seedream_nb.errors import (
     AuthenticationError,
     ConnectionFailedError,
+    DownloadError,
     OutcomeUnknownError,
     SettingsError,
     StoppedError,
@@ -210,13 +212,26 @@ def test_a_failure_that_cost_nothing_hides_no_bill(new_session: NewSession, faul
 
 
 def test_a_result_that_was_bought_since_is_the_end_of_it(new_session: NewSession, fault_server: FaultServer) -> None:
-    """It told what may have been billed before; when its file is gone, the next says no more of that."""
+    """It told what may have been billed before; when its file is gone, the next tells of that one alone."""
     fault_server.on(POST, Reply(status=504), Links(), Links())
     session = new_session()
     with pytest.raises(OutcomeUnknownError):
         session.start("a fox", once=True).result()
     session.start("a fox", once=True).result()[0].path.unlink()
-    assert session.start("a fox", once=True).result().warnings == []
+    assert session.start("a fox", once=True).result().warnings == [
+        "@2 has files that are gone or were changed, and was billed (0.03 USD): this was bought again."
+    ]
+
+
+def test_a_picture_that_never_came_is_not_said_to_have_come(new_session: NewSession, fault_server: FaultServer) -> None:
+    """Its link had come, and was billed; that it led nowhere is why the same is bought again."""
+    fault_server.on(POST, Reply(body=json.dumps({"images": [f"{fault_server.url}/gone.jpg"]}).encode()), Links())
+    session = new_session()
+    with pytest.raises(DownloadError):
+        session.start("a fox", once=True).result()
+    assert session.start("a fox", once=True).result().warnings == [
+        "@1 got 0 of 1 pictures and was billed (0.03 USD): this was bought again."
+    ]
 
 
 # -- two kernels that share a home -------------------------------------------------------------------------

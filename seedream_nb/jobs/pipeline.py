@@ -156,11 +156,18 @@ def earlier_payment(job: Job, context: PipelineContext) -> tuple[str, ...]:
     last = context.history.last_paid(job.request.fingerprint, job.backend, job.host)
     if last is not None and last.status == "unknown":
         return (f"@{last.id} made the same request and may have been billed too: {SEE_USAGE}",)
-    if last is not None and last.status == "partial" and last.cost:
-        brought = f"{len(last.links)} of {last.request.max_pictures}"
+    if last is not None and last.cost:
         cost = f"{'at least ' if last.error else ''}{money(last.cost)}"
-        return (f"@{last.id} got {brought} pictures and was billed ({cost}): this was bought again.",)
+        return (f"@{last.id} {came_of(last)} and was billed ({cost}): this was bought again.",)
     return ()
+
+
+def came_of(last: Generation) -> str:
+    """Return in a few words what is here of an earlier result that is not complete."""
+    if last.status == "done":
+        return "has files that are gone or were changed,"
+    most = max(len(last.links), last.request.max_pictures)
+    return f"got {len(last.links) - len(last.missing)} of {most} pictures"
 
 
 def last_same(job: Job, context: PipelineContext) -> Generation | None:
