@@ -17,6 +17,7 @@ from seedream_nb.frozen import frozen
 from seedream_nb.patterns import lazy_pattern
 from seedream_nb.references.foreign import describe_error
 from seedream_nb.request import MAX_PROMPT, overlong_prompt
+from seedream_nb.scope import unwrapped
 from seedream_nb.unmeant import is_path, overlong, reads_as_object, unmeant
 from seedream_nb.wording import ImageNumber, pieces, said_in
 
@@ -388,7 +389,7 @@ def _value_of(
             return part.written
         raise Problem(_missing(part, names))
     form = _text_of(part.format, scope, names)
-    value = _not_overlong(part, _guard(part, lambda: scope.evaluate(part.code)), form)
+    value = _not_overlong(part, _guard(part, lambda: _evaluated(part, scope)), form)
     if part.conversion:  # it asks for text
         return str(_not_overlong(part, _guard(part, lambda: format(_CONVERSIONS[part.conversion](value), form))))
     if pictures is not None and not part.format:
@@ -402,6 +403,12 @@ def _value_of(
         as_text = f"write the part of it that you mean, such as an attribute. {_as_text(part)}"
         raise Problem(f"{_shown(part)} would read {plain(text, _SHOWN)}: {as_text}")
     return text
+
+
+def _evaluated(part: Expression, scope: Scope) -> object:
+    """Return what an expression is; converted, a scalar of Arrow is meant as it writes itself."""
+    value = scope.evaluate(part.code)
+    return value if part.conversion else unwrapped(value)
 
 
 def _not_overlong(part: Expression, value: Any, form: str = "") -> Any:  # noqa: ANN401 - values of the notebook

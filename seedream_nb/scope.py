@@ -90,6 +90,13 @@ def scalar(value: Any) -> Any:
     return value
 
 
+def unwrapped(value: Any) -> Any:
+    """Return what a scalar of Arrow holds, which may be bytes or None; any other value as it is."""
+    kind = type(value)
+    is_wrapper = kind not in _OWN and hasattr(kind, "is_valid") and callable(getattr(kind, "as_py", None))
+    return value.as_py() if is_wrapper else value
+
+
 def is_masked(value: Any) -> bool:
     """Return whether a value is masked in its array, even if there is a number behind the mask."""
     return getattr(value, "shape", None) == () and getattr(value, "mask", None) is not None and bool(value.mask)

@@ -20,7 +20,7 @@ from seedream_nb.patterns import lazy_pattern
 from seedream_nb.references.arrays import is_array
 from seedream_nb.references.foreign import is_file, shown_kind
 from seedream_nb.request import MAX_PROMPT
-from seedream_nb.scope import is_masked, scalar
+from seedream_nb.scope import is_masked, scalar, unwrapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,8 +117,9 @@ def _within(value: Any, code: str, depth: int) -> tuple[str, Unmeant] | None:
         return None
     if reason := _kind_of(value, code):
         return code, reason
-    if (own := scalar(value)) is not value:  # an array without dimensions is its only value
-        inner = _within(own, f"{code}.item()", depth)
+    held = unwrapped(value)
+    if (own := scalar(held)) is not value:  # what is in an array without a dimension, or in a scalar of Arrow
+        inner = _within(own, f"{code}.{'item' if held is value else 'as_py'}()", depth)
         return inner and (code, inner[1])
     if depth and not isinstance(value, _WITH_ITEMS) and (reason := _in_a_list(value)):
         return code, reason
@@ -206,6 +207,14 @@ def _array(value: Any, _code: str) -> Unmeant | None:
     return Unmeant(told=f"is {called}{size}", remedy="Write one of its values, or convert it to text.")
 
 
+def _table(value: Any, _code: str) -> Unmeant | None:
+    """Return why a table that is still to be computed is nobody's text: it reads as a plan, or as a query."""
+    columns = inspect.getattr_static(type(value), "columns", None)
+    if not isinstance(columns, property) or not (hasattr(type(value), "schema") or hasattr(type(value), "dtypes")):
+        return None
+    return Unmeant(told=f"is a table ({type(value).__name__})", remedy="Write one of its values.")
+
+
 def _function(value: Any, code: str) -> Unmeant | None:
     if isinstance(value, type):
         return Unmeant(told=f"is a class, {value.__qualname__}", remedy="Write an instance of it.", reads=False)
@@ -231,7 +240,7 @@ def _generator(value: Any, code: str) -> Unmeant | None:
 
 
 _KINDS: tuple[Callable[[Any, str], Unmeant | None], ...] = (
-    _bytes, _path, _widget, _shown_object, _file, _array, _function, _generator,
+    _bytes, _path, _widget, _shown_object, _file, _array, _table, _function, _generator,
 )  # fmt: skip
 
 

@@ -77,6 +77,24 @@ class Proxy:
         return "red ink"
 
 
+class ArrowScalar:
+    """One value of an Arrow table: its text is that of what it holds."""
+
+    is_valid = True
+
+    def __init__(self, held: object) -> None:
+        """Hold a value."""
+        self._held = held
+
+    def as_py(self) -> object:
+        """Return it as Python's own."""
+        return self._held
+
+    def __str__(self) -> str:
+        """Return its text."""
+        return str(self._held)
+
+
 class Compose:
     """A composer in a folder with the pictures a.png to d.png, `my cat.png` and `odd (1).png`."""
 
@@ -278,6 +296,14 @@ def test_what_shows_no_picture_is_its_text(compose: Compose) -> None:
     """Though it could: `_repr_png_` that gives None says that there is none."""
     request = compose("{square} like {plot}")
     assert (request.prompt, names_of(request)) == ("x**2 like image 1", ["plot"])
+
+
+@pytest.mark.parametrize("wrap", [lambda content: content, lambda content: {"bytes": content, "path": "a.png"}])
+def test_a_picture_in_an_arrow_table_is_one(compose: Compose, wrap: Any) -> None:
+    """In braces and as an option, be it there by itself or as tables of pictures have it, with its path."""
+    cell = ArrowScalar(wrap(encoded(gradient(60, 50), "PNG")))
+    assert compose("like {cell}", values={"cell": cell}, typed=False).prompt == "like image 1"
+    assert len(compose("a fox", cell).images) == 1
 
 
 def test_what_answers_to_any_name_is_its_text(compose: Compose) -> None:

@@ -63,6 +63,39 @@ class Formatted:
         return f"formatted {form}".strip()
 
 
+class ArrowScalar:
+    """One cell of an Arrow table: its text is that of what it holds."""
+
+    is_valid = True
+
+    def __init__(self, held: object) -> None:
+        """Hold a value."""
+        self._held = held
+
+    def as_py(self) -> object:
+        """Return it as Python's own."""
+        return self._held
+
+    def __str__(self) -> str:
+        """Return its text."""
+        return str(self._held)
+
+
+class Plan:
+    """A table that is still to be computed: its text is how."""
+
+    schema: object = None
+
+    @property
+    def columns(self) -> list[str]:
+        """Return the names of its columns."""
+        return ["title"]
+
+    def __str__(self) -> str:
+        """Return its plan."""
+        return "naive plan: SELECT title"
+
+
 @dataclass
 class Style:
     """Shows its fields."""
@@ -193,6 +226,12 @@ REFUSED: list[tuple[object, list[str]]] = [
     ([np.array(b"x")], ["it[0] is bytes"]),
     (np.ma.array(1, mask=True), ["{it} is --"]),
     ([np.ma.array(1, mask=True)], ["it[0] is --"]),
+    (ArrowScalar(None), ["{it} is None"]),
+    (ArrowScalar(float("nan")), ["{it} is nan"]),
+    (ArrowScalar(b"ink"), ["{it} is bytes"]),
+    (ArrowScalar([b"ink"]), ["it[0] is bytes"]),
+    ([ArrowScalar(None)], ["it[0] is None"]),
+    (Plan(), ["is a table (Plan)", "{it!s}"]),
 ]  # fmt: skip
 
 
@@ -252,6 +291,8 @@ TEXTS: list[tuple[object, str]] = [
     (types.MappingProxyType({"a": 1}), "{'a': 1}"),
     (range(3), "range(0, 3)"),
     ([Style()], "[Style(name='ink')]"),
+    (ArrowScalar("ink"), "ink"),
+    (ArrowScalar(3), "3"),
 ]
 
 

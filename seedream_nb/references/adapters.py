@@ -46,6 +46,7 @@ from seedream_nb.references.foreign import (
 )
 from seedream_nb.references.limits import reference_problem
 from seedream_nb.references.load import NotAPicture, is_pil, open_picture
+from seedream_nb.scope import unwrapped
 from seedream_nb.service import all_models
 
 if TYPE_CHECKING:
@@ -113,6 +114,7 @@ def sources_of(name: str, value: object, depth: int = 0) -> Iterator[tuple[str, 
     """
     drawn: list[object] = []
     with guarded(name):
+        value = unwrapped(value)
         adapter = _adapter_of(value)
         if adapter is None:
             raise reference_problem(name, f"is {_kind(value)}; pass {TAKEN}.{_remedy(value)}")
