@@ -91,7 +91,7 @@ class Look:
 
     def _requests(self) -> tuple[ImageRequest, ImageRequest]:
         """Return both requests, whatever the settings say: the first is valid but for what will be left out."""
-        plain = {"size": self._tier, "sequential": "disabled", "watermark": True, "defaults": False}
+        plain = {"size": self._tier, "defaults": False}
         refused = self._session.compose(NO_PROMPT, **plain)
         asked = self._session.compose(PROMPT, images=[reference()], **plain)
         images = tuple(replace(image, name=REFERENCE) for image in asked.images)
