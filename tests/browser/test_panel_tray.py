@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import re
-from io import BytesIO
 from typing import TYPE_CHECKING
 
 import pytest
@@ -124,17 +122,6 @@ def test_files_that_are_dropped_elsewhere_on_the_panel_come_too(show: Open) -> N
     carried = panel.page.evaluate_handle(FILES, [["teal.png", "image/png", encoded()]])
     panel.prompt.dispatch_event("drop", {"dataTransfer": carried})
     order(panel, "teal.png")
-
-
-def test_several_files_keep_their_order(show: Open) -> None:
-    """However large each is."""
-    panel = show()
-    file = BytesIO()
-    Image.effect_noise((1500, 1200), 90).convert("RGB").save(file, "PNG", compress_level=0)
-    large = base64.b64encode(file.getvalue()).decode()
-    drop(panel, [("large.png", large), ("teal.png", encoded())])
-    drop(panel, [("navy.png", encoded(colour="navy"))])
-    order(panel, "large.png", "teal.png", "navy.png")
 
 
 def test_a_large_photo_arrives_whole_with_its_progress(show: Open, tmp_path: Path) -> None:
@@ -306,52 +293,6 @@ def test_text_that_is_pasted_into_the_prompt_stays_text(show: Open) -> None:
 # -- what is refused -----------------------------------------------------------------------------------
 
 
-def test_a_text_file_is_told_and_the_tray_stays(show: Open) -> None:
-    """By the name that the person knows."""
-    panel = show()
-    panel.drop("teal.png", encoded())
-    panel.drop("notes.txt", base64.b64encode(b"hello").decode(), "text/plain")
-    panel.said("notes.txt")
-    order(panel, "teal.png")
-
-
-def test_a_broken_picture_is_told(show: Open) -> None:
-    """One that ends in the middle."""
-    panel = show()
-    file = BytesIO()
-    Image.effect_noise((300, 200), 90).save(file, "JPEG")
-    panel.drop("half.jpg", base64.b64encode(file.getvalue()[:2000]).decode())
-    panel.said("half.jpg")
-    expect(panel.references).to_have_count(0)
-
-
-def test_an_empty_file_is_told(show: Open) -> None:
-    """As such."""
-    panel = show()
-    panel.drop("nothing.png", "")
-    panel.said("nothing.png: the file is empty.")
-
-
-def test_a_paste_without_a_picture_is_told(show: Open) -> None:
-    """Where the focus is on no field for text."""
-    panel = show()
-    carried = panel.page.evaluate_handle(
-        "() => { const c = new DataTransfer(); c.setData('text/plain', 'x'); return c }"
-    )
-    panel.button("Add images").focus()
-    panel.page.evaluate(PASTE, carried)
-    panel.said("What was pasted contains no picture.")
-
-
-def test_an_eleventh_reference_is_told(show: Open) -> None:
-    """Of many that are dropped together ten come, in their order; each other one is told."""
-    panel = show()
-    drop(panel, [(f"{number}.png", encoded(300 + number)) for number in range(12)])
-    panel.said("10.png: at most 10 references fit")
-    panel.said("11.png: at most 10 references fit")
-    order(panel, *(f"{number}.png" for number in range(10)))
-
-
 def test_an_eleventh_reference_by_name_is_told(show: Open) -> None:
     """What was written stays in the field."""
     panel = show(before="from PIL import Image\nphoto = Image.new('RGB', (400, 300), 'navy')")
@@ -466,19 +407,6 @@ def test_escape_closes_the_suggestions(show: Open) -> None:
 # -- the order -----------------------------------------------------------------------------------------
 
 
-def test_references_are_moved_by_keyboard(show: Open) -> None:
-    """As often as the key is pressed; the focus stays on it, and the new place is said."""
-    panel = show()
-    fill_tray(panel, "teal", "navy", "gold")
-    panel.button("Move teal.png").focus()
-    panel.page.keyboard.press("ArrowRight")
-    panel.page.keyboard.press("ArrowRight")
-    order(panel, "navy.png", "gold.png", "teal.png")
-    expect(panel.button("Move teal.png")).to_be_focused()
-    status(panel, "teal.png is now image 3 of 3.")
-    assert value(panel, "[r.name for r in tray.held()]") == "['navy.png', 'gold.png', 'teal.png']"
-
-
 def test_references_are_moved_by_mouse(show: Open) -> None:
     """A bar shows where it will be."""
     panel = show()
@@ -492,49 +420,6 @@ def test_references_are_moved_by_mouse(show: Open) -> None:
     expect(panel.region.locator("[data-gap]")).to_have_count(0)
     status(panel, "teal.png is now image 3 of 3.")
     expect(panel.region.get_by_role("alert").filter(has_text=re.compile(r"\S"))).to_have_count(0)
-
-
-def test_the_focus_goes_to_the_next_when_one_is_removed(show: Open) -> None:
-    """And with the last one to the button that adds."""
-    panel = show()
-    fill_tray(panel, "teal", "navy", "gold")
-    panel.button("Remove navy.png").press("Enter")
-    expect(panel.button("Remove gold.png")).to_be_focused()
-    status(panel, "navy.png was removed.")
-    panel.page.keyboard.press("Enter")
-    expect(panel.button("Remove teal.png")).to_be_focused()
-    panel.page.keyboard.press("Enter")
-    expect(panel.button("Add images")).to_be_focused()
-
-
-def test_a_click_writes_the_number_into_the_prompt(show: Open) -> None:
-    """At the cursor, as the prompt will say it."""
-    panel = show()
-    panel.drop("teal.png", encoded())
-    panel.prompt.fill("Make brighter")
-    panel.prompt.press("Home")
-    for _ in range(5):
-        panel.prompt.press("ArrowRight")
-    panel.references.first.get_by_role("button", name="Insert").click()
-    expect(panel.prompt).to_have_value("Make image 1 brighter")
-
-
-def test_a_chinese_prompt_has_chinese_numbers(show: Open) -> None:
-    """As soon as it is one."""
-    panel = show()
-    panel.drop("teal.png", encoded())
-    panel.prompt.fill("把衣服换成")
-    expect(panel.references.first).to_have_attribute("aria-label", "图1: teal.png")
-    panel.references.first.get_by_role("button", name="Insert").click()
-    expect(panel.prompt).to_have_value("把衣服换成图1")
-
-
-def test_the_counter_follows_tray_and_form(show: Open) -> None:
-    """References and pictures together are at most 15."""
-    panel = show()
-    panel.drop("teal.png", encoded())
-    panel.region.get_by_role("spinbutton", name="Max images").fill("4")
-    expect(panel.region.get_by_text("1 of 10 · 1 + 4 pictures of 15")).to_be_visible()
 
 
 # -- the host ------------------------------------------------------------------------------------------
