@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
-from seedream_nb.errors import Problem, ReferenceImageError, RequestError
+from seedream_nb.errors import Problem, ReferenceImageError, RequestError, request_error
 from seedream_nb.files import working_folder
 from seedream_nb.options import ALL, SENT, check_options
 from seedream_nb.prompt import Prompt, expanded
@@ -174,11 +174,22 @@ def _references_told(references: Sequence[Reference]) -> str:
     return f"there {count} ({', '.join(names)})"
 
 
+NO_PROMPT = "(sent without a prompt, to see how the service refuses that)"
+"""What stands in the history for the prompt of the one request that was sent without: nobody means it as a prompt."""
+
+
 def options_again(request: ImageRequest, changes: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options that make a request once more, but for changes; what a change makes meaningless goes.
 
     What was sent once is not asked whether it makes sense.
+
+    Raises:
+        RequestError: it was sent without a prompt, and none is given now.
     """
+    if request.prompt == NO_PROMPT and "prompt" not in changes:
+        raise request_error(
+            [Problem("This was sent without a prompt, on purpose, by %seedream doctor --paid: it can’t be run again.")]
+        )
     sent_options = {option.name: getattr(request, option.name) for option in SENT}
     options = {"check_numbers": False, "prompt": request.prompt, "images": list(request.images), **sent_options}
     superseded = {"aspect": "size", "image": "images", "max_images": "sequential", "sequential": "max_images"}

@@ -13,7 +13,8 @@ from urllib.parse import quote
 import pytest
 
 from seedream_nb import errors
-from seedream_nb.doctor.paid import NO_PROMPT, PROMPT, Look, reference
+from seedream_nb.compose import NO_PROMPT
+from seedream_nb.doctor.paid import PROMPT, Look, reference
 from seedream_nb.http.client import Timeouts
 from seedream_nb.jobs.job import Job
 from seedream_nb.session import Session
@@ -135,6 +136,15 @@ def test_it_sends_a_request_without_a_prompt_and_one_with_a_reference(session: S
     assert second["prompt"] == PROMPT
     assert [each[:22] for each in second["images"]] == ["data:image/png;base64,"]
     assert set(second) == {*plain, "prompt", "images"}
+
+
+def test_the_request_without_a_prompt_is_not_run_again(session: Session, service: FaultServer) -> None:
+    """What stands for its prompt in the history is never sent, nor paid, as one."""
+    Told(session).look.run()
+    sent = len(service.posts)
+    with pytest.raises(errors.RequestError, match="without a prompt"):
+        session.history[1].rerun()
+    assert len(service.posts) == sent
 
 
 def test_the_picture_is_a_normal_generation(session: Session, service: FaultServer) -> None:

@@ -18,6 +18,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from seedream_nb.budget import describe
+from seedream_nb.compose import NO_PROMPT
 from seedream_nb.doctor.blocks import file_facts
 from seedream_nb.doctor.expected import Seen, expectations
 from seedream_nb.doctor.harmless import Harmless, secrets_of
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
 
 PROMPT = "A red paper boat on a still pond, in the colours of image 1."
 REFERENCE = "a small picture made by the doctor"
-NO_PROMPT = "(sent without a prompt, to see how the service refuses that)"
 WITHOUT = "Sent without its prompt, on purpose: %seedream doctor --paid looks at how the service refuses that."
 FIRST = (
     "First it sends a request without a prompt, which the service refuses by its own rule: there is nothing to make a "

@@ -80,7 +80,7 @@ def _section(title: str, exchange: Exchange | None, seen: Seen, ended: str | Non
     answered = "No answer was read." if exchange.status is None else f"HTTP {exchange.status}."
     lines += [f"{size}{answered}{f' {ended}' if ended else ''}"]
     times = [f"{told} {exchange.times[name]:.3f} s" for name, told in MOMENTS.items() if name in exchange.times]
-    lines += ["", f"Times from its begin: {', '.join(times)}."] if times else []
+    lines += ["", f"Times since it began: {', '.join(times)}."] if times else []
     lines += ["", *_headers(exchange, seen)] if exchange.headers else []
     return [*lines, *_shape(exchange, seen)]
 
