@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from threading import get_ident
-from typing import TYPE_CHECKING, TypeVar, overload
+from typing import TYPE_CHECKING, overload
 
-from seedream_nb.errors import BEFORE_SENDING, StoppedError
-from seedream_nb.jobs import messages
+from seedream_nb.jobs.stopping import stoppable
 from seedream_nb.options import read_flag, with_options
 from seedream_nb.process import PROCESS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterable
     from typing import Literal, Unpack
 
     from seedream_nb.jobs.job import Job
     from seedream_nb.options import RequestOptions
     from seedream_nb.storage.generation import Generation
-
-Result = TypeVar("Result")
-
-HAD_ENDED = "Stopped, but the request had ended already: its pictures are in the history."
 
 
 @overload
@@ -59,7 +53,7 @@ def generate(
         job = _submit(prompt, dry_run=dry_run, options=options)
         return job if job is None or background else job.result()
 
-    return _stoppable(ask)
+    return stoppable(ask, _jobs)
 
 
 @overload
@@ -84,7 +78,7 @@ def submit(
         SettingsError: no key, or a folder that can't be written; nothing was sent.
     """
     read_flag("background", background)  # taken so that the same options go with both
-    return _stoppable(lambda: _submit(prompt, dry_run=dry_run, options=options))
+    return stoppable(lambda: _submit(prompt, dry_run=dry_run, options=options), _jobs)
 
 
 def _submit(prompt: str, *, dry_run: bool, options: RequestOptions) -> Job | None:
@@ -97,27 +91,6 @@ def _submit(prompt: str, *, dry_run: bool, options: RequestOptions) -> Job | Non
     return session.start(prompt, **options)
 
 
-def _stoppable(ask: Callable[[], Result]) -> Result:
-    """Ask; an interrupt wherever it strikes, be it while something is imported, says what was sent.
-
-    Raises:
-        StoppedError: it was stopped; what was begun meanwhile says whether it may be billed.
-    """
-    before = _begun()
-    try:
-        return ask()
-    except StoppedError:
-        raise
-    except KeyboardInterrupt:
-        for job in _begun():
-            if job not in before:
-                job.cancel()
-                job.result()
-                raise StoppedError(HAD_ENDED, hint=messages.SEE_HISTORY) from None
-        raise StoppedError(BEFORE_SENDING) from None
-
-
-def _begun() -> list[Job]:
-    """Return the jobs that this thread has begun and that are remembered."""
-    session = PROCESS.session
-    return [] if session is None else [job for job in session.jobs if job.asker == get_ident()]
+def _jobs() -> Iterable[Job]:
+    """Return the jobs that are remembered; an interrupt may strike before there is a session."""
+    return () if PROCESS.session is None else PROCESS.session.jobs

@@ -22,9 +22,9 @@ class CurrentSession:
         """Generate with the generation's pictures as references."""
         return self.session().edit(generation, prompt, options)
 
-    def rerun(self, request: Any, changes: Mapping[str, Any]) -> Any:  # noqa: ANN401 - generation.Verbs
+    def run_again(self, request: Any, changes: Mapping[str, Any]) -> Any:  # noqa: ANN401 - generation.Verbs
         """Run the request again, with some changes."""
-        return self.session().rerun(request, changes)
+        return self.session().run_again(request, changes)
 
     def bundle(self, value: Any) -> dict[str, Any]:  # noqa: ANN401 - generation.Verbs
         """Return the mime bundle of the value."""

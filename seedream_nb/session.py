@@ -20,6 +20,7 @@ from seedream_nb.errors import RequestError, SeedreamError, SettingsError, Stopp
 from seedream_nb.http.client import Clients
 from seedream_nb.jobs.job import POLL_SECONDS, Job
 from seedream_nb.jobs.queue import JobQueue
+from seedream_nb.jobs.stopping import stoppable
 from seedream_nb.keys import Login, Secrets, Unseen, key_in
 from seedream_nb.pickling import NotPicklable
 from seedream_nb.scope import EmptyScope
@@ -365,9 +366,12 @@ class Session(NotPicklable):
 
     def edit(self, generation: Generation, prompt: str, options: Mapping[str, Any]) -> Generation:
         """Generate with a generation's pictures as the first references."""
-        options = dict(options)
-        more = as_list(options.pop("images", ()))
-        return self.start(prompt, images=[*generation.images, *more], **options).result()
+        images = [*generation.images, *as_list(options.get("images", ()))]
+        return stoppable(lambda: self.start(prompt, **{**options, "images": images}).result(), lambda: self.jobs)
+
+    def run_again(self, request: ImageRequest, changes: Mapping[str, Any]) -> Generation:
+        """Do what `rerun` does, and wait for the generation."""
+        return stoppable(lambda: self.rerun(request, changes).result(), lambda: self.jobs)
 
     def bundle(self, value: object) -> dict[str, Any]:
         """Return the mime bundle of a generation, a picture or the history."""

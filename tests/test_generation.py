@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from datetime import UTC, datetime
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -366,10 +365,9 @@ class Asked:
         self.asked.append(("edit", prompt, options))
         return generation
 
-    def rerun(self, request: ImageRequest, changes: Any) -> Any:
+    def run_again(self, request: ImageRequest, changes: Any) -> Any:
         """Note a rerun."""
         self.asked.append(("rerun", request.prompt, changes))
-        return SimpleNamespace(result=lambda: None)
 
     def bundle(self, value: Any) -> dict[str, Any]:
         """Show by type."""

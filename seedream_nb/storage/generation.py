@@ -119,8 +119,8 @@ class Verbs(Protocol):
     def edit(self, generation: Generation, prompt: str, options: Mapping[str, Any]) -> Generation:
         """Generate with the generation's pictures as references."""
 
-    def rerun(self, request: ImageRequest, changes: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a job, of a room above
-        """Run the request again with the changes; return a job."""
+    def run_again(self, request: ImageRequest, changes: Mapping[str, Any]) -> Generation:
+        """Run the request again with the changes."""
 
     def bundle(self, value: Any) -> dict[str, Any]:  # noqa: ANN401 - a picture, a generation or the history
         """Return the mime bundle of the value."""
@@ -234,8 +234,7 @@ class Generation(Sequence[Picture]):
     def rerun(self, *, prompt: str | None = None, **changes: Unpack[RequestOptions]) -> Generation:
         """Run the same request again with the changes; the service makes new pictures, and they cost again."""
         all_changes = changes if prompt is None else {**changes, "prompt": prompt}
-        made: Generation = self._session().rerun(self.request, all_changes).result()
-        return made
+        return self._session().run_again(self.request, all_changes)
 
     def save(self, folder: str | os.PathLike[str]) -> list[Path]:
         """Copy the full-size files into a folder, made if needed; return their paths, or raise SeedreamError."""
