@@ -24,13 +24,16 @@ from seedream_nb.widgets.state import State
 from tests.browser.panel import Panel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
     from seedream_nb.session import Session
     from seedream_nb.widgets.protocol import Snapshot
     from tests.browser.jupyter import Notebook
+
+    Show = Callable[[], "BarePanel"]
+    """Shows a panel."""
 
 PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>Seedream</title><link rel="icon" href="data:,">
@@ -199,3 +202,23 @@ class BarePanel(Panel):
         for prompt in prompts:
             self.session.start(prompt, size="1K").result()
         self.page.get_by_role("listitem", name=prompts[-1]).first.wait_for()
+
+
+@contextlib.contextmanager
+def bare_panels(session: Session, browser: Browser) -> Iterator[Show]:
+    """Give a function that shows a panel of a session on a page of its own; nothing may go wrong on that page."""
+    problems: list[str] = []
+    with contextlib.ExitStack() as stack:
+
+        def begin() -> BarePanel:
+            host = Host(session, "panel")
+            stack.enter_context(host.serve())
+            page = browser.new_page(viewport={"width": 1400, "height": 1000})
+            stack.callback(page.close)
+            page.on("pageerror", lambda error: problems.append(str(error)))
+            page.on("console", lambda said: problems.append(said.text) if said.type == "error" else None)
+            page.goto(host.url)
+            return BarePanel(page, host)
+
+        yield begin
+    assert problems == []

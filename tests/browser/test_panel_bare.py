@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import time
 from io import BytesIO
 from typing import TYPE_CHECKING
@@ -12,19 +11,18 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from tests.browser.bare import BarePanel, Host
+from tests.browser.bare import bare_panels
 from tests.browser.test_panel import encoded
 from tests.browser.test_panel_tray import PASTE, drop, fill_tray, order, status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from playwright.sync_api import Browser
 
     from seedream_nb.session import Session
+    from tests.browser.bare import Show
     from tests.conftest import NewSession
-
-    Show = Callable[[], BarePanel]
 
 
 @pytest.fixture
@@ -37,22 +35,9 @@ def session(new_session: NewSession) -> Session:
 
 @pytest.fixture
 def show(session: Session, browser: Browser) -> Iterator[Show]:
-    """Give a function that shows a panel of the session; nothing may go wrong on its page."""
-    problems: list[str] = []
-    with contextlib.ExitStack() as stack:
-
-        def begin() -> BarePanel:
-            host = Host(session, "panel")
-            stack.enter_context(host.serve())
-            page = browser.new_page(viewport={"width": 1400, "height": 1000})
-            stack.callback(page.close)
-            page.on("pageerror", lambda error: problems.append(str(error)))
-            page.on("console", lambda said: problems.append(said.text) if said.type == "error" else None)
-            page.goto(host.url)
-            return BarePanel(page, host)
-
+    """Give a function that shows a panel of the session."""
+    with bare_panels(session, browser) as begin:
         yield begin
-    assert problems == []
 
 
 # -- two views of one panel ----------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.panel import SET_SOURCE, Panel, begin, ended, fill, open_panel, until
-from tests.faults.script import POST, Links, OnceRead, Reply
+from tests.faults.script import POST, Links, OnceRead
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,8 +28,7 @@ from tests import waiting
 SERVICE = "sd.configure(backend='novita', api_key='sk_test', base_url={url!r}, concurrency=1)"
 
 
-@pytest.fixture
-def go(fault_server: FaultServer) -> Iterator[threading.Event]:
+def holding(fault_server: FaultServer) -> Iterator[threading.Event]:
     """Hold every request back at the service, which has read it, until this is set."""
     free = threading.Event()
 
@@ -40,6 +39,12 @@ def go(fault_server: FaultServer) -> Iterator[threading.Event]:
     fault_server.on(POST, OnceRead(answer))
     yield free
     free.set()
+
+
+@pytest.fixture
+def go(fault_server: FaultServer) -> Iterator[threading.Event]:
+    """Hold every request back until this is set."""
+    yield from holding(fault_server)
 
 
 @pytest.fixture
@@ -72,81 +77,6 @@ def ask_for(panel: Panel, prompt: str) -> Locator:
     return row
 
 
-def test_ctrl_enter_generates_once_however_often_the_panel_is_shown(
-    show: Open, fault_server: FaultServer, go: threading.Event
-) -> None:
-    """Each view hears of the press, and the one in which it was asks."""
-    panel = show("panel")
-    panel.notebook.run(2)
-    second = panel.notebook.output(2)
-    second.get_by_role("textbox", name="Prompt").fill("a fox")
-    second.get_by_role("textbox", name="Prompt").press("Control+Enter")
-    expect(second.get_by_role("region", name="a fox")).to_be_visible()
-    go.set()
-    expect(second.get_by_role("button", name="View @")).to_be_enabled()
-    assert len(fault_server.posts) == 1
-
-
-def test_what_waits_can_be_withdrawn(show: Open, fault_server: FaultServer, go: threading.Event) -> None:
-    """With one place, the second and third wait; stopped there, they never reach the service and cost nothing."""
-    panel = show()
-    first, second, third = (ask_for(panel, prompt) for prompt in ("first", "second", "third"))
-    expect(first.get_by_text("Generating")).to_be_visible()
-    for row in (second, third):
-        expect(row.get_by_text("Waiting", exact=True)).to_be_visible()
-        row.get_by_role("button", name="Cancel").click()
-        expect(row.get_by_text("Stopped", exact=True)).to_be_visible()
-        expect(row.get_by_text("Nothing was billed")).to_be_visible()
-    go.set()
-    expect(panel.history).to_have_count(1)
-    expect(first).to_have_count(0)
-    assert [post.json()["prompt"] for post in fault_server.posts] == ["first"]
-    for row in (second, third):
-        row.get_by_role("button", name="Dismiss").click()
-        expect(row).to_have_count(0)
-
-
-def test_what_was_sent_goes_on_and_says_so(show: Open, fault_server: FaultServer, go: threading.Event) -> None:
-    """After Cancel it says that it may be billed, offers no second Cancel, and its picture comes."""
-    panel = show()
-    row = ask_for(panel, "a fox")
-    expect(row.get_by_text("Generating")).to_be_visible()
-    row.get_by_role("button", name="Cancel").click()
-    expect(row.get_by_text("can't be taken back")).to_be_visible()
-    expect(row.get_by_role("button", name="Cancel")).to_have_count(0)
-    go.set()
-    expect(panel.history.first.get_by_role("button", name="View @1")).to_be_enabled()
-    expect(row).to_have_count(0)
-    assert len(fault_server.posts) == 1
-
-
-def test_a_failed_request_says_why_and_is_tried_again(show: Open, fault_server: FaultServer) -> None:
-    """In the words of the error; the second time it comes."""
-    fault_server.on(POST, Reply(status=500), Links(width=1024, height=1024))
-    panel = show()
-    row = ask_for(panel, "a fox")
-    expect(row.get_by_text("Failed", exact=True)).to_be_visible()
-    expect(row.get_by_text("500")).to_be_visible()
-    row.get_by_role("button", name="Try again").dblclick()
-    expect(panel.history).to_have_count(2)
-    expect(panel.history.first.get_by_role("button", name="View @2")).to_be_enabled()
-    assert len(fault_server.posts) == 2
-
-
-def test_a_budget_is_told_beside_generate(show: Open, fault_server: FaultServer) -> None:
-    """Nothing is sent, and the form stays."""
-    panel = show()
-    panel.page.evaluate(SET_SOURCE, [0, "sd.configure(budget=0.01, price=0.03)"])
-    panel.notebook.run(0)
-    panel.prompt.fill("a fox")
-    panel.generate.click()
-    panel.said("budget")
-    assert panel.prompt.input_value() == "a fox"
-    panel.page.evaluate(SET_SOURCE, [0, "sd.configure(budget=None)"])
-    panel.notebook.run(0)
-    assert fault_server.posts == []
-
-
 def test_a_click_reaches_the_service_while_a_cell_runs(show: Open, fault_server: FaultServer, tmp_path: Path) -> None:
     """The POST comes before the cell's end, and the picture too, although the kernel has told the panel of the cell."""
     panel = show(f"sd.configure(price=0.07)\n{until(tmp_path / 'over')}")
@@ -161,44 +91,6 @@ def test_a_click_reaches_the_service_while_a_cell_runs(show: Open, fault_server:
     assert len(fault_server.posts) == 1
     panel.page.evaluate(SET_SOURCE, [2, "sd.configure(price=None)"])
     panel.notebook.run(2)
-
-
-def test_what_runs_offers_only_what_makes_sense(show: Open, go: threading.Event) -> None:
-    """Its row can be cancelled; its card can neither be run again nor viewed, until the picture is there."""
-    panel = show()
-    row = ask_for(panel, "a fox")
-    expect(row.get_by_text("Generating")).to_be_visible()
-    assert names(row) == ["Cancel"]
-    card = panel.history.first
-    expect(card).to_have_attribute("aria-busy", "true")
-    assert names(card) == ["@1: generating", "Edit request", "Copy as cell", "Star"]
-    expect(card.get_by_role("button", name="@1: generating")).to_be_disabled()
-    go.set()
-    expect(card.get_by_role("button", name="View @1")).to_be_enabled()
-    assert {"Run again", "Use as reference", "Download"} <= set(names(card))
-    expect(row).to_have_count(0)
-
-
-def names(place: Locator) -> list[str]:
-    """Return the names of the buttons in a place."""
-    found: list[str] = place.get_by_role("button").evaluate_all(
-        "all => all.map(each => each.getAttribute('aria-label') || each.textContent)"
-    )
-    return found
-
-
-def test_a_double_click_buys_once(show: Open, fault_server: FaultServer, go: threading.Event) -> None:
-    """Its second half is no press of its own, however soon the first was answered; nor is a key held down."""
-    panel = show()
-    row = ask_for(panel, "a fox")
-    panel.generate.dispatch_event("click", {"detail": 2})
-    panel.prompt.dispatch_event("keydown", {"key": "Enter", "ctrlKey": True, "repeat": True})
-    go.set()
-    expect(panel.history.first.get_by_role("button", name="View @1")).to_be_enabled()
-    expect(row).to_have_count(0)
-    assert len(fault_server.posts) == 1
-    press(panel, "a hare")
-    expect(panel.history).to_have_count(2)
 
 
 def test_it_is_still_there_when_its_view_is_opened_again(show: Open, go: threading.Event) -> None:
