@@ -448,6 +448,13 @@ def test_who_watches_is_told_of_what_another_door_did(filled: State) -> None:
     until(lambda: filled.stamp > before + 1)
 
 
+def test_a_panel_is_one_widget(session: Session) -> None:
+    """With no other in it but the layout that each widget has: one comm opens, closes and is restored."""
+    panel = Panel(session)
+    others = [value for value in panel.get_state().values() if str(value).startswith("IPY_MODEL_")]
+    assert others == [f"IPY_MODEL_{panel.layout.model_id}"]
+
+
 def test_reopened_without_a_kernel_it_is_a_summary(filled: State) -> None:
     """Plain HTML with previews beside the widget."""
     data, _ = Panel(filled.session)._repr_mimebundle_()

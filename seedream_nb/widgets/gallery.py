@@ -62,7 +62,7 @@ class HistoryPages:
 
     def _entries(self, asked: Message) -> Response:
         """Return a page of the history, newest first: what comes before an id, and has all the words."""
-        before = asked.maybe("before")
+        before = asked.number("before") if asked.has("before") else None
         found, starred = self._found(asked)
         older = found if before is None else found.before(before)
         entries: list[Entry] = []

@@ -67,10 +67,6 @@ class ReferenceTray(Widget):
 
     _esm = joined("trayAlone.js")
 
-    def __init__(self, **traits: Any) -> None:  # noqa: ANN401 - a widget's own
-        """Show an empty tray."""
-        super().__init__(**traits)
-
     @property
     def value(self) -> Sequence[Reference]:
         """The references it holds, for `images=`."""

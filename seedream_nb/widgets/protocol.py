@@ -191,10 +191,6 @@ class Message:
             raise _invalid(name)
         return value
 
-    def maybe(self, name: str) -> int | None:
-        """Return a whole number, or None if it was left out."""
-        return self.number(name) if self.has(name) else None
-
     def truth(self, name: str) -> bool:
         """Return true or false; raises BadMessageError."""
         value = self._content.get(name)
