@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import stat
@@ -14,6 +15,7 @@ import pytest
 
 from seedream_nb import errors
 from seedream_nb.compose import NO_PROMPT
+from seedream_nb.doctor.harmless import HIDDEN, Harmless
 from seedream_nb.doctor.paid import PROMPT, Look, reference
 from seedream_nb.http.client import Timeouts
 from seedream_nb.jobs.job import Job
@@ -25,6 +27,7 @@ from tests.secret import KEY, leaks_in
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from seedream_nb.storage.generation import Generation
     from tests.faults.fixture import Tls
     from tests.faults.script import Seen, Step
 
@@ -96,6 +99,11 @@ def service(session: Session, fault_server: FaultServer) -> FaultServer:
     images = answer(200, {"images": [link(fault_server)]})
     fault_server.on(POST, by_prompt(answer(400, REFUSAL), images))
     return fault_server
+
+
+def in_base64(text: str) -> str:
+    """Return a text in base64, as a name can have it."""
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
 def rows(transcript: str) -> dict[str, str]:
@@ -449,6 +457,44 @@ def test_a_transcript_that_no_disk_takes_is_shown(
     assert "The transcript can't be written (No space left on device), so here it is:" in told.text
     assert "## Expected and seen" in capsys.readouterr().out
     assert service.posts
+
+
+@pytest.mark.parametrize("replace", [Path.unlink, lambda path: (path.unlink(), path.mkdir())], ids=["gone", "folder"])
+def test_a_picture_that_somebody_moved_is_made_all_the_same(
+    session: Session, service: FaultServer, replace: Callable[[Path], object]
+) -> None:
+    """The file is not there to be looked at: the rest is written down, and what was made is returned."""
+    told = Told(session)
+
+    def wait(job: Job) -> Generation:
+        made = job.result()
+        replace(made[0].path)
+        return made
+
+    look = Look(session, wait=wait, tell=told.said.append)
+    assert look.run().status == "done"
+    assert rows(told.transcript)["the file"] == "not seen"
+    assert service.posts
+
+
+def test_of_more_secrets_than_any_reply_has_nothing_is_compared() -> None:
+    """Comparing each name with 15 links of 16 kB would take minutes: no name but the usual ones is shown then."""
+    harmless = Harmless(secrets=[f"{number:05}" * 3000 for number in range(15)])
+    found = (
+        harmless.name("colour"),
+        harmless.name("images"),
+        harmless.header("server", "nginx"),
+        harmless.host("a.example"),
+    )
+    assert found == (HIDDEN, "images", "", HIDDEN)
+
+
+@pytest.mark.parametrize("spelled", [str, str.upper, lambda text: text.encode().hex(), in_base64])
+def test_a_piece_of_a_secret_is_no_name(spelled: Callable[[str], str]) -> None:
+    """Six characters of it in a row, in any spelling that a name can have, are too many."""
+    harmless = Harmless(secrets=["k" * 20, SIGNATURE])
+    assert harmless.name(f"x{spelled(SIGNATURE[4:13])}") == HIDDEN
+    assert harmless.name("colour") == "colour"
 
 
 def test_settings_change_nothing_about_it(session: Session, service: FaultServer) -> None:

@@ -24,6 +24,7 @@ from seedream_nb.doctor.expected import Seen, expectations
 from seedream_nb.doctor.harmless import Harmless, secrets_of
 from seedream_nb.doctor.transcript import REHEARSAL, transcript
 from seedream_nb.errors import ApiError, SeedreamError, StoppedError
+from seedream_nb.files import read_regular
 from seedream_nb.http.exchange import Inspection
 from seedream_nb.service.reply import salvage_results
 from seedream_nb.storage.store import write_private
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from seedream_nb.service.endpoint import Endpoint
     from seedream_nb.session import Session
     from seedream_nb.storage.generation import Generation
+    from seedream_nb.storage.picture import Picture
 
 PROMPT = "A red paper boat on a still pond, in the colours of image 1."
 REFERENCE = "a small picture made by the doctor"
@@ -176,6 +178,7 @@ class Look:
         refused, asked = (next(iter(each.observer.posts), None) for each in (self._refused, self._asked))
         downloads = [*self._refused.observer.gets, *self._asked.observer.gets]
         picture = next(iter(self._made or ()), None)
+        content = _content_of(picture)
         secrets = [
             PROMPT,
             NO_PROMPT,
@@ -184,8 +187,8 @@ class Look:
         return Seen(
             service=endpoint.service, tier=self._tier, refused=refused, asked=asked, downloads=downloads,
             width=picture.width if picture else None, height=picture.height if picture else None,
-            size_bytes=picture.path.stat().st_size if picture else None,
-            file=file_facts(_start_of(picture.path)) if picture else None,
+            size_bytes=None if content is None else len(content),
+            file=None if content is None else file_facts(content),
             clock=next((ahead for each in (refused, asked) if each and (ahead := _clock(each)) is not None), None),
             harmless=Harmless(secrets=secrets),
         )  # fmt: skip
@@ -244,9 +247,12 @@ def _clock(exchange: Exchange) -> float | None:
     return None
 
 
-def _start_of(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(MAX_PICTURE_BYTES)
+def _content_of(picture: Picture | None) -> bytes | None:
+    """Return what the picture's file holds; None if it is not there any more."""
+    try:
+        return None if picture is None else read_regular(picture.path, MAX_PICTURE_BYTES)
+    except OSError:
+        return None
 
 
 def _free_name(home: Path) -> Path:
