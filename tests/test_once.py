@@ -230,7 +230,7 @@ def test_a_picture_that_never_came_is_not_said_to_have_come(new_session: NewSess
     with pytest.raises(DownloadError):
         session.start("a fox", once=True).result()
     assert session.start("a fox", once=True).result().warnings == [
-        "@1 got 0 of 1 pictures and was billed (0.03 USD): this was bought again."
+        "@1 got 0 of 1 pictures (%seedream recover may bring 1 more) and was billed (0.03 USD): this was bought again."
     ]
 
 

@@ -167,7 +167,8 @@ def came_of(last: Generation) -> str:
     if last.status == "done":
         return "has files that are gone or were changed,"
     most = max(len(last.links), last.request.max_pictures)
-    return f"got {len(last.links) - len(last.missing)} of {most} pictures"
+    more = f" (%seedream recover may bring {len(last.missing)} more)" if last.missing else ""
+    return f"got {len(last.links) - len(last.missing)} of {most} pictures{more}"
 
 
 def last_same(job: Job, context: PipelineContext) -> Generation | None:
