@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
+from unicodedata import category
 
 from seedream_nb.errors import Problem, ReferenceImageError, RequestError, request_error
 from seedream_nb.files import working_folder
@@ -87,6 +88,10 @@ class Composer:
             found, warnings = found + wrong, warnings + more_warnings
         whole: CellOptions = {**options, **(self._usual(options) if defaults else {}), "images": gathering.references}
         words = text.text if isinstance(text, Prompt) else text
+        if isinstance(words, str) and words.strip() and not is_visible(words):
+            found.append(
+                Problem("The prompt has only characters that nobody can see: write what the picture should show.")
+            )
         request = make_request(words, model=self._settings.model, problems=found, **whole)
         return replace(request, warnings=(*request.warnings, *warnings))
 
@@ -106,6 +111,14 @@ class Composer:
         if size is not None and not is_tier(size):
             usual["aspect"] = None
         return cast("CellOptions", {name: value for name, value in usual.items() if options.get(name) is None})
+
+
+def is_visible(prompt: str) -> bool:
+    """Return whether a prompt has anything that can be seen: a pasted zero-width space alone is none."""
+    return any(category(character) not in _UNSEEN for character in prompt)
+
+
+_UNSEEN = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
 
 
 def as_list(images: object) -> list[object]:

@@ -98,3 +98,16 @@ def test_a_prompt_that_no_model_reads_is_refused_at_once(compose: Compose, optio
     with pytest.raises(RequestError, match=r"The prompt has 50,000,000 characters; the most is 2,000,000"):
         compose("{a} " * 12_500_000, **options)
     assert time.thread_time() - begun < 5
+
+
+@pytest.mark.parametrize("prompt", ["\u200b", "\ufeff \u2060", "\0", "\u202e\n\u200d", "\xad"])
+def test_a_prompt_that_nobody_can_see_is_refused(compose: Compose, prompt: str) -> None:
+    """A pasted zero-width space, say, is no prompt that anybody means to pay for."""
+    with pytest.raises(RequestError, match="only characters that nobody can see"):
+        compose(prompt)
+
+
+@pytest.mark.parametrize("prompt", ["\u200bfox", "🦊\u200d", "狐", "!"])
+def test_a_prompt_with_anything_to_see_is_sent(compose: Compose, prompt: str) -> None:
+    """Characters that nobody sees may stand beside others."""
+    assert compose(prompt).prompt == prompt.strip()
