@@ -197,11 +197,17 @@ class BarePanel(Panel):
         """Show another view of the same panel below it."""
         self.page.evaluate("() => { void window.view(document.body.appendChild(document.createElement('main'))) }")
 
-    def make_before(self, *prompts: str) -> None:
+    def make_before(self, *prompts: str, **options: object) -> None:
         """Have these made by another door, and wait until they are on the page."""
         for prompt in prompts:
-            self.session.start(prompt, size="1K").result()
+            self.session.start(prompt, **{"size": "1K", **options}).result()
         self.page.get_by_role("listitem", name=prompts[-1]).first.wait_for()
+
+
+def sandboxed(session: Session) -> Session:
+    """Let a session ask the sandbox, which is free."""
+    session.settings.change(backend="sandbox", base_url=None)
+    return session
 
 
 @contextlib.contextmanager

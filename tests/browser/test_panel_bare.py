@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from tests.browser.bare import bare_panels
+from tests.browser.bare import bare_panels, sandboxed
 from tests.browser.test_panel import encoded
 from tests.browser.test_panel_tray import PASTE, drop, fill_tray, order, status
 
@@ -20,23 +20,14 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser
 
-    from seedream_nb.session import Session
     from tests.browser.bare import Show
     from tests.conftest import NewSession
 
 
 @pytest.fixture
-def session(new_session: NewSession) -> Session:
-    """Give a session whose service is the sandbox, which is free."""
-    made = new_session()
-    made.settings.change(backend="sandbox", base_url=None)
-    return made
-
-
-@pytest.fixture
-def show(session: Session, browser: Browser) -> Iterator[Show]:
-    """Give a function that shows a panel of the session."""
-    with bare_panels(session, browser) as begin:
+def show(new_session: NewSession, browser: Browser) -> Iterator[Show]:
+    """Give a function that shows a panel of a session in the sandbox."""
+    with bare_panels(sandboxed(new_session()), browser) as begin:
         yield begin
 
 
