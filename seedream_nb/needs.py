@@ -67,7 +67,7 @@ OPTIONAL_MODULES = ("ctypes", "PIL.ImageDraw", "PIL.ImageFont", "sniffio")
 """What it uses where installed."""
 REFERENCE_MODULES = ("PIL.ImageCms",)
 """What a reference may need, before the request is sent."""
-KERNEL_MODULES = ("seedream_nb.session", "seedream_nb.notebook.output")
+KERNEL_MODULES = ("seedream_nb.session", "seedream_nb.notebook.scope", "seedream_nb.notebook.output")
 """What a cell needs besides."""
 SANDBOX_MODULES = ("PIL.ImageDraw", "PIL.ImageFont", "seedream_nb.sandbox.app", "seedream_nb.sandbox.painter")
 

@@ -27,7 +27,7 @@ HELPERS = """
 import io, json
 from PIL import Image
 from IPython.display import display, update_display, clear_output, Image as Embedded
-from tests.references import born
+from tests.references import load_reference
 from seedream_nb.errors import Problem
 from seedream_nb.notebook.scope import NotebookScope
 from seedream_nb.references.adapters import sources_of
@@ -49,7 +49,7 @@ def told(mark):
     found = []
     for value in values:
         for name, source in sources_of("x", value):
-            one = born(name, source).source
+            one = load_reference(name, source).source
             one = i.BytesIO(one) if isinstance(one, bytes) else one
             one = one if isinstance(one, Image.Image) else Image.open(one)
             found.append([*one.size, "#%02x%02x%02x" % one.convert("RGB").getpixel((0, 0))])
@@ -182,7 +182,9 @@ def test_a_widget_that_holds_a_picture_shows_it(notebook: Kernel) -> None:
 def test_the_image_shown_is_the_variable(notebook: Kernel) -> None:
     """It has the same identity, so that both are one reference."""
     notebook.execute("it = plain('red')\nit")
-    ran = notebook.execute("print(born('a', NotebookScope(get_ipython()).shown('@out')[0]) == born('a', it))")
+    ran = notebook.execute(
+        "print(load_reference('a', NotebookScope(get_ipython()).shown('@out')[0]) == load_reference('a', it))"
+    )
     assert ran.printed == "True\n"
 
 

@@ -378,15 +378,15 @@ import io, resource, sys
 from pathlib import Path
 from PIL import Image
 from seedream_nb.errors import SettingsError
-from tests.references import born, fit
+from tests.references import fit, load_reference
 
 photo = Image.effect_noise((900, 700), 90)
 photo.save("photo.webp", quality=90)
-whole = fit(born("photo", Path("photo.webp")), Path("whole"))
+whole = fit(load_reference("photo", Path("photo.webp")), Path("whole"))
 for missing in (70_000, 30):
     resource.setrlimit(resource.RLIMIT_FSIZE, (whole.size_bytes - missing, resource.RLIM_INFINITY))
     try:
-        fit(born("photo", Path("photo.webp")), Path("full"))
+        fit(load_reference("photo", Path("photo.webp")), Path("full"))
     except SettingsError as error:
         print(error.message)
     print(list(Path("full").iterdir()))

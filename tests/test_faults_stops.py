@@ -94,7 +94,7 @@ def test_after_sending(new_session: NewSession, fault_server: FaultServer, phase
     until(lambda: job.status == phase)
     told = stopped(job)
     assert f"Stopped while {phase}" in told
-    assert ("may be billed" if phase == "generating" else "are paid for, and their links kept") in told
+    assert ("may be billed" if phase == "generating" else "are paid for; their links are kept") in told
     assert "The work goes on" in told
     gate.set()
     until(lambda: job.over)

@@ -507,7 +507,7 @@ def test_a_request_with_the_key_in_it_is_refused(  # noqa: PLR0913 - fixtures
     """Pasted or as a value, in the prompt, a URL or a folder: nothing is sent or written, and no message shows it."""
     session = new_session(KEY)
     session.settings.change(backend=backend)
-    with pytest.raises(RequestError, match=f"Your key is in .*{place}.*: remove it") as caught:
+    with pytest.raises(RequestError, match=f"Your key is .*{place}.*: remove it") as caught:
         session.start(prompt, **options)
     assert leaks_in(str(caught.value)) == []
     assert fault_server.posts == []
