@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from seedream_nb.errors import BudgetError, SeedreamError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from types import TracebackType
     from typing import Self
 
@@ -213,10 +213,19 @@ class Budget:
     together.
     """
 
-    def __init__(self, *, limit: float | None, tally: Tally | None = None) -> None:
-        """Allow `limit` USD in all (None: any amount); that may be changed."""
-        self.limit = limit
+    def __init__(self, *, limit: float | Callable[[], float | None] | None, tally: Tally | None = None) -> None:
+        """Allow `limit` USD in all (None: any amount); that may be changed, and a function is asked each time."""
+        self._limit = limit
         self.tally = tally or Tally()
+
+    @property
+    def limit(self) -> float | None:
+        """USD that may be spent in all, as it stands now; None: any amount."""
+        return self._limit() if callable(self._limit) else self._limit
+
+    @limit.setter
+    def limit(self, limit: float | None) -> None:
+        self._limit = limit
 
     @property
     def spent(self) -> float:
@@ -236,7 +245,8 @@ class Budget:
     @property
     def left(self) -> float:
         """USD that may still be spent; infinite without a limit."""
-        return math.inf if self.limit is None else _dollars(max(0, self._left(self.limit)))
+        limit = self.limit
+        return math.inf if limit is None else _dollars(max(0, self._left(limit)))
 
     def _left(self, limit: float) -> int:
         return _units(limit) - sum(self.tally.counts())
@@ -255,34 +265,52 @@ class Budget:
             self.tally.add(reserved=units)
         return Reservation(self, units)
 
+    def confirm(self, reservation: Reservation, request: Priced, price: float) -> None:
+        """Make sure, just before a request is sent, that what was reserved for it still fits.
+
+        While it waited, the limit may have been lowered, or others may have cost more than their estimate.
+
+        Raises:
+            BudgetError: it does not; nothing was sent.
+        """
+        with self.tally.changing() as is_locked:
+            if error := self._refusal_of(request, reservation.units, price, is_locked=is_locked, own=reservation.units):
+                raise error
+
     def refusal_of(self, request: Priced, price: float) -> BudgetError | None:
         """Return the error with which a request would be refused now, or None; nothing is reserved."""
         return self._refusal_of(request, request.max_pictures * _units(price), price)
 
-    def _refusal_of(self, request: Priced, units: int, price: float, *, is_locked: bool = True) -> BudgetError | None:
-        if self.limit is None or not units:
+    def _refusal_of(
+        self, request: Priced, units: int, price: float, *, is_locked: bool = True, own: int = 0
+    ) -> BudgetError | None:
+        """Return why `units` can't be had; `own` of them are reserved already."""
+        limit = self.limit
+        if limit is None or not units:
             return None
         if self.tally.is_cut_off:
             return BudgetError(_CUT_OFF, hint=_USE_THREADS)
         if not is_locked:
             return BudgetError(_HALTED, hint=_END_IT)
-        left = self._left(self.limit)
+        left = self._left(limit) + own
         if units <= left:
             return None
-        return BudgetError(self._refusal(request, left, price), hint=self._remedy(units - left, left, price))
+        told = self._refusal(request, left, price, limit=limit, own=own)
+        return BudgetError(told, hint=self._remedy(units - left, left, price, limit=limit))
 
-    def _refusal(self, request: Priced, left: int, price: float) -> str:
-        kinds = zip(self.tally.counts(), ("spent", "in flight", "that may have been billed"), strict=True)
+    def _refusal(self, request: Priced, left: int, price: float, *, limit: float, own: int) -> str:
+        spent, reserved, unknown = self.tally.counts()
+        kinds = (spent, "spent"), (reserved - own, "in flight"), (unknown, "that may have been billed")
         taken = [f"{money(_dollars(units))} {what}" for units, what in kinds if units]
         why = f" ({', '.join(taken)})" if taken else ""
         return (
             f"This could exceed the budget: {describe(request, price)}, "
-            f"and {money(_dollars(max(left, 0)))} is left of {money(self.limit or 0)}{why}."
+            f"and {money(_dollars(max(left, 0)))} is left of {money(limit)}{why}."
         )
 
-    def _remedy(self, lacking: int, left: int, price: float) -> str:
+    def _remedy(self, lacking: int, left: int, price: float, *, limit: float) -> str:
         # Rounded up to a cent, so that the amount named is enough.
-        cents = -(-(_units(self.limit or 0) + lacking) * 100 // _UNITS_PER_DOLLAR)
+        cents = -(-(_units(limit) + lacking) * 100 // _UNITS_PER_DOLLAR)
         affordable = max(left, 0) // _units(price) if _units(price) else 0
         fewer = f", or ask for at most {affordable} (-n {affordable})" if affordable else ""
         more = f"%seedream config budget={cents / 100:.2f}"
@@ -309,7 +337,7 @@ class Reservation:
     def __init__(self, budget: Budget, units: int) -> None:
         """Made by `Budget.reserve`, which has added these `units` already."""
         self._tally = budget.tally
-        self._max = units
+        self.units = units
         self._state = "open"
         self._process = os.getpid()
 
@@ -323,7 +351,7 @@ class Reservation:
 
     def unknown(self) -> None:
         """Count the upper estimate as what may have been billed."""
-        self._leave("unknown", unknown=self._max)
+        self._leave("unknown", unknown=self.units)
 
     def __enter__(self) -> Self:
         """Hold it for a block."""
@@ -346,8 +374,8 @@ class Reservation:
                 return
             was_open, was_unknown = self._state == "open", self._state == "unknown"
             self._tally.add(
-                reserved=-self._max if was_open else 0,
-                unknown=unknown - (self._max if was_unknown else 0),
+                reserved=-self.units if was_open else 0,
+                unknown=unknown - (self.units if was_unknown else 0),
                 spent=spent,
             )
             self._state = state

@@ -100,9 +100,9 @@ class Session(NotPicklable):
         self._workspaces = Workspaces(settings=settings, journal=journal, verbs=self, running=self.jobs.ids)
         self._clients = Clients(timeouts=timeouts)
         self._secrets = Secrets()
-        self._budget = Budget(limit=None, tally=tally)
-        self.tally = self._budget.tally
-        self._lock = threading.RLock()
+        self.budget = Budget(limit=lambda: settings.get("budget"), tally=tally)
+        """What this session has spent, and may spend."""
+        self.tally = self.budget.tally
         self._is_told = False
         self._ready: set[bool] = set()
         sessions.add(self)
@@ -282,13 +282,6 @@ class Session(NotPicklable):
         """The generations of this `home`, of all sessions."""
         return self._workspaces.current.history
 
-    @property
-    def budget(self) -> Budget:
-        """What this session has spent, and may spend."""
-        with self._lock:
-            self._budget.limit = self.settings.get("budget")
-            return self._budget
-
     def price(self, model: Model, service: Service | None = None) -> float:
         """Return the price of a picture of a model at a service, in USD; None: the service it would go to now."""
         return 0.0 if (service or self.service).is_free else self.settings.price_of(model)
@@ -358,7 +351,6 @@ class Session(NotPicklable):
 
     def reset_after_fork(self) -> None:
         """Start afresh in a forked child, with the same settings; the parent's requests go on there."""
-        self._lock = threading.RLock()
         for part in (self.background, self.jobs, self._clients, self._workspaces):
             part.reset_after_fork()
 
@@ -401,7 +393,7 @@ class Session(NotPicklable):
     def _budget_notice(self) -> tuple[str, ...]:
         """Warn once that a worker process counts for itself: started anew, it knows nothing of the others."""
         limit, was_told, self._is_told = self.budget.limit, self._is_told, True
-        if was_told or limit is None or self._budget.tally.is_shared or not is_worker():
+        if was_told or limit is None or self.budget.tally.is_shared or not is_worker():
             return ()
         return (f"This worker process counts its budget of {money(limit)} separately from all others.",)
 

@@ -14,11 +14,15 @@ from seedream_nb.budget import Budget, describe, estimate, money
 from seedream_nb.errors import BudgetError, ConnectionFailedError
 from seedream_nb.notebook.shell import show_request
 from seedream_nb.request import make_request
+from tests.faults.script import POST, Links, Reply
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.conftest import NewSession
+    from tests.faults.script import Seen
+    from tests.faults.server import FaultServer
 
 ONE = make_request("a fox")
 FOUR = make_request("a fox", max_images=4)
@@ -232,3 +236,101 @@ def test_a_dry_run_tells_that_the_budget_would_be_passed(
     assert "refused" not in within
     assert "It would be refused. This could exceed the budget" in beyond
     assert "%seedream config budget=0.12, or ask for at most 1 (-n 1)" in beyond
+
+
+# -- a limit that is lowered while requests wait -------------------------------------------------------------
+
+
+def test_what_was_reserved_is_looked_at_again() -> None:
+    """It is refused once the limit is below what is counted; its own part is not counted against it."""
+    budget = Budget(limit=0.06)
+    place = budget.reserve(ONE, 0.03)
+    budget.limit = 0.03
+    budget.confirm(place, ONE, 0.03)
+    budget.limit = 0.02
+    with pytest.raises(BudgetError, match=r"and 0\.02 USD is left of 0\.02 USD\.\n"):
+        budget.confirm(place, ONE, 0.03)
+    assert budget.reserved == 0.03
+
+
+@pytest.fixture
+def gate(fault_server: FaultServer) -> threading.Event:
+    """Let the service answer its first request, with a failure, only once this is set."""
+    opened = threading.Event()
+
+    def answer(_: Seen) -> Reply:
+        assert opened.wait(60)
+        return Reply(status=500)
+
+    fault_server.on(POST, answer, Links())
+    return opened
+
+
+def test_a_limit_that_is_lowered_holds_for_what_waits_for_a_place(
+    new_session: NewSession, fault_server: FaultServer, gate: threading.Event
+) -> None:
+    """It was not sent yet, so that can still be kept back; what is refused is not billed."""
+    session = new_session()
+    session.settings.change(concurrency=1)
+    sent, waiting = (session.start(name) for name in ("a fox", "a hare"))
+    until(lambda: sent.sent and waiting.wait)
+    session.settings.change(budget=0)
+    gate.set()
+    with pytest.raises(BudgetError, match=r"left of 0\.00 USD"):
+        waiting.result()
+    assert len(fault_server.posts) == 1
+    until(lambda: session.budget.reserved == 0.0)
+
+
+def test_a_limit_that_is_lowered_holds_for_what_waits_for_another_kernel(
+    new_session: NewSession, fault_server: FaultServer, gate: threading.Event
+) -> None:
+    """With `once` that may take minutes."""
+    first, session = new_session(), new_session()
+    sent = first.start("a fox", once=True)
+    until(lambda: sent.sent)
+    waiting = session.start("a fox", once=True)
+    until(lambda: waiting.wait)
+    session.settings.change(budget=0)
+    gate.set()
+    with pytest.raises(BudgetError, match=r"left of 0\.00 USD"):
+        waiting.result()
+    assert len(fault_server.posts) == 1
+
+
+@pytest.mark.slow
+def test_a_limit_that_is_lowered_holds_for_what_is_sent_again(
+    new_session: NewSession, fault_server: FaultServer
+) -> None:
+    """What the service refused for now was not billed, and is not sent again beyond the limit."""
+    fault_server.on(POST, Reply(status=429, headers={"Retry-After": "1"}), Links())
+    session = new_session()
+    job = session.start("a fox")
+    until(lambda: job.phase == "waiting")
+    session.settings.change(budget=0)
+    with pytest.raises(BudgetError, match=r"left of 0\.00 USD"):
+        job.result()
+    assert len(fault_server.posts) == 1
+    assert (session.history[-1].status, session.history[-1].cost) == ("failed", 0.0)
+
+
+def test_more_pictures_than_were_asked_for_leave_less_to_those_that_wait(
+    new_session: NewSession, fault_server: FaultServer
+) -> None:
+    """They cost more than was reserved, and what waits for a place is refused if it does not fit any more."""
+    opened = threading.Event()
+
+    def answer(_: Seen) -> Links:
+        assert opened.wait(60)
+        return Links(count=2)
+
+    fault_server.on(POST, answer, Links())
+    session = new_session()
+    session.settings.change(concurrency=1, budget=0.06)
+    sent, waiting = (session.start(name) for name in ("a fox", "a hare"))
+    until(lambda: sent.sent and waiting.wait)
+    opened.set()
+    with pytest.raises(BudgetError, match=r"0\.06 USD spent"):
+        waiting.result()
+    assert len(sent.result()) == 2
+    assert session.budget.spent == 0.06

@@ -79,9 +79,10 @@ async def buy(job: Job, context: PipelineContext, inputs: list[str | Input]) -> 
     with context.budget.reserve(job.request, job.price) as reservation:
         async with journal_failure(job, context, entry, reservation):
             async with slot(job, context.limiter):
+                context.budget.confirm(reservation, job.request, job.price)  # it may have waited for long
                 await journal_intent(job, context, entry, inputs)
                 warm_thumbnails(entry)
-                results = await post(job, context, entry, inputs)
+                results = await post(job, context, entry, inputs, reservation)
             reservation.settle(len(results.links) * job.price)
             await download(job, context, entry, results.links)
     return await settle(job, entry, results)
@@ -271,7 +272,9 @@ def warm_thumbnails(entry: JournalEntry) -> None:
         Thread(target=warm_references, args=(generation.request,), name="seedream thumbnails", daemon=True).start()
 
 
-async def post(job: Job, context: PipelineContext, entry: JournalEntry, inputs: list[str | Input]) -> Results:
+async def post(
+    job: Job, context: PipelineContext, entry: JournalEntry, inputs: list[str | Input], reservation: Reservation
+) -> Results:
     """Send the request and return the results in its reply, after journaling them.
 
     Raises:
@@ -279,7 +282,7 @@ async def post(job: Job, context: PipelineContext, entry: JournalEntry, inputs: 
     """
     client = context.client  # its key is named only where it is used, so that no traceback shows it
     try:
-        reply = await send_until_accepted(job, context, entry, inputs)
+        reply = await send_until_accepted(job, context, entry, inputs, reservation)
         if not is_reply(reply.status):
             raise client.refusal(reply, job.request.model)
         results = await in_thread(
@@ -299,7 +302,7 @@ async def post(job: Job, context: PipelineContext, entry: JournalEntry, inputs: 
 
 
 async def send_until_accepted(
-    job: Job, context: PipelineContext, entry: JournalEntry, inputs: list[str | Input]
+    job: Job, context: PipelineContext, entry: JournalEntry, inputs: list[str | Input], reservation: Reservation
 ) -> Reply:
     """Send the request until the service accepts it or refuses it for good; refusals for now cost nothing."""
     client, tries = context.client, 0
@@ -312,6 +315,7 @@ async def send_until_accepted(
             return replace(reply, tries=tries)
         await entry.refused(tries=tries, status=reply.status)
         await asyncio.sleep(pause.seconds)
+        context.budget.confirm(reservation, job.request, job.price)
         await entry.retrying(tries=tries + 1)
         if entry.trouble is not None:  # unwritten, a kill from here on would look like not billed
             raise unwritable(context.store.home, entry.trouble)
