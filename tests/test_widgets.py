@@ -349,6 +349,46 @@ def test_no_button_buys_twice(state: State, fault_server: FaultServer, kind: str
     assert len(fault_server.posts) == 2  # with the one that failed
 
 
+@pytest.mark.parametrize("kind", ["generate", "rerun", "again"])
+def test_a_press_buys_nothing_that_the_page_did_not_show(state: State, fault_server: FaultServer, kind: str) -> None:
+    """It may be heard after a cell has changed the price: it is refused, and the next press is taken."""
+    fault_server.on(POST, Reply(status=500), Links())
+    session = state.session
+    with pytest.raises(SeedreamError):
+        session.start("a fox").result()
+    about: dict[str, dict[str, Any]] = {
+        "generate": {"form": form()}, "rerun": {"generation": 1}, "again": {"number": state.rows.shown()[0]["number"]},
+    }  # fmt: skip
+    seen = state.snapshot()["place"]
+    session.settings.change(price=3)
+    assert ask(state, kind, place=seen, **about[kind])["error"]["told"][1].startswith("Nothing was sent")
+    assert len(fault_server.posts) == 1
+    assert "ok" in ask(state, kind, place=state.snapshot()["place"], **about[kind])
+    until(lambda: len(fault_server.posts) == 2)
+
+
+def test_a_press_in_the_sandbox_buys_nothing_at_the_service(state: State, fault_server: FaultServer) -> None:
+    """A cell with `%seedream config backend=novita` ran between the press and its being heard."""
+    state.session.settings.change(backend="sandbox")
+    seen = state.snapshot()["place"]
+    state.session.settings.change(backend="novita")
+    assert "error" in ask(state, "generate", form=form(), place=seen)
+    assert fault_server.posts == []
+
+
+def test_run_again_means_the_generation_that_the_page_showed(
+    state: State, fault_server: FaultServer, tmp_path: Path
+) -> None:
+    """In the home that a cell has chosen since, the same number is another."""
+    session = state.session
+    session.start("a fox").result()
+    seen = state.snapshot()["place"]
+    session.settings.change(home=tmp_path / "another")
+    session.start("a hare", max_images=15).result()
+    assert "error" in ask(state, "rerun", generation=1, place=seen)
+    assert len(fault_server.posts) == 2
+
+
 @pytest.mark.slow
 def test_cancel_withdraws_what_was_not_sent(state: State, fault_server: FaultServer) -> None:
     """It is told in the queue."""

@@ -3,7 +3,8 @@
 The page asks: `{"id": text, "ask": name, …}`, with buffers where bytes go along. It is always answered:
 `{"id": the same, "ok": {…}}`, or `{"id": the same, "error": {"told": [lines], "fields": {field: [problems]}}}`.
 A question that comes twice, for a page asks again after its connection broke, is acted on once. What spends is so
-however late it comes again: its id is remembered as long as the widget lives.
+however late it comes again: its id is remembered as long as the widget lives. And it is acted on only if the `place`
+of the snapshot that the page has seen still holds: a press in the free sandbox buys nothing at the service.
 Unasked, the kernel sends `{"snapshot": {…}}`: the whole of what a widget shows, with a version that only grows.
 What they tell each other has the same fields in `static/protocol.js`.
 """
@@ -125,6 +126,8 @@ class Snapshot(TypedDict):
     """All that a widget shows now, but for the history, of which pages are asked for."""
 
     version: int
+    place: str
+    """Another text when requests go elsewhere, cost something else, or the history is of another folder."""
     form: Draft | None
     """None where there is no form."""
     form_number: int
@@ -230,7 +233,9 @@ def _invalid(name: str) -> BadMessageError:
     return BadMessageError(f"The page sent an invalid {name}. Reload it.")
 
 
-Answers: TypeAlias = "Mapping[str, Callable[[Message], Response | None]]"
+Answer: TypeAlias = "Callable[[Message], Response | None]"
+"""What answers a question."""
+Answers: TypeAlias = "Mapping[str, Answer]"
 """What answers questions, by their names."""
 
 

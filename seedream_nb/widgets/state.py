@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -20,10 +21,12 @@ if TYPE_CHECKING:
 
     from seedream_nb.session import Session
     from seedream_nb.storage.history import History
-    from seedream_nb.widgets.protocol import Answers, Message, Snapshot, Spent
+    from seedream_nb.widgets.protocol import Answer, Answers, Message, Snapshot, Spent
 
 SPENDS = ("generate", "again", "rerun")
 """The questions that may cost something."""
+CHANGED = "The settings were changed since this was shown: where requests go, what they cost, or whose history it is."
+LOOK_AGAIN = "Nothing was sent, nothing was billed. Look at what it says now, then press again."
 
 
 class State:
@@ -55,7 +58,9 @@ class State:
         self.pages = HistoryPages(session, history, fill=self.form.fill, change=self.look)
         own: Answers = {"snapshot": self._enter, "here": self._stay, "leave": self._leave}
         parts = (self.form.answers, self.tray.answers, self.rows.answers, self.pages.answers, own)
-        self.desk = Dispatcher({name: answer for part in parts for name, answer in part.items()}, SPENDS)
+        answers = {name: answer for part in parts for name, answer in part.items()}
+        spending = {name: self._as_shown(answers[name]) for name in SPENDS}
+        self.desk = Dispatcher({**answers, **spending}, SPENDS)
         """Answers what the page asks."""
 
     # -- views -------------------------------------------------------------------------------------
@@ -96,6 +101,31 @@ class State:
     def _leave(self, asked: Message) -> None:
         self._views.pop(asked.text("view", MAX_ID), None)
 
+    # -- spending ----------------------------------------------------------------------------------
+
+    def _as_shown(self, answer: Answer) -> Answer:
+        """Return what spends only where, at what price and of which history the page showed it."""
+
+        def act(asked: Message) -> Response | None:
+            if asked.has("place") and asked.text("place", MAX_ID) != self.place():
+                self.look()
+                raise SeedreamError(CHANGED, hint=LOOK_AGAIN)
+            return answer(asked)
+
+        return act
+
+    def place(self) -> str:
+        """Return a text that is another once requests go elsewhere, cost something else, or the history is another.
+
+        A press may be heard long after it was made, when a cell has changed that.
+        """
+        session, home = self.session, ""
+        with contextlib.suppress(SeedreamError):  # there is none: whatever is pressed is refused
+            home = str(self.pages.history.home)
+        price = session.settings.price_of(session.settings.model)
+        shown = (session.service.name, session.service_host, price, home)
+        return hashlib.sha256(repr(shown).encode()).hexdigest()[:16]
+
     # -- changes -----------------------------------------------------------------------------------
 
     def change(self) -> None:
@@ -126,6 +156,7 @@ class State:
         service, model = session.service, session.settings.model
         return {
             "version": version,
+            "place": self.place(),
             "form": draft if self._has_form else None,
             "form_number": number,
             "undo": way_back,

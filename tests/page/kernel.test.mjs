@@ -54,6 +54,16 @@ test("what is open when the connection comes back is asked again, as the same qu
   await asked
 })
 
+test("each question says which snapshot's place the page has seen", () => {
+  const model = fake()
+  const kernel = begin(model)
+  for (const [version, place] of [[3, "old"], [4, "new"], [2, "late"]]) {
+    model.say({ snapshot: { version, place } })
+    kernel.ask("rerun", { generation: 1 })
+  }
+  assert.deepEqual(model.sent.map(each => each.place), ["old", "new", "new"])
+})
+
 test("who is in sight asks for what it missed when the connection comes back, who is not does not", () => {
   for (const [isInSight, asked] of [[true, ["snapshot", "snapshot", "snapshot"]], [false, []]]) {
     const model = fake()

@@ -47,6 +47,19 @@ test("what is refused at the prompt is not sent, until something else is typed",
   assert.deepEqual(asked("generate").map(each => each.form.prompt), ["image 1"])
 })
 
+test("a press is for the place that the button named, however long the references take", async context => {
+  const { store, asked, show } = fake(context)
+  show({ version: 1, place: "free" })
+  let arrive = (/** @type {boolean} */ _) => {}
+  store.arrivals.add(() => new Promise(done => { arrive = done }))
+  store.edit({ prompt: "a fox" })
+  store.order.generate({})
+  show({ version: 2, place: "paid" })
+  arrive(true)
+  await turn()
+  assert.deepEqual(asked("generate").map(each => each.place), ["free"])
+})
+
 test("what the kernel says of an older draft is not shown of the one that is typed meanwhile", async context => {
   const { store, asked, say, clock } = fake(context)
   store.edit({ prompt: "image 2" })

@@ -25,6 +25,7 @@ export class Kernel {
   #page = Math.random().toString(36).slice(2)
   #number = 0
   #version = -1
+  #place = ""
   /** @type {string[] | null} */
   #ended = null
   #isPinging = false
@@ -77,7 +78,7 @@ export class Kernel {
   }
   /** @param {string} what @param {object} fields */
   #message(what, fields) {
-    return { ...fields, id: `${this.#page}-${++this.#number}`, ask: what, view: this.#page }
+    return { place: this.#place, ...fields, id: `${this.#page}-${++this.#number}`, ask: what, view: this.#page }
   }
   /** @param {Message} content @param {DataView[]} buffers */
   #hear = ({ id = "", ok, error, snapshot }, buffers) => {
@@ -93,6 +94,7 @@ export class Kernel {
   #see(snapshot) {
     if (snapshot.version < this.#version) return
     this.#version = snapshot.version
+    this.#place = snapshot.place
     this.#heard.snapshot(snapshot)
   }
   /** @param {Open} one */

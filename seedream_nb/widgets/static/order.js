@@ -74,8 +74,9 @@ export class Order {
     this.#say([])
     try {
       const form = { ...this.#store.draft }
+      const place = this.#store.snapshot?.place // as the button said when it was pressed
       await this.#arrived()
-      await this.#store.ask("generate", { form }, { late: isLate => { this.#isLate = isLate; this.#show() } })
+      await this.#store.ask("generate", { form, place }, { late: isLate => { this.#isLate = isLate; this.#show() } })
       this.#tell({ told: [], fields: {} })
     } catch (error) {
       this.#refused(/** @type {Refusal} */ (error))

@@ -18,8 +18,8 @@
 
 /** All that is shown but for the history, of which pages are asked for; `form` is null where there is none.
  * @typedef {{
- *   version: number, form: Draft | null, form_number: number, undo: string, sizes: Record<string, Record<string, string>>,
- *   ratios: string[], host: string, free: boolean, price: number, most: Most,
+ *   version: number, place: string, form: Draft | null, form_number: number, undo: string,
+ *   sizes: Record<string, Record<string, string>>, ratios: string[], host: string, free: boolean, price: number, most: Most,
  *   spent: {pictures: number, dollars: number}, tray: Held[], jobs: Row[], history: number,
  * }} Snapshot */
 
