@@ -21,7 +21,7 @@ from seedream_nb.http.client import Timeouts
 from seedream_nb.jobs.job import Job
 from seedream_nb.session import Session
 from seedream_nb.settings import Settings
-from tests.faults import POST, Cut, FaultServer, OnceRead, Reply, jpeg
+from tests.faults import POST, Cut, FaultServer, Links, OnceRead, Reply, jpeg
 from tests.secret import KEY, leaks_in
 
 if TYPE_CHECKING:
@@ -516,6 +516,30 @@ def test_in_the_sandbox_it_is_a_rehearsal(session: Session) -> None:
     assert differs(told.transcript) == {}
     assert "**This is a rehearsal in the sandbox" in told.transcript
     assert "attach it" not in told.text
+
+
+@pytest.mark.parametrize("number", [0, 1], ids=["before the first", "before the second"])
+def test_what_was_not_said_is_not_bought(session: Session, service: FaultServer, number: int) -> None:
+    """A thread changes the price before one of the requests: that one is not sent."""
+
+    def change(_: Seen) -> Reply:
+        session.settings.change(price=3)
+        return answer(400, REFUSAL)
+
+    service.on(POST, change, Links())
+    look = Look(session, wait=Job.result, tell=lambda _: None if number else session.settings.change(price=3))
+    with pytest.raises(errors.SettingsError, match="The settings were changed meanwhile"):
+        look.run()
+    assert (len(service.posts), session.budget.spent) == (number, 0)
+
+
+def test_a_rehearsal_stays_one(session: Session, service: FaultServer) -> None:
+    """Nothing is charged, it said; a login meanwhile, with `backend=auto`, changes nothing about that."""
+    session.settings.change(backend="sandbox")
+    look = Look(session, wait=Job.result, tell=lambda _: session.settings.change(backend="novita"))
+    with pytest.raises(errors.SettingsError, match="The settings were changed meanwhile"):
+        look.run()
+    assert service.posts == []
 
 
 def test_the_reference_is_within_the_limits_of_the_service(tmp_path: Path) -> None:

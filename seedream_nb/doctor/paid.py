@@ -23,7 +23,7 @@ from seedream_nb.doctor.blocks import file_facts
 from seedream_nb.doctor.expected import Seen, expectations
 from seedream_nb.doctor.harmless import Harmless, secrets_of
 from seedream_nb.doctor.transcript import REHEARSAL, transcript
-from seedream_nb.errors import ApiError, SeedreamError, StoppedError
+from seedream_nb.errors import ApiError, SeedreamError, SettingsError, StoppedError
 from seedream_nb.files import read_regular
 from seedream_nb.http.exchange import Inspection
 from seedream_nb.service.reply import salvage_results
@@ -52,6 +52,8 @@ ACCEPTED = "The service took the request without a prompt and made a picture of 
 ISSUES = "https://github.com/seedream-nb/seedream-nb/issues"
 GOES_ON_AFTER = frozenset({400, 413, 415, 422, 451, 500})
 """Refusals, or failures, that say nothing about the next request; nothing was billed."""
+CHANGED = "The settings were changed meanwhile: requests would go elsewhere, or cost something else, than was said."
+RUN_AGAIN = "So the next one was not sent, and not billed. Run it again."
 MAX_PICTURE_BYTES = 64_000_000
 
 
@@ -71,6 +73,7 @@ class Look:
         self._refused, self._asked = Inspection(without=("prompt",)), Inspection()
         self._ended: dict[str, str] = {}
         self._made: Generation | None = None
+        self._said: tuple[object, ...] = ()
 
     def run(self) -> Generation:
         """Say what it costs, send both requests, write the transcript of what was seen; return what was made.
@@ -80,6 +83,7 @@ class Look:
         """
         endpoint = self._session.endpoint()
         refused, asked = self._requests()
+        self._said = self._terms(asked)
         self._announce(endpoint, asked)
         if trouble := self._session.budget.refusal_of(asked, self._session.price(asked.model)):
             raise trouble
@@ -115,6 +119,11 @@ class Look:
             )
         self._say(FIRST)
 
+    def _terms(self, request: ImageRequest) -> tuple[object, ...]:
+        """Return where a request would go now, and what a picture of it would cost."""
+        endpoint = self._session.endpoint()
+        return endpoint.service.name, endpoint.base_url, self._session.price(request.model)
+
     def _see_it_refused(self, request: ImageRequest) -> Generation | None:
         """Return nothing when it was refused; else what was made of it after all."""
         try:
@@ -139,6 +148,8 @@ class Look:
         return made
 
     def _result(self, request: ImageRequest, inspection: Inspection) -> Generation:
+        if self._terms(request) != self._said:  # a login in another kernel is enough to end a rehearsal
+            raise SettingsError(CHANGED, hint=RUN_AGAIN)
         try:
             job = self._session.submit(request, inspection=inspection, once=False)
             return self._wait(job)
