@@ -263,3 +263,37 @@ def test_at_whatever_line_it_is_stopped_the_message_is_true(stoppable: Kernel, f
             break
         check_the_truth(stoppable, fault_server, ran, f"fox number {nth}.")
     assert nth > 1000
+
+
+def test_what_an_interrupted_cell_awaited_is_withdrawn_if_it_was_not_sent(
+    stoppable: Kernel, fault_server: FaultServer
+) -> None:
+    """One of five was sent and goes on; the cell says so of both."""
+    fault_server.on(POST, Links(delay=3.0))
+    stoppable.execute("sd.configure(concurrency=1)")
+    code = "import asyncio\njobs = [sd.submit(f'fox {n}') for n in range(5)]\nawait asyncio.gather(*jobs)"
+    ran = interrupted(stoppable, code, lambda _: fault_server.posts)
+    assert ran.error is not None
+    assert (
+        "4 times: Stopped while waiting: the request was withdrawn before it was sent. Nothing was billed."
+        in ran.printed
+    )
+    assert "the request was sent and can't be taken back, so it may be billed" in ran.printed
+    assert stoppable.execute("(await jobs[0]).status, [job.status for job in jobs[1:]]").result == (
+        "('done', ['stopped', 'stopped', 'stopped', 'stopped'])"
+    )
+    assert [seen.json()["prompt"] for seen in fault_server.posts] == ["fox 0"]
+
+
+def test_a_wait_that_a_cell_gave_up_by_itself_stops_nothing(stoppable: Kernel, fault_server: FaultServer) -> None:
+    """Not even when a later cell is interrupted."""
+    fault_server.on(POST, Links(delay=2.0))
+    stoppable.execute("sd.configure(concurrency=1)\nfirst = sd.submit('first')")
+    stoppable.until(lambda: fault_server.posts)
+    waits = (
+        "second = sd.submit('second')\ntry: await asyncio.wait_for(second, 0.1)\nexcept TimeoutError: print('later')"
+    )
+    assert stoppable.execute(f"import asyncio\n{waits}").printed == "later\n"
+    ran = interrupted(stoppable, "print('on')\nawait asyncio.sleep(60)", lambda ran: "on" in ran.printed)
+    assert "Stopped" not in ran.printed
+    assert stoppable.execute("second.result().status").result == "'done'"

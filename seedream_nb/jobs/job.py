@@ -120,14 +120,25 @@ def read_timeout(timeout: object) -> float | None:
 LOOK_SECONDS = 1.0
 
 
-def loop_future(ending: concurrent.futures.Future[Generation], poll: Callable[[], None]) -> asyncio.Future[Generation]:
-    """Return a future of the running loop that ends with `ending`; until then `poll` is called now and then."""
+def loop_future(
+    ending: concurrent.futures.Future[Generation], poll: Callable[[], None], give_up: Callable[[], None]
+) -> asyncio.Future[Generation]:
+    """Return a future of the running loop that ends with `ending`; until then `poll` is called now and then.
+
+    `give_up` is called if that future is cancelled.
+    """
     loop = asyncio.get_running_loop()
     waiting: asyncio.Future[Generation] = loop.create_future()
 
     def wake(ended: concurrent.futures.Future[Generation]) -> None:
         with contextlib.suppress(RuntimeError):  # that loop is closed: nobody is waiting
             loop.call_soon_threadsafe(_settle, waiting, ended)
+
+    def note(waiting: asyncio.Future[Generation]) -> None:
+        if waiting.cancelled():
+            give_up()
+
+    waiting.add_done_callback(note)
 
     def watch() -> None:
         if not waiting.done():
@@ -195,6 +206,8 @@ class Job(NotPicklable):
         self.generation: Generation | None = None
         self.error: SeedreamError | None = None
         self.followed = False
+        self.given_up = False
+        """Whether an `await` of it was cancelled, in the cell that runs."""
         self.version = 0
         self._changed = threading.Condition()
         self.committed = False
@@ -301,12 +314,16 @@ class Job(NotPicklable):
     def __await__(self) -> Generator[Any, None, Generation]:
         """Wait for the generation on any event loop; raises as `result()` does.
 
+        Whoever cancels that has not stopped the job: it may be a timeout. If a cell that awaits it is interrupted,
+        it is withdrawn if it was not sent.
+
         Raises:
             SeedreamError: instead of StoppedError, which is a KeyboardInterrupt and would end the loop, and with it
                 the kernel.
         """
         self._refuse_in_fork()
-        return loop_future(self._future, self._finish_if_dead).__await__()
+        self.given_up = False
+        return loop_future(self._future, self._finish_if_dead, self._note_given_up).__await__()
 
     def __repr__(self) -> str:
         """Show as one short line."""
@@ -413,6 +430,9 @@ class Job(NotPicklable):
             return self.version
 
     # -- internal ----------------------------------------------------------------------------------
+
+    def _note_given_up(self) -> None:
+        self.given_up = True
 
     async def _run(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         self._task = asyncio.create_task(work())

@@ -8,10 +8,12 @@ import os
 import sys
 import threading
 import time
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from seedream_nb.background import at_exit
 from seedream_nb.errors import SeedreamError
+from seedream_nb.jobs.job import still_running, stopped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,6 +81,20 @@ class JobQueue:
     def running(self, home: Path) -> list[Job]:
         """Return the running jobs whose pictures go to a folder."""
         return [job for job in self._jobs if not job.over and job.home == home]
+
+    def end_awaits(self, *, interrupted: bool) -> list[str]:
+        """Withdraw what was not sent of the jobs that an interrupted cell awaited; return what to say of them all.
+
+        Where a cell was not interrupted, whoever gave up an `await` meant no stop.
+        """
+        told = Counter[str]()
+        for job in self._jobs:
+            if job.given_up and interrupted and not job.over:
+                if not job.committed:
+                    job.cancel()
+                told[(stopped(job) or still_running(job)).message] += 1
+            job.given_up = False
+        return [f"{count} times: {text}" if count > 1 else text for text, count in told.items()]
 
     def ids(self, home: Path) -> list[int]:
         """Return the ids of the running jobs of a folder."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import sys
@@ -87,6 +88,7 @@ class Magics:
         self._show_jobs(on=True)
         self._completer.register()
         self._shown.listen()
+        self._ip.events.register("post_run_cell", self._end_awaits)
         if in_kernel(self._ip) and os.environ.get(IDLE_IMPORTS, "").strip().lower() not in OFF:
             self._ip.events.register("pre_execute", self._ahead.stop)
             self._ip.events.register("post_execute", self._ahead.resume)
@@ -103,7 +105,12 @@ class Magics:
         self._completer.withdraw()
         self._shown.leave()
         self._ahead.give_up()
-        for event, call in (("pre_execute", self._ahead.stop), ("post_execute", self._ahead.resume)):
+        ours = (
+            ("pre_execute", self._ahead.stop),
+            ("post_execute", self._ahead.resume),
+            ("post_run_cell", self._end_awaits),
+        )
+        for event, call in ours:
             with contextlib.suppress(ValueError):  # it was switched off, or somebody has cleared them
                 self._ip.events.unregister(event, call)
 
@@ -143,6 +150,15 @@ class Magics:
             LiveOutput(job, self._ip, self._session().bundle, goes_on=True).follow_on()
         else:
             print(repr(job))
+
+    def _end_awaits(self, result: Any) -> None:  # noqa: ANN401 - IPython's, whatever its version
+        """Withdraw what a cell awaited and was not sent, if it was interrupted; an `await` can't know of that."""
+        if "seedream_nb.jobs.queue" not in sys.modules:  # nothing was asked for yet
+            return
+        error = getattr(result, "error_in_exec", None)
+        interrupted = isinstance(error, (KeyboardInterrupt, asyncio.CancelledError))
+        for told in self._session().jobs.end_awaits(interrupted=interrupted):
+            print(told)
 
     # -- what IPython is given ---------------------------------------------------------------------
 
