@@ -107,9 +107,14 @@ def reads_as_object(value: object, text: str) -> bool:
     """Return whether the text of a value is what Python writes for an object that has no text of its own."""
     if isinstance(value, str):
         return False
-    if _ADDRESS.search(text):
+    if _ADDRESS.search(text) or _describes_scalar(value, text):
         return True
     return text.startswith("<") and text.endswith(">") and (not _has_own_text(value) or callable(value))
+
+
+def _describes_scalar(value: object, text: str) -> bool:
+    """Return whether a text describes an array without a dimension, as xarray's does, instead of giving its value."""
+    return text.startswith("<") and (own := scalar(value)) is not value and text != str(own)
 
 
 def _within(value: Any, code: str, depth: int) -> tuple[str, Unmeant] | None:
@@ -120,7 +125,8 @@ def _within(value: Any, code: str, depth: int) -> tuple[str, Unmeant] | None:
     held = unwrapped(value)
     if (own := scalar(held)) is not value:  # what is in an array without a dimension, or in a scalar of Arrow
         inner = _within(own, f"{code}.{'item' if held is value else 'as_py'}()", depth)
-        return inner and (code, inner[1])
+        reason = inner[1] if inner else _in_a_list(value) if depth else None
+        return reason and (code, reason)
     if depth and not isinstance(value, _WITH_ITEMS) and (reason := _in_a_list(value)):
         return code, reason
     if depth == _DEEPEST or (_has_own_text(value) and not isinstance(value, MappingProxyType)):
@@ -131,7 +137,7 @@ def _within(value: Any, code: str, depth: int) -> tuple[str, Unmeant] | None:
 def _in_a_list(value: object) -> Unmeant | None:
     """Return why a value's repr, which is used within a list, is not meant as text."""
     text = repr(value)
-    if not (text.startswith("<") and text.endswith(">")):
+    if not (text.startswith("<") and (text.endswith(">") or _describes_scalar(value, text))):
         return None
     return Unmeant(told=f"would read {plain(text, _SHOWN)}", remedy="Write the part of it that you mean.")
 

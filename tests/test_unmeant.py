@@ -327,6 +327,42 @@ def test_a_format_makes_no_text_of_what_is_none(template: str, value: object, te
         expand(template, scope)
 
 
+class Described:
+    """An array without a dimension whose text describes it, as those of xarray do."""
+
+    shape = ()
+
+    def __init__(self, value: float) -> None:
+        """Hold this value."""
+        self.value = value
+
+    def item(self) -> float:
+        """Return the value."""
+        return self.value
+
+    def __repr__(self) -> str:
+        """Describe it."""
+        return f"<xarray.DataArray ()> Size: 8B\narray({self.value})"
+
+    def __format__(self, form: str) -> str:
+        """Describe it, or give its value in a format."""
+        return format(self.value, form) if form else repr(self)
+
+
+@pytest.mark.parametrize("template", ["{it}", "{many}", "{many[0]}"])
+def test_the_description_of_a_scalar_is_nobodys_text(template: str) -> None:
+    """`{table.mean()}` of xarray: its value was meant."""
+    mean = Described(2.5)
+    with pytest.raises(RequestError, match=r"would read <xarray\.DataArray"):
+        expand(template, NamesScope({"it": mean, "many": [mean]}))
+    assert expand("{it:.1f} {it.item()}", NamesScope({"it": mean})) == "2.5 2.5"
+
+
+def test_a_scalar_that_reads_as_its_value_is_text() -> None:
+    """Whatever that value begins with."""
+    assert expand("{it} {one}", NamesScope({"it": np.array("<b>"), "one": np.float32(1)})) == "<b> 1.0"
+
+
 def test_a_coroutine_is_to_be_awaited() -> None:
     """It is no text."""
     coroutine = awaitable()
