@@ -126,7 +126,7 @@ def _within(value: Any, code: str, depth: int) -> tuple[str, Unmeant] | None:
     if (own := scalar(held)) is not value:  # what is in an array without a dimension, or in a scalar of Arrow
         inner = _within(own, f"{code}.{'item' if held is value else 'as_py'}()", depth)
         reason = inner[1] if inner else _in_a_list(value) if depth else None
-        return reason and (code, reason)
+        return (code, reason) if reason else None
     if depth and not isinstance(value, _WITH_ITEMS) and (reason := _in_a_list(value)):
         return code, reason
     if depth == _DEEPEST or (_has_own_text(value) and not isinstance(value, MappingProxyType)):
