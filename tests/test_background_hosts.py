@@ -13,7 +13,7 @@ from tests.faults.script import POST, Links, Stall
 from tests.kernel import Kernel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from tests.faults.server import FaultServer
@@ -67,7 +67,13 @@ def ran_by_nbclient(folder: Path, server: FaultServer, environment: dict[str, st
         extra_arguments=["--log-level=ERROR"],
     )  # fmt: skip
     client.execute(env={**os.environ, **environment})
-    return ["\n".join(map(told_by, cell.outputs)) for cell in document.cells[1:]]
+    return [text_of(cell.outputs) for cell in document.cells[1:]]
+
+
+def text_of(outputs: Sequence[dict[str, Any]]) -> str:
+    """Return the plain text of a cell's outputs; what it prints may come in pieces."""
+    parts = [told_by(output) + "\n" * ("data" in output) for output in outputs]
+    return "".join(parts).removesuffix("\n" if outputs and "data" in outputs[-1] else "")
 
 
 def told_by(output: dict[str, Any]) -> str:

@@ -148,7 +148,8 @@ class Host:
     def _say(self, models: Sequence[Model], content: object, buffers: Sequence[bytes]) -> None:
         message = packed(sendable(content), buffers)
         for each in models:
-            self._loop.call_soon_threadsafe(self._write, each, message)
+            with contextlib.suppress(RuntimeError):  # the page has gone, and this host with it
+                self._loop.call_soon_threadsafe(self._write, each, message)
 
     def _write(self, model: Model, message: bytes) -> None:
         if model in self.models:

@@ -8,7 +8,7 @@ import { Store } from "../../seedream_nb/widgets/static/store.js"
 const FORM = { prompt: "", size: "2K", aspect: "1:1", width: 2048, height: 2048, max_images: 1, watermark: true }
 
 /** A store in sight, whose form is empty; `sent` is what the page sent, and `clock` is moved by hand. */
-function fake(context) {
+function fake(context, { isShown = true } = {}) {
   context.mock.timers.enable({ apis: ["setTimeout", "setInterval"] })
   const sent = []
   const heard = new Set()
@@ -18,10 +18,24 @@ function fake(context) {
   const show = (changes = {}) => say({ snapshot: { version: 0, form: FORM, form_number: 0, host: "sandbox", tray: [], ...changes } })
   const asked = what => sent.filter(each => each.ask === what)
   store.enter()
-  show()
+  if (isShown) show()
   return { store, sent, say, show, asked, clock: context.mock.timers }
 }
 const turn = () => new Promise(done => setImmediate(done))
+
+test("what is typed before the kernel has answered is kept, and nothing can be bought before", async context => {
+  const { store, show, asked, clock } = fake(context, { isShown: false })
+  store.edit({ prompt: "a fox" })
+  store.order.generate({})
+  await turn()
+  assert.deepEqual([store.order.isOffered, asked("generate")], [false, []])
+  show()
+  clock.tick(300)
+  assert.deepEqual([store.draft, asked("check").at(-1).form.prompt], [{ ...FORM, prompt: "a fox" }, "a fox"])
+  store.order.generate({})
+  await turn()
+  assert.deepEqual(asked("generate").map(each => each.form.prompt), ["a fox"])
+})
 
 test("two views in which somebody presses at once buy once", async context => {
   const { store, asked } = fake(context)

@@ -41,6 +41,7 @@ export class Order {
       this.#isMeant.anew()
       this.#changed()
     })
+    store.listen("filled", () => this.#show())
     store.listen("snapshot", ({ host }) => {
       if (this.#host !== host) this.#say([]) // there was no key, perhaps
       this.#host = host
@@ -52,7 +53,7 @@ export class Order {
   }
   /** Whether Generate would be taken. */
   get isOffered() {
-    return !this.isBusy && !this.#isRefused
+    return !this.isBusy && !this.#isRefused && this.#store.draft !== null
   }
   /** What it waits for. */
   get waits() {

@@ -17,6 +17,8 @@ export class Store {
   /** Functions that say whether all references come that are on their way; of each tray one.
    * @type {Set<() => Promise<boolean> | null>} */
   arrivals = new Set()
+  /** What was typed before the first snapshot came. @type {Partial<Draft>} */
+  #early = {}
   #formNumber = -1
   #views = 0
   #tray = ""
@@ -74,17 +76,19 @@ export class Store {
   }
   /** Change the draft, as a person does. @param {Partial<Draft>} changes */
   edit(changes) {
+    Object.assign(this.draft ?? this.#early, changes)
     if (!this.draft) return
-    Object.assign(this.draft, changes)
     this.change("draft", null)
   }
   /** Take over what the kernel keeps; of the draft, if this page has nothing newer. @param {Snapshot} snapshot */
   #take(snapshot) {
     this.snapshot = snapshot
     if (snapshot.form && snapshot.form_number > this.#formNumber) {
-      this.draft = { ...snapshot.form }
+      const early = this.draft ? {} : this.#early
+      this.draft = { ...snapshot.form, ...early }
       this.#formNumber = snapshot.form_number
       this.change("filled", null)
+      if (Object.keys(early).length) this.change("draft", null)
     }
     this.change("snapshot", snapshot)
     const tray = JSON.stringify(snapshot.tray)
