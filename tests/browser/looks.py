@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser.panel import SET_SOURCE
 from tests.page import tools
@@ -150,7 +151,8 @@ def look(panel: Panel, state: str, place: str = ".sd-panel") -> dict[str, Any]:
 
 
 def use_service(panel: Panel, address: str) -> None:
-    """Let the session of a panel use a service at this address."""
+    """Let the session of a panel use a service at this address, and wait until the panel shows it."""
     source = f"sd.configure(backend='novita', api_key='sk_none', base_url={address!r})"
     panel.page.evaluate(SET_SOURCE, [2, source])
     panel.notebook.run(2)
+    expect(panel.region.locator("header")).to_contain_text(address.removeprefix("http://"))
