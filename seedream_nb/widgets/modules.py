@@ -19,6 +19,19 @@ _OTHER_IMPORT = re.compile(r"^(?:import\b|export [*{]).*", re.MULTILINE)
 _EXPORT = re.compile(r"^export (?!default )", re.MULTILINE)
 
 
+STYLES = (
+    "base.css",
+    "panel.css",
+    "form.css",
+    "tray.css",
+    "queue.css",
+    "stage.css",
+    "wall.css",
+    "view.css",
+)
+"""The style sheets in the order in which they are joined."""
+
+
 class ModuleError(Exception):
     """Modules that can't be joined: a fault of ours, which a test finds."""
 
@@ -27,6 +40,11 @@ class ModuleError(Exception):
 def static(name: str) -> str:
     """Return the text of a file that the page gets."""
     return files("seedream_nb.widgets").joinpath("static", name).read_text("utf-8")
+
+
+def styles(read: Callable[[str], str] = static) -> str:
+    """Return the style sheet of the page: that of each component, behind what all share."""
+    return "\n".join(map(read, STYLES))
 
 
 def joined(name: str, read: Callable[[str], str] = static) -> str:

@@ -9,7 +9,7 @@ import anywidget
 
 from seedream_nb.errors import SeedreamError
 from seedream_nb.process import PROCESS
-from seedream_nb.widgets.modules import joined, static
+from seedream_nb.widgets.modules import joined, styles
 from seedream_nb.widgets.protocol import sendable
 from seedream_nb.widgets.state import State
 
@@ -27,7 +27,7 @@ _NEEDS_KERNEL = "The Seedream panel needs a running kernel: run this cell again.
 class Widget(anywidget.AnyWidget):
     """A widget that answers its page; no bytes are in its synchronised state, which notebooks save."""
 
-    _css = static("panel.css")
+    _css = styles()
     _has_form = False
 
     def __init__(

@@ -18,7 +18,7 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 from tornado.websocket import WebSocketHandler
 
-from seedream_nb.widgets.modules import joined, static
+from seedream_nb.widgets.modules import joined, styles
 from seedream_nb.widgets.protocol import sendable
 from seedream_nb.widgets.state import State
 from tests.browser.panel import Panel
@@ -164,7 +164,7 @@ class Host:
             "/": (PAGE, "text/html"),
             "/widget.js": (joined(f"{self._part}.js"), "text/javascript"),
             "/model.js": (MODEL, "text/javascript"),
-            "/panel.css": (static("panel.css"), "text/css"),
+            "/panel.css": (styles(), "text/css"),
         }
         routes: list[Any] = [(path, Text, {"text": text, "kind": kind}) for path, (text, kind) in texts.items()]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from seedream_nb.widgets.modules import ModuleError, joined, static
+from seedream_nb.widgets.modules import STYLES, ModuleError, joined, static
 from seedream_nb.widgets.protocol import Draft, Entry, EntryPicture, Held, Most, Row, Snapshot
 from tests.page import tools
 
@@ -122,13 +122,18 @@ def test_an_import_that_would_be_left_in_is_an_error(line: str) -> None:
         joined("a.js", {"a.js": f"{line}\n", "b.js": ""}.__getitem__)
 
 
+def test_each_style_sheet_is_joined() -> None:
+    """One that nobody joins is one that the page never gets."""
+    assert sorted(STYLES) == sorted(path.name for path in FOLDER.glob("*.css"))
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_a_module_is_short_enough_to_read(name: str) -> None:
     """No bundler stands between a checkout and a running panel, so what is written is what is read."""
     assert len(static(name).splitlines()) <= MAX_LINES
 
 
-@pytest.mark.parametrize("name", [*FILES, "panel.css"])
+@pytest.mark.parametrize("name", [*FILES, *STYLES])
 def test_nothing_is_fetched_from_anywhere(name: str) -> None:
     """No address stands in what the page gets, but for the name of SVG."""
     text = static(name).replace("http://www.w3.org/2000/svg", "")

@@ -1,4 +1,4 @@
-// The panel: form and tray beside queue and gallery.
+// The panel: form and tray beside the stage, and the gallery below.
 // @ts-check
 
 import { h } from "./dom.js"
@@ -8,6 +8,7 @@ import { head } from "./head.js"
 import { options } from "./options.js"
 import { prompt } from "./prompt.js"
 import { queue } from "./queue.js"
+import { stage } from "./stage.js"
 import { tray } from "./tray.js"
 import { widget } from "./widget.js"
 /** @import { Component } from "./widget.js" */
@@ -18,17 +19,19 @@ function panel(root, store, { signal }) {
   root.setAttribute("role", "region")
   root.setAttribute("aria-label", "Seedream")
   const top = h("header", { class: "sd-head" })
-  const [fields, references, choices, history] = [1, 2, 3, 4].map(() => h("section", { class: "sd-field" }))
+  const [fields, references, choices, result, history] = [1, 2, 3, 4, 5].map(() => h("section", { class: "sd-field" }))
   const requests = h("div", {})
   choices.className = "sd-options"
+  result.className = "sd-result"
   history.className = "sd-gallery"
   root.append(top, h("div", { class: "sd-body" },
-    h("div", { class: "sd-form" }, fields, references, choices), h("div", { class: "sd-results" }, requests, history)))
+    h("div", { class: "sd-form" }, fields, references, choices), result, h("div", { class: "sd-past" }, requests, history)))
   head(top, store, { signal })
   const { insert } = prompt(fields, store, { signal })
   tray(references, store, { signal, whole: root, insert })
   options(choices, store, { signal })
   generate(choices, store, { signal })
+  stage(result, store, { signal })
   const search = gallery(history, store, { signal, insert })
   queue(requests, store, { signal, next: () => search })
 }
