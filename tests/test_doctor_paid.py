@@ -6,6 +6,7 @@ import base64
 import json
 import re
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -457,6 +458,29 @@ def test_a_transcript_that_no_disk_takes_is_shown(
     assert "The transcript can't be written (No space left on device), so here it is:" in told.text
     assert "## Expected and seen" in capsys.readouterr().out
     assert service.posts
+
+
+def test_looks_of_the_same_second_have_transcripts_of_their_own(session: Session, service: FaultServer) -> None:
+    """The names are taken, not only looked at: other kernels look at the same moment."""
+    told = [Told(session) for _ in range(6)]
+    with ThreadPoolExecutor(6) as pool:
+        assert {made.status for made in pool.map(lambda each: each.look.run(), told)} == {"done"}
+    assert len(told[0].transcripts) == len(told)
+    assert all(path.read_text("utf-8").startswith("# ") for path in told[0].transcripts)
+    assert len(service.posts) == 2 * len(told)
+
+
+def test_an_output_that_closes_meanwhile_loses_no_transcript(session: Session, service: FaultServer) -> None:
+    """What was sent may be paid for; `| head` reads one line, and then nobody any more."""
+    told = Told(session)
+
+    def tell(text: str) -> None:
+        if service.posts:
+            raise BrokenPipeError(32, "Broken pipe")
+        told.said.append(text)
+
+    assert Look(session, wait=Job.result, tell=tell).run().status == "done"
+    assert told.transcript
 
 
 @pytest.mark.parametrize("replace", [Path.unlink, lambda path: (path.unlink(), path.mkdir())], ids=["gone", "folder"])

@@ -102,6 +102,30 @@ def test_a_script_that_ends_withdraws_what_was_not_sent(fault_server: FaultServe
     assert len(list((tmp_path / "seedream").glob("*.jpg"))) == sent
 
 
+CLOSES = (
+    START.replace("timeout=0.2", "timeout=60")
+    + """
+import os, time
+job = sd.submit("a fox")
+while not job.committed:
+    time.sleep(0.01)
+read, write = os.pipe()
+os.dup2(write, 2)
+os.close(read)
+"""
+)
+
+
+@pytest.mark.slow
+def test_a_script_whose_output_nobody_reads_any_more_keeps_what_it_has_sent(
+    fault_server: FaultServer, tmp_path: Path
+) -> None:
+    """What can't be said at the end, since the pipe broke or the disk of the log is full, ends no wait."""
+    fault_server.on(POST, Links(delay=0.5))
+    run(CLOSES, fault_server, tmp_path)
+    assert len(list((tmp_path / "seedream").glob("0001-1-*.jpg"))) == 1
+
+
 FORKS = (
     START
     + """

@@ -9,6 +9,8 @@ one that was to be looked at; and what nobody knows the outcome of is not follow
 
 from __future__ import annotations
 
+import itertools
+import os
 import struct
 import zlib
 from contextlib import suppress
@@ -27,7 +29,7 @@ from seedream_nb.errors import ApiError, SeedreamError, SettingsError, StoppedEr
 from seedream_nb.files import read_regular
 from seedream_nb.http.exchange import Inspection
 from seedream_nb.service.reply import salvage_results
-from seedream_nb.storage.store import write_private
+from seedream_nb.storage.store import PRIVATE_FILE, write_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -132,7 +134,8 @@ class Look:
             if _is_refused(error):
                 return None
             raise
-        self._say(ACCEPTED)
+        with suppress(OSError, ValueError):  # as in `_report`
+            self._say(ACCEPTED)
         return made
 
     def _generate(self, name: str, request: ImageRequest, inspection: Inspection) -> Generation:
@@ -177,13 +180,17 @@ class Look:
         seen = self._seen(endpoint)
         if not any(each is not None and (each.status or "sent" in each.times) for each in (seen.refused, seen.asked)):
             return
-        rows = expectations(seen)
-        known = [row for row in rows if row.state != "not seen"]
-        self._say(f"{sum(row.state == 'ok' for row in known)} of {len(known)} things that were seen are as expected.")
-        for row in known:
-            if row.state == "differs":
-                self._say(f"differs: {row.what}: expected {row.expected}, seen {row.seen}.")
-        self._write(transcript(seen, host=_host(endpoint), ended=self._ended), endpoint)
+        known = [row for row in expectations(seen) if row.state != "not seen"]
+        text = transcript(seen, host=_host(endpoint), ended=self._ended)
+        written = self._write(text)
+        with suppress(OSError, ValueError):  # an output that is closed loses neither the transcript nor the picture
+            self._say(
+                f"{sum(row.state == 'ok' for row in known)} of {len(known)} things that were seen are as expected."
+            )
+            for row in known:
+                if row.state == "differs":
+                    self._say(f"differs: {row.what}: expected {row.expected}, seen {row.seen}.")
+            self._tell_where(written, text, endpoint)
 
     def _seen(self, endpoint: Endpoint) -> Seen:
         refused, asked = (next(iter(each.observer.posts), None) for each in (self._refused, self._asked))
@@ -204,15 +211,28 @@ class Look:
             harmless=Harmless(secrets=secrets),
         )  # fmt: skip
 
-    def _write(self, text: str, endpoint: Endpoint) -> None:
-        path = _free_name(self._session.history.home)
+    def _write(self, text: str) -> Path | OSError:
+        """Write the transcript; return where it is, or why it can't be written."""
+        try:
+            path = _free_name(self._session.history.home)
+        except OSError as error:
+            return error
         try:
             self._write_file(path, text.encode())
         except OSError as error:
-            self._say(f"The transcript can't be written ({error.strerror or type(error).__name__}), so here it is:")
-            print(text)  # noqa: T201
+            with suppress(OSError):
+                path.unlink()
+            return error
+        return path
+
+    def _tell_where(self, written: Path | OSError, text: str, endpoint: Endpoint) -> None:
+        """Say where the transcript is; show it if it could not be written."""
+        if isinstance(written, OSError):
+            reason = written.strerror or type(written).__name__
+            self._say(f"The transcript can't be written ({reason}), so here it is:")
+            print(text)  # noqa: T201 - its lines are a table's, so they are not wrapped
             return
-        self._say(f"Transcript: {path}")
+        self._say(f"Transcript: {written}")
         if not endpoint.service.is_free:
             self._say(
                 f"It has no key, no signature of a link, no prompt and no path. Read it, then attach it at {ISSUES}: "
@@ -267,6 +287,11 @@ def _content_of(picture: Picture | None) -> bytes | None:
 
 
 def _free_name(home: Path) -> Path:
+    """Take a name that no other look has, be it in another kernel and the same second; the file is empty."""
     name = f"seedream-doctor-{datetime.now(UTC):%Y%m%d-%H%M%S}"
-    tries = (home / f"{name}{f'-{number}' if number else ''}.md" for number in range(1000))
-    return next(path for path in tries if not path.exists())
+    for number in itertools.count():
+        path = home / f"{name}{f'-{number}' if number else ''}.md"
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE))
+            return path
+    raise AssertionError  # count() never ends

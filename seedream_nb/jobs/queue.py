@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import os
 import sys
@@ -148,4 +149,5 @@ class JobQueue:
     def _print(self, text: str) -> None:
         """Print at the end of a script, where no value can carry the text; in a kernel it would appear anywhere."""
         if self._seconds == math.inf:
-            print(text, file=sys.stderr)  # noqa: T201 - for whoever runs the script
+            with contextlib.suppress(Exception):  # closed, or a pipe nobody reads: what was sent is waited for anyway
+                print(text, file=sys.stderr)  # noqa: T201 - for whoever runs the script
