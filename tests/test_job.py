@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextlib
 import gc
 import linecache
@@ -518,3 +519,50 @@ def test_a_number_of_any_kind_is_a_timeout(timeout: Any) -> None:
     with pytest.raises(StillGeneratingError):
         job.result(timeout)
     assert job.result().status == "done"
+
+
+def test_it_is_a_future() -> None:
+    """`concurrent.futures.wait` and `as_completed` take jobs, and give back the same ones."""
+    ends = threading.Event()
+
+    async def wait_then_finish(job: Job) -> None:
+        await asyncio.to_thread(ends.wait)
+        await finish(job)
+
+    first, second = begin(finish), begin(wait_then_finish)
+    assert concurrent.futures.wait([first, second], 30, concurrent.futures.FIRST_COMPLETED) == ({first}, {second})
+    ends.set()
+    assert set(concurrent.futures.as_completed([first, second], timeout=30)) == {first, second}
+    assert first.done()
+    assert not first.running()
+
+
+def test_a_failed_one_is_a_future_too() -> None:
+    """It is among those that are done, and gives its error."""
+
+    async def fail(_: Job) -> None:
+        raise SeedreamError("no")
+
+    job = begin(fail)
+    assert concurrent.futures.wait([job], 30).done == {job}
+    assert str(job.exception()) == "no"
+
+
+def test_several_are_awaited_together() -> None:
+    """As by `asyncio.gather`."""
+
+    async def both() -> tuple[Any, ...]:
+        return await asyncio.gather(begin(finish), begin(finish))
+
+    assert [made.status for made in asyncio.run(both())] == ["done", "done"]
+
+
+def test_a_stop_says_whether_it_was_withdrawn() -> None:
+    """So does the `cancel` of any future."""
+
+    async def never(_: Job) -> None:
+        await asyncio.sleep(60)
+
+    job = begin(never)
+    assert job.cancel()
+    assert not job.cancel()

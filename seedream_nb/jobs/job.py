@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
-import math
 import os
 import threading
 import time
@@ -19,12 +18,10 @@ from seedream_nb.errors import (
     SeedreamError,
     StillGeneratingError,
     StoppedError,
-    describe_value,
 )
 from seedream_nb.jobs import messages
-from seedream_nb.options import MAX_NUMBER, read_number
+from seedream_nb.jobs.waits import LOOK_SECONDS, loop_future, read_timeout
 from seedream_nb.pickling import NotPicklable
-from seedream_nb.scope import scalar
 from seedream_nb.service import is_free
 
 if TYPE_CHECKING:
@@ -48,8 +45,7 @@ def withdrawn(job: Job) -> StoppedError:
 
 def stopped(job: Job) -> StoppedError | None:
     """Return the error of `result()` if somebody stopped the job, whether its work goes on or not; else None."""
-    ending = job._future  # noqa: SLF001 - of this room
-    error = ending.exception() if ending.done() else None
+    error = job.exception() if job.done() else None
     return error if isinstance(error, StoppedError) else None
 
 
@@ -102,73 +98,16 @@ def _for_backend(job: Job, text: str) -> str:
     return messages.IN_THE_SANDBOX.get(text, text) if job.is_free else text
 
 
-def read_timeout(timeout: object) -> float | None:
-    """Return how many seconds somebody wants to wait; None: as long as usual.
-
-    Raises:
-        SeedreamError: it is no number of seconds.
-    """
-    if timeout is None:
-        return None
-    seconds = math.nan if isinstance(timeout, str) else read_number(scalar(timeout))
-    if not 0 <= seconds <= MAX_NUMBER:
-        told = f"timeout: found {describe_value(timeout)}; write seconds as a number, 0 or more, such as timeout=30."
-        raise SeedreamError(told, hint="The job goes on as before.")
-    return seconds
-
-
-LOOK_SECONDS = 1.0
-
-
-def loop_future(
-    ending: concurrent.futures.Future[Generation], poll: Callable[[], None], give_up: Callable[[], None]
-) -> asyncio.Future[Generation]:
-    """Return a future of the running loop that ends with `ending`; until then `poll` is called now and then.
-
-    `give_up` is called if that future is cancelled.
-    """
-    loop = asyncio.get_running_loop()
-    waiting: asyncio.Future[Generation] = loop.create_future()
-
-    def wake(ended: concurrent.futures.Future[Generation]) -> None:
-        with contextlib.suppress(RuntimeError):  # that loop is closed: nobody is waiting
-            loop.call_soon_threadsafe(_settle, waiting, ended)
-
-    def note(waiting: asyncio.Future[Generation]) -> None:
-        if waiting.cancelled():
-            give_up()
-
-    waiting.add_done_callback(note)
-
-    def watch() -> None:
-        if not waiting.done():
-            poll()
-            loop.call_later(LOOK_SECONDS, watch)
-
-    ending.add_done_callback(wake)
-    watch()
-    return waiting
-
-
-def _settle(waiting: asyncio.Future[Generation], ended: concurrent.futures.Future[Generation]) -> None:
-    if waiting.done():
-        return
-    error = ended.exception()
-    if error is None:
-        waiting.set_result(ended.result())
-    elif isinstance(error, StoppedError):
-        waiting.set_exception(SeedreamError(error.message, hint=error.hint))
-    else:
-        waiting.set_exception(error)
-
-
 PHASES = ("preparing", "waiting", "uploading", "generating", "downloading")
 POLL_SECONDS = 0.1
 """How often a waiting thread wakes, to notice an interrupt; Windows needs that."""
 
 
-class Job(NotPicklable):
-    """One running request. Read `status`, wait with `result()` or `await`, stop it with `cancel()`."""
+class Job(NotPicklable, concurrent.futures.Future["Generation"]):
+    """One running request. Read `status`, wait with `result()` or `await`, stop it with `cancel()`.
+
+    It is a future as `concurrent.futures.wait` and `as_completed` take them.
+    """
 
     instead = "It goes on in its own process: send the result of job.result()."
 
@@ -188,6 +127,7 @@ class Job(NotPicklable):
         notices: tuple[str, ...] = (),
     ) -> None:
         """Describe the work; `Session.submit` starts it. `price` is USD per picture, `timeout` seconds."""
+        super().__init__()
         self.request = request
         self.backend, self.host, self.price, self.timeout = backend, host, price, timeout
         self.once, self.save, self.template = once, save, template
@@ -211,8 +151,7 @@ class Job(NotPicklable):
         self.version = 0
         self._changed = threading.Condition()
         self.committed = False
-        self._future: concurrent.futures.Future[Generation] = concurrent.futures.Future()
-        self._future.set_running_or_notify_cancel()
+        self.set_running_or_notify_cancel()
         self._work_over = threading.Event()
         self._background: Background | None = None
         self._task: asyncio.Task[Any] | None = None
@@ -266,10 +205,10 @@ class Job(NotPicklable):
         try:
             self._refuse_in_fork()
             timeout = read_timeout(timeout)
-            if threading.current_thread() is self._thread and not self._future.done():
+            if threading.current_thread() is self._thread and not self.done():
                 raise SeedreamError(messages.OWN_THREAD, hint=messages.SEE_HISTORY)
             limit = None if timeout is None else time.monotonic() + timeout
-            while not self._future.done():
+            while not self.done():
                 self._finish_if_dead()
                 if limit is not None and time.monotonic() >= limit:
                     raise timed_out(self, timeout)
@@ -283,7 +222,7 @@ class Job(NotPicklable):
                 self.cancel()
             except KeyboardInterrupt:  # a second one: return at once, with a message that is true in any case
                 self._release()
-        return self._future.result()
+        return super().result()
 
     @property
     def overdue(self) -> bool:
@@ -295,21 +234,27 @@ class Job(NotPicklable):
         since = self.queued if self.first_sent is None else self.first_sent
         return since is not None and not self.over and time.monotonic() - since >= self.timeout
 
-    def cancel(self) -> None:
+    def cancel(self) -> bool:
         """Stop: withdraw the request if it was not sent; otherwise the work goes on.
 
         Afterwards `result()` raises StoppedError, which says which. A job that has ended stays as it is.
+
+        Returns:
+            Whether it was withdrawn.
 
         Raises:
             StillGeneratingError: this process was forked from the one that runs the job.
         """
         self._refuse_in_fork()
         if self._background is None:  # interrupted before it started
-            return self.finish(None, withdrawn(self))
+            if not self.over:
+                self.finish(None, withdrawn(self))
+            return not self.committed
         try:
-            self._background.call(self._stop, seconds=ANSWER_SECONDS)
+            return self._background.call(self._stop, seconds=ANSWER_SECONDS)
         except TimeoutError:  # the loop is busy: return now, and the loop does the rest when it can
             self._release()
+            return False
 
     def __await__(self) -> Generator[Any, None, Generation]:
         """Wait for the generation on any event loop; raises as `result()` does.
@@ -323,7 +268,7 @@ class Job(NotPicklable):
         """
         self._refuse_in_fork()
         self.given_up = False
-        return loop_future(self._future, self._finish_if_dead, self._note_given_up).__await__()
+        return loop_future(self, self._finish_if_dead, self._note_given_up).__await__()
 
     def __repr__(self) -> str:
         """Show as one short line."""
@@ -387,7 +332,7 @@ class Job(NotPicklable):
             Whether to wait and send it again: not if it was stopped, nor past its timeout since it was first sent.
         """
         self.committed, now = False, time.monotonic()
-        if self._future.done() or now + seconds - (self.first_sent or now) >= self.timeout:
+        if self.done() or now + seconds - (self.first_sent or now) >= self.timeout:
             return False
         self.update(phase="waiting", wait=message, sent=None)
         return True
@@ -403,9 +348,9 @@ class Job(NotPicklable):
         self.update(phase=phase)
         with contextlib.suppress(concurrent.futures.InvalidStateError):  # the waiting call has returned: see `cancel`
             if error is not None:
-                self._future.set_exception(error)
+                self.set_exception(error)
             elif generation is not None:
-                self._future.set_result(generation)
+                self.set_result(generation)
 
     def wait_over(self, seconds: float) -> None:
         """Return when the work has ended, or after this many seconds."""
@@ -436,7 +381,7 @@ class Job(NotPicklable):
 
     async def _run(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         self._task = asyncio.create_task(work())
-        if self._future.done():  # stopped before the loop got to it
+        if self.done():  # stopped before the loop got to it
             self._task.cancel()
         try:
             await self._task
@@ -460,18 +405,20 @@ class Job(NotPicklable):
         if self._thread is not None and not self._thread.is_alive() and not self.over:
             self.finish(self.generation, killed(self))
 
-    def _stop(self) -> None:
-        if self._future.done():
-            return
-        self._future.set_exception(still_running(self) if self.committed else withdrawn(self))
+    def _stop(self) -> bool:
+        """End the wait, and the work if it was not sent; return whether it was not."""
+        if self.done():
+            return False
+        self.set_exception(still_running(self) if self.committed else withdrawn(self))
         if self._task is None:
             asyncio.get_running_loop().call_soon(self._finish_unstarted)
         elif not self.committed:
             self._task.cancel()
+        return not self.committed
 
     def _release(self) -> None:
         with contextlib.suppress(concurrent.futures.InvalidStateError):
-            self._future.set_exception(undecided(self))
+            self.set_exception(undecided(self))
 
     def _time_out(self) -> None:
         """End a wait that reached the job's own timeout; a request not sent by then is withdrawn."""
@@ -481,9 +428,9 @@ class Job(NotPicklable):
             self._background.call(self._withdraw, seconds=ANSWER_SECONDS)
 
     def _withdraw(self) -> None:
-        if self.overdue and self.first_sent is None and not self._future.done() and self._task is not None:
+        if self.overdue and self.first_sent is None and not self.done() and self._task is not None:
             self._timeout_error = never_sent_in_time(self)
-            self._future.set_exception(self._timeout_error)
+            self.set_exception(self._timeout_error)
             self._task.cancel()
 
     def _finish_unstarted(self) -> None:
@@ -493,4 +440,4 @@ class Job(NotPicklable):
 
     def _wait(self, limit: float | None) -> None:
         left = POLL_SECONDS if limit is None else min(POLL_SECONDS, max(0.0, limit - time.monotonic()))
-        concurrent.futures.wait([self._future], timeout=left)
+        concurrent.futures.wait([self], timeout=left)
