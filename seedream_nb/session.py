@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from seedream_nb.scope import Scope
     from seedream_nb.service import Model, Service
     from seedream_nb.settings import Settings
+    from seedream_nb.storage.deletion import Deletion
     from seedream_nb.storage.generation import Generation
     from seedream_nb.storage.history import History, Usage
     from seedream_nb.storage.picture import Picture
@@ -305,6 +306,14 @@ class Session(NotPicklable):
             OSError: it can't be written down.
         """
         self._workspaces.current.journal.append("star", number, on=on)
+
+    @property
+    def deletion(self) -> Deletion:
+        """What deletes generations of the current folder, restores them, and removes their files."""
+        from seedream_nb.storage.deletion import Deletion
+
+        here, jobs = self._workspaces.current, self.jobs
+        return Deletion(here.history, here.journal, lambda: jobs.references(here.history.home))
 
     def recover(self) -> list[Generation]:
         """Download every missing picture whose link is kept; return the generations concerned."""

@@ -68,6 +68,10 @@ class Table:
         """One more, without pictures."""
         return offers("@13", "@last", "@12", "@3", told="a fox")
 
+    def deleted(self) -> Iterable[Offer]:
+        """One that was deleted."""
+        return offers("@11", told="an owl")
+
     def names(self) -> Iterable[str]:
         """All names."""
         return ["df", "fox", "photos", "style"]
@@ -181,6 +185,10 @@ OFFERED: list[tuple[str, str, list[str]]] = [
     ("%seedream doctor ", "", ["--paid"]),
     ("%seedream doctor --p", "--p", ["--paid"]),
     ("%seedream doctor --paid ", "", []),
+    ("%seedream delete ", "", ["@13", "@last", "@12", "@3", "failed", "--forever"]),
+    ("%seedream delete @3 @1", "@1", ["@13", "@12"]),
+    ("%seedream delete --forever f", "f", ["failed"]),
+    ("%seedream restore ", "", ["@11", "all"]),
     ("%seedream nonsense ", "", []),
     ("%seedream config ba", "ba", ["backend=", "base_url="]),
     ("%seedream config api", "api", []),

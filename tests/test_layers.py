@@ -28,6 +28,7 @@ ROWS = (
     ("workspace", "compose"),
     ("jobs",),
     ("preview", "http"),
+    ("storage.deletion",),
     ("storage.history",),
     ("storage.folding", "storage.index"),
     ("storage.generation", "storage.journal", "budget"),

@@ -157,6 +157,10 @@ def earlier_payment(job: Job, context: PipelineContext) -> tuple[str, ...]:
     last = context.history.last_paid(job.request.fingerprint, job.backend, job.host)
     if last is not None and last.status == "unknown":
         return (f"@{last.id} made the same request and may have been billed too: {SEE_USAGE}",)
+    if last is not None and last.deleted:
+        cost = f" ({money(last.cost)})" if last.cost else ""
+        back = f" %seedream restore @{last.id} brings it back." if last.id in context.history.deleted().ids else ""
+        return (f"@{last.id} made the same request and was deleted{cost}: this is a new one.{back}",)
     if last is not None and last.cost:
         cost = f"{'at least ' if last.error else ''}{money(last.cost)}"
         return (f"@{last.id} {came_of(last)} and was billed ({cost}): this was bought again.",)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from anyio import CapacityLimiter
 
     from seedream_nb.jobs.job import Job
+    from seedream_nb.request import Reference
 
 ENDING = "This Python process is ending, so it can't wait for a request any more."
 ASK_EARLIER = "Nothing was sent, nothing was billed. Send it before the script ends, not from an `atexit` function."
@@ -96,6 +97,10 @@ class JobQueue:
                 told[(stopped(job) or still_running(job)).message] += 1
             job.given_up = False
         return [f"{count} times: {text}" if count > 1 else text for text, count in told.items()]
+
+    def references(self, home: Path) -> list[Reference]:
+        """Return the references of the running jobs of a folder."""
+        return [reference for job in self.running(home) for reference in job.request.images]
 
     def ids(self, home: Path) -> list[int]:
         """Return the ids of the running jobs of a folder."""

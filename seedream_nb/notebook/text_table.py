@@ -11,7 +11,8 @@ WIDTH, COLUMN = 88, 17
 NARROW = 40
 """What a phone shows of a line."""
 _COMMAND = lazy_pattern(
-    r"%seedream (?:config \w+(?:=\S+)?|(?:help|show|code|rerun) [@A-Z]\S*|[a-z]+)|pip install --upgrade \S+"
+    r"%seedream (?:config \w+(?:=\S+)?|(?:help|show|code|rerun|restore) [@A-Z]\S*|delete --forever [a-z]+|[a-z]+)"
+    r"|pip install --upgrade \S+"
 )
 """What is to be copied stays on one line."""
 _KEPT = "\N{NO-BREAK SPACE}"

@@ -44,13 +44,16 @@ def links_arrived(links: int) -> str:
     return f"{links} {'link' if links == 1 else 'links'} had arrived: %seedream recover. "
 
 
-def fold(records: Iterable[Record], *, home: Path, alive: bool, verbs: Verbs | None = None) -> Generation | None:
+def fold(
+    records: Iterable[Record], *, home: Path, alive: bool, deleted: bool = False, verbs: Verbs | None = None
+) -> Generation | None:
     """Read one generation from its records, of one or several journal files, in any order.
 
     Args:
         records: the journal's records of one id.
         home: the folder that the pictures' paths are relative to.
         alive: whether the process that started it is alive.
+        deleted: whether it was deleted.
         verbs: the session, if there is one.
 
     Returns:
@@ -92,6 +95,7 @@ def fold(records: Iterable[Record], *, home: Path, alive: bool, verbs: Verbs | N
         sources=_texts(intent.get("sources")),
         notebook=_text(intent.get("notebook")),
         starred=fields.starred,
+        deleted=deleted,
         verbs=verbs,
     )
 
@@ -255,6 +259,13 @@ def _picture(record: Record, home: Path, *, mark: str, backend: str, verbs: Verb
         backend=backend,
         verbs=verbs,
     )
+
+
+def recorded_pictures(number: int, records: Iterable[Record], home: Path) -> list[Picture]:
+    """Return every picture that the records of a generation tell to be saved, replaced ones too."""
+    marked = ((record, f"@{number}.{record.get('index')}") for record in records)
+    found = (_picture(record, home, mark=mark, backend="", verbs=None) for record, mark in marked)
+    return [picture for picture in found if picture is not None]
 
 
 def _inside(path: object) -> PurePosixPath | None:

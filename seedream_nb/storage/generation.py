@@ -157,7 +157,8 @@ class Generation(Sequence[Picture]):
 
     `prompt` is the text as sent, `template` as written; `seconds` is how long it took; `cost` in USD, None
     if unknown; `status` is `done`, `partial`, `failed`, `stopped`, `unknown`, or while it runs `generating` or
-    `downloading`; `missing` says by number (from 1) why a picture is not here.
+    `downloading`; `missing` says by number (from 1) why a picture is not here; `deleted` is whether the history leaves
+    it out.
     """
 
     id: int
@@ -178,6 +179,7 @@ class Generation(Sequence[Picture]):
     sources: list[str]
     notebook: str | None
     starred: bool = False
+    deleted: bool = False
     verbs: Verbs | None = field(default=None, repr=False, compare=False)
 
     @property

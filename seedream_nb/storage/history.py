@@ -60,7 +60,7 @@ def _content(path: Path) -> bytes:
         return b""
 
 
-NONE = "No pictures yet."
+NONE, DELETED_NONE = "No pictures yet.", "Nothing is deleted."
 _BY_POSITION = "Write [0] for the oldest of these, [-1] for the newest; sd.history[3] is @3."
 _BY_ID = 'Write history[3] for @3, history[-1] for the newest, history.search("fox") for words.'
 ROWS = 20
@@ -172,7 +172,7 @@ def usage_of(generations: Iterable[tuple[Generation, bool, int]]) -> Usage:
         missing=sum(
             len(generation.missing)
             for generation in requested
-            if generation.links and generation.status not in _RUNNING
+            if generation.links and generation.status not in _RUNNING and not generation.deleted
         ),
         spent=sum(generation.cost or 0.0 for generation in requested),
         failed=sum(generation.status in {"failed", "stopped"} and not generation.links for generation in requested),
@@ -209,6 +209,11 @@ class History:
         """
         self.home = home
         self._index = JournalIndex(home, verbs, running)
+
+    @property
+    def index(self) -> JournalIndex:
+        """The journal's lines by generation, of what is deleted too."""
+        return self._index
 
     @property
     def damaged(self) -> int:
@@ -258,7 +263,7 @@ class History:
         return f"{' and '.join(parts)} in the journal; %seedream doctor tells more" if parts else ""
 
     def __len__(self) -> int:
-        """Return the number of generations, including failed ones."""
+        """Return the number of generations, including failed ones but not what was deleted."""
         return len(self._index.ids())
 
     def __iter__(self) -> Iterator[Generation]:
@@ -288,6 +293,8 @@ class History:
             return self._select(ids)[number]
         if (generation := self._index.read(number)) is None:
             raise NoSuchItemError(f"There is no generation {number_text(number)}: {self._range(ids)}.")
+        if generation.deleted:
+            raise NoSuchItemError(f"@{number} was {self._deleted(number)}")
         return generation
 
     def search(self, words: str) -> Generations:
@@ -317,6 +324,16 @@ class History:
                 [generation.id for generation in self._select(ids) if generation.starred], none="Nothing has a star."
             )
 
+    def deleted(self) -> Generations:
+        """Return what was deleted and can be restored, oldest first."""
+        with self._index.lock:
+            entries = [(number, self._index.entry(number)) for number in self._index.deleted_ids()]
+            return self._select([number for number, entry in entries if entry and not entry.is_removed], DELETED_NONE)
+
+    def failed(self) -> Generations:
+        """Return what failed, or was stopped, without a picture and at no cost, oldest first."""
+        return self._select([number for number, entry in self._index.entries() if entry.has_failed])
+
     def marked(self, mark: str) -> list[Picture]:
         """Return the pictures of a mark: all of `@3`, one of `@3.2`, or of `@last` all of the newest that has any.
 
@@ -337,21 +354,30 @@ class History:
         return self._marked(mark)[0]
 
     def same(self, fingerprint: str, backend: str, host: str | None = None) -> Generation | None:
-        """Return the newest complete result of exactly this request, if all its files are still on disk."""
+        """Return the newest complete result of exactly this request, if all its files are still on disk.
+
+        A result that was deleted does not count: whoever did not want it gets a new one.
+        """
         return next(filter(_is_here, self._matching(fingerprint, backend, host)), None)
 
     def last_same(self, fingerprint: str, backend: str, host: str | None = None) -> Generation | None:
-        """Return the newest generation of exactly this request, whatever its status."""
-        return next(self._matching(fingerprint, backend, host), None)
+        """Return the newest generation of exactly this request, whatever its status, and deleted or not."""
+        return next(self._matching(fingerprint, backend, host, deleted=True), None)
 
     def last_paid(self, fingerprint: str, backend: str, host: str | None = None) -> Generation | None:
-        """Return the newest generation of exactly this request that has ended and was billed, or may have been."""
-        matching = self._matching(fingerprint, backend, host)
+        """Return the newest generation of exactly this request that has ended and was billed, or may have been.
+
+        One that was deleted was paid for too.
+        """
+        matching = self._matching(fingerprint, backend, host, deleted=True)
         return next((generation for generation in matching if generation.status in _PAID), None)
 
-    def _matching(self, fingerprint: str, backend: str, host: str | None) -> Iterator[Generation]:
-        """Yield the generations of exactly this request, newest first."""
-        ids = [number for number, entry in self._index.entries() if entry.has_fingerprint(fingerprint)]
+    def _matching(
+        self, fingerprint: str, backend: str, host: str | None, *, deleted: bool = False
+    ) -> Iterator[Generation]:
+        """Yield the generations of exactly this request, newest first; with `deleted`, those that were deleted too."""
+        entries = self._index.all_entries() if deleted else self._index.entries()
+        ids = [number for number, entry in entries if entry.has_fingerprint(fingerprint)]
         generations = reversed(self._select(ids))
         return (
             generation
@@ -431,7 +457,8 @@ class History:
         Raises:
             IndexError: there is no such generation.
         """
-        generation = self[number]
+        self._index.ids()  # up to date
+        generation = self._index.read(number) or self[number]
         deleted = [picture for picture in generation if not is_regular_file(picture.path)]
         if not deleted:
             return generation
@@ -445,7 +472,7 @@ class History:
         )
 
     def usage(self, *, own: bool = False) -> Usage:
-        """Return what all of them made and cost; with `own`, only those that this process requested."""
+        """Return what all of them made and cost, deleted or not; with `own`, only those that this process requested."""
 
         def counts(paths: Iterable[Path]) -> int:
             return sum(not own or is_own(path) for path in paths)
@@ -453,7 +480,7 @@ class History:
         with self._index.lock:
             counted = [
                 (number, counts(entry.begun_in) > 0, counts(entry.reused.values()))
-                for number, entry in self._index.entries()
+                for number, entry in self._index.all_entries()
             ]
             read = [
                 (self._index.read(number), requested, times)
@@ -479,7 +506,16 @@ class History:
         if generation is None:
             there = "no generation has pictures yet" if match[1] else self._range(ids)
             raise Problem(f"{plain(mark)}: there is no such generation; {there}.", reference=True)
+        if generation.deleted:
+            name = "" if plain(mark) == generation.mark else f"{generation.mark} was "
+            raise Problem(f"{plain(mark)}: {name}{self._deleted(generation.id)}", reference=True)
         return generation, int(match[3]) if match[3] else None
+
+    def _deleted(self, number: int) -> str:
+        """Return what to say of a generation that was deleted."""
+        entry = self._index.entry(number)
+        gone = "deleted, and its files were removed." if entry and entry.is_removed else ""
+        return gone or f"deleted: %seedream restore @{number} brings it back."
 
     def _range(self, ids: Sequence[int]) -> str:
         there = f"the history goes from {ids[0]} to {ids[-1]}" if ids else "the history is empty"

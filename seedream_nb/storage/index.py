@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from seedream_nb.storage.generation import Generation, Verbs
 
-_DONE = b'"status":"done"'
+_DONE, _FAILED = b'"status":"done"', (b'"status":"failed"', b'"status":"stopped"')
+_CHANGES = frozenset({"intent", "delete"})
 _PATH = lazy_pattern(rb'"path":"([^"\\]+)"')
 _STRING = lazy_pattern(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
 
@@ -27,7 +28,7 @@ _STRING = lazy_pattern(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
 class IndexEntry:
     """The journal lines of one generation."""
 
-    __slots__ = ("begun_in", "cached", "lines", "reused", "searched_text")
+    __slots__ = ("begun_in", "cached", "deletions", "is_removed", "lines", "reused", "searched_text")
 
     def __init__(self) -> None:
         """Have no lines yet."""
@@ -36,6 +37,10 @@ class IndexEntry:
         self.reused: dict[bytes, Path] = {}
         self.cached: weakref.ref[Generation] | None = None
         self.searched_text: str | None = None
+        self.deletions: list[tuple[str, bool]] = []
+        """When it was deleted (True) or restored (False)."""
+        self.is_removed = False
+        """Whether its files were removed with it."""
 
     def add(self, line: JournalLine, path: Path) -> None:
         """Add a line; what was computed from the others is stale."""
@@ -45,7 +50,20 @@ class IndexEntry:
         self.lines.append(line)
         if line.event == "intent":
             self.begun_in.append(path)
+        elif line.event == "delete":
+            self._add_deletion(line)
         self.cached = self.searched_text = None
+
+    def _add_deletion(self, line: JournalLine) -> None:
+        record = line.record() or {}
+        if isinstance(on := record.get("on"), bool):
+            self.deletions.append((record["at"], on))
+            self.is_removed = self.is_removed or record.get("forever") is True
+
+    @property
+    def is_deleted(self) -> bool:
+        """Whether the history leaves it out."""
+        return self.is_removed or (bool(self.deletions) and max(self.deletions)[1])
 
     @property
     def intent(self) -> bytes:
@@ -70,6 +88,16 @@ class IndexEntry:
         """Whether the service returned pictures."""
         return any(line.event == "links" for line in self.lines)
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether it ended without a picture, and at no cost. Parses nothing."""
+        ends = [line.content for line in self.lines if line.event == "end"]
+        return bool(ends) and all(any(status in end for status in _FAILED) for end in ends) and not self._has_addresses
+
+    @property
+    def _has_addresses(self) -> bool:
+        return any(line.event == "links" and b'"http' in line.content for line in self.lines)
+
     def is_complete(self, names: Collection[str]) -> bool:
         """Return whether all its pictures are among these files; False if in doubt. Parses nothing."""
         links = sum(line.content.count(b'"http') for line in self.lines if line.event == "links")
@@ -81,6 +109,10 @@ class IndexEntry:
         wanted = fingerprint.encode()
         intents = (line for line in self.lines if line.event == "intent" and wanted in line.content)
         return any((record := line.record()) and record.get("fingerprint") == fingerprint for line in intents)
+
+    def mentions(self, event: str, text: bytes) -> bool:
+        """Return whether a line of this event contains a text. Parses nothing."""
+        return any(line.event == event and text in line.content for line in self.lines)
 
     def has_content(self, hashes: Collection[bytes]) -> bool:
         """Return whether one of its pictures has one of these contents (SHA-256). Parses nothing."""
@@ -118,6 +150,7 @@ class JournalIndex:
         self._offsets: dict[str, int] = {}
         self._unwritten: set[bytes] = set()
         self._order: list[int] = []
+        self._deleted: list[int] = []
         _indexes.add(self)
 
     def __reduce__(self) -> tuple[type[JournalIndex], tuple[Any, ...]]:
@@ -136,15 +169,30 @@ class JournalIndex:
         self._forget()
 
     def ids(self) -> list[int]:
-        """Return all ids, oldest first, up to date with the journal; the returned list never changes."""
+        """Return the ids of what is not deleted, oldest first, up to date with the journal; that list never changes."""
         with self.lock:
             self._refresh()
             return self._order
 
+    def deleted_ids(self) -> list[int]:
+        """Return the ids of what is deleted, oldest first, up to date with the journal; that list never changes."""
+        with self.lock:
+            self._refresh()
+            return self._deleted
+
     def entries(self) -> list[tuple[int, IndexEntry]]:
-        """Return all ids with their lines, oldest first."""
+        """Return the ids of what is not deleted with their lines, oldest first."""
         with self.lock:
             return [(number, self._entries[number]) for number in self.ids()]
+
+    def all_entries(self) -> list[tuple[int, IndexEntry]]:
+        """Return all ids with their lines, oldest first; what is deleted was paid for too."""
+        with self.lock:
+            return [(number, self._entries[number]) for number in sorted([*self.ids(), *self._deleted])]
+
+    def entry(self, number: int) -> IndexEntry | None:
+        """Return the lines of an id, as of the last access; None if it is not known."""
+        return self._entries.get(number)
 
     def read(self, number: int) -> Generation | None:
         """Return a generation; None if there is none, or if its request can't be read any more."""
@@ -156,9 +204,10 @@ class JournalIndex:
                 return cached
             alive = not entry.has_ended and self._is_running(number, entry)
             records = [record for line in entry.lines if (record := line.record()) is not None]
-            generation = _try_fold(records, home=self.home, alive=alive, verbs=self.verbs)
+            generation = _try_fold(records, home=self.home, alive=alive, deleted=entry.is_deleted, verbs=self.verbs)
             if generation is None:
                 self._order = [other for other in self._order if other != number]
+                self._deleted = [other for other in self._deleted if other != number]
             elif not alive:
                 entry.cached = weakref.ref(generation)
             return generation
@@ -185,10 +234,13 @@ class JournalIndex:
         grown = [name for name, size in sizes.items() if size > self._offsets.get(name, 0)]
         begun = sum(self._read_new(name) for name in grown)
         if self._read_unwritten() or begun:
-            self._order = sorted(number for number, entry in self._entries.items() if entry.begun_in)
+            there = sorted((number, entry.is_deleted) for number, entry in self._entries.items() if entry.begun_in)
+            self._order = [number for number, is_deleted in there if not is_deleted]
+            self._deleted = [number for number, is_deleted in there if is_deleted]
 
     def _forget(self) -> None:
-        self._entries, self._offsets, self._order, self._unwritten = {}, {}, [], set()
+        self._entries, self._offsets, self._unwritten = {}, {}, set()
+        self._order, self._deleted = [], []
         self.damaged = self.newer = 0
 
     def _sizes(self) -> dict[str, int]:
@@ -211,7 +263,7 @@ class JournalIndex:
         return sizes
 
     def _read_new(self, name: str) -> bool:
-        """Read what is new in a journal file, if it can be read; return whether a generation begins in it."""
+        """Read what is new in a journal file, if it can be read; return whether it changes what there is."""
         path = self.home / "journal" / name
         try:
             chunk = read_lines(path, self._offsets.get(name, 0))
@@ -222,15 +274,15 @@ class JournalIndex:
         self._offsets[name] = chunk.offset
         self.damaged += chunk.damaged
         self.newer += chunk.newer
-        return any(line.event == "intent" for line in chunk.lines)
+        return any(line.event in _CHANGES for line in chunk.lines)
 
     def _read_unwritten(self) -> bool:
-        """Add the lines that this process could not write; return whether a generation begins in them."""
+        """Add the lines that this process could not write; return whether they change which generations there are."""
         folder = self.home / "journal"
         fresh = [line for line in unwritten(folder) if line.content not in self._unwritten]
         self._unwritten.update(line.content for line in fresh)
         self._add_lines(fresh, folder)
-        return any(line.event == "intent" for line in fresh)
+        return any(line.event in _CHANGES for line in fresh)
 
     def _add_lines(self, lines: Iterable[JournalLine], path: Path) -> None:
         for line in lines:
@@ -250,10 +302,12 @@ def reset_after_fork() -> None:
         index.reset_after_fork()
 
 
-def _try_fold(records: list[Record], *, home: Path, alive: bool, verbs: Verbs | None) -> Generation | None:
+def _try_fold(
+    records: list[Record], *, home: Path, alive: bool, deleted: bool, verbs: Verbs | None
+) -> Generation | None:
     """Return the generation; None if it can't be read, for whatever reason, so that the others still can."""
     try:
-        return fold(records, home=home, alive=alive, verbs=verbs)
+        return fold(records, home=home, alive=alive, deleted=deleted, verbs=verbs)
     except Exception:  # noqa: BLE001 - a journal may contain anything, and one line must not hide other generations
         return None
 

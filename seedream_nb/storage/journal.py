@@ -55,7 +55,7 @@ __all__ = [
 ]
 
 VERSION = 1
-EVENTS = frozenset({"intent", "refused", "again", "links", "reply", "file", "missing", "end", "once", "star"})
+EVENTS = frozenset({"intent", "refused", "again", "links", "reply", "file", "missing", "end", "once", "star", "delete"})
 
 MAX_RAW = 64_000
 """How many characters of an unreadable reply are kept: enough to see what it was."""

@@ -269,6 +269,12 @@ class Store:
                 yield from map(int, _RECORDED_ID.findall(read_regular(path, _MAX_JOURNAL_BYTES)))
 
 
+def number_of(name: str) -> int | None:
+    """Return the id in the name of a picture's file; None if it is not named as we name pictures."""
+    match = _PICTURE_NAME.fullmatch(name)
+    return int(match[1]) if match else None
+
+
 def _unfinished(path: Path, number: int, index: int, process: int) -> UnfinishedDownload | None:
     with contextlib.suppress(OSError):
         status = path.lstat()

@@ -66,6 +66,12 @@ class NotebookSources:
         with contextlib.suppress(Exception):
             yield from reversed(self._session().history[-_GENERATIONS:])
 
+    def deleted(self) -> Iterator[Offer]:
+        """Yield the marks of what was deleted and can be restored."""
+        with contextlib.suppress(Exception):  # as above
+            newest = reversed(self._session().history.deleted()[-_GENERATIONS:])
+            yield from (Offer(text=each.mark, told=plain(each.prompt, MAX_CHARACTERS)) for each in newest)
+
     def names(self) -> list[str]:
         """Return the names that cells have made, sorted; those with an underscore are not for show."""
         return sorted(name for name in self._scope.names() if not name.startswith("_") and name != "Out")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from seedream_nb.cell import Word
     from seedream_nb.notebook.complete.word import OpenWord, Sources
+    from seedream_nb.notebook.verbs import Verb
     from seedream_nb.options import Option
     from seedream_nb.service import Model
     from seedream_nb.settings import Setting
@@ -273,14 +274,28 @@ def complete_verbs(words: Sequence[Word], fragment: str, after: str, sources: So
         return Offers(fragment=fragment, offers=tuple(marks))
     if "options" in takes:
         return complete_options(words[2:], fragment, after, sources)
-    if verb is not None and verb.flags and first:
-        begun = (
-            Offer(text=flag, told=plain(told, MAX_CHARACTERS)) for flag, told in verb.flags if flag.startswith(fragment)
-        )
-        return Offers(fragment=fragment, offers=tuple(begun))
     if "setting" in takes:
         return _settings(words, fragment, after, sources)
-    return _verbs(fragment) if "verb" in takes and first else Offers(fragment=fragment)
+    if "verb" in takes and first:
+        return _verbs(fragment)
+    given = {word.text for word in words[1:]}
+    left = (offer for offer in _own_words(verb, sources, first=first) if offer.text not in given)
+    return Offers(fragment=fragment, offers=tuple(offer for offer in left if offer.text.startswith(fragment)))
+
+
+def _own_words(verb: Verb | None, sources: Sources, *, first: bool) -> list[Offer]:
+    """Return what a verb takes several of, and its flags."""
+    takes = () if verb is None else verb.takes
+    if "deleted" in takes:
+        return [*sources.deleted(), Offer(text="all", told="all that is deleted")]
+    if "marks" in takes:
+        return [*sources.generations(), Offer(text="failed", told="all that failed"), *_flag_offers(verb)]
+    return _flag_offers(verb) if first else []
+
+
+def _flag_offers(verb: Verb | None) -> list[Offer]:
+    flags = () if verb is None else verb.flags
+    return [Offer(text=flag, told=plain(told, MAX_CHARACTERS)) for flag, told in flags]
 
 
 def _verbs(fragment: str) -> Offers:

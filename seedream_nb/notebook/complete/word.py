@@ -49,6 +49,9 @@ class Sources(Protocol):
     def generations(self) -> Iterable[Offer]:
         """Return history marks of generations, the newest first, those without pictures too."""
 
+    def deleted(self) -> Iterable[Offer]:
+        """Return history marks of what was deleted and can be restored, the newest first."""
+
     def names(self) -> Iterable[str]:
         """Return the notebook's names."""
 

@@ -38,7 +38,7 @@ class Verb:
     module: str
     """The module in this folder."""
     words: str = ""
-    takes: tuple[Literal["mark", "options", "setting", "verb", "words"], ...] = ()
+    takes: tuple[Literal["mark", "marks", "deleted", "options", "setting", "verb", "words"], ...] = ()
     """What the words are, for completion and help."""
     flags: tuple[tuple[str, str], ...] = ()
     """Words of its own that it takes, each with what it does."""
@@ -73,6 +73,19 @@ VERBS: dict[str, Verb] = {
         module="history", words="REF", takes=("mark",), help="inserts the cell that makes it below this one",
         more="Its prompt is the one that was sent: with the values, not with the variables.",
         examples=("code @3",)),
+    "delete": Verb(
+        module="deletion", words="REF …", takes=("marks",),
+        help="leaves generations out of the history; REF is @3, @3..@9 or failed",
+        flags=(("--forever", "removes their picture files too: the only thing that ever removes any"),),
+        more="%seedream restore brings them back: files, ids and links in notebooks stay as they are, and what was "
+             "spent is still counted. @3 can't be named any more until then, and --once makes a new one. Where several "
+             "are named, what has a star stays. With --forever, a file stays that another generation was made from, or "
+             "that was changed; so do references in inputs, copies, previews in notebooks, and prompts in the journal.",
+        examples=("delete @3", "delete @2..@3", "delete failed", "delete --forever @3")),
+    "restore": Verb(
+        module="deletion", words="[REF …]", takes=("deleted",),
+        help="brings deleted generations back; alone, it lists them",
+        more="REF is @3, @3..@9 or all.", examples=("restore", "restore all")),
     "recover": Verb(
         module="history",
         help="downloads pictures that are paid for but missing; lists what is still missing or may have been billed",
