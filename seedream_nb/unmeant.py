@@ -29,14 +29,18 @@ _DEEPEST = 5
 _SHOWN = 60
 _DIGITS = lazy_pattern("[0-9]{1,9}")
 _ADDRESS = lazy_pattern(r" at 0x[0-9A-Fa-f]{4,}>")
+_CALL = lazy_pattern(r"[^\W\d][\w.]*[(\[]")
+_OPENED, _CLOSED = ("(", "[", "{", "<"), (")", "]", "}", ">")
 _GAPS = frozenset({"NAType", "NaTType"})
 """pandas' types of missing values."""
 OF_A_GAP = "Give it one; in a table, fillna fills such gaps."
+JOIN = "In a list it is written as code. Join the texts first: text = ', '.join(map(str, items))."
 _LINKS, _SHOWN_KINDS = frozenset({"FileLink"}), frozenset({"DisplayObject"})
 """Classes of IPython's: links to files, and whatever else is made to be shown."""
 _OWN = frozenset({str, int, bool})
 _SETS = (set, frozenset)
 _LISTS = (list, tuple, deque, UserList)
+_PLAIN = frozenset({list, tuple, set, dict})
 _WITH_ITEMS = (*_LISTS, *_SETS, Mapping)
 
 
@@ -68,8 +72,9 @@ def gap(value: object) -> str | None:
 def unmeant(value: Any, code: str) -> tuple[str, Unmeant] | None:
     """Return what in a value is not meant as text, and why; None if its text may be meant.
 
-    A `str` is text, and so is what has its own `__str__` or `__format__` and is none of the kinds below. A list is
-    text if each item is, as Python writes it there; so is a dictionary, which may contain None.
+    A `str` is text, and so is what has its own `__str__` or `__format__` and is none of the kinds below, unless that
+    reads as the code that makes the value. A list is text if each item is, as Python writes it there; so is a
+    dictionary, which may contain None.
 
     Args:
         value: of an expression.
@@ -107,9 +112,22 @@ def reads_as_object(value: object, text: str) -> bool:
     """Return whether the text of a value is what Python writes for an object that has no text of its own."""
     if isinstance(value, str):
         return False
-    if _ADDRESS.search(text) or _describes_scalar(value, text):
+    if _ADDRESS.search(text) or _describes_scalar(value, text) or _calls_its_class(value, text):
         return True
     return text.startswith("<") and text.endswith(">") and (not _has_own_text(value) or callable(value))
+
+
+def _calls_its_class(value: object, text: str) -> bool:
+    """Return whether a text is the code that makes the value, `Point(x=1)`, or says its class, `Rolling [window=2]`.
+
+    A class that has a text of its own is believed, unless that text begins with its name and a bracket.
+    """
+    text = text.strip()
+    kind = type(value).__name__
+    if text[-1:] not in _CLOSED or isinstance(value, str):
+        return False
+    named = text.startswith(kind) and text[len(kind) :].lstrip(" ")[:1] in _OPENED
+    return named or (_CALL.match(text) is not None and not _has_own_text(value))
 
 
 def _describes_scalar(value: object, text: str) -> bool:
@@ -127,19 +145,22 @@ def _within(value: Any, code: str, depth: int) -> tuple[str, Unmeant] | None:
         inner = _within(own, f"{code}.{'item' if held is value else 'as_py'}()", depth)
         reason = inner[1] if inner else _in_a_list(value) if depth else None
         return (code, reason) if reason else None
-    if depth and not isinstance(value, _WITH_ITEMS) and (reason := _in_a_list(value)):
+    inner = None
+    if depth < _DEEPEST and (isinstance(value, MappingProxyType) or not _has_own_text(value)):
+        inner = next(filter(None, (_within(item, where, depth + 1) for where, item in _items(value, code))), None)
+    if inner is None and depth and type(value) not in _PLAIN and (reason := _in_a_list(value)):
         return code, reason
-    if depth == _DEEPEST or (_has_own_text(value) and not isinstance(value, MappingProxyType)):
-        return None
-    return next(filter(None, (_within(item, where, depth + 1) for where, item in _items(value, code))), None)
+    return inner
 
 
 def _in_a_list(value: object) -> Unmeant | None:
     """Return why a value's repr, which is used within a list, is not meant as text."""
     text = repr(value)
-    if not (text.startswith("<") and (text.endswith(">") or _describes_scalar(value, text))):
-        return None
-    return Unmeant(told=f"would read {plain(text, _SHOWN)}", remedy="Write the part of it that you mean.")
+    if text.startswith("<") and (text.endswith(">") or _describes_scalar(value, text)):
+        return Unmeant(told=f"would read {plain(text, _SHOWN)}", remedy="Write the part of it that you mean.")
+    if _CALL.match(text) and text[-1] in _CLOSED:
+        return Unmeant(told=f"would read {plain(text, _SHOWN)}", remedy=JOIN)
+    return None
 
 
 def _items(value: object, code: str) -> Iterator[tuple[str, object]]:
@@ -221,6 +242,19 @@ def _table(value: Any, _code: str) -> Unmeant | None:
     return Unmeant(told=f"is a table ({type(value).__name__})", remedy="Write one of its values.")
 
 
+def _expression(value: Any, _code: str) -> Unmeant | None:
+    """Return why an expression over a column, as of polars or Spark, is nobody's text: it is neither true nor false."""
+    if not (hasattr(type(value), "__bool__") and hasattr(type(value), "cast")):
+        return None
+    try:
+        bool(value)
+    except (TypeError, ValueError):
+        kind = type(value).__name__
+        told = f"is an expression ({kind}) that is still to be computed"
+        return Unmeant(told=told, remedy="Compute it, and write the value that you mean.")
+    return None
+
+
 def _function(value: Any, code: str) -> Unmeant | None:
     if isinstance(value, type):
         return Unmeant(told=f"is a class, {value.__qualname__}", remedy="Write an instance of it.", reads=False)
@@ -246,7 +280,7 @@ def _generator(value: Any, code: str) -> Unmeant | None:
 
 
 _KINDS: tuple[Callable[[Any, str], Unmeant | None], ...] = (
-    _bytes, _path, _widget, _shown_object, _file, _array, _table, _function, _generator,
+    _bytes, _path, _widget, _shown_object, _file, _array, _table, _expression, _function, _generator,
 )  # fmt: skip
 
 

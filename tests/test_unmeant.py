@@ -139,6 +139,38 @@ class Stream:
         return "a stream"
 
 
+class Column:
+    """An expression over a column that is still to be computed."""
+
+    def cast(self) -> Column:
+        """Return itself."""
+        return self
+
+    def __bool__(self) -> bool:
+        """Say that nobody knows."""
+        raise TypeError("the truth value of an expression is ambiguous")
+
+    def __str__(self) -> str:
+        """Return how it is computed."""
+        return '[(col("a")) + (dyn int: 1)]'
+
+
+class Rolling:
+    """Says its class and settings, in a text of its own."""
+
+    def __str__(self) -> str:
+        """Return it."""
+        return "Rolling [window=2,method=single]"
+
+
+class Inked:
+    """Is written as people write."""
+
+    def __repr__(self) -> str:
+        """Return it."""
+        return "ink wash (dark)"
+
+
 async def awaitable() -> None:
     """Do nothing."""
 
@@ -232,6 +264,23 @@ REFUSED: list[tuple[object, list[str]]] = [
     (ArrowScalar([b"ink"]), ["it[0] is bytes"]),
     ([ArrowScalar(None)], ["it[0] is None"]),
     (Plan(), ["is a table (Plan)", "{it!s}"]),
+    (Column(), ["is an expression (Column)", "{it!s}"]),
+    (Style(), ["would read Style(name='ink')", "such as an attribute", "{it!s}"]),
+    (Rolling(), ["would read Rolling [window=2,method=single]"]),
+    (Pair(a=1, b=2), ["would read Pair(a=1, b=2)"]),
+    (slice(2), ["would read slice(None, 2, None)"]),
+    (range(3), ["would read range(0, 3)"]),
+    (frozenset("a"), ["would read frozenset({'a'})"]),
+    (collections.Counter("a"), ["would read Counter({'a': 1})"]),
+    (collections.deque("a"), ["would read deque(['a'])"]),
+    (types.SimpleNamespace(a=1), ["would read namespace(a=1)"]),
+    (re.compile("a"), ["would read re.compile('a')"]),
+    (os.environ, ["would read environ({"]),
+    ([Style()], ["it[0] would read Style(name='ink')"]),
+    ([Pair(a=1, b=2)], ["it[0] would read Pair(a=1, b=2)"]),
+    ([decimal.Decimal("1.5")], ["it[0] would read Decimal('1.5')", "', '.join(map(str, items))"]),
+    ({"a": dt.date(2026, 1, 2)}, ["it['a'] would read datetime.date(2026, 1, 2)"]),
+    ([types.MappingProxyType({"a": 1})], ["it[0] would read mappingproxy({'a': 1})"]),
 ]  # fmt: skip
 
 
@@ -272,7 +321,6 @@ TEXTS: list[tuple[object, str]] = [
     (Told(), "own text"),
     (Angled(), "<b>bold</b>"),
     (Formatted(), "formatted"),
-    (Style(), "Style(name='ink')"),
     (Ink.BLACK, "Ink.BLACK"),
     (ValueError("bad"), "bad"),
     (Stream(), "a stream"),
@@ -289,8 +337,12 @@ TEXTS: list[tuple[object, str]] = [
     (Tags([b"x"]), "b'x'"),
     (collections.UserDict(a=None), "{'a': None}"),
     (types.MappingProxyType({"a": 1}), "{'a': 1}"),
-    (range(3), "range(0, 3)"),
-    ([Style()], "[Style(name='ink')]"),
+    (Inked(), "ink wash (dark)"),
+    ([Inked()], "[ink wash (dark)]"),
+    ({"a": [1, (2.5, "b")]}, "{'a': [1, (2.5, 'b')]}"),
+    (1 + 2j, "(1+2j)"),
+    ("Point(x=1)", "Point(x=1)"),
+    (["Point(x=1)"], "['Point(x=1)']"),
     (ArrowScalar("ink"), "ink"),
     (ArrowScalar(3), "3"),
 ]

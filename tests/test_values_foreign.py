@@ -164,8 +164,8 @@ def test_tab_offers_nothing_that_plays_or_embeds(value: object) -> None:
 
 def test_what_has_an_address_and_no_picture_is_text() -> None:
     """A row with a `url` and no `data` is whatever its own text says."""
-    row = dataclasses.make_dataclass("Row", ["url", "data"])("https://x.org/a", None)
-    assert expand("{x}", NamesScope({"x": row}), nothing_yet()) == str(row)
+    row = dataclasses.make_dataclass("Row", ["url", "data"], namespace={"__str__": lambda row: f"see {row.url}"})
+    assert expand("{x}", NamesScope({"x": row("https://x.org/a", None)}), nothing_yet()) == "see https://x.org/a"
 
 
 class Hostile:
