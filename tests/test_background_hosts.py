@@ -99,15 +99,18 @@ def test_a_background_cell_keeps_its_output_up_to_date(host: Kernel, fault_serve
 
 
 def test_an_interrupted_cell_keeps_its_output_up_to_date(host: Kernel, fault_server: FaultServer) -> None:
-    """The cell is free, its picture comes to its own output later, and an idle kernel shows it too."""
+    """The cell is free, its picture takes the place of all of its output later, and an idle kernel shows it too."""
     fault_server.on(POST, Links(delay=1.5))
     cell = host.start("%%seedream --out fox\na fox")
     host.until(lambda: fault_server.posts and "Generating" in cell.text)
     host.interrupt()
     assert (cell.wait(10).error or {})["ename"] == "StoppedError"
     assert GOES_ON in cell.text
-    host.until(lambda: "@1 done" in cell.text)
-    assert "<img" in cell.shown[0]["text/html"]
+    host.until(lambda: cell.error is None)
+    [output] = cell.outputs
+    assert output["data"]["text/plain"].startswith("@1 done")
+    assert "This came after the cell was stopped." in output["data"]["text/plain"]
+    assert "<img" in output["data"]["text/html"]
     assert GOES_ON not in cell.text
     assert host.execute("len(fox)").result == "1"
 

@@ -83,7 +83,7 @@ def test_interrupted_it_goes_on_and_what_was_seen_is_written(
     ran.wait(10)
     assert ran.error is not None
     assert ran.error["ename"] == "StoppedError"
-    assert "The work goes on: its pictures appear below this cell" in "\n".join(ran.error["traceback"])
+    assert "what comes of it is shown below this cell" in "\n".join(ran.error["traceback"])
     (path,) = home.glob("seedream-doctor-*.md")
     transcript = path.read_text("utf-8")
     assert "| ok | a request without a prompt is refused | HTTP 400 | HTTP 400 |" in transcript

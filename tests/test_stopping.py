@@ -66,6 +66,27 @@ def test_while_generating_the_pictures_come_later(stoppable: Kernel, fault_serve
     assert len(fault_server.posts) == 1
 
 
+def test_the_error_of_a_stopped_cell_becomes_what_went_wrong(stoppable: Kernel, fault_server: FaultServer) -> None:
+    """Where no picture comes after a stop, the cell ends as one that was not stopped does: with the error alone."""
+    fault_server.on(POST, Reply(status=402, delay=1.0))
+    ran = interrupted(stoppable, "%%seedream\na fox", lambda ran: fault_server.posts and "Generating" in ran.text)
+    assert "goes on" in told(ran)
+    stoppable.until(lambda: ran.error and ran.error["ename"] != "StoppedError")
+    assert [(output["output_type"], output.get("ename")) for output in ran.outputs] == [("error", "ApiError")]
+
+
+def test_what_a_stopped_cell_printed_stays(stoppable: Kernel, fault_server: FaultServer) -> None:
+    """Where a cell does more than make pictures its output stays, with the error, and the picture comes beside it."""
+    fault_server.on(POST, Links(), Links(delay=1.0))
+    assert stoppable.execute("first = sd.generate('a fox')").error is None
+    code = "print('mine')\n%seedream rerun @last"
+    ran = interrupted(stoppable, code, lambda ran: len(fault_server.posts) == 2 and "Generating" in ran.text)
+    assert "goes on" in told(ran)
+    stoppable.until(lambda: "<img" in ran.shown[0]["text/html"])
+    assert stoppable.execute("import time; time.sleep(1)").error is None
+    assert (ran.printed, told(ran).count("StoppedError")) == ("mine\n", 1)
+
+
 def test_while_downloading_the_pictures_come_later(stoppable: Kernel, fault_server: FaultServer) -> None:
     """Interrupted between two pictures: the first stays in sight, the second comes to the same output."""
     slow = fault_server.on("/slow.jpg", Reply(status=503, delay=1.0), Reply(status=404))
@@ -89,6 +110,7 @@ def test_while_waiting_the_request_is_withdrawn(stoppable: Kernel, fault_server:
         stoppable.execute("job.over").result == "False"
     )  # what it waited for is there still: it was freed, not let in
     assert "Nothing was billed" in told(ran)
+    assert [output["output_type"] for output in ran.outputs] == ["error"]
     assert stoppable.execute("job.result().status").result == "'done'"
     assert [seen.json()["prompt"] for seen in fault_server.posts] == ["first"]
 

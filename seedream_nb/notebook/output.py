@@ -8,7 +8,7 @@ import shutil
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from IPython.display import clear_output, display
 
@@ -79,6 +79,10 @@ TOGETHER_SECONDS = 0.06
 """Pictures that land within this time are shown together: each showing sends all of them to the page."""
 GOES_ON = "It continues while the kernel runs. If this line stays, the kernel ended first: %seedream recover"
 """Below what outlives its cell: in a saved notebook nobody could tell otherwise whether it still runs."""
+STOPPED = "This came after the cell was stopped."
+WAITED = "This came after the cell had stopped waiting."
+ERROR_SECONDS, SETTLED_SECONDS = 60.0, 0.5
+"""How long a cell's error may take to be shown, and how long it then stays at least."""
 
 
 class LiveOutput:
@@ -91,13 +95,25 @@ class LiveOutput:
         bundle: Callable[[object], Bundle],
         *,
         goes_on: bool = False,
+        alone: bool = False,
     ) -> None:
-        """Show the job below the running cell, as `bundle` makes it; `goes_on` says that it outlives the cell."""
+        """Show the job below the running cell, as `bundle` makes it.
+
+        Args:
+            job: what to show.
+            ip: the shell that runs the cell.
+            bundle: makes the output.
+            goes_on: whether the job outlives the cell.
+            alone: whether all of the cell's output is ours.
+        """
         self._job, self._ip, self._bundle, self._goes_on = job, ip, bundle, goes_on
+        self._cell = CellOutput.of_running(ip) if alone else None
+        self._cell_over = threading.Event()
         job.followed = True
         self._lock = threading.Lock()
         self._seen, self._ticked, self._shown = job.version, time.monotonic(), 0.0
         self._handle: DisplayHandle | None = None
+        self._failed_with: SeedreamError | None = None
         with contextlib.suppress(Exception):  # what is shown on the way is a courtesy: the result counts
             self._handle = display(self._now(), raw=True, display_id=True)
 
@@ -114,14 +130,34 @@ class LiveOutput:
         self._ip.events.register("post_run_cell", self._catch_up)
         threading.Thread(target=self._follow_to_the_end, name="seedream output", daemon=True).start()
 
+    def follow_on_after(self, error: SeedreamError) -> None:
+        """Do the same after the cell failed with `error`: in the end, what came takes the place of that error too."""
+        self._failed_with = error
+        self.follow_on()
+
     def _follow_to_the_end(self) -> None:
         self.follow(lambda: self._job.over)
         self.show()
+        if self._failed_with is not None and self._cell is not None and self._cell_over.wait(ERROR_SECONDS):
+            # Who runs a notebook unseen (papermill) looks for the error at once, and shall find it.
+            time.sleep(SETTLED_SECONDS)
+            with contextlib.suppress(Exception):  # as below: it is shown beside the error already
+                self._cell.replace(*self._came())
         with contextlib.suppress(ValueError):  # somebody has cleared all of IPython's events
             self._ip.events.unregister("post_run_cell", self._catch_up)
 
+    def _came(self) -> tuple[Bundle | None, SeedreamError | None]:
+        """Return what a failed cell shows once its job is over: what came, and what went wrong, if anything did."""
+        error, generation = self._job.error, self._job.generation
+        if generation is None or not generation.images:
+            return None, error or self._failed_with
+        shown = self._bundle(generation)
+        told = STOPPED if isinstance(self._failed_with, StoppedError) else WAITED
+        return _with_line(shown, told), error
+
     def _catch_up(self, _result: object) -> None:
         """Show at a cell's end what has come by then: nbclient takes nothing that comes after the last one's."""
+        self._cell_over.set()
         if self._job.version != self._seen or self._job.over:
             self.show()
 
@@ -162,10 +198,44 @@ class LiveOutput:
         """Return the job as it is, and what becomes of it if nothing follows."""
         over = self._job.over  # asked first: what ends meanwhile is shown once more
         shown = self._bundle(self._job)
-        if over or not self._goes_on:
-            return shown
-        plain, rich = (shown[form] for form in ("text/plain", "text/html"))
-        return {**shown, "text/plain": f"{plain}\n{GOES_ON}", "text/html": rich + frame(line(GOES_ON, look=FAINT))}
+        return shown if over or not self._goes_on else _with_line(shown, GOES_ON)
+
+
+def _with_line(shown: Bundle, text: str) -> Bundle:
+    plain, rich = (shown[form] for form in ("text/plain", "text/html"))
+    return {**shown, "text/plain": f"{plain}\n{text}", "text/html": rich + frame(line(text, look=FAINT))}
+
+
+class CellOutput:
+    """All of a cell's output, which can be replaced after the cell has ended; thread-safe."""
+
+    def __init__(self, kernel: Any, request: dict[str, Any]) -> None:  # noqa: ANN401 - ipykernel's
+        """Replace what is shown in answer to this request."""
+        self._kernel, self._request = kernel, request
+
+    @classmethod
+    def of_running(cls, ip: InteractiveShell) -> CellOutput | None:
+        """Return that of the running cell; None where nothing can be replaced."""
+        kernel = getattr(ip, "kernel", None)
+        request: dict[str, Any] = {} if kernel is None else ip.get_parent()  # type: ignore[attr-defined] # ipykernel's
+        return cls(kernel, request) if request else None
+
+    def replace(self, shown: Bundle | None, error: SeedreamError | None) -> None:
+        """Show this and nothing else.
+
+        An error can't be updated as a display can. But a page that still has the cell as it ran takes a message for
+        it at any time; any other page ignores all of these.
+        """
+        self._send("clear_output", wait=True)
+        if shown is not None:
+            self._send("display_data", data=shown, metadata={}, transient={})
+        if error is not None:
+            told = error._render_traceback_()
+            self._send("error", ename=type(error).__name__, evalue=error.message, traceback=told)
+
+    def _send(self, kind: str, **content: object) -> None:
+        kernel = self._kernel
+        kernel.session.send(kernel.iopub_socket, kind, content, parent=self._request)
 
 
 Value = TypeVar("Value")
@@ -243,15 +313,18 @@ def _is_alone(ip: InteractiveShell) -> bool:
 
 
 def _wait_in_view(ip: InteractiveShell, session: Session, job: Job, *, alone: bool) -> Generation:
-    live = LiveOutput(job, ip, session.bundle)
+    live = LiveOutput(job, ip, session.bundle, alone=alone)
     try:
         live.follow(lambda: job.over or job.overdue)
     except KeyboardInterrupt:
         job.cancel()
     try:
         generation = job.result()
-    except (StoppedError, StillGeneratingError):
-        live.follow_on()
+    except (StoppedError, StillGeneratingError) as error:
+        if job.over and not job.committed:  # withdrawn: the error says it all
+            live.vanish(alone=alone, wait=False)
+        else:
+            live.follow_on_after(error)
         raise
     except SeedreamError:
         # What arrived stays in sight; else the progress goes and only the error is left.

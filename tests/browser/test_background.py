@@ -78,6 +78,9 @@ def outlive_their_cells(page: Notebook, service: FaultServer) -> None:
     assert GOES_ON in text_of(page, 3)
     go.set()
     picture_comes(page, 3)
+    until(lambda: "StoppedError" not in text_of(page, 3), nap=page.nap)
+    assert len(page.outputs(3)) == 1
+    page.output(3).locator("img").wait_for(timeout=30_000)
 
 
 def test_pictures_come_to_their_cells_in_jupyterlab(lab: Server, fault_server: FaultServer, tmp_path: Path) -> None:
