@@ -122,11 +122,11 @@ def panel() -> Panel:
     In a notebook it registers the magics as `%load_ext seedream_nb` does: they are in the cells that the panel writes,
     and in its advice.
     """
-    from seedream_nb.notebook.shell import current_shell, refuse_in_terminal
+    from seedream_nb.notebook.shell import current_shell, publish, refuse_in_terminal
     from seedream_nb.widgets import Panel
 
     refuse_in_terminal()
-    shown = Panel()
+    shown = Panel(publish=publish)
     if (ip := current_shell()) is not None:
         load_ipython_extension(ip)
     return shown

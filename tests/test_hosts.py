@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.kernel, pytest.mark.slow, pytest.mark.timeout(400)]
 
 SANDBOX = "%load_ext seedream_nb\n%seedream config backend=sandbox"
 PANEL = "import seedream_nb as sd\nsd.panel()"
-SUMMARY = "The Seedream panel needs a running kernel"
+SUMMARY = "<strong>Seedream</strong>"
 
 
 def written(folder: Path, *cells: str) -> None:
@@ -106,7 +106,7 @@ def test_nbconvert_has_the_panels_summary(tmp_path: Path) -> None:
     ran(tmp_path, "nbconvert", "--execute", "--to", "html", *without, "in.ipynb", "--output", "page")
 
     shown = (tmp_path / "page.html").read_text("utf-8").partition(SUMMARY)[2]
-    assert "run this cell again" in shown
+    assert "Run this cell again to go on." in shown
     assert 'alt="a fox (@1.1) (sandbox)"' in shown
 
 

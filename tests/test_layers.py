@@ -62,6 +62,7 @@ FOREIGN = {
     "ipywidgets": {"widgets"},
     "numpy": {"references", "storage"},
     "starlette": {"sandbox"},
+    "traitlets": {"widgets"},
     "uvicorn": {"sandbox"},
     "anyio": {"background", "http", "jobs", "sandbox", "service"},
 }

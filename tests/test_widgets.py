@@ -493,11 +493,3 @@ def test_a_panel_is_one_widget(session: Session) -> None:
     panel = Panel(session)
     others = [value for value in panel.get_state().values() if str(value).startswith("IPY_MODEL_")]
     assert others == [f"IPY_MODEL_{panel.layout.model_id}"]
-
-
-def test_reopened_without_a_kernel_it_is_a_summary(filled: State) -> None:
-    """Plain HTML with previews beside the widget."""
-    data, _ = Panel(filled.session)._repr_mimebundle_()
-    assert "needs a running kernel" in data["text/html"]
-    assert "a red kite" in data["text/plain"]
-    assert "application/vnd.jupyter.widget-view+json" in data

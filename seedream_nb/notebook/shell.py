@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from seedream_nb.errors import SeedreamError, SettingsError
 from seedream_nb.process import PROCESS
@@ -79,6 +79,16 @@ def refuse_in_terminal() -> None:
     if ip is not None and not in_kernel(ip):
         told = "A panel needs a notebook, such as JupyterLab, and this is a terminal."
         raise SeedreamError(told, hint="Here, write %%seedream cells; %seedream history lists what was made.")
+
+
+def publish(data: dict[str, Any], *, display_id: str | None = None, update: bool = False) -> None:
+    """Publish a bundle as an output of the running cell; or, from any thread, update one of an earlier cell."""
+    from IPython.display import display, update_display
+
+    if update:
+        update_display(data, display_id=display_id, raw=True)
+    else:
+        display(data, raw=True, display_id=display_id)
 
 
 def show_request(request: ImageRequest, session: Session) -> None:

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import html
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import anywidget
+import traitlets
 
-from seedream_nb.errors import SeedreamError
 from seedream_nb.process import PROCESS
 from seedream_nb.widgets.modules import joined, styles
 from seedream_nb.widgets.protocol import sendable
+from seedream_nb.widgets.saved import SavedView
 from seedream_nb.widgets.state import State
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from seedream_nb.request import Reference
     from seedream_nb.session import Session
     from seedream_nb.storage.history import History
     from seedream_nb.widgets.protocol import Snapshot
-
-_NEEDS_KERNEL = "The Seedream panel needs a running kernel: run this cell again. Its pictures are in the history."
+    from seedream_nb.widgets.saved import Publish
 
 
 class Widget(anywidget.AnyWidget):
@@ -89,28 +89,50 @@ class Gallery(Widget):
 
 
 class Panel(Widget):
-    """Everything on one panel, live. Reopened without a kernel it is a plain summary: it is no picture's only home."""
+    """Everything on one panel, live. Its cell has a second output, which shows the history where there is no kernel."""
 
     _esm = joined("panel.js")
     _has_form = True
-    # ipywidgets 7 shows itself by this method, in which there is no place for a summary.
-    _ipython_display_ = None
+    identity = traitlets.Unicode().tag(sync=True)
+    """The id of its model, by which the page knows the output that is shown when there is no kernel."""
+
+    def __init__(
+        self,
+        session: Session | None = None,
+        *,
+        publish: Publish | None = None,
+        **traits: Any,  # noqa: ANN401 - a widget's own
+    ) -> None:
+        """Show a session, the one of this process if none is given; without `publish` there is no second output."""
+        self._identity = uuid.uuid4().hex
+        self._publish, self._stamp = publish, 0
+        self._saved = SavedView(self._identity, lambda: self._state.pages.history)
+        super().__init__(session, model_id=self._identity, identity=self._identity, **traits)
+
+    def close(self) -> None:
+        """Close the widget, and leave its other output as it is."""
+        self._saved.close()
+        super().close()
+
+    def _show(self, snapshot: Snapshot) -> None:
+        super()._show(snapshot)
+        if snapshot["history"] != self._stamp:
+            self._stamp = snapshot["history"]
+            self._saved.renew()
+
+    def _ipython_display_(self, **_: object) -> None:
+        if self._publish is None:
+            raise NotImplementedError  # IPython shows the bundle then
+        self._saved.show(self._publish)
+        # Where there is no kernel, the output before this one says all; in this one's place there is nothing then.
+        self._publish({**self._view(), "text/html": "", "text/plain": "The Seedream panel"})
 
     def _repr_mimebundle_(self, **_: object) -> tuple[dict[str, Any], dict[str, Any]]:
-        view = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
-        return {"application/vnd.jupyter.widget-view+json": view, **self._summary()}, {}
+        return {**self._view(), **self._saved.bundle()}, {}
 
-    def _summary(self) -> dict[str, str]:
-        """Return what stands in the panel's place where there is no kernel."""
-        session = self._state.session
-        try:
-            shown: Mapping[str, str] = session.bundle(session.history[-6:])
-        except (OSError, SeedreamError):
-            shown = {}
-        return {
-            "text/plain": f"{_NEEDS_KERNEL}\n{shown.get('text/plain', '')}".strip(),
-            "text/html": f"<p>{html.escape(_NEEDS_KERNEL)}</p>{shown.get('text/html', '')}",
-        }
+    def _view(self) -> dict[str, Any]:
+        view = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
+        return {"application/vnd.jupyter.widget-view+json": view}
 
 
 def _answer_at_once(comm: Any) -> None:  # noqa: ANN401 - ipykernel's, or a host's own

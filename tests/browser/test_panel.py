@@ -154,15 +154,6 @@ def test_the_panel_survives_a_reload_of_the_page(show_alone: Open) -> None:
     expect(panel.history).to_have_count(1)
 
 
-def test_without_a_kernel_a_summary_is_left(show: Open) -> None:
-    """The output holds plain HTML with small previews beside the widget."""
-    panel = show(before="sd.generate('a fox', size='1K')")
-    data = panel.notebook.outputs(1)[0]["data"]
-    assert "needs a running kernel" in data["text/html"]
-    assert "data:image/jpeg" in data["text/html"]
-    assert "needs a running kernel" in data["text/plain"]
-
-
 # -- more than one of them on the page -----------------------------------------------------------------
 
 

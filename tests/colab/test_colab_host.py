@@ -150,12 +150,12 @@ FORM = {"prompt": "a fox", "size": "1K", "aspect": "1:1", "width": 2048, "height
 
 
 def test_the_panel_shows_itself(tmp_path: Path) -> None:
-    """A view for the page, and a summary for where there is no kernel."""
+    """A view for the page, and before it the history for where there is no kernel."""
     with Kernel(tmp_path, in_colab(SEEDREAM_BACKEND="sandbox")) as kernel:
         shown = kernel.execute("import seedream_nb as sd\nsd.panel()").shown
-    assert len(shown) == 1
-    assert "application/vnd.jupyter.widget-view+json" in shown[0]
-    assert "needs a running kernel" in shown[0]["text/html"]
+    assert len(shown) == 2
+    assert "Run this cell again" in shown[0]["text/html"]
+    assert "application/vnd.jupyter.widget-view+json" in shown[1]
 
 
 def test_the_panel_answers_its_page(notebook: Kernel) -> None:

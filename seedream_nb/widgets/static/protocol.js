@@ -54,7 +54,11 @@
  *   send: (content: object, callbacks?: undefined, buffers?: ArrayBuffer[]) => void,
  *   on: (event: string, act: (content: Message, buffers: DataView[]) => void) => void,
  *   off: (event: string, act: (content: Message, buffers: DataView[]) => void) => void,
- *   widget_manager?: {kernel?: Connection, context?: {urlResolver?: Resolver, model?: {sharedModel?: Notebook}}},
+ *   get?: (name: string) => string | undefined,
+ *   widget_manager?: {
+ *     kernel?: Connection, get_model?: (id: string) => Promise<{comm_live?: boolean}>,
+ *     context?: {urlResolver?: Resolver, model?: {sharedModel?: Notebook}},
+ *   },
  * }} Model */
 
 /** What comes from the kernel: an answer, or a snapshot.

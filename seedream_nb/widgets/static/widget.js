@@ -1,7 +1,8 @@
 // A widget: what a host asks of its module. All views of it share one store.
 // @ts-check
 
-import { alarm, ground } from "./dom.js"
+import { alarm, ground, h } from "./dom.js"
+import { isLive, showLive } from "./live.js"
 import { Store } from "./store.js"
 /** @import { Model, Refusal } from "./protocol.js" */
 
@@ -20,9 +21,14 @@ export function widget(component) {
         return () => store.close()
       },
       /** @param {{el: HTMLElement}} context */
-      render({ el }) {
+      async render({ el }) {
         const leaving = new AbortController()
         el.classList.add("sd-piece")
+        if (!await isLive(store.model)) {
+          el.append(h("div", { class: "sd-hint" }, "Run this cell again to go on."))
+          return () => {}
+        }
+        showLive(el, store.model, leaving.signal)
         ground(el)
         component(el, store, { signal: leaving.signal })
         store.enter().catch(error => el.prepend(alarm(/** @type {Refusal} */ (error).told)))
