@@ -13,7 +13,7 @@ import time
 import weakref
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from seedream_nb.errors import BudgetError, SeedreamError
+from seedream_nb.errors import BudgetError, SeedreamError, money
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -45,12 +45,6 @@ def describe(request: Priced, price: float) -> str:
     if request.max_pictures == 1:
         return f"1 picture, {money(price)}"
     return f"up to {request.max_pictures} pictures, at most {money(estimate(request, price))}"
-
-
-def money(dollars: float) -> str:
-    """Return an amount as people write it: two decimals, more where it has more (`0.12 USD`, `0.005 USD`)."""
-    whole, _, decimals = f"{dollars:.4f}".rstrip("0").partition(".")
-    return f"{whole}.{decimals:0<2} USD"
 
 
 class _Counts(NamedTuple):

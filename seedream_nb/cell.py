@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import itertools
 import keyword
 import os
 import re
@@ -19,17 +20,18 @@ from seedream_nb.options import (
     MAX_NUMBER,
     NUMBER,
     SENT,
+    Option,
     did_you_mean_option,
     options_of,
     read_number,
 )
-from seedream_nb.service import DEFAULT
+from seedream_nb.service import DEFAULT, models_beside
 from seedream_nb.sizes import spell_size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from seedream_nb.options import CellOptions, Option
+    from seedream_nb.options import CellOptions
     from seedream_nb.request import ImageRequest, Reference
     from seedream_nb.service import Model
     from seedream_nb.settings import Settings
@@ -161,9 +163,22 @@ def read(line: str, model: Model = DEFAULT.model) -> tuple[CellOptions, list[Pro
     if asks_for_help(line):
         return {}, []
     words, problems = split(line)
-    reader = _Reader(words, options_of(model))
+    reader = _Reader(words, options_of(model_of(words, model)))
     reader.read()
     return cast("CellOptions", reader.values), [*problems, *reader.problems]
+
+
+def model_of(words: Sequence[Word], model: Model) -> Model:
+    """Return the model that a line names, else the one that is meant without: its limits hold for the whole line."""
+    for word, following in itertools.zip_longest(words, words[1:]):
+        flag, attached = parted(word.text)
+        if BY_FLAG.get(flag, _NOT_ONE).kind == "model":
+            name = attached or ("" if following is None else following.text)
+            return next((known for known in models_beside(model) if known.name == name), model)
+    return model
+
+
+_NOT_ONE = Option(kind="flag")
 
 
 def parse_assignments(text: str) -> dict[str, str]:
@@ -363,6 +378,7 @@ def _name(_option: Option, flag: str, text: str) -> str:
 
 _READERS: dict[str, Callable[[Option, str, str], object]] = {
     "choice": _choice,
+    "model": _text,
     "whole": _whole,
     "seconds": _seconds,
     "name": _name,
@@ -431,9 +447,18 @@ def _as_expression(text: str) -> str:
 
 
 def _shape_words(request: ImageRequest, session: CellContext) -> Iterator[str]:
-    size, aspect = session.settings.get("size"), session.settings.get("aspect")
-    if spell_size(size, aspect, session.settings.model) != request.size:
+    if request.model is not session.settings.model:
+        yield from ("--model", request.model.name)
+    if _usual_size(request.model, session) != request.size:
         yield from ("--size", request.size)
+
+
+def _usual_size(model: Model, session: CellContext) -> str | None:
+    """Return the size that a cell asks of a model by itself; None if what is set is nothing that it makes."""
+    try:
+        return spell_size(session.settings.get("size"), session.settings.get("aspect"), model)
+    except Problem:
+        return None
 
 
 def _series_words(request: ImageRequest) -> Iterator[str]:

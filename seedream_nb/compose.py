@@ -6,13 +6,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 from unicodedata import category
 
-from seedream_nb.errors import Problem, ReferenceImageError, RequestError, request_error
+from seedream_nb.errors import Problem, ReferenceImageError, RequestError, describe_value, plain, request_error
 from seedream_nb.files import working_folder
 from seedream_nb.options import ALL, SENT, check_options
 from seedream_nb.prompt import Prompt, expanded
 from seedream_nb.references.resolve import Gathering, Lookups, marks_as_text
 from seedream_nb.request import MAX_PROMPT, is_series, make_request, overlong_prompt
-from seedream_nb.scope import EmptyScope, NamesScope
+from seedream_nb.scope import EmptyScope, NamesScope, scalar
+from seedream_nb.service import DEFAULT
 from seedream_nb.sizes import shape_of
 from seedream_nb.storage.generation import written
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from seedream_nb.options import CellOptions
     from seedream_nb.request import ImageRequest, Reference
     from seedream_nb.scope import Scope
+    from seedream_nb.service import Model
     from seedream_nb.settings import Settings
 
 _NAMED = 24
@@ -76,7 +78,8 @@ class Composer:
         found = list(problems)
         if (values := options.get("values")) is not None:
             scope = NamesScope(values)
-        gathering = Gathering(self._lookups(typed=typed))
+        model = self._model(options, found)
+        gathering = Gathering(self._lookups(model, typed=typed))
         for reference in [*as_list(options.get("images")), *as_list(options.get("image"))]:
             gathering.add(reference)
         text = _expanded(prompt, scope, gathering, found, markdown=typed)
@@ -86,26 +89,42 @@ class Composer:
         elif check_numbers and isinstance(text, Prompt):
             wrong, more_warnings = _numbers_without_reference(text, gathering.references, series=is_series(options))
             found, warnings = found + wrong, warnings + more_warnings
-        whole: CellOptions = {**options, **(self._usual(options) if defaults else {}), "images": gathering.references}
+        whole: CellOptions = {
+            **options, **(self._usual(options, model) if defaults else {}), "images": gathering.references,
+        }  # fmt: skip
         words = text.text if isinstance(text, Prompt) else text
         if isinstance(words, str) and words.strip() and not is_visible(words):
             found.append(
                 Problem("The prompt has only characters that nobody can see: write what the picture should show.")
             )
-        request = make_request(words, model=self._settings.model, problems=found, **whole)
+        request = make_request(words, of_model=model, problems=found, **whole)
         return replace(request, warnings=(*request.warnings, *warnings))
 
-    def _lookups(self, *, typed: bool) -> Lookups:
+    def _model(self, options: CellOptions, problems: list[Problem]) -> Model:
+        """Return the model that is asked for, else the one of the settings; what is wrong is added to the problems."""
+        name: object = scalar(options.get("model"))
+        if name is None:
+            return self._settings.model
+        if not isinstance(name, str):
+            problems.append(Problem(f"model: found {describe_value(name)}; write a name such as {DEFAULT.model.name}."))
+            return self._settings.model
+        try:
+            return self._settings.service.model_named(name)
+        except LookupError as error:
+            problems.append(Problem(f"model: found {plain(name, _NAMED)}; it {error}"))
+            return self._settings.model
+
+    def _lookups(self, model: Model, *, typed: bool) -> Lookups:
         return Lookups(
             scope=self._scope if typed else EmptyScope(), marked=self._marked, folder=working_folder(),
             shown=self._scope.shown, attached=self._scope.attached, fetch=self._fetch,
-            limits=self._settings.model.references,
+            limits=model.references,
         )  # fmt: skip
 
-    def _usual(self, options: CellOptions) -> CellOptions:
+    def _usual(self, options: CellOptions, model: Model) -> CellOptions:
         """Return the settings for options that were not given, as far as they fit to the given ones."""
         usual = {name: self._settings.get(name) for name, option in ALL.items() if option.has_setting}
-        size, aspect, is_tier = options.get("size"), options.get("aspect"), self._settings.model.tier
+        size, aspect, is_tier = options.get("size"), options.get("aspect"), model.tier
         if aspect is not None and not is_tier(usual["size"]):
             usual["size"] = None
         if size is not None and not is_tier(size):
@@ -204,7 +223,8 @@ def options_again(request: ImageRequest, changes: Mapping[str, Any]) -> dict[str
             [Problem("This was sent without a prompt, on purpose, by %seedream doctor --paid: it can’t be run again.")]
         )
     sent_options = {option.name: getattr(request, option.name) for option in SENT}
-    options = {"check_numbers": False, "prompt": request.prompt, "images": list(request.images), **sent_options}
+    own = {"prompt": request.prompt, "images": list(request.images), "model": request.model.name}
+    options = {"check_numbers": False, **own, **sent_options}
     superseded = {"aspect": "size", "image": "images", "max_images": "sequential", "sequential": "max_images"}
     gone = {superseded[name] for name in changes if name in superseded}
     if "aspect" in changes and shape_of(request.size) is None:

@@ -246,6 +246,12 @@ def did_you_mean(word: str, choices: Iterable[str]) -> str:
     return f" Did you mean {choice}?" if choice else ""
 
 
+def money(dollars: float) -> str:
+    """Return an amount as people write it: two decimals, more where it has more (`0.12 USD`, `0.005 USD`)."""
+    whole, _, decimals = f"{dollars:.4f}".rstrip("0").partition(".")
+    return f"{whole}.{decimals:0<2} USD"
+
+
 LONGEST_LINK = 16_384
 """In characters; parsing longer ones is slow."""
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypedDict,
 from seedream_nb.errors import Problem, RequestError, UnknownOptionError, describe_value, did_you_mean, nearest, plain
 from seedream_nb.frozen import frozen
 from seedream_nb.scope import scalar
-from seedream_nb.service import DEFAULT, Model
+from seedream_nb.service import DEFAULT, Model, models_beside
 from seedream_nb.sizes import either, pixel_range
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -23,7 +23,19 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 SEQUENTIAL = ("auto", "disabled")
 
 Kind: TypeAlias = Literal[
-    "text", "size", "aspect", "choice", "whole", "seconds", "flag", "switch", "reference", "name", "names", "folder"
+    "text",
+    "size",
+    "aspect",
+    "choice",
+    "model",
+    "whole",
+    "seconds",
+    "flag",
+    "switch",
+    "reference",
+    "name",
+    "names",
+    "folder",
 ]
 
 
@@ -118,6 +130,16 @@ def _references(model: Model) -> dict[str, Any]:
     }
 
 
+def _models(model: Model) -> dict[str, Any]:
+    names = tuple(known.name for known in models_beside(model))
+    return {
+        "default": names[0],
+        "choices": names,
+        "suggestions": names[-1:],
+        "help": f"the model: {either(names)}",
+    }
+
+
 def _counts(model: Model) -> dict[str, Any]:
     most = model.max_images
     return {
@@ -155,6 +177,9 @@ class RequestOptions(TypedDict, total=False):
     watermark: Annotated[bool | None, Option(
         flags=("--watermark", "--no-watermark"), kind="switch", default=True, suggestions=("false",), is_sent=True,
         has_setting=True, help='the "AI generated" mark in the corner, or none',
+    )]
+    model: Annotated[str | None, Option(
+        flags=("--model",), metavar="NAME", kind="model", default=DEFAULT.model.name, by_model=_models,
     )]
     once: Annotated[bool | None, Option(
         flags=("--once", "--no-once"), kind="switch", default=False,

@@ -33,7 +33,7 @@ SHOWN = 60
 HAN = "[\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
 """A pattern, compiled when it is first needed, because that is slow."""
 _WORD_CHARACTER = lazy_pattern(r"\w")
-_KEPT_FILE = lazy_pattern(r"inputs/([0-9a-f]{64})\.(?:png|jpg)")
+_KEPT_FILE = lazy_pattern(r"inputs/([0-9a-f]{64})\.(?:png|jpg|webp|bmp|tif|gif)")
 _HALF = lazy_pattern("[\ud800-\udfff]")
 _ADDRESS = lazy_pattern(r"https?://[^\s\x00-\x1f\x7f]+", re.IGNORECASE)
 
@@ -181,7 +181,7 @@ def _recorded(kind: type[ImageRequest]) -> list[Field[Any]]:
 def make_request(
     prompt: str,
     *,
-    model: Model = DEFAULT.model,
+    of_model: Model = DEFAULT.model,
     problems: Sequence[Problem] = (),
     **options: Unpack[CellOptions],
 ) -> ImageRequest:
@@ -189,7 +189,7 @@ def make_request(
 
     Args:
         prompt: plain text; surrounding white space is removed.
-        model: whose limits apply.
+        of_model: whose limits apply.
         problems: what was already found wrong, to be reported with the rest.
         options: those that make a request; others are ignored. `images` are references, and the same picture twice
             counts once.
@@ -198,7 +198,7 @@ def make_request(
         RequestError: lists all problems, each with the value found, the limit and the nearest value.
         ReferenceImageError: the same, when all of them concern reference images.
     """
-    found = list(problems)
+    found, model = list(problems), of_model
     given = {option.name: scalar(options.get(option.name)) for option in SENT}
     try:
         spelt = spell_size(given["size"], scalar(options.get("aspect")), model)

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from seedream_nb import needs
 from seedream_nb.background import PATIENT_SECONDS, Background
-from seedream_nb.budget import Budget, Tally, is_worker, money
+from seedream_nb.budget import Budget, Tally, is_worker
 from seedream_nb.compose import Composer, as_list, options_again
-from seedream_nb.errors import RequestError, SeedreamError, SettingsError, StoppedError, WrongOptionError, plain
+from seedream_nb.errors import RequestError, SeedreamError, SettingsError, StoppedError, WrongOptionError, money, plain
 from seedream_nb.http.client import Clients
 from seedream_nb.jobs.job import POLL_SECONDS, Job
 from seedream_nb.jobs.queue import JobQueue

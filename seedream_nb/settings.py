@@ -17,7 +17,7 @@ from seedream_nb.keys import CONFIGURED, Key, Unseen, may_hold_key
 from seedream_nb.options import MAX_NUMBER, OPTIONS, read_number
 from seedream_nb.pickling import NotPicklable
 from seedream_nb.scope import scalar
-from seedream_nb.service import AUTO, DEFAULT, SANDBOX, all_models, backends, with_key
+from seedream_nb.service import AUTO, DEFAULT, SANDBOX, all_models, backends, model_named, with_key
 from seedream_nb.sizes import either, spell_size
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from seedream_nb.service import Model, Service
 
 _SHOWN = 60
-_OF_A_SERVICE = frozenset({"api_key", "base_url"})
+_OF_A_SERVICE = frozenset({"api_key", "base_url", "model"})
 _TRUE, _FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 
 
@@ -134,8 +134,16 @@ class Settings(NotPicklable):
 
     @property
     def model(self) -> Model:
-        """The model that requests are for."""
-        return self.service.model
+        """The model that requests are for which name none.
+
+        Raises:
+            SettingsError: the environment names one that this version doesn't know, or that the service lacks.
+        """
+        name = self.get("model")
+        try:
+            return self.service.model_named(name)
+        except LookupError as error:
+            raise SettingsError(f"model={_shown(name)} for {self.service.name}: {error}") from None
 
     def price_of(self, model: Model) -> float:
         """Return what a picture of a model costs in USD: what was set for all of them, else its list price."""
@@ -147,6 +155,8 @@ class Settings(NotPicklable):
             return SANDBOX.name if self.on_binder else setting.default
         if setting.name == "base_url":
             return self.service.base_url
+        if setting.name == "model":
+            return self.service.model.name
         return self.model.price if setting.name == "price" else setting.default
 
     @property
@@ -185,7 +195,13 @@ class Settings(NotPicklable):
 
     def _misshapen(self, fresh: Mapping[str, Any]) -> Iterator[str]:
         """Yield what is wrong with `size` and `aspect`, each and together, for the model that is then in force."""
-        model = with_key(fresh["backend"]).model if fresh.get("backend") else self.model
+        try:
+            model = self._model_with(fresh)
+        except LookupError as error:
+            yield f"model={_shown(fresh['model'])}: {error}"
+            return
+        if fresh.get("model"):  # then what is set already must be something that it makes
+            fresh = {**{name: self._given[name] for name in ("size", "aspect") if name in self._given}, **fresh}
         size, aspect = fresh.get("size"), fresh.get("aspect")
         if size is not None and (told := _trouble_with(model, size=size)):
             yield f"size={_shown(size)}: {told}"
@@ -196,6 +212,14 @@ class Settings(NotPicklable):
             if size is not None and aspect is not None and _trouble_with(model, size=size, aspect=aspect):
                 told = f"an aspect can only be combined with {either(model.tiers)}."
                 yield f"size={size} and aspect={aspect} don't go together: {told}"
+
+    def _model_with(self, fresh: Mapping[str, Any]) -> Model:
+        """Return the model that is in force with these settings; raises LookupError if the service lacks it."""
+        service = with_key(fresh["backend"]) if fresh.get("backend") else self.service
+        name = fresh["model"] if "model" in fresh else self._given.get(f"model of {service.name}")
+        if name is None and service is self.service and "model" not in fresh:
+            return self.model
+        return service.model if name is None else service.model_named(name)
 
 
 def user_folder(kind: str, environ: Mapping[str, str]) -> Path | None:
@@ -301,6 +325,14 @@ def _one_of(known: Callable[[], Sequence[str]]) -> Callable[[object], str]:
     return read
 
 
+def _model(value: object) -> str:
+    name = str(value).strip()
+    try:
+        return model_named(name).name
+    except LookupError as error:
+        raise ValueError(str(error)) from None
+
+
 def _switch(value: object) -> bool:
     word = str(value).strip().lower()
     if word in _TRUE or word in _FALSE:
@@ -368,11 +400,13 @@ SETTINGS: dict[str, Setting] = {setting.name: setting for setting in (
             help="the key; better stored with %seedream login, which hides what you type"),
     Setting(name="base_url", environment="SEEDREAM_BASE_URL", default=DEFAULT.base_url, read=_base_url,
             help="the service's address; must be https unless it is this machine"),
+    Setting(name="model", environment="SEEDREAM_MODEL", default=DEFAULT.model.name, read=_model,
+            help=f"{either([model.name for model in DEFAULT.models])}, where a request names none"),
     Setting(name="home", environment="SEEDREAM_HOME", default="./seedream", read=_path,
             help="the folder for pictures and history"),
     Setting(name="price", environment="SEEDREAM_PRICE", default=DEFAULT.model.price,
             read=_number(least=0, most=MAX_PRICE),
-            help="USD per picture, for estimates (the list price of November 2026)"),
+            help="USD per picture, for estimates (by default the list price of November 2026 of each model)"),
     Setting(name="budget", environment="SEEDREAM_BUDGET", default=None, read=_number(least=0),
             help="USD that this session may spend"),
     Setting(name="once", environment="SEEDREAM_ONCE", default=False, read=_switch,

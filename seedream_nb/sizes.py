@@ -119,12 +119,17 @@ def _from_pixels(size: str, model: Model) -> str:
     if shape is None:
         pixels, ratios = model.ratios[model.example_ratio], ", ".join(model.ratios)
         forms = f"{either(model.tiers)}, a width and height such as {pixels}, or one of the ratios {ratios}"
-        raise Problem(f'size: "{plain(size, _SHOWN)}" is not a size. Write {forms}.{_guess(size, model)}')
+        raise Problem(f'size: "{plain(size, _SHOWN)}" is not a size{_of(model)}. Write {forms}.{_guess(size, model)}')
     if _fits(*shape, model):
         return "{}x{}".format(*shape)
     width, height = shape
-    fitting = "The nearest size that fits is {}x{}.".format(*nearest_shape(width, height, model))
+    fitting = f"The nearest size{_of(model)} that fits is {{}}x{{}}.".format(*nearest_shape(width, height, model))
     raise Problem(f"size: {width}x{height} {_excess(width, height, model)}. {fitting}")
+
+
+def _of(model: Model) -> str:
+    """Name the model, unless it is the usual one."""
+    return "" if model is DEFAULT.model else f" of {model.title}"
 
 
 def _excess(width: int, height: int, model: Model) -> str:

@@ -10,13 +10,17 @@ from typing import TYPE_CHECKING
 import nbformat
 
 from seedream_nb.notebook.verbs import VERBS
+from seedream_nb.errors import money
 from seedream_nb.options import OPTIONS
+from seedream_nb.service import DEFAULT
 from seedream_nb.settings import SETTINGS
+from seedream_nb.sizes import pixel_range
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from seedream_nb.options import Option
+    from seedream_nb.service import Model
 
 README = Path(__file__).parents[1] / "README.md"
 NOTEBOOKS = README.parent / "notebooks"
@@ -27,6 +31,7 @@ PLACES = {
     "options": PAGES / "cell.md",
     "verbs": PAGES / "cell.md",
     "settings": PAGES / "settings.md",
+    "models": README,
 }
 """Where each part stands."""
 BINDER, COLAB = "https://mybinder.org", "https://colab.research.google.com"
@@ -43,6 +48,10 @@ def tables() -> dict[str, str]:
             ("in a line of its own", "what it does"),
             ((f"`{f'%seedream {name} {verb.words}'.strip()}`", verb.help) for name, verb in VERBS.items()),
         ),
+        "models": _table(
+            ("`--model`", "tiers", "width × height", "references, as they are", "USD a picture"),
+            map(_model_row, DEFAULT.models),
+        ),
         "settings": _table(
             ("setting", "environment", "default", "what it is"),
             (
@@ -51,6 +60,14 @@ def tables() -> dict[str, str]:
             ),
         ),
     }
+
+
+def _model_row(model: Model) -> tuple[str, ...]:
+    limits = model.references
+    formats = ", ".join(dict.fromkeys(kind.removeprefix("image/") for kind in limits.formats.values()))
+    pixels = f"{pixel_range(model).replace('x', '×')}, in all"
+    price = money(model.price).removesuffix(" USD")
+    return f"`{model.name}`", ", ".join(model.tiers), pixels, f"{limits.max_count}: {formats}", price
 
 
 def repository() -> str:
@@ -107,7 +124,7 @@ def _option_row(option: Option) -> tuple[str, ...]:
     flags = ", ".join(f"`{flag}`" for flag in option.flags)
     shown = _spelled(option.default) if option.metavar else ""
     value = _code(option.metavar) if option.kind != "whole" else f"{option.low} to {option.high}"
-    value = " ".join(map(_code, option.choices)) if option.kind == "choice" else value
+    value = " ".join(map(_code, option.choices)) if option.kind in {"choice", "model"} else value
     return flags, value, option.help + (f" (default: `{shown}`)" if shown else "")
 
 

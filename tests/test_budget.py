@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seedream_nb.budget import Budget, describe, estimate, money
-from seedream_nb.errors import BudgetError, ConnectionFailedError
+from seedream_nb.budget import Budget, describe, estimate
+from seedream_nb.errors import BudgetError, ConnectionFailedError, money
 from seedream_nb.notebook.shell import show_request
 from seedream_nb.request import make_request
 from tests.faults.script import POST, Links, Reply

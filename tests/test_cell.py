@@ -296,7 +296,7 @@ def test_what_an_option_is_called_elsewhere(written: str, meant: str) -> None:
     assert len(caught.value.problems) == 1
 
 
-@pytest.mark.parametrize("written", ["--model x", "--steps 30", "--negative-prompt dogs", "--cfg 7"])
+@pytest.mark.parametrize("written", ["--style x", "--steps 30", "--negative-prompt dogs", "--cfg 7"])
 def test_an_option_that_is_near_to_none(written: str) -> None:
     """No wrong guess is made: it says where they are all listed."""
     with pytest.raises(RequestError, match=r"%%seedream\? lists them all\.") as caught:

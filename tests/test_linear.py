@@ -28,6 +28,7 @@ from seedream_nb.references import load, resolve, written
 from seedream_nb.sandbox import lettering, painter, palette, rules
 from seedream_nb.sandbox import references as sandbox_references
 from seedream_nb.sandbox import rules as asked
+from seedream_nb.sandbox.models import SEEDREAM_4_0
 from seedream_nb.scope import EmptyScope, NamesScope
 from seedream_nb.service import DEFAULT, Model
 from seedream_nb.service.endpoint import host_of
@@ -165,6 +166,13 @@ def title_set(text: str) -> object:
     return title and lettering.typeset(title, (900, 900), 90)
 
 
+def model_guessed(text: str) -> object:
+    """Guess which model is meant."""
+    with pytest.raises(LookupError) as refused:
+        DEFAULT.model_named(text)
+    return refused
+
+
 READINGS: dict[str, tuple[Callable[[str], object], tuple[str, ...]]] = {
     "words of a prompt": (lambda text: request.make_request(f"x{text}"), ("-", "{", "\u0301\u0327", "汉")),
     "address in a record": (lambda text: request.Reference.from_record({"url": f"https://{text}\n"}, Path()), ("a",)),
@@ -238,7 +246,8 @@ READINGS: dict[str, tuple[Callable[[str], object], tuple[str, ...]]] = {
     "subject for the sandbox": (painter.subject, ("a ", "on", ",")),
     "title for the sandbox": (title_set, ("a ", " the", ",", ", ", "a")),
     "colours for the sandbox": (lambda text: palette.spoken(text, palette.COLOURS), ("a",)),
-    "sandbox's size": (lambda text: rules._size(f"1x{text}"), ("1", "x")),  # noqa: SLF001 - one of a table of rules
+    "name of a model": (model_guessed, ("1", "4-", "-4.5")),
+    "sandbox's size": (lambda text: rules._size(SEEDREAM_4_0, f"1x{text}"), ("1", "x")),  # noqa: SLF001 - one of a table of rules
     "sandbox's reference": (lambda text: sandbox_references.decode_data(f"data:image/png;base64,{text}"), ("A", "=")),
 }  # fmt: skip
 """Who reads what others wrote, and what of it is worst; `reading` adds what stands around it."""

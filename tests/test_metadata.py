@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
+from seedream_nb.references.load import orientation
 from seedream_nb.references.metadata import PIECE_BYTES, Damaged, Stripped, strip
 from tests.pictures import SECRETS, chunk, encoded, gradient, noise, segment, telling_jpeg, telling_png
 
@@ -62,8 +63,24 @@ PNGS = {
     "profile": encoded(gradient(), "PNG", icc_profile=PROFILE),
     "large": encoded(noise(900, 700), "PNG"),
 }
-FILES = [(JPEG, content) for content in JPEGS.values()] + [(PNG, content) for content in PNGS.values()]
-IDS = [*(f"jpeg-{name}" for name in JPEGS), *(f"png-{name}" for name in PNGS)]
+OTHERS = {
+    "webp-lossy": encoded(gradient(), "WEBP"),
+    "webp-lossless": encoded(noise(60, 40, "RGBA"), "WEBP", lossless=True),
+    "webp-profile": encoded(gradient(), "WEBP", icc_profile=PROFILE),
+    "bmp-plain": encoded(gradient(), "BMP"),
+    "bmp-palette": encoded(gradient().quantize(), "BMP"),
+    "gif-plain": encoded(gradient().quantize(), "GIF"),
+    "gif-clear": encoded(gradient().quantize(), "GIF", transparency=3),
+    "tiff-plain": encoded(gradient(), "TIFF"),
+    "tiff-packed": encoded(gradient(), "TIFF", compression="tiff_lzw"),
+    "tiff-palette": encoded(gradient().quantize(), "TIFF"),
+}
+FILES = [
+    *((JPEG, content) for content in JPEGS.values()),
+    *((PNG, content) for content in PNGS.values()),
+    *((f"image/{name.partition('-')[0]}", content) for name, content in OTHERS.items()),
+]
+IDS = [*(f"jpeg-{name}" for name in JPEGS), *(f"png-{name}" for name in PNGS), *OTHERS]
 
 
 @pytest.mark.parametrize(("media_type", "content"), FILES, ids=IDS)
@@ -92,6 +109,58 @@ def test_everything_that_tells_is_gone() -> None:
         kept, _ = stripped(telling, media_type)
         assert [secret for secret in SECRETS if secret in kept] == []
         assert kept == plain
+
+
+def test_what_a_webp_tells_is_gone() -> None:
+    """EXIF and XMP leave the file and its flags, and whatever follows its end; the orientation is handed over."""
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "SECRET-MAKER"
+    plain = encoded(gradient(), "WEBP", icc_profile=PROFILE)
+    telling = encoded(gradient(), "WEBP", icc_profile=PROFILE, exif=exif, xmp=b"SECRET-XMP") + b"SECRET-TRAILER"
+    kept, facts = stripped(telling, "image/webp")
+    assert kept == plain
+    assert orientation(facts.exif) == 6
+
+
+def test_what_a_gif_tells_is_gone() -> None:
+    """Comments, other programs' data, and whatever follows its end."""
+    plain = OTHERS["gif-plain"]
+    place = 13 + 3 * 256  # behind the colours
+    told = b"!\xfe\x0eSECRET-COMMENT\0" + b"!\xff\x0bXMP DataXMP\x0aSECRET-XMP\0"
+    assert stripped(plain[:place] + told + plain[place:] + b"SECRET-TRAILER", "image/gif")[0] == plain
+
+
+def test_what_follows_a_bmp_goes() -> None:
+    """It declares how long it is."""
+    assert stripped(OTHERS["bmp-plain"] + b"SECRET-TRAILER", "image/bmp")[0] == OTHERS["bmp-plain"]
+
+
+@pytest.mark.parametrize("more", [{"description": "SECRET-MAKER"}, {"software": "SECRET"}, {"dpi": (72, 72)}])
+def test_a_tiff_that_tells_more_is_no_plain_one(more: dict[str, object]) -> None:
+    """It is decoded and encoded again; resolution is nothing that tells."""
+    content = encoded(gradient(), "TIFF", **more)
+    if "dpi" in more:
+        assert stripped(content, "image/tiff")[0] == content
+    else:
+        with pytest.raises(Damaged, match="more than a picture"):
+            stripped(content, "image/tiff")
+
+
+def test_a_tiff_that_hides_something_between_its_parts_is_no_plain_one() -> None:
+    """Also behind its end, and in a second page."""
+    content = OTHERS["tiff-plain"]
+    pages = encoded(gradient(), "TIFF", save_all=True, append_images=[noise(40, 30)])
+    for hiding in (content + b"SECRET-TRAILER" * 5, pages):
+        with pytest.raises(Damaged, match="more than a picture"):
+            stripped(hiding, "image/tiff")
+
+
+@pytest.mark.parametrize("form", ["GIF", "WEBP"])
+def test_an_animation_of_another_format_is_encoded_again(form: str) -> None:
+    """Its frames can't just be left out."""
+    moving = encoded(gradient(), form, save_all=True, append_images=[noise(300, 200)])
+    with pytest.raises(Damaged, match="animated"):
+        stripped(moving, f"image/{form.lower()}")
 
 
 # Named, since a profile holds the time at which it was made.

@@ -229,6 +229,6 @@ def test_every_option_is_declared_with_a_help_sentence() -> None:
     assert len(set(flags)) == len(flags)
     assert all(option.help for option in OPTIONS)
     assert {flag for flag in flags if flag.startswith("--")} == {
-        "--size", "--aspect", "--image", "--max-images", "--sequential", "--watermark", "--no-watermark", "--out",
-        "--once", "--no-once", "--background", "--save", "--dry-run", "--timeout",
+        "--size", "--aspect", "--image", "--max-images", "--sequential", "--model", "--watermark", "--no-watermark",
+        "--out", "--once", "--no-once", "--background", "--save", "--dry-run", "--timeout",
     }  # fmt: skip

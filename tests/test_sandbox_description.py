@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from seedream_nb.sandbox import create_app
+from seedream_nb.sandbox.models import SEEDREAM_4_0
 from seedream_nb.sandbox.refusals import FAILURES
-from seedream_nb.sandbox.rules import RULES, how_many, make_order
+from seedream_nb.sandbox.rules import how_many, make_order, rules_of
 from tests.service.description import FIELDS, IMAGE, PATH, RESPONSES, SCHEMAS, SIZE, problems
 
 PAINTS = create_app()
@@ -162,7 +163,7 @@ def test_pictures_of_every_size(body: dict[str, Any]) -> None:
 
 def test_the_fields_are_the_same() -> None:
     """The description and the sandbox know the same fields, with the same defaults."""
-    assert list(FIELDS) == list(RULES)
+    assert list(FIELDS) == list(rules_of(SEEDREAM_4_0))
     order = make_order({"prompt": "a fox"})
     for field in ("size", "sequential_image_generation", "watermark"):
         assert getattr(order, field) == FIELDS[field]["default"]

@@ -156,7 +156,7 @@ def test_expect_100_continue(refusing: Served) -> None:
 
 def test_too_large_a_body_is_refused_before_it_is_sent(refusing: Served) -> None:
     """A length beyond the limit is a 413 at once: the client need not send what would not be read."""
-    connection = refusing.connect(head("Expect: 100-continue", "Content-Length: 160000001"))
+    connection = refusing.connect(head("Expect: 100-continue", "Content-Length: 200000001"))
     answer = received(connection)
     assert answer.startswith(b"HTTP/1.1 413 ")
     assert b'"code":413' in answer

@@ -9,19 +9,18 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from contextlib import suppress
 from dataclasses import field
-from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from seedream_nb.frozen import frozen
 from seedream_nb.service.echoes import runs_of
+from seedream_nb.service.lifetime import lifetime
 from seedream_nb.service.refusals import format_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
 HIDDEN = "(not shown)"
 MAX_NAMES, MAX_FORMS, MAX_DEPTH, MAX_LINES = 40, 5, 5, 200
@@ -150,8 +149,6 @@ def json_of(content: bytes) -> Any:  # noqa: ANN401 - whatever was answered
 
 # -- links -----------------------------------------------------------------------------------------
 
-_EPOCH_FROM = 1_000_000_000
-"""What is less is no time of ours."""
 _PUBLIC = re.compile(r"algorithm|date|expires|signedheaders", re.IGNORECASE)
 
 
@@ -182,7 +179,7 @@ def link_facts(link: str, harmless: Harmless, *, now: float) -> LinkFacts | None
         query, host = parse_qsl(parts.query, keep_blank_values=True, max_num_fields=100), parts.hostname or ""
     except ValueError:
         return None
-    says, seconds = _lifetime({name.lower(): value for name, value in query}, now)
+    says, seconds = lifetime({name.lower(): value for name, value in query}, now)
     return LinkFacts(
         scheme=parts.scheme if parts.scheme in {"http", "https"} else HIDDEN,
         host=harmless.host(host),
@@ -207,24 +204,3 @@ def secrets_of(link: str) -> list[str]:
 
 LONG_PART, SHORTEST_SECRET = 16, 6
 """A folder of a path may be a word that says something else elsewhere; a file's long name is one of a kind."""
-
-
-def _lifetime(query: Mapping[str, str], now: float) -> tuple[str | None, float | None]:
-    """Return which parameter says how long a link holds, and the seconds from now."""
-    for vendor in ("x-tos", "x-amz", "x-goog", "x-oss", "x-bce"):
-        with suppress(KeyError, ValueError, OverflowError):
-            begun = datetime.fromisoformat(query[f"{vendor}-date"]).astimezone(UTC).timestamp()
-            return f"{vendor}-expires", begun + float(query[f"{vendor}-expires"]) - now
-    for name in ("expires", "x-expires", "x-oss-expires", "x-tos-expires", "e", "se"):
-        with suppress(KeyError, ValueError, OverflowError):
-            until = _moment(query[name])
-            if until >= _EPOCH_FROM:
-                return name, until - now
-    return None, None
-
-
-def _moment(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return datetime.fromisoformat(text).astimezone(UTC).timestamp()

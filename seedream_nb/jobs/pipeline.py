@@ -12,8 +12,15 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from seedream_nb.budget import money
-from seedream_nb.errors import DownloadError, OutcomeUnknownError, ReplyError, SeedreamError, SettingsError, Unread
+from seedream_nb.errors import (
+    DownloadError,
+    OutcomeUnknownError,
+    ReplyError,
+    SeedreamError,
+    SettingsError,
+    Unread,
+    money,
+)
 from seedream_nb.jobs import messages
 from seedream_nb.jobs.downloads import download, recover, write_inline
 from seedream_nb.jobs.entries import JournalEntry, PipelineContext, in_thread
@@ -405,14 +412,12 @@ def missing_pictures(generation: Generation, trouble: OSError | None) -> Downloa
     reasons = "; ".join(dict.fromkeys(generation.missing.values()))
     lines = [
         f"{len(generation.missing)} of {len(generation.links)} pictures could not be fetched: {reasons}",
-        f"They are paid for ({generation.cost or 0:.2f} USD) and their links are kept.",
+        f"They are paid for ({money(generation.cost or 0)}) and their links are kept.",
     ]
     if trouble is None:
         return DownloadError("\n".join(lines), hint="Try again with: %seedream recover")
     links = openable(generation.links[index - 1] for index in generation.missing)
-    lines[1] = (
-        f"They are paid for ({generation.cost or 0:.2f} USD). The journal can't be written: {os_reason(trouble)}."
-    )
+    lines[1] = f"They are paid for ({money(generation.cost or 0)}). The journal can't be written: {os_reason(trouble)}."
     lines[1] += " Once it can, in this same process: %seedream recover"
     hint = f"Open their links soon, they are stored nowhere else: {' '.join(links)}" if links else None
     return DownloadError("\n".join(lines), hint=hint)

@@ -332,6 +332,7 @@ def _scaling_lock(_process: int) -> threading.RLock:
 
 
 _JPEG_MODES = ("L", "RGB")
+_USUAL_MODES = frozenset({"1", "L", "LA", "P", "RGB", "RGBA"})
 _AT_ONCE = 2
 """How many pictures are in memory at once: a photo takes 100 MB."""
 
@@ -377,7 +378,7 @@ def _stream(source: Path | bytes) -> Iterator[BinaryIO]:
 def _fit_stream(name: str, reference: Reference, stream: BinaryIO, recipient: Recipient) -> Input:
     """Use a file as it is, if possible; else encode it again."""
     image, limits = open_picture(stream), recipient.limits
-    fits = image.mode in _JPEG_MODES if image.format in {"JPEG", "MPO"} else _has_usual_profile(image)
+    fits = _has_usual_colours(image)
     is_taken = limits.formats.get(str(image.format)) in WALKS
     if is_taken and fits and image.width * image.height <= limits.max_pixels:
         fitting = _stripped(name, reference, stream, image, recipient)
@@ -389,9 +390,12 @@ def _fit_stream(name: str, reference: Reference, stream: BinaryIO, recipient: Re
     return encode(open_picture(stream), name=name, lossless=lossless, recipient=recipient)
 
 
-def _has_usual_profile(image: ImageFile) -> bool:
-    """Return whether a PNG's colour profile is one that every program reads."""
-    return len(image.info.get("icc_profile") or b"") <= MAX_TEXT
+def _has_usual_colours(image: ImageFile) -> bool:
+    """Return whether every program shows a file in the same colours."""
+    if image.format in {"JPEG", "MPO"}:
+        return image.mode in _JPEG_MODES
+    is_usual = image.format == "PNG" or image.mode in _USUAL_MODES
+    return is_usual and len(image.info.get("icc_profile") or b"") <= MAX_TEXT
 
 
 def _stripped(

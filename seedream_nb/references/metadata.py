@@ -6,6 +6,7 @@ the picture's end are dropped. Files are read in pieces of at most 1 MiB.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import struct
 import zlib
@@ -278,5 +279,156 @@ def _unpacked_bytes(header: bytes) -> int:
     return sum(down * (1 + -(-across * bits // 8)) for across, down in shapes if across > 0 and down > 0)
 
 
-WALKS = {"image/jpeg": _walk_jpeg, "image/png": _walk_png}
+_RIFF_HEAD, _FLAGS, _TELLING_FLAGS = 12, 0, 0x0C
+"""A WebP's outer head, the place of its flags, and those of EXIF and XMP."""
+_WEBP_CHUNKS = frozenset({b"VP8X", b"VP8 ", b"VP8L", b"ALPH", b"ICCP"})
+_MAX_WHOLE = 1 << 26
+"""A file that is rearranged is held in memory; models take far smaller ones."""
+
+
+def _walk_webp(pipe: _Pipe) -> None:
+    """Keep the chunks that are needed for decoding and colours; the head says how long they are together."""
+    head = pipe.take(_RIFF_HEAD)
+    left = int.from_bytes(head[4:8], "little") - 4
+    if head[:4] + head[8:] != b"RIFFWEBP" or left > _MAX_WHOLE:
+        raise Damaged("is not a WebP file")
+    kept = bytearray()
+    while left >= _CHUNK_HEAD:
+        chunk = pipe.take(8)
+        size = int.from_bytes(chunk[4:], "little")
+        padded = size + size % 2
+        left -= 8 + padded
+        if left < 0:
+            raise Damaged("is damaged: a part of it is longer than the whole")
+        body = bytearray(pipe.take(padded))
+        if chunk[:4] == b"VP8X" and size:
+            body[_FLAGS] &= ~_TELLING_FLAGS
+        elif chunk[:4] == b"EXIF":
+            pipe.exif = b"Exif\0\0" + body[:size].removeprefix(b"Exif\0\0")
+        elif chunk[:4] in {b"ANIM", b"ANMF"}:
+            raise Damaged("is animated")
+        if chunk[:4] in _WEBP_CHUNKS:
+            kept += chunk + body
+    pipe.keep(b"RIFF" + (len(kept) + 4).to_bytes(4, "little") + b"WEBP" + kept)
+
+
+_BMP_HEADS, _BMP_PALETTE = 14 + 40, 4 * 256 + 12
+"""The bytes of the two usual heads, and the most of what may stand between them and the pixels."""
+
+
+def _walk_bmp(pipe: _Pipe) -> None:
+    """Keep as many bytes as the head declares; later kinds of heads may name a file on this machine."""
+    head = pipe.take(_BMP_HEADS)
+    size, start, own = struct.unpack("<2xI4xII", head[:18])
+    usual = head[:2] == b"BM" and own == _BMP_HEADS - 14 and _BMP_HEADS <= start <= _BMP_HEADS + _BMP_PALETTE
+    if not usual or not start < size <= _MAX_WHOLE:
+        raise Damaged("is not a usual BMP file")
+    pipe.keep(head)
+    left = size - len(head)
+    while left:
+        piece = pipe.piece(min(left, PIECE_BYTES))
+        pipe.keep(piece)
+        left -= len(piece)
+
+
+_GIF_PICTURE, _GIF_EXTENSION, _GIF_END, _GIF_CONTROL = b",", b"!", b";", b"\xf9"
+
+
+def _walk_gif(pipe: _Pipe) -> None:
+    """Keep the one picture and what makes a colour of it transparent; comments and other programs' data go."""
+    head = pipe.take(13)
+    if head[:6] not in {b"GIF87a", b"GIF89a"}:
+        raise Damaged("is not a GIF file")
+    pipe.keep(head + pipe.take(_gif_colours(head[10])))
+    has_picture = False
+    while (kind := pipe.take(1)) != _GIF_END:
+        if kind == _GIF_PICTURE and not has_picture:
+            place = pipe.take(9)
+            pipe.keep(kind + place + pipe.take(_gif_colours(place[8])) + pipe.take(1))
+            _gif_blocks(pipe, keep=True)
+            has_picture = True
+        elif kind == _GIF_EXTENSION:
+            label = pipe.take(1)
+            if label == _GIF_CONTROL and not has_picture:
+                pipe.keep(kind + label)
+            _gif_blocks(pipe, keep=label == _GIF_CONTROL and not has_picture)
+        else:
+            raise Damaged("is animated" if kind == _GIF_PICTURE else "is damaged between its parts")
+    if not has_picture:
+        raise Hollow("is damaged (there is no picture in it): use another copy")
+    pipe.keep(_GIF_END)
+
+
+def _gif_colours(flags: int) -> int:
+    """Return the bytes of a table of colours, by the flags before it."""
+    return 3 << (flags % 8 + 1) if flags & 0x80 else 0
+
+
+def _gif_blocks(pipe: _Pipe, *, keep: bool) -> None:
+    """Keep or drop blocks of data, up to the empty one that ends them."""
+    while True:
+        size = pipe.take(1)
+        block = size + pipe.take(size[0])
+        if keep:
+            pipe.keep(block)
+        if not size[0]:
+            return
+
+
+_TIFF_ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
+_TIFF_TAGS = frozenset({
+    254, 256, 257, 258, 259, 262, 266, 273, 274, 277, 278, 279, 282, 283, 284, 296, 317, 320, 322, 323, 324, 325, 338,
+    339, 347, 530, 531, 532,
+})  # fmt: skip
+"""What is needed for decoding. Anything else may tell something, so a TIFF with more is encoded again."""
+_TIFF_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
+_TIFF_LENGTHS = (279, 325)
+_TIFF_UPRIGHT, _TIFF_SLACK = 274, 64
+"""The tag of the orientation; and so many bytes may belong to nothing, for parts begin at even places."""
+
+
+def _walk_tiff(pipe: _Pipe) -> None:
+    """Keep the whole file if it is one upright picture with nothing besides."""
+    content = bytearray()
+    with contextlib.suppress(Damaged):  # the end
+        while len(content) <= _MAX_WHOLE:
+            content += pipe.piece()
+    try:
+        plain = len(content) <= _MAX_WHOLE and _holds_only_a_picture(bytes(content))
+    except (struct.error, LookupError):
+        plain = False
+    if not plain:
+        raise Damaged("holds more than a picture")
+    pipe.keep(bytes(content))
+
+
+def _holds_only_a_picture(content: bytes) -> bool:
+    """Return whether a TIFF has one page, only tags for decoding, and no room for anything else."""
+    order = _TIFF_ORDERS[content[:4]]
+    (start,) = struct.unpack(f"{order}I", content[4:8])
+    (count,) = struct.unpack_from(f"{order}H", content, start)
+    used, numbers = 8 + 2 + 12 * count + 4, dict[int, tuple[int, ...]]()
+    for at in range(start + 2, start + 2 + 12 * count, 12):
+        tag, kind, many = struct.unpack_from(f"{order}HHI", content, at)
+        size = many * _TIFF_BYTES[kind]
+        place = at + 8 if size <= 4 else struct.unpack_from(f"{order}I", content, at + 8)[0]  # noqa: PLR2004 - its field
+        used += size if size > 4 else 0  # noqa: PLR2004 - as above
+        if tag not in _TIFF_TAGS:
+            return False
+        if kind in {3, 4} and size <= len(content):
+            numbers[tag] = struct.unpack_from(f"{order}{many}{'H' if _TIFF_BYTES[kind] == 2 else 'I'}", content, place)  # noqa: PLR2004 - bytes
+    (following,) = struct.unpack_from(f"{order}I", content, start + 2 + 12 * count)
+    used += sum(sum(numbers.get(tag, ())) for tag in _TIFF_LENGTHS)
+    is_upright = numbers.get(_TIFF_UPRIGHT, (1,)) == (1,)
+    return not following and is_upright and 0 <= len(content) - used <= _TIFF_SLACK
+
+
+WALKS = {
+    "image/jpeg": _walk_jpeg,
+    "image/png": _walk_png,
+    "image/webp": _walk_webp,
+    "image/bmp": _walk_bmp,
+    "image/gif": _walk_gif,
+    "image/tiff": _walk_tiff,
+}
 """Files of which it is known what in them tells more than the picture; no other goes as it is."""

@@ -30,6 +30,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from . import body
+from .models import MODELS
 from .references import UnfitError, check_picture, decode_data, fetch, is_url
 from .refusals import Refusal, broken_rules, failures, refusal
 from .rules import find_problems, how_many, make_order, pixels
@@ -170,6 +171,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from starlette.requests import Request
 
+    from .models import Model
     from .references import Fetch
     from .refusals import Problem
     from .rules import Order
@@ -178,7 +180,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-SERVICE_PATH = "/v3/seedream-4.0"
 PICTURES_PATH = "/pictures/"
 UNAUTHORIZED, SERVER_ERRORS = 401, 500
 PAINTING = threading.BoundedSemaphore(2)  # painting a 4K picture takes 70 MB
@@ -218,7 +219,7 @@ def create_app(  # noqa: PLR0913 - the options of the command
         chance=random.Random(seed),
     )
     routes = [
-        Route(SERVICE_PATH, sandbox.generate, methods=["POST"]),
+        *(Route(model.path, functools.partial(sandbox.generate, model), methods=["POST"]) for model in MODELS),
         Route(PICTURES_PATH + "{name}", sandbox.download, methods=["GET"]),
     ]
     app = Starlette(routes=routes, exception_handlers=ANSWERS, lifespan=sandbox.life)
@@ -254,33 +255,35 @@ class Sandbox:
         with self.keeping:
             self.tidy()
 
-    async def generate(self, request: Request) -> Response:
-        """Answer a request for pictures when they are painted, and not before `latency` has passed."""
+    async def generate(self, model: Model, request: Request) -> Response:
+        """Answer a request for pictures of a model when they are painted, and not before `latency` has passed."""
         begun = time.monotonic()
         self._check_key(request)
         body.check_headers(request)
         content = await body.read(request)
-        order, received = await self._understand(request, content)
+        order, received = await self._understand(model, request, content)
         failure = self._failure_by_chance()
         if failure and failure < SERVER_ERRORS:
             raise refusal(failure)
-        answer = refused(refusal(failure)) if failure else await self._paint(request, order, received)
+        answer = refused(refusal(failure)) if failure else await self._paint(model, request, order, received)
         await anyio.sleep(max(0.0, self.latency - (time.monotonic() - begun)))
         return answer
 
-    async def _understand(self, request: Request, content: bytearray) -> tuple[Order, list[Received]]:
+    async def _understand(self, model: Model, request: Request, content: bytearray) -> tuple[Order, list[Received]]:
         """Return the order in a body, or raise the 400 that names everything that is wrong with it."""
         fields = await _in_thread(functools.partial(body.parse, content))
-        content.clear()  # ten references are 133 MB, and they are copied by now
-        problems = find_problems(fields)
+        content.clear()  # its references may be 187 MB, and they are copied by now
+        problems = find_problems(fields, model)
         received: list[Received] = []
-        if not any(field == "images" for field, _ in problems):
-            received = await self._receive(request, fields.get("images", []), problems)
+        if not any(field == model.references for field, _ in problems):
+            received = await self._receive(model, request, fields.get(model.references, []), problems)
         if problems:
             raise broken_rules(problems)
-        return make_order(fields), received
+        return make_order(fields, model), received
 
-    async def _receive(self, request: Request, images: Sequence[str], problems: list[Problem]) -> list[Received]:
+    async def _receive(
+        self, model: Model, request: Request, images: Sequence[str], problems: list[Problem]
+    ) -> list[Received]:
         """Return the references, fetched concurrently and decoded one by one; add what is wrong with them."""
         results: dict[int, Received | Exception] = {}
         one_by_one = anyio.Lock()
@@ -289,7 +292,7 @@ class Sandbox:
             try:
                 fetched = await self._fetched(request, text) if is_url(text) else None
                 async with one_by_one:
-                    results[at] = await _in_thread(functools.partial(_checked, text, fetched))
+                    results[at] = await _in_thread(functools.partial(_checked, model, text, fetched))
             except UnfitError as error:
                 results[at] = error
 
@@ -298,7 +301,9 @@ class Sandbox:
                 group.start_soon(receive, at, text)
         checked = [results[at] for at in range(len(images))]
         problems += [
-            ("images", f"images[{at}] {result}") for at, result in enumerate(checked) if isinstance(result, Exception)
+            (model.references, f"{model.references}[{at}] {result}")
+            for at, result in enumerate(checked)
+            if isinstance(result, Exception)
         ]
         return [result for result in checked if not isinstance(result, Exception)]
 
@@ -319,9 +324,9 @@ class Sandbox:
             return storage_error(error)
         return FileResponse(self.folder / name, media_type="image/jpeg")
 
-    async def _paint(self, request: Request, order: Order, received: Sequence[Received]) -> JSONResponse:
+    async def _paint(self, model: Model, request: Request, order: Order, received: Sequence[Received]) -> JSONResponse:
         """Answer with the links of the pictures of an order."""
-        size = pixels(order.size, order.prompt, received[0][0] if received else None)
+        size = pixels(order.size, order.prompt, received[0][0] if received else None, model)
         names = [f"{secrets.token_urlsafe(18)}.jpg" for _ in range(how_many(order))]
         references = [small for _, small in received]
 
@@ -378,9 +383,10 @@ async def _in_thread(work: Callable[[], T], limiter: anyio.CapacityLimiter | Non
     return await anyio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=limiter)
 
 
-def _checked(text: str, fetched: bytes | None) -> Received:
+def _checked(model: Model, text: str, fetched: bytes | None) -> Received:
     with PAINTING:
-        return check_picture(*decode_data(text)) if fetched is None else check_picture(fetched)
+        content, named = decode_data(text, model.formats) if fetched is None else (fetched, None)
+        return check_picture(content, named, model.formats)
 
 
 def _base(request: Request) -> str:

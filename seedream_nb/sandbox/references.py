@@ -12,6 +12,8 @@ import urllib.request
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from PIL import Image
     from PIL.ImageFile import ImageFile
 
@@ -20,8 +22,16 @@ MAX_PIXELS = 6000 * 6000
 SHORTEST_SIDE = 15  # "Width and height (pixels): > 14"
 WIDEST = 3
 PAINTED_SIDE = 1024  # a reference is painted no larger than this
-DATA = re.compile(r"data:image/(jpeg|png);base64,")
-STARTS = {"png": b"\x89PNG\r\n\x1a\n", "jpeg": b"\xff\xd8\xff"}
+DATA = re.compile(r"data:image/([a-z]{3,4});base64,")
+STARTS: dict[str, bytes | tuple[bytes, ...]] = {
+    "png": b"\x89PNG\r\n\x1a\n",
+    "jpeg": b"\xff\xd8\xff",
+    "webp": b"RIFF",
+    "bmp": b"BM",
+    "tiff": (b"II*\0", b"MM\0*"),
+    "gif": (b"GIF87a", b"GIF89a"),
+}
+FORMATS = ("jpeg", "png")
 
 
 class UnfitError(ValueError):
@@ -33,11 +43,11 @@ def is_url(text: str) -> bool:
     return text[:8].casefold().startswith(("http://", "https://"))
 
 
-def decode_data(text: str) -> tuple[bytes, str]:
+def decode_data(text: str, formats: Sequence[str] = FORMATS) -> tuple[bytes, str]:
     """Return the bytes and the declared format of a data URI, or raise UnfitError."""
     match = DATA.match(text)
-    if not match:
-        raise UnfitError("must be a URL or data:image/<jpeg or png>;base64,<Base64 encoding>")
+    if not match or match[1] not in formats:
+        raise UnfitError(f"must be a URL or data:image/<{_either(formats)}>;base64,<Base64 encoding>")
     if len(text) - match.end() > MAX_BYTES * 4 // 3 + 4:
         raise UnfitError("must not exceed 10 MB")
     if (len(text) - match.end()) % 4:  # not every Python checks that
@@ -48,13 +58,19 @@ def decode_data(text: str) -> tuple[bytes, str]:
         raise UnfitError(f"is not valid Base64: {error}") from None
 
 
-def check_picture(content: bytes, named: str | None = None) -> tuple[tuple[int, int], Image.Image]:
+def _either(formats: Sequence[str]) -> str:
+    return f"{', '.join(formats[:-1])} or {formats[-1]}"
+
+
+def check_picture(
+    content: bytes, named: str | None = None, formats: Sequence[str] = FORMATS
+) -> tuple[tuple[int, int], Image.Image]:
     """Return a picture's size and a small copy, or raise UnfitError; `named` is the format declared in its data URI."""
     if len(content) > MAX_BYTES:
         raise UnfitError(f"must not exceed 10 MB; it has {len(content)} bytes")
-    form = next((form for form, start in STARTS.items() if content.startswith(start)), None)
+    form = next((form for form in formats if _begins_as(form, content)), None)
     if not form:
-        raise UnfitError("must be a jpeg or png image; it is neither")
+        raise UnfitError(f"must be a {_either(formats)} image; it is {'neither' if formats == FORMATS else 'none'}")
     if named and form != named:
         raise UnfitError(f"says it is {named}, but holds {form}")
     try:
@@ -67,15 +83,23 @@ def check_picture(content: bytes, named: str | None = None) -> tuple[tuple[int, 
         raise UnfitError("is damaged: it can't be decoded") from None
 
 
+def _begins_as(form: str, content: bytes) -> bool:
+    return content.startswith(STARTS[form]) and (form != "webp" or content[8:12] == b"WEBP")
+
+
 def _opened(content: bytes, form: str) -> ImageFile:
     """Return a picture with its header read, whatever size it declares.
 
     `Image.open` would warn about large pictures, refuse huge ones, and take some JPEGs for MPO.
     """
-    from PIL.JpegImagePlugin import JpegImageFile
-    from PIL.PngImagePlugin import PngImageFile
+    from PIL import BmpImagePlugin, GifImagePlugin, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
 
-    return {"png": PngImageFile, "jpeg": JpegImageFile}[form](io.BytesIO(content))
+    opening: dict[str, type[ImageFile]] = {
+        "png": PngImagePlugin.PngImageFile, "jpeg": JpegImagePlugin.JpegImageFile,
+        "webp": WebPImagePlugin.WebPImageFile, "bmp": BmpImagePlugin.BmpImageFile,
+        "tiff": TiffImagePlugin.TiffImageFile, "gif": GifImagePlugin.GifImageFile,
+    }  # fmt: skip
+    return opening[form](io.BytesIO(content))
 
 
 def _check_size(width: int, height: int) -> None:

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import re
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from .body import kind, shown
+from .models import SEEDREAM_4_0
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from .models import Model
     from .refusals import Problem
 
-TIERS = ("1K", "2K", "4K")
-FEWEST_PIXELS, MAX_PIXELS = 1024 * 1024, 4096 * 4096
 WIDEST = 16
-MAX_REFERENCES = 10
 MAX_IN_ALL = 15  # "Number of input reference images + Number of generated images <= 15"
 
 
@@ -37,17 +37,22 @@ class Order:
     watermark: bool = True
 
 
-def make_order(body: Mapping[str, Any]) -> Order:
+def make_order(body: Mapping[str, Any], model: Model = SEEDREAM_4_0) -> Order:
     """Return the order for a valid body."""
-    return Order(**{name: body[name] for name in body if name != "images"}, references=len(body.get("images", ())))
+    named = {field.name for field in dataclasses.fields(Order)}
+    fields = {**body, **body.get(SERIES, {})}
+    return Order(
+        **{name: value for name, value in fields.items() if name in named},
+        references=len(body.get(model.references, ())),
+    )
 
 
-def find_problems(body: Mapping[str, Any]) -> list[Problem]:
+def find_problems(body: Mapping[str, Any], model: Model = SEEDREAM_4_0) -> list[Problem]:
     """Return what is wrong with the fields of a body, except for its pictures."""
-    problems = []
+    problems, rules = [], rules_of(model)
     for name, value in body.items():
         try:
-            RULES.get(name, _unknown)(value)
+            rules.get(name, _unknown)(value)
         except Broken as broken:
             problems.append((shown(name), f"{shown(name)} {broken}"))
     if "prompt" not in body:
@@ -65,32 +70,37 @@ def _prompt(value: object) -> None:
     _demand(bool(str(value).strip()), "must not be empty")
 
 
-def _images(value: object) -> None:
+def _images(model: Model, value: object) -> None:
     if not isinstance(value, list):
         raise Broken(f"must be an array of strings, not {kind(value)}")
-    _demand(
-        len(value) <= MAX_REFERENCES,
-        f"must hold at most {MAX_REFERENCES} reference images, not {len(value)}",
-    )
-    others = [f"images[{at}] is {kind(item)}" for at, item in enumerate(value) if not isinstance(item, str)]
+    most = model.most_references
+    _demand(len(value) <= most, f"must hold at most {most} reference images, not {len(value)}")
+    others = [f"{model.references}[{at}] is {kind(item)}" for at, item in enumerate(value) if not isinstance(item, str)]
     _demand(not others, f"must hold strings; {', '.join(others)}")
 
 
-def _size(value: object) -> None:
+def _size(model: Model, value: object) -> None:
     if not isinstance(value, str):
         raise Broken(f"must be a string, not {kind(value)}")
-    if value in TIERS:
+    if value in model.tiers:
         return
     match = re.fullmatch(r"([1-9][0-9]{0,7})x([1-9][0-9]{0,7})", value)
     if not match:
-        raise Broken(f"must be 1K, 2K, 4K or WIDTHxHEIGHT in pixels (like 2048x2048), not {value[:40]!r}")
+        tiers = ", ".join(model.tiers)
+        raise Broken(f"must be {tiers} or WIDTHxHEIGHT in pixels (like 2048x2048), not {value[:40]!r}")
     width, height = int(match[1]), int(match[2])
-    span = f"must have {FEWEST_PIXELS} to {MAX_PIXELS} pixels in all (1024x1024 to 4096x4096)"
-    _demand(FEWEST_PIXELS <= width * height <= MAX_PIXELS, f"{span}; {value} has {width * height}")
+    low, high = model.fewest_pixels, model.most_pixels
+    span = f"must have {low} to {high} pixels in all ({_square(low)} to {_square(high)})"
+    _demand(low <= width * height <= high, f"{span}; {value} has {width * height}")
     _demand(
         max(width, height) <= WIDEST * min(width, height),
         f"must have an aspect ratio from 1/16 to 16; {value} does not",
     )
+
+
+def _square(pixels: int) -> str:
+    side = math.isqrt(pixels)
+    return f"{side}x{side}"
 
 
 def _sequential(value: object) -> None:
@@ -105,6 +115,21 @@ def _max_images(value: object) -> None:
     _demand(1 <= int(str(value)) <= MAX_IN_ALL, f"must be from 1 to {MAX_IN_ALL}, not {value}")
 
 
+def _series_options(value: object) -> None:
+    if not isinstance(value, dict):
+        raise Broken(f"must be an object, not {kind(value)}")
+    _demand(set(value) <= {"max_images"}, "may hold max_images alone")
+    if "max_images" in value:
+        try:
+            _max_images(value["max_images"])
+        except Broken as broken:
+            raise Broken(f"holds a max_images that {broken}") from None
+
+
+def _optimization(value: object) -> None:
+    _demand(value == {"mode": "standard"}, 'must be {"mode": "standard"}')
+
+
 def _watermark(value: object) -> None:
     _demand(isinstance(value, bool), f"must be a boolean, not {kind(value)}")
 
@@ -113,20 +138,27 @@ def _unknown(_: object) -> NoReturn:
     raise Broken("is not a field of the reference pages")
 
 
-RULES: dict[str, Callable[[object], None]] = {
-    "prompt": _prompt,
-    "images": _images,
-    "size": _size,
-    "sequential_image_generation": _sequential,
-    "max_images": _max_images,
-    "watermark": _watermark,
-}
+SERIES = "sequential_image_generation_options"
 
 
-RATIOS = {  # the reference pages' table for 2K
-    (1, 1): (2048, 2048), (4, 3): (2304, 1728), (3, 4): (1728, 2304), (16, 9): (2560, 1440),
-    (9, 16): (1440, 2560), (3, 2): (2496, 1664), (2, 3): (1664, 2496), (21, 9): (3024, 1296),
-}  # fmt: skip
+def rules_of(model: Model) -> dict[str, Callable[[object], None]]:
+    """Return the rule for each field of a model's page."""
+    own: dict[str, Callable[[object], None]] = (
+        {SERIES: _series_options, "optimize_prompt_options": _optimization}
+        if model.has_options
+        else {"max_images": _max_images}
+    )
+    return {
+        "prompt": _prompt,
+        model.references: functools.partial(_images, model),
+        "size": functools.partial(_size, model),
+        "sequential_image_generation": _sequential,
+        **own,
+        "watermark": _watermark,
+    }
+
+
+RATIOS = SEEDREAM_4_0.ratios
 SPOKEN = {  # words for ratios in a prompt
     r"\b(?:portrait|upright)\b|竖": (3, 4),
     r"\blandscape\b|横": (4, 3),
@@ -136,17 +168,17 @@ SPOKEN = {  # words for ratios in a prompt
 }
 
 
-def pixels(size: str, prompt: str, first: tuple[int, int] | None) -> tuple[int, int]:
+def pixels(size: str, prompt: str, first: tuple[int, int] | None, model: Model = SEEDREAM_4_0) -> tuple[int, int]:
     """Return width and height; a tier takes its ratio from the prompt, else from the `first` reference, else 1:1."""
-    if size not in TIERS:
+    if size not in model.tiers:
         width, height = size.split("x")
         return int(width), int(height)
     ratio = ratio_asked(prompt) or first or (1, 1)
-    if size == "2K" and ratio in RATIOS:
-        return RATIOS[ratio]
-    side = {"1K": 1024, "2K": 2048, "4K": 4096}[size]
+    if size == "2K" and ratio in model.ratios:
+        return model.ratios[ratio]
+    side = model.tiers[size]
     root = math.sqrt(ratio[0] / ratio[1])
-    if size == "1K":  # the smallest allowed: both sides rounded up to a multiple of 8
+    if side * side == model.fewest_pixels:  # the smallest allowed: both sides rounded up to a multiple of 8
         return math.ceil(side * root / 8) * 8, math.ceil(side / root / 8) * 8
     return int(side * root / 8) * 8, int(side / root / 8) * 8
 

@@ -6,14 +6,16 @@ request is written and a reply is read, what a refusal means, and what is sent a
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from seedream_nb.errors import did_you_mean
 from seedream_nb.frozen import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 AUTO = "auto"
 """The setting `backend` for the default service if there is a key for it, else the sandbox."""
@@ -122,10 +124,22 @@ class Service:
         """The default model."""
         return self.models[0]
 
+    def model_named(self, name: str) -> Model:
+        """Return its model of this name; raises LookupError, which names the nearest."""
+        return _model_among(self.models, name)
 
-_GUIDED = ReferenceLimits(
+
+_REFERENCES_OF_4_0 = ReferenceLimits(
     max_count=10, formats=MappingProxyType({"JPEG": "image/jpeg", "MPO": "image/jpeg", "PNG": "image/png"}),
     max_bytes=10_000_000, max_pixels=6000 * 6000, min_side=15, max_ratio=3,
+)  # fmt: skip
+_REFERENCES_OF_4_5 = replace(
+    _REFERENCES_OF_4_0,
+    max_count=14,
+    formats=MappingProxyType({
+        **_REFERENCES_OF_4_0.formats, "WEBP": "image/webp", "BMP": "image/bmp", "TIFF": "image/tiff",
+        "GIF": "image/gif",
+    }),
 )  # fmt: skip
 
 SEEDREAM_4_0 = Model(
@@ -145,15 +159,46 @@ SEEDREAM_4_0 = Model(
     max_pixels=4096 * 4096,
     max_ratio=16,
     max_images=15,
-    references=_GUIDED,
+    references=_REFERENCES_OF_4_0,
     advised_words=600,
     advised_han=300,
 )  # fmt: skip
 
+_LARGEST_IN_2K = {
+    "1:1": "2048x2048", "4:3": "2360x1768", "3:4": "1776x2360", "16:9": "2728x1536", "9:16": "1536x2728",
+    "3:2": "2504x1672", "2:3": "1672x2504", "21:9": "3120x1336",
+}  # fmt: skip
+"""The pages of the newer models have no table: these are the largest within 2048x2048 pixels in all."""
+
+SEEDREAM_4_5 = replace(
+    SEEDREAM_4_0,
+    name="seedream-4.5",
+    title="Seedream 4.5",
+    path="/v3/seedream-4.5",
+    price=0.04,
+    spelling=MappingProxyType({
+        **SEEDREAM_4_0.spelling, "images": "image", "max_images": "sequential_image_generation_options.max_images",
+    }),
+    tiers=("2K", "4K"),
+    ratios=MappingProxyType(_LARGEST_IN_2K),
+    min_pixels=3_686_400,
+    references=_REFERENCES_OF_4_5,
+)  # fmt: skip
+
+SEEDREAM_5_0_LITE = replace(
+    SEEDREAM_4_5,
+    name="seedream-5.0-lite",
+    title="Seedream 5.0 lite",
+    path="/v3/seedream-5.0-lite",
+    price=0.035,
+    tiers=("2K", "3K"),
+    max_pixels=10_404_496,
+)
+
 NOVITA = Service(
     name="novita",
     base_url="https://api.novita.ai",
-    models=(SEEDREAM_4_0,),
+    models=(SEEDREAM_4_0, SEEDREAM_4_5, SEEDREAM_5_0_LITE),
     key_variable="NOVITA_API_KEY",
     keys_page="https://novita.ai/settings/key-management",
     account_page="https://novita.ai/settings",
@@ -189,7 +234,28 @@ def all_models() -> Iterator[Model]:
 
 def model_named(name: object) -> Model:
     """Return the model of this name, or the first release's for None; raises LookupError if it is unknown."""
-    model = SEEDREAM_4_0 if name is None else next((known for known in all_models() if known.name == name), None)
-    if model is None:
-        raise LookupError(f"no model is called {name!r}")
-    return model
+    return SEEDREAM_4_0 if name is None else _model_among([*all_models()], str(name))
+
+
+def models_beside(model: Model) -> tuple[Model, ...]:
+    """Return the models of the service that has this one."""
+    return next((service.models for service in SERVICES.values() if model in service.models), (model,))
+
+
+def _model_among(models: Sequence[Model], name: str) -> Model:
+    """Return the model of exactly this name: none ever stands in for another."""
+    for model in models:
+        if model.name == name:
+            return model
+    names = [model.name for model in models]
+    raise LookupError(f"must be one of {', '.join(names)}.{_nearest_model(name[-_LONGEST_NAME:].lower(), names)}")
+
+
+def _nearest_model(written: str, names: Sequence[str]) -> str:
+    """Return ` Did you mean …?`; a version counts most: `doubao-seedream-4-5-251128` is the vendor's `seedream-4.5`."""
+    version = re.search(r"(?<![0-9])([1-9])(?:[._-]([0-9]))?(?![0-9])", written)
+    same = [name for name in names if version and f"-{version[1]}.{version[2] or 0}" in name]
+    return did_you_mean(written.rpartition("/")[2], same or names) or (f" Did you mean {same[0]}?" if same else "")
+
+
+_LONGEST_NAME = 60

@@ -14,6 +14,7 @@ from seedream_nb.errors import (
     SeedreamError,
     WrongIndexError,
     describe_value,
+    money,
     plain,
     plain_but_links,
     shorten,
@@ -22,7 +23,7 @@ from seedream_nb.frozen import frozen
 from seedream_nb.options import with_options
 from seedream_nb.patterns import lazy_pattern
 from seedream_nb.pickling import picklable_fields
-from seedream_nb.service import is_free
+from seedream_nb.service import DEFAULT, is_free
 from seedream_nb.storage.picture import Picture, bundle_of, make_folder
 from seedream_nb.wording import worded
 
@@ -272,6 +273,12 @@ class Generation(Sequence[Picture]):
         return bundle_of(self, self.verbs)
 
 
+def model_note(generation: Generation) -> list[str]:
+    """Return the model's name, unless it is the usual one."""
+    model = generation.request.model
+    return [] if model is DEFAULT.model else [model.title]
+
+
 def _outcome(generation: Generation) -> str:
     """Return status, mark, pictures, size, seconds and cost in one line."""
     count = len(generation.images)
@@ -279,8 +286,9 @@ def _outcome(generation: Generation) -> str:
     parts = [
         generation.status,
         f"{count} picture{'s' * (count != 1)}{' ' * bool(sizes)}{', '.join(sizes)}",
+        *model_note(generation),
         *([] if generation.seconds is None else [f"{generation.seconds:.1f} s"]),
-        *([] if generation.cost is None else [f"{generation.cost:.2f} USD"]),
+        *([] if generation.cost is None else [money(generation.cost)]),
         *([f"from {', '.join(begun)}"] if (begun := origins(generation.sources)) else []),
         *([generation.backend] if generation.is_free else []),
     ]

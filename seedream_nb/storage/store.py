@@ -30,6 +30,9 @@ SLUG_LENGTH = 40
 PICTURE_BYTES = 20_000_000
 """A JPEG of 4096x4096 pixels with the finest grain; most pictures need a quarter of that."""
 EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
+"""Of the pictures that a service makes."""
+INPUT_EXTENSIONS = {**EXTENSIONS, "image/bmp": "bmp", "image/tiff": "tif", "image/gif": "gif"}
+"""Of references as they are sent."""
 _IGNORED = ("/journal/", "/inputs/")
 _MAX_IGNORED = 1_000_000
 _PART_NAME = lazy_pattern(r"(\d{4,12})-(\d+)\.[0-9a-f]+-(\d+)\.part")
@@ -465,7 +468,7 @@ class Draft:
     def keep(self, media_type: str, note: str | None) -> Input:
         """Name the file after its content and return it, ready to be sent."""
         sha256 = self._hash.hexdigest()
-        path = self._folder / f"{sha256}.{EXTENSIONS[media_type]}"
+        path = self._folder / f"{sha256}.{INPUT_EXTENSIONS[media_type]}"
         with self._disk_errors():
             self._file.close()
             try:

@@ -10,15 +10,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from unicodedata import east_asian_width
 
-from seedream_nb.budget import describe, money
-from seedream_nb.errors import plain, plain_but_links
+from seedream_nb.budget import describe
+from seedream_nb.errors import money, plain, plain_but_links
 from seedream_nb.files import working_folder
 from seedream_nb.jobs.job import Job
 from seedream_nb.preview import HISTORY_ROW, size_for
-from seedream_nb.service import is_free
+from seedream_nb.service import DEFAULT, is_free
 from seedream_nb.service.body import fields
 from seedream_nb.sizes import shape_of
-from seedream_nb.storage.generation import NOTE_CHARACTERS, Generation, origins, references_line
+from seedream_nb.storage.generation import NOTE_CHARACTERS, Generation, model_note, origins, references_line
 from seedream_nb.storage.history import NONE, Generations, History
 from seedream_nb.storage.picture import Picture
 from seedream_nb.view.markup import (
@@ -69,9 +69,10 @@ def request_bundle(request: ImageRequest, price: float, backend: str) -> Bundle:
     """Return what would be sent, and what it would cost, for `--dry-run`."""
     pictures = [reference.url or reference.name for reference in request.images]
     body = _escaped(json.dumps(fields(request, pictures), ensure_ascii=False, indent=2))
+    which = "" if request.model is DEFAULT.model else f" for {request.model.title}"
     charge = f"; in the {backend} nothing is charged" if is_free(backend) else ""
     inputs = filter(None, [references_line(request)])
-    lines = [f"Not sent. Estimate: {describe(request, price)}{charge}.", *request.warnings]
+    lines = [f"Not sent. Estimate{which}: {describe(request, price)}{charge}.", *request.warnings]
     look = f"white-space:pre-wrap;word-break:normal;text-align:left;margin:0;{WRAPS}"
     shown = f'<pre style="{look}">{html.escape(body)}</pre>'
     return {
@@ -166,9 +167,12 @@ def _faint_part(inner: str) -> str:
     return f'<span style="{FAINT}">{inner}</span>'
 
 
+ONE = "1 picture"
+
+
 def details(generation: Generation) -> list[str]:
     """Return how many pictures, their sizes, the seconds and the cost."""
-    count = [f"{len(generation)} picture{'s' * (len(generation) != 1)}"] if generation.images else []
+    count = [ONE if len(generation) == 1 else f"{len(generation)} pictures"] if generation.images else []
     sizes = dict.fromkeys(f"{picture.width}×{picture.height}" for picture in generation.images)
     seconds = [] if generation.seconds is None else [f"{generation.seconds:.1f} s"]
     return [*count, *sizes, *seconds, _cost(generation)]
@@ -178,9 +182,9 @@ def _caption(generation: Generation, folder: Path) -> str:
     state = [] if generation.status == "done" else [generation.status]
     begun = origins(generation.sources)
     lineage = [f"from {', '.join(begun)}"] if begun else []
-    facts = details(generation)
+    facts = [*model_note(generation), *details(generation)]
     if len(generation.images) == 1 and state == []:
-        facts = facts[1:]  # it is obvious that it is one picture
+        facts = [fact for fact in facts if fact != ONE]  # that is obvious
     words = text(" · ".join([*state, *facts, *lineage]))
     if len(generation.images) == 1:
         words += f" · {_faint_part(_path_link(generation.images[0], folder))}"

@@ -12,7 +12,7 @@ from seedream_nb.errors import SeedreamError
 if TYPE_CHECKING:
     from seedream_nb.session import Session
 
-LOOK_SECONDS, BUSY_SECONDS = 0.2, 0.04
+LOOK_SECONDS, BUSY_SECONDS = 0.2, 0.05
 """How often the session is looked at, and how often while something runs: a picture is on the page soon after."""
 HISTORY_SECONDS = 1.0
 """How often the folder is looked at for what other kernels made."""

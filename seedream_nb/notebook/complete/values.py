@@ -7,14 +7,14 @@ import os
 from dataclasses import field
 from typing import TYPE_CHECKING
 
-from seedream_nb.cell import DASHES, parted, split
+from seedream_nb.cell import DASHES, model_of, parted, split
 from seedream_nb.errors import plain
 from seedream_nb.frozen import frozen
 from seedream_nb.notebook.complete.word import MAX_CHARACTERS, Offer, Offers, open_word
 from seedream_nb.notebook.verbs import VERBS
 from seedream_nb.options import BY_FLAG, SEQUENTIAL, options_of
 from seedream_nb.references.adapters import is_picture_name
-from seedream_nb.service import backends
+from seedream_nb.service import backends, models_beside
 from seedream_nb.settings import SETTINGS
 
 if TYPE_CHECKING:
@@ -44,9 +44,15 @@ class Values:
     references: int = 0
     """How many reference images the line gives."""
 
+    @property
+    def model(self) -> Model:
+        """The model that the line names, else the one that is meant without."""
+        meant = self.sources.model()
+        return next((known for known in models_beside(meant) if known.name == self.given.get("model")), meant)
+
     def of(self, name: str) -> Offers | None:
         """Return the completions for the option or setting of this name; None where the notebook knows better."""
-        option = options_of(self.sources.model()).get(name)
+        option = options_of(self.model).get(name)
         values = _BY_NAME.get(name) or _BY_KIND.get(option.kind if option else "")
         if values is None and option is not None:
             values = _either(*option.choices, *option.suggestions)
@@ -55,15 +61,19 @@ class Values:
             return None
         return Offers(fragment=self.word.raw, offers=offers)
 
+    def models(self) -> Iterator[Offer]:
+        """Yield the models of the service."""
+        return self.begun((model.name, model.title) for model in models_beside(self.sources.model()))
+
     def sizes(self) -> Iterator[Offer]:
         """Yield tiers and, unless a ratio is given, the ratios of the table with their pixels."""
-        yield from self.begun((tier, "resolution") for tier in self.sources.model().tiers)
+        yield from self.begun((tier, "resolution") for tier in self.model.tiers)
         if "aspect" not in self.given:
             yield from self.aspects()
 
     def aspects(self) -> Iterator[Offer]:
         """Yield the ratios of the table, with their pixels where those are meant."""
-        model = self.sources.model()
+        model = self.model
         pixels = self.given.get("size", model.usual_tier).upper() == model.usual_tier
         return self.begun((ratio, size if pixels else "ratio") for ratio, size in model.ratios.items())
 
@@ -71,7 +81,7 @@ class Values:
         """Yield how many pictures there can be beside the references."""
         return self.begun(
             (str(number), "pictures" if number > 1 else "picture")
-            for number in range(1, self.sources.model().max_images - self.references + 1)
+            for number in range(1, self.model.max_images - self.references + 1)
         )
 
     def modes(self) -> Iterator[Offer]:
@@ -151,6 +161,7 @@ def _either(*words: str) -> Callable[[Values], Iterable[Offer]]:
 _BY_NAME: dict[str, Callable[[Values], Iterable[Offer]]] = {
     **{setting.name: _of_setting(setting) for setting in SETTINGS.values() if setting.default is not None},
     "max_images": Values.counts,
+    "model": Values.models,
     "sequential": Values.modes,
     "home": Values.folders,
     "backend": _either(*backends()),
@@ -177,7 +188,7 @@ class GivenOptions:
     def by(cls, words: Sequence[Word], model: Model) -> GivenOptions:
         """Read the words of a line, whatever is wrong with them."""
         values: dict[str, str] = {}
-        references = 0
+        references, model = 0, model_of(words, model)
         for word, following in itertools.zip_longest(words, words[1:]):
             option, attached = _of_word(word)
             if option is not None:

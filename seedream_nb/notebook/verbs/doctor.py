@@ -17,6 +17,7 @@ from seedream_nb.notebook.text_table import paragraph
 from seedream_nb.notebook.verbs import no_words
 from seedream_nb.notebook.verbs.general import unread
 from seedream_nb.service import AUTO, is_free
+from seedream_nb.service.lifetime import describe_lifetime
 from seedream_nb.settings import SETTINGS
 from seedream_nb.workspace import fallback_folder, trouble_with
 
@@ -212,7 +213,9 @@ def _history(session: Session, _ip: InteractiveShell | None) -> Iterator[Finding
     if unfinished:
         marks = ", ".join(each.mark for each in unfinished)
         of = f"{len(unfinished)} of {len(history)} generations {'is' if len(unfinished) == 1 else 'are'}"
-        told = f"{of} unfinished: {plain(marks)}"
+        links = [each.links[index - 1] for each in unfinished for index in each.missing if index <= len(each.links)]
+        held = describe_lifetime(links)
+        told = f"{of} unfinished: {plain(marks)}{'; ' if held else ''}{held}"
         yield Finding(state="note", told=told, remedy="%seedream recover downloads what it can, and lists the rest.")
     if history.damaged:
         left = "it is" if history.damaged == 1 else "they are"

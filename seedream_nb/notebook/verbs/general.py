@@ -5,9 +5,8 @@ from __future__ import annotations
 import getpass
 from typing import TYPE_CHECKING
 
-from seedream_nb.budget import money
 from seedream_nb.cell import parse_assignments
-from seedream_nb.errors import SettingsError, StoppedError, did_you_mean, nearest, plain
+from seedream_nb.errors import SettingsError, StoppedError, did_you_mean, money, nearest, plain
 from seedream_nb.hosts import login_refusal
 from seedream_nb.keys import CONFIGURED, Key, no_key, stored_login
 from seedream_nb.notebook.help import cell_help, verb_help, verbs_help
@@ -15,6 +14,7 @@ from seedream_nb.notebook.text_table import paragraph, row
 from seedream_nb.notebook.verbs import known, no_words
 from seedream_nb.options import options_of
 from seedream_nb.process import PROCESS
+from seedream_nb.service import DEFAULT
 from seedream_nb.settings import SETTINGS
 
 if TYPE_CHECKING:
@@ -87,6 +87,12 @@ def where(session: Session) -> str:
     return ". ".join((told, *endpoint.notices))
 
 
+def _model(session: Session) -> str:
+    model = session.settings.model
+    price = "" if session.service.is_free else f", {money(session.price(model))} a picture"
+    return "" if model is DEFAULT.model else f"{model.title}{price}"
+
+
 def _pictures(session: Session) -> str:
     made = len(session.history)
     count = f"{made or 'no'} generation{'' if made == 1 else 's'}{'' if made else ' yet'}"
@@ -95,13 +101,18 @@ def _pictures(session: Session) -> str:
 
 def _spent(session: Session) -> str:
     budget = session.budget
-    limit = "" if budget.limit is None else f" of {budget.limit:.2f}"
+    limit = "" if budget.limit is None else f" of {_dollars(budget.limit)}"
     in_flight = f", up to {money(budget.reserved)} in flight" if budget.reserved and not session.service.is_free else ""
-    return f"{budget.spent:.2f}{limit} USD in this session{in_flight}{_in_doubt(budget.may_have_been_billed)}"
+    in_doubt = _in_doubt(budget.may_have_been_billed)
+    return f"{_dollars(budget.spent)}{limit} USD in this session{in_flight}{in_doubt}"
+
+
+def _dollars(amount: float) -> str:
+    return money(amount).removesuffix(" USD")
 
 
 def _in_doubt(amount: float) -> str:
-    return f", and up to {amount:.2f} USD that may have been billed" if amount else ""
+    return f", and up to {money(amount)} that may have been billed" if amount else ""
 
 
 def _running(session: Session) -> str:
@@ -144,6 +155,7 @@ def _unwritten(session: Session) -> str:
 
 _ROWS = {
     "Requests go to": where,
+    "Model": _model,
     "Pictures are in": _pictures,
     "Spent": _spent,
     "Running": _running,

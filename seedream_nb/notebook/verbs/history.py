@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from seedream_nb.cell import asks_for_help, read
 from seedream_nb.errors import Problem, RequestError, plain
 from seedream_nb.notebook.verbs import VERBS, no_words
+from seedream_nb.service.lifetime import describe_lifetime
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -63,7 +64,9 @@ def recover(rest: str, session: Session, _ip: InteractiveShell) -> None:
     if tried:
         display(history_bundle(tried), raw=True)
     lines = [
-        f"@{each.id}, picture {index}: {plain(reason)}" for each in tried for index, reason in each.missing.items()
+        f"@{each.id}, picture {index}: {_still_missing(each, index, reason)}"
+        for each in tried
+        for index, reason in each.missing.items()
     ]
     lines += [
         f"{each.mark} {_in_doubt(each)}. {when(each)}  {plain(each.prompt, 80)}"
@@ -79,6 +82,12 @@ def recover(rest: str, session: Session, _ip: InteractiveShell) -> None:
     print("\n".join(lines) or ("Everything is here now." if tried else "Nothing is missing."))
 
 
+def _still_missing(generation: Generation, index: int, reason: str) -> str:
+    links = generation.links[index - 1 : index]
+    held = describe_lifetime(links)
+    return f"{plain(reason)}{'; ' if held else ''}{held}"
+
+
 PROMPT_BELOW = "The prompt goes on the lines below."
 
 
@@ -91,8 +100,8 @@ def rerun(rest: str, session: Session, ip: InteractiveShell) -> Generation | Job
     if asks_for_help(line):
         print(verb_help("rerun", VERBS["rerun"], session.settings.model))
         return None
-    options, problems = read(line, session.settings.model)
     generation = _marked("rerun", mark, session)
+    options, problems = read(line, generation.request.model)
     problems = [_without_prompt(problem, generation.mark) for problem in problems]
     request = session.again(generation.request, options, typed=True, problems=problems)
     # `config once=true` is for cells: who asks again wants something new.
