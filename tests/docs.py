@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import nbformat
 
-from seedream_nb.notebook.verbs import VERBS
 from seedream_nb.errors import money
+from seedream_nb.notebook.verbs import VERBS
 from seedream_nb.options import OPTIONS
 from seedream_nb.service import DEFAULT
 from seedream_nb.settings import SETTINGS

@@ -42,7 +42,7 @@ ODD: list[Any] = [
 ]  # fmt: skip
 EXPECTED = {
     "backend": str, "base_url": str, "home": Path, "price": float, "budget": float, "once": bool, "concurrency": int,
-    "timeout": float, "size": str, "aspect": str, "watermark": bool,
+    "timeout": float, "size": str, "aspect": str, "watermark": bool, "model": str,
 }  # fmt: skip
 
 
