@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import operator
@@ -14,7 +15,7 @@ from seedream_nb.frozen import frozen
 from seedream_nb.options import SENT, SentOptions, many_digits, options_of
 from seedream_nb.patterns import lazy_pattern
 from seedream_nb.scope import scalar
-from seedream_nb.service import DEFAULT, SEEDREAM_4_0, Model, model_named
+from seedream_nb.service import DEFAULT, SEEDREAM_4_0, Model, model_named, unknown_model
 from seedream_nb.sizes import spell_size
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ class ImageRequest(SentOptions, _Words):
         try:
             images = tuple(Reference.from_record(image, home) for image in record["images"])
             names = [known.name for known in _recorded(cls) if known.name in record or not known.metadata.get("since")]
-            model = model_named(record.get("model"))
+            model = _recorded_model(record)
             return cls(images=images, model=model, **{name: record[name] for name in names})
         except (AttributeError, LookupError, TypeError) as error:
             raise RequestError(f"The journal's record of this request is damaged ({error!r}).") from error
@@ -171,6 +172,18 @@ class ImageRequest(SentOptions, _Words):
             known.name: value for known, value in values if value != known.default or not known.metadata.get("since")
         }
         return record if self.model is SEEDREAM_4_0 else {**record, "model": self.model.name}
+
+
+def _recorded_model(record: Mapping[str, Any]) -> Model:
+    """Return the model of a record; raises LookupError if it can be none, not even of a later version."""
+    name, size = record.get("model"), record.get("size")
+    with contextlib.suppress(LookupError):
+        return model_named(name)
+    is_tier = isinstance(size, str) and _TIER.fullmatch(size)
+    return unknown_model(str(name), size if is_tier else SEEDREAM_4_0.usual_tier)
+
+
+_TIER = lazy_pattern("[1-9][0-9]?K")
 
 
 def _recorded(kind: type[ImageRequest]) -> list[Field[Any]]:

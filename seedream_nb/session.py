@@ -16,7 +16,17 @@ from seedream_nb import needs
 from seedream_nb.background import PATIENT_SECONDS, Background
 from seedream_nb.budget import Budget, Tally, is_worker
 from seedream_nb.compose import Composer, as_list, options_again
-from seedream_nb.errors import RequestError, SeedreamError, SettingsError, StoppedError, WrongOptionError, money, plain
+from seedream_nb.errors import (
+    Problem,
+    RequestError,
+    SeedreamError,
+    SettingsError,
+    StoppedError,
+    WrongOptionError,
+    money,
+    plain,
+    request_error,
+)
 from seedream_nb.http.client import Clients
 from seedream_nb.jobs.job import POLL_SECONDS, Job
 from seedream_nb.jobs.queue import JobQueue
@@ -35,7 +45,6 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Unpack
 
-    from seedream_nb.errors import Problem
     from seedream_nb.http.client import Timeouts
     from seedream_nb.http.exchange import Inspection
     from seedream_nb.jobs.pipeline import PipelineContext
@@ -151,6 +160,8 @@ class Session(NotPicklable):
     ) -> Job:
         endpoint = self.endpoint()
         self._refuse_keys(request, endpoint, template=template or "", save=path_as_written(options.get("save")) or "")
+        if request.model not in endpoint.service.models:
+            raise request_error([Problem(f"{endpoint.service.name} has no model {request.model.name}: name another.")])
         self.make_ready(endpoint.service)
         from seedream_nb.jobs.pipeline import run_pipeline
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import pickle
 from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -298,6 +299,26 @@ def test_a_journal_keeps_the_model(session: Session) -> None:
     assert [each.request.model.name for each in read_again] == [*MODELS]
     record = session.history[1].request.to_record()
     assert "model" not in record
+
+
+@pytest.mark.parametrize(("size", "shown"), [("16:9", "2728x1536"), ("4K", "4K")])
+def test_what_a_later_versions_model_made_is_read(
+    session: Session, fault_server: FaultServer, size: str, shown: str
+) -> None:
+    """It stands in the history with pictures and cost, also pickled; nothing is sent to a model of that name."""
+    session.start("a fox", size=size, model="seedream-4.5").result()
+    (file,) = session.history.home.glob("journal/*.jsonl")
+    file.write_text(file.read_text("utf-8").replace("seedream-4.5", "seedream-9.0"), "utf-8")
+    (made,) = History(session.history.home)
+    assert (made.request.model.name, made.request.size, len(made), made.cost) == ("seedream-9.0", shown, 1, 0.04)
+    assert pickle.loads(pickle.dumps(made)).request == made.request  # noqa: S301 - just made
+    assert made.request.to_record()["model"] == "seedream-9.0"
+    with pytest.raises(RequestError, match=r"found seedream-9\.0; it must be one of"):
+        session.again(made.request, {})
+    with pytest.raises(RequestError, match=r"novita has no model seedream-9\.0: name another"):
+        session.submit(made.request)
+    assert session.again(made.request, {"model": "seedream-4.5"}).model is SEEDREAM_4_5
+    assert len(fault_server.posts) == 1
 
 
 # -- references ----------------------------------------------------------------------------------------

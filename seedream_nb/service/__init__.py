@@ -6,6 +6,7 @@ request is written and a reply is read, what a refusal means, and what is sent a
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import replace
 from types import MappingProxyType
@@ -79,10 +80,12 @@ class Model:
     advised_words: int
     advised_han: int
     """Longer prompts make it miss details; they are sent, with a warning."""
+    is_known: bool = True
+    """Whether this version knows it; if not, what it made is read, and nothing is sent to it."""
 
-    def __reduce__(self) -> tuple[Callable[[str], Model], tuple[str]]:
+    def __reduce__(self) -> tuple[Callable[..., Model], tuple[str, ...]]:
         """Pickle by name."""
-        return model_named, (self.name,)
+        return (model_named, (self.name,)) if self.is_known else (unknown_model, (self.name, self.tiers[0]))
 
     def spelled(self, name: str) -> str:
         """Return the model's name for a field of a request."""
@@ -235,6 +238,29 @@ def all_models() -> Iterator[Model]:
 def model_named(name: object) -> Model:
     """Return the model of this name, or the first release's for None; raises LookupError if it is unknown."""
     return SEEDREAM_4_0 if name is None else _model_among([*all_models()], str(name))
+
+
+@functools.cache
+def unknown_model(name: str, tier: str) -> Model:
+    """Return a model that a later version knows, for what it has made already: any size, any number of pictures.
+
+    Args:
+        name: as in the journal.
+        tier: the size that was asked for; any that is none in pixels.
+
+    Raises:
+        LookupError: no model can have such a name.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9.-]{0,59}", name):
+        raise LookupError("no model is called so")
+    anything = replace(SEEDREAM_4_0.references, max_count=_NO_LIMIT, min_side=1, max_ratio=_NO_LIMIT)
+    return replace(
+        SEEDREAM_4_0, name=name, title=name, path="", tiers=(tier,), usual_tier=tier, min_pixels=1,
+        max_pixels=_NO_LIMIT**2, max_ratio=_NO_LIMIT, max_images=_NO_LIMIT, references=anything, is_known=False,
+    )  # fmt: skip
+
+
+_NO_LIMIT = 10**6
 
 
 def models_beside(model: Model) -> tuple[Model, ...]:
