@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sys
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,6 +15,7 @@ from seedream_nb.errors import (
     ConnectionFailedError,
     DownloadError,
     ReplyError,
+    SeedreamError,
     SettingsError,
     StillGeneratingError,
     StoppedError,
@@ -28,6 +31,7 @@ from tests.waiting import until
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+    from types import FrameType
 
     from seedream_nb.jobs.job import Job
     from seedream_nb.session import Session
@@ -388,3 +392,47 @@ def test_copies_that_can_not_be_made_lose_no_result(
     assert str(tmp_path / "seedream") in str(caught.value)
     assert job.generation is not None
     assert (job.generation.status, len(job.generation)) == ("done", 1)
+
+
+class Trouble:
+    """Raises MemoryError at a line of the modules that read a reply, the nth that any thread comes to."""
+
+    def __init__(self, nth: int) -> None:
+        """Count from here."""
+        self.left = nth
+
+    def __call__(self, frame: FrameType, _event: str, _value: object) -> Any:
+        """Follow what reads replies."""
+        name = frame.f_globals.get("__name__")
+        return self.line if name in {"seedream_nb.service.reply", "seedream_nb.service.echoes"} else None
+
+    def line(self, _frame: FrameType, event: str, _value: object) -> Any:
+        """Count a line."""
+        if event == "line":
+            self.left -= 1
+            if self.left == 0:
+                raise MemoryError
+        return self.line
+
+
+@pytest.mark.slow
+def test_a_fault_wherever_a_reply_is_read_loses_no_picture(new_session: NewSession) -> None:
+    """Of ours, or a lack of memory: the links are kept all the same, and both pictures can be had."""
+    nth, step = 1, 37
+    while True:
+        trouble, session = Trouble(nth), new_session()
+        threading.settrace(trouble)
+        try:
+            job = session.start(f"fox {nth}", max_images=2)
+            with contextlib.suppress(SeedreamError):
+                job.result()
+        finally:
+            threading.settrace(sys.gettrace())  # none, or that of a debugger
+        if trouble.left > 0:
+            break
+        session.recover()
+        (made,) = session.history.search(f"fox {nth}")
+        assert len(made) == 2, (nth, made)
+        session.close()
+        nth += step
+    assert nth > 5 * step

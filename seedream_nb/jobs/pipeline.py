@@ -357,7 +357,8 @@ async def note_results(
 ) -> None:
     """Write down the results of a reply, pictures inside it first, because the journal only names them."""
     context.secrets.keep(results.raw)
-    await in_thread(lambda: write_inline(context, entry.number, results.links))
+    with contextlib.suppress(Exception):  # it is tried again when they are fetched; the links must be noted now
+        await in_thread(lambda: write_inline(context, entry.number, results.links))
     refused = [refusal.to_record() for refusal in results.refused]
     await entry.replied(links=results.links, seconds=elapsed(job), cut_off=cut_off, refused=refused)
 
@@ -368,14 +369,17 @@ async def keep_reply(context: PipelineContext, entry: JournalEntry, content: byt
     Bytes that are not text are kept as Python's `surrogateescape` spells them.
 
     Returns:
-        The redacted content.
+        The redacted content; nothing if it could not be redacted.
     """
 
     def redact() -> tuple[bytes, str]:
         kept = context.redact_content(content)
         return kept, kept.decode(errors="surrogateescape")
 
-    kept, text = await in_thread(redact)
+    try:
+        kept, text = await in_thread(redact)
+    except Exception:  # noqa: BLE001 - a fault of ours, or a lack of memory, must not lose the links too
+        return b""
     await entry.kept_reply(text[:JOURNALED_CHARACTERS])
     if len(text) > JOURNALED_CHARACTERS:
         path = context.store.journal / f"{entry.number:04d}-reply.txt"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import binascii
+import functools
 import hashlib
 import json
 import re
@@ -10,14 +11,14 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import unquote_to_bytes
 
-from seedream_nb.errors import LONGEST_LINK, ReplyError
+from seedream_nb.errors import INTERNAL, LONGEST_LINK, ReplyError
 from seedream_nb.frozen import frozen
 from seedream_nb.patterns import lazy_pattern
 from seedream_nb.service import SERVICES
 from seedream_nb.service.echoes import WORDS_LIMIT, redact_link, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from seedream_nb.service.echoes import Secrets
 
@@ -103,8 +104,8 @@ def parse_results(content: bytes, expected: int, *, secret: Secrets = None) -> R
         secret: the key, and the proxy's login, which some servers echo: six characters of it in a row are redacted.
 
     Raises:
-        ReplyError: the reply isn't JSON of the documented shape, or has no picture, or absurdly many; its `content`
-            is the reply as it arrived.
+        ReplyError: the reply isn't JSON of the documented shape, or has no picture, or absurdly many, or it could not
+            be read for a fault of ours; its `content` is the reply as it arrived.
     """
     try:
         return _results(_ParsedReply.of(content), expected, secret)
@@ -115,6 +116,9 @@ def parse_results(content: bytes, expected: int, *, secret: Secrets = None) -> R
             "To try again, run it again.",
             content=content,
         )
+    except Exception as trouble:  # noqa: BLE001 - a fault of ours, or a lack of memory: it is paid for all the same
+        told = f"{INTERNAL}: {type(trouble).__name__} while the service's reply was read."
+        error = ReplyError(told, hint="It may have been billed. Please report this.", content=content)
     # Without the first error as its context, and without these variables: a verbose traceback would show the key.
     content, secret = b"", None
     raise error
@@ -125,7 +129,13 @@ def salvage_results(content: bytes, expected: int, *, secret: Secrets = None) ->
 
     Only what is inside its list of images counts: help pages and captive portals have links too.
     """
-    content = content.lstrip()
+    try:
+        return _salvaged(content.lstrip(), expected, secret)
+    except Exception:  # noqa: BLE001 - as above: the links alone are worth more than nothing
+        return _links_alone(content.lstrip(), [secret] if isinstance(secret, str) else secret or ()), False
+
+
+def _salvaged(content: bytes, expected: int, secret: Secrets) -> tuple[Results, bool]:
     for read in (_ParsedReply.of, _ParsedReply.within):
         try:
             return _results(read(content), expected, secret), True
@@ -133,6 +143,15 @@ def salvage_results(content: bytes, expected: int, *, secret: Secrets = None) ->
             continue
     links = list(dict.fromkeys(_scan(content, max(expected, MAX_LINKS) + 1))) or _under_another_name(content)
     return _to_results(links if len(links) <= max(expected, MAX_LINKS) else [], secret), False
+
+
+def _links_alone(content: bytes, secrets: Iterable[str]) -> Results:
+    """Return the links in a reply with as little work as can be, for when all else has failed."""
+    raw: dict[str, str | bytes] = {}
+    for link in dict.fromkeys(link for link in _scan(content, MAX_LINKS) if link.startswith("http")):
+        name = functools.reduce(lambda text, secret: text.replace(secret, "…"), filter(None, secrets), link)
+        raw[name] = link
+    return Results(links=list(raw), raw={name: link for name, link in raw.items() if name != link})
 
 
 class _InvalidReplyError(Exception):

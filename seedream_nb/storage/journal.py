@@ -241,10 +241,10 @@ class Journal:
         stamped = {"at": _now(), **fields}
         try:
             self.append(event, number, **stamped)
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, as a lack of memory: the line may be paid for
             with self._lock:
                 self._keep(_line(event, number, stamped))
-            return error
+            return error if isinstance(error, OSError) else OSError(f"{type(error).__name__}: {error}")
         return None
 
     def catch_up(self) -> OSError | None:
