@@ -79,8 +79,8 @@ THUMBNAIL = PreviewSize(width=112, height=64, side=168)
 """How results and references are shown: sharp on fine screens, none higher than a screen, and in a row of 900 pixels
 one picture, two of a few, or three of many. A thumbnail, the size of references, has some 3 kB."""
 MAX_FEW = 4
-HISTORY_ROW = PreviewSize(width=96, height=96, side=96)
-"""A generation's first picture in a list of the history."""
+WALL_HEIGHT = 120
+"""How high pictures stand in a wall, a list of the history: more in a row that is stretched to fill the page."""
 GALLERY_SIDE, TRAY_SIDE = 320, 160
 """The longest sides of the panel's thumbnails, in its history and in its tray; its style sheet says how large they are
 shown."""

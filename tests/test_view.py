@@ -530,11 +530,26 @@ def test_lost_files_are_left_out_of_the_sheet(tmp_path: Path) -> None:
     assert set(bundle(generation)) == set(bundle(generation[2])) == {"text/plain", "text/html"}
 
 
-def test_the_history_is_a_list(tmp_path: Path) -> None:
-    """Each generation is an item of a list, its picture and its words side by side."""
-    shown = history_bundle([make(tmp_path), make(tmp_path)])
-    roles = [attributes.get("role") for _, attributes in Page(shown["text/html"]).tags]
-    assert (roles.count("list"), roles.count("listitem"), grid(shown).rows) == (1, 2, [1, 1])
+def test_the_history_is_a_wall(tmp_path: Path) -> None:
+    """Each generation is an item of a list: its first picture, its mark, how many there are, a line of its prompt."""
+    several, failed = make(tmp_path, pictures=3), replace(make(tmp_path), images=[], status="failed", error="No.\nGo.")
+    shown = check(history_bundle([several, failed])["text/html"])
+    roles = [attributes.get("role") for _, attributes in shown.tags]
+    assert (roles.count("list"), roles.count("listitem"), len(shown.all("img"))) == (1, 2, 1)
+    assert " ".join(shown.text.split()) == "failedNo.@3 a fox@3 ×3 a fox"
+    assert ["done · 3 pictures" in (each.get("title") or "") for each in shown.all("div")].count(True) == 1
+
+
+@pytest.mark.slow
+def test_a_wall_stays_small(tmp_path: Path) -> None:
+    """The newest thirty are shown, of the grainiest pictures in less than 450 kB, and how many more there are."""
+    grainy = make(tmp_path, size=(640, 480))
+    Image.effect_noise((640, 480), 90).convert("RGB").save(grainy[0].path, "JPEG")
+    html = history_bundle([grainy] * 33)["text/html"]
+    shown = check(html)
+    assert len(shown.all("img")) == 30
+    assert "and 3 more" in shown.text
+    assert len(html) < 450_000
 
 
 def test_the_history_fits_a_terminal(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from seedream_nb.budget import describe
 from seedream_nb.errors import money, plain, plain_but_links
 from seedream_nb.files import working_folder
 from seedream_nb.jobs.job import Job
-from seedream_nb.preview import HISTORY_ROW, size_for
+from seedream_nb.preview import WALL_HEIGHT, PreviewSize, size_for
 from seedream_nb.service import DEFAULT, is_free
 from seedream_nb.service.body import fields
 from seedream_nb.sizes import shape_of
@@ -23,8 +23,10 @@ from seedream_nb.storage.history import NONE, Generations, History
 from seedream_nb.storage.picture import Picture
 from seedream_nb.view.markup import (
     FAINT,
+    FITTED,
     WRAPS,
     Bundle,
+    Cell,
     alarm,
     alone,
     badge,
@@ -35,13 +37,14 @@ from seedream_nb.view.markup import (
     image,
     isolated,
     line,
-    listing,
+    link,
     note,
     references_to_send,
     sent_references,
     shown_path,
     text,
     waiting_cell,
+    wall,
 )
 
 if TYPE_CHECKING:
@@ -50,7 +53,6 @@ if TYPE_CHECKING:
 
     from seedream_nb.errors import SeedreamError
     from seedream_nb.request import ImageRequest
-    from seedream_nb.view.markup import Cell
 
 __all__ = [
     "Bundle",
@@ -281,25 +283,33 @@ def _share(job: Job) -> float | None:
     return None
 
 
-ROWS = 20
-PROMPT_CHARACTERS = 160
+ROWS, TILES = 20, 30
+"""How many generations a list of the history shows, as text and in pictures."""
 COLUMNS = 80
 """How much a terminal shows of a generation without breaking the line."""
+PROMPT_CHARACTERS, TITLE_CHARACTERS = 60, 200
+"""How much of a prompt stands below a picture of a wall, and how much is shown when somebody points at it."""
+MIN_RATIO, MAX_RATIO = 0.6, 3.0
+"""A tile of a wall is not narrower or wider: there is room for its caption, and for others beside it."""
+SHARPNESS = 1.3
+"""Pixels of a preview for each pixel of a wall, whose rows may be stretched."""
 
 
-def history_bundle(generations: Sequence[Generation]) -> Bundle:
-    """Return generations as a list, newest first."""
-    newest = list(reversed(generations[-ROWS:]))
-    if not newest:
+def history_bundle(generations: Sequence[Generation], *, folder: Path | None = None) -> Bundle:
+    """Return generations, newest first: small pictures in rows of equal height; as text, a line each."""
+    if not generations:
         none = getattr(generations, "none", NONE)
         return {"text/plain": none, "text/html": frame(_faint(none))}
-    more = len(generations) - ROWS
-    rest = [f"and {more} more, in sd.history"] if more > 0 else []
-    rows = [(_thumbnail(generation), _description(generation)) for generation in newest]
+    newest, links_from = list(reversed(generations[-TILES:])), folder or working_folder()
+    tiles = [_tile(generation, links_from) for generation in newest]
     return {
-        "text/plain": "\n".join([*map(_line, newest), *rest]),
-        "text/html": frame(listing(rows, HISTORY_ROW.width) + "".join(map(_faint, rest))),
+        "text/plain": "\n".join([*map(_line, newest[:ROWS]), *_rest(len(generations) - ROWS)]),
+        "text/html": frame(wall(tiles) + "".join(map(_faint, _rest(len(generations) - TILES)))),
     }
+
+
+def _rest(more: int) -> list[str]:
+    return [f"and {more} more, in sd.history"] if more > 0 else []
 
 
 def when(generation: Generation) -> str:
@@ -321,17 +331,43 @@ def _fit(words: str, columns: int) -> str:
     return shown
 
 
-def _thumbnail(generation: Generation) -> str:
+def _tile(generation: Generation, folder: Path) -> Cell:
+    """Return a generation as its first picture, or what became of it, with its mark, count and prompt below."""
     first = generation.images[0] if generation.images else None
-    return image(first, HISTORY_ROW, alternative(generation, first)) if first else ""
-
-
-def _description(generation: Generation) -> str:
-    facts = " · ".join([when(generation), generation.status, *details(generation)])
-    return (
-        f"<div>{badge(generation.backend)}<strong>{text(generation.mark)}</strong> "
-        f"{isolated(generation.prompt, PROMPT_CHARACTERS)}</div>{_faint(facts)}"
+    ratio = 1.0 if first is None else min(MAX_RATIO, max(MIN_RATIO, first.width / max(first.height, 1)))
+    look = f"width:100%;aspect-ratio:{ratio:.4g};border-radius:3px;"
+    shown = _placeholder(generation, look) if first is None else _tile_picture(generation, first, ratio, look, folder)
+    one_line = f"{FAINT};white-space:nowrap;overflow:hidden;text-overflow:ellipsis"
+    facts = text(" · ".join([when(generation), generation.status, *details(generation)]))
+    return Cell(
+        width=round(ratio * WALL_HEIGHT),
+        inner=f'<div>{shown}</div><div style="font-size:12px"><div title="{facts}">{_heading(generation)}</div>'
+        f'<div style="{one_line}" title="{text(generation.prompt, TITLE_CHARACTERS)}">'
+        f"{isolated(generation.prompt, PROMPT_CHARACTERS)}</div></div>",
     )
+
+
+def _heading(generation: Generation) -> str:
+    """Return the mark, how many pictures there are if there are several, and what is unusual."""
+    count = f"×{len(generation)}" if len(generation) > 1 else ""
+    state = "" if generation.status == "done" or not generation.images else text(generation.status)
+    star = "★" if generation.starred else ""
+    words = " ".join(filter(None, [count, star, state]))
+    return f"<strong>{text(generation.mark)}</strong> {words} {badge(generation.backend)}"
+
+
+def _tile_picture(generation: Generation, picture: Picture, ratio: float, look: str, folder: Path) -> str:
+    side = round(WALL_HEIGHT * SHARPNESS * max(ratio, 1.0))
+    size = PreviewSize(width=round(ratio * WALL_HEIGHT), height=WALL_HEIGHT, side=side)
+    shown = image(picture, size, alternative(generation, picture), f"{FITTED};{look}object-fit:contain")
+    return f'<a {link(picture.path, folder)} style="color:inherit;text-decoration:none">{shown}</a>'
+
+
+def _placeholder(generation: Generation, look: str) -> str:
+    """Return a box that says what became of a generation without pictures."""
+    reason = text((generation.error or "").partition("\n")[0], PROMPT_CHARACTERS)
+    box = "background:rgba(128,128,128,.14);box-sizing:border-box;padding:6px 8px;overflow:hidden;font-size:12px"
+    return f'<div style="{look}{box}">{text(generation.status)}<div style="{FAINT}">{reason}</div></div>'
 
 
 def _faint(words: str) -> str:
@@ -352,7 +388,7 @@ def bundle(value: object, *, folder: Path | None = None) -> Bundle:
     if isinstance(value, Job):
         return job_bundle(value, folder=folder)
     if isinstance(value, History):
-        return history_bundle(value[:])
+        return history_bundle(value[:], folder=folder)
     if isinstance(value, Generations):
-        return history_bundle(value)
+        return history_bundle(value, folder=folder)
     return {"text/plain": repr(value)}

@@ -30,6 +30,8 @@ Bundle = dict[str, Any]
 WIDEST = 900
 """The width in pixels of a row of pictures that can't wrap."""
 GAP = 8
+STRETCHED = 1.3
+"""How much the tiles of a wall may grow to fill a row."""
 PAIRED = 4
 NARROWEST_LINE = 120
 """A cell does not shrink below this many pixels to stay beside the others: its caption must be readable."""
@@ -44,7 +46,6 @@ _PART = "border:0;padding:0;background:none"
 _CELL = f"{_PART};vertical-align:top;text-align:left;text-align:start;line-height:inherit;min-width:0;{WRAPS}"
 _WHOLE = "page-break-inside:avoid;break-inside:avoid"
 _FLOW = f"flex-wrap:wrap;align-items:flex-start;gap:{GAP}px;min-width:0;max-width:100%"
-_LINE = "border-top:1px solid rgba(128,128,128,.3)"
 _BADGE = (
     '<strong><span style="background:#b45309;color:#ffffff;border:1px solid #b45309;border-radius:3px;padding:0 6px;'
     "font-size:11px;font-weight:normal;letter-spacing:.04em;white-space:nowrap;"
@@ -126,14 +127,25 @@ def columns(cells: Sequence[Cell]) -> int:
     return math.ceil(len(cells) / math.ceil(len(cells) / maximum))
 
 
-def listing(rows: Sequence[tuple[str, str]], side: int) -> str:
-    """Return a list of items, each with a picture of at most `side` pixels and a text."""
-    body = "".join(_item(picture, words, side) for picture, words in rows)
-    look = f"{_TABLE};table-layout:fixed;width:100%"
+def wall(tiles: Sequence[Cell]) -> str:
+    """Return tiles of equal height in rows that fill the page; without styles, a table of a few columns."""
+    across = max(1, (WIDEST + GAP) // (max(tile.width for tile in tiles) + GAP))
+    rows = [tiles[start : start + across] for start in range(0, len(tiles), across)]
+    look = f"{_PART};display:flex;{_FLOW};display:contents"
+    body = "".join(f'<tr role="presentation" style="{look}">{"".join(map(_tile, row))}</tr>' for row in rows)
     return (
-        f'<table role="list" border="0" cellpadding="4" width="100%" style="{look}">'
-        f'<tbody role="presentation">{body}</tbody></table>'
+        f'<table role="list" border="0" cellpadding="4" style="{_TABLE};display:block">'
+        f'<tbody role="presentation" style="{_PART};display:flex;{_FLOW}">{body}</tbody></table>'
     )
+
+
+def _tile(tile: Cell) -> str:
+    """Return a tile that grows with its width, so that those of a row stay equally high."""
+    grows = (
+        f"flex:{tile.width} 1 {tile.width}px;width:{tile.width}px;max-width:min(100%,{round(tile.width * STRETCHED)}px)"
+    )
+    look = f"{_CELL};display:block;{grows};{_WHOLE}"
+    return f'<td role="listitem" align="left" valign="top" width="{tile.width}" style="{look}">{tile.inner}</td>'
 
 
 def _cell(cell: Cell, across: int) -> str:
@@ -152,16 +164,6 @@ def _share(cell: Cell, across: int) -> str:
     alone = f"min(100%,calc(({2 * minimum + GAP}px - 100%)*9999))"
     gaps = GAP * (across - 1)
     return f"max(calc((100% - {gaps}px)/{across}),min({minimum}px,100%),{alone})"
-
-
-def _item(picture: str, description: str, side: int) -> str:
-    thumbnail = f"{_CELL};{_LINE};width:{side}px;text-align:center;padding:6px 0"
-    words = f"{_CELL};{_LINE};padding:6px 0 6px 12px"
-    return (
-        f'<tr role="listitem" style="{_PART};{_WHOLE}">'
-        f'<td role="presentation" align="center" valign="top" width="{side}" style="{thumbnail}">{picture}</td>'
-        f'<td role="presentation" align="left" valign="top" style="{words}">{description}</td></tr>'
-    )
 
 
 NARROWEST = 160
@@ -208,13 +210,16 @@ def file_link(picture: Picture, folder: Path, words: str) -> str:
     return f'<a {link(picture.path, folder)} style="color:inherit;text-decoration:underline">{words}</a>'
 
 
-def image(picture: Picture, size: PreviewSize, alternative: str) -> str:
+FITTED = "max-width:100%;height:auto"
+
+
+def image(picture: Picture, size: PreviewSize, alternative: str, look: str = FITTED) -> str:
     """Return the preview of a picture, or why there is none."""
     try:
         # The panel uses its mark when it is dragged there.
         mark = f'data-seedream="{text(f"{picture.mark} {picture.path.name}")}" '
         width, _ = size.shown(picture.width, picture.height)
-        return jpeg(preview(picture.path, size.side), alternative, width, mark)
+        return jpeg(preview(picture.path, size.side), alternative, width, mark, look)
     except FileNotFoundError:
         return f"<em>{isolated(alternative)}: the file no longer exists</em>"
     except (OSError, ValueError):
@@ -223,11 +228,11 @@ def image(picture: Picture, size: PreviewSize, alternative: str) -> str:
         return f"<em>{isolated(alternative)}: no preview can be made here; the file itself is intact</em>"
 
 
-def jpeg(data: bytes, alternative: str, width: int, attributes: str = "") -> str:
+def jpeg(data: bytes, alternative: str, width: int, attributes: str = "", look: str = FITTED) -> str:
     """Return a JPEG as an element, `width` pixels wide if there is room, perhaps with more attributes."""
-    look = "max-width:100%;height:auto;margin:0;vertical-align:bottom"
     source = f"data:image/jpeg;base64,{_base64(data)}"
-    return f'<img {attributes}src="{source}" alt="{text(alternative)}" width="{width}" style="{look}">'
+    style = f"{look};margin:0;vertical-align:bottom"
+    return f'<img {attributes}src="{source}" alt="{text(alternative)}" width="{width}" style="{style}">'
 
 
 def alone(pictures: Sequence[Picture]) -> dict[str, str]:

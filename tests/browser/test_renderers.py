@@ -48,6 +48,12 @@ PLACES = """() => [...document.querySelector(".jp-OutputArea-output").querySelec
 BOTTOMS = """() => [...document.querySelector(".jp-OutputArea-output").querySelectorAll("img")]
   .map(image => Math.round(image.getBoundingClientRect().bottom))"""
 
+# The top, height, ratio and own ratio of each picture of the first output.
+TILES = """() => [...document.querySelector(".jp-OutputArea-output").querySelectorAll("img")]
+  .map(image => [image, image.getBoundingClientRect()])
+  .map(([image, box]) => [Math.round(box.top), box.height, box.width / box.height,
+    image.naturalWidth / image.naturalHeight])"""
+
 TRUSTED = """() => {
   const cells = window.jupyterapp.shell.currentWidget.content.model.cells
   return Array.from({length: cells.length}, (_, i) => cells.get(i).trusted)
@@ -121,6 +127,26 @@ def test_references_stand_side_by_side(lab: Server, session: Session, tmp_path: 
         assert small[0][1] > top
         bottoms = notebook.page.evaluate(BOTTOMS)[1:]
         assert max(bottoms) - min(bottoms) <= 1
+
+
+def test_a_wall_has_rows_of_equal_height(lab: Server, session: Session, tmp_path: Path) -> None:
+    """Whatever their shapes, the pictures of the history stand in rows, each equally high and none of it cut off."""
+    shapes = ("1024x1024", "2048x1152", "1152x2048", "3024x1296", "1296x864")
+    made = [session.start(f"a fox {size}", size=size).result() for size in shapes * 2]
+    notebook = opened(lab, tmp_path, [history_bundle(made)], width=1400)
+
+    for trusted in (False, True):
+        if trusted:
+            notebook.page.evaluate(TRUST)
+            notebook.page.wait_for_function(ROLES)
+        notebook.page.wait_for_function(ALL_SHOWN, arg=10)
+        tiles = notebook.page.evaluate(TILES)
+        rows = {top for top, *_ in tiles}
+        assert 1 < len(rows) < 5
+        for row in rows:
+            heights = [height for top, height, *_ in tiles if top == row]
+            assert max(heights) - min(heights) <= 2 or not trusted
+        assert all(abs(ratio - own) < 0.06 for _, _, ratio, own in tiles)
 
 
 def test_an_untrusted_notebook_shows_its_pictures(lab: Server, session: Session, tmp_path: Path) -> None:
