@@ -416,8 +416,11 @@ class Trouble:
 
 
 @pytest.mark.slow
-def test_a_fault_wherever_a_reply_is_read_loses_no_picture(new_session: NewSession) -> None:
-    """Of ours, or a lack of memory: the links are kept all the same, and both pictures can be had."""
+def test_a_fault_wherever_a_reply_is_read_loses_no_picture(new_session: NewSession, fault_server: FaultServer) -> None:
+    """Of ours, or a lack of memory: the links of what has arrived are kept, and both pictures can be had."""
+    body = json.dumps({"images": [fault_server.picture(64, 64) for _ in range(2)]}).encode()
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
+    fault_server.on(POST, Reply(raw=head + body))  # in one piece
     nth, step = 1, 37
     while True:
         trouble, session = Trouble(nth), new_session()

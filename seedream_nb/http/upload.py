@@ -152,13 +152,15 @@ class Post:
 
     async def _complete_content(self, content: bytes, tap: RecordingBackend) -> bytes:
         """Return a reply's content, with the rest where its announced length was too short."""
-        if await anyio.to_thread.run_sync(lambda: salvage_results(content, 0)[1]):
-            return content
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self.timeouts.reply):
-                await self._drain(tap)
-        answer = await anyio.to_thread.run_sync(self.received.answer)
-        return answer.content if answer.is_whole else content
+        with contextlib.suppress(Exception):  # a fault of ours, while we look for more, must not lose what is here
+            if await anyio.to_thread.run_sync(lambda: salvage_results(content, 0)[1]):
+                return content
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self.timeouts.reply):
+                    await self._drain(tap)
+            answer = await anyio.to_thread.run_sync(self.received.answer)
+            return answer.content if answer.is_whole else content
+        return content
 
     async def _drain(self, tap: RecordingBackend | None, *silences: IdleTimeout) -> None:
         """Receive what still comes, until the end or until the reply is complete.
@@ -239,7 +241,9 @@ class Post:
                 return
 
     async def _is_whole(self) -> bool:
-        return (await anyio.to_thread.run_sync(self.received.answer)).is_whole
+        with contextlib.suppress(Exception):  # a fault of ours: then we wait for the end
+            return (await anyio.to_thread.run_sync(self.received.answer)).is_whole
+        return False
 
     def _failure(self, error: Exception, content: bytes) -> SeedreamError:
         if not self.body.complete:
