@@ -153,6 +153,7 @@ OFFERED: list[tuple[str, str, list[str]]] = [
     ('%%seedream -i "@[5', '"@[5', ['"@[5]"']),
     ("%%seedream --image=@[5", "@[5", ["@[5]"]),
     ("%%seedream -i @12.", "@12.", ["@12.1", "@12.2"]),
+    ("%%seedream -i @12", "@12", ["@12", "@12.1", "@12.2"]),
     ("%%seedream --image=fo", "fo", ["fox"]),
     ("%%seedream -i ph", "ph", ["photos", '"photo (1).JPG"', "photo.jpg"]),
     ("%%seedream -i -d", "-d", ["--dry-run"]),
@@ -466,6 +467,38 @@ def test_elsewhere_it_says_nothing(cell: str) -> None:
     ip = shell()
     registered(ip)
     assert tab(ip, cell) == {"completions": []}
+
+
+@pytest.mark.parametrize(
+    ("fragment", "texts", "told"),
+    [
+        ("@", ["@out", "@12", "@12.10"], ("", ["out", "12", "12.10"])),
+        ("@12.", ["@12.2", "@12.10"], ("", ["2", "10"])),
+        ("@12.1", ["@12.1", "@12.10"], ("1", ["1", "10"])),
+        ('"@1', ['"@12"'], ("1", ['12"'])),
+        ("@[", ["@[5]"], ("", ["5]"])),
+        ("a@", ["a@b.png"], ("a@", ["a@b.png"])),
+        ("1.", ["1.5"], ("1.", ["1.5"])),
+    ],
+)
+def test_a_mark_is_completed_after_its_sign(fragment: str, texts: list[str], told: tuple[str, list[str]]) -> None:
+    """JupyterLab sorts by the alphabet what begins with what is typed; where nothing of it is, our order holds."""
+    rest = Offers(fragment=fragment, offers=tuple(offers(*texts, told="a fox"))).after_mark()
+    assert (rest.fragment, [offer.text for offer in rest.offers]) == told
+
+
+def test_a_number_that_can_go_on_is_a_generation() -> None:
+    """While the number of a generation is typed, its pictures would stand among the others, sorted as words."""
+    typed = [("@1", ["@12", "@1"]), ("@12", ["@12", "@12.1", "@12.10"]), ("@1.", ["@1.1"])]
+
+    class Series(Table):
+        def references(self) -> Iterable[Offer]:
+            return offers("@12", "@12.1", "@12.10", "@1", "@1.1", told="a fox")
+
+    for word, expected in typed:
+        line = f"%%seedream -i {word}"
+        found = complete(line, 0, len(line), Series())
+        assert [offer.text for offer in (found.offers if found else ())] == expected
 
 
 def test_a_tab_never_fails() -> None:

@@ -79,7 +79,7 @@ def test_marks_are_offered_and_nothing_is_written(loaded: Kernel) -> None:
 
     loaded.execute("%seedream config backend=sandbox")
     assert loaded.execute("%%seedream -s 1K\na fox").error is None
-    assert tab(loaded, "%seedream show @") == ("@", ["@last", "@1"])
+    assert tab(loaded, "%seedream show @") == ("", ["last", "1"])
 
 
 def test_what_cells_showed_is_offered(loaded: Kernel) -> None:
@@ -87,8 +87,8 @@ def test_what_cells_showed_is_offered(loaded: Kernel) -> None:
     loaded.execute("from PIL import Image\nImage.new('RGB', (40, 30))")
     cell = loaded.execute("print(len(In) - 2)").printed.strip()
     loaded.execute("'words'")
-    assert tab(loaded, "%%seedream -i @o") == ("@o", ["@out"])
-    assert tab(loaded, "%%seedream -i @[") == ("@[", [f"@[{cell}]"])
+    assert tab(loaded, "%%seedream -i @o") == ("o", ["out"])
+    assert tab(loaded, "%%seedream -i @[") == ("", [f"{cell}]"])
 
 
 def test_a_home_that_cannot_be_had_gives_nothing(tmp_path: Path) -> None:

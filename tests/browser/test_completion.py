@@ -19,6 +19,7 @@ SOURCE = "() => window.jupyterapp.shell.currentWidget.content.activeCell.model.s
 LONGEST_WAIT = 20_000
 
 
+FILL = "text => window.jupyterapp.shell.currentWidget.content.activeCell.model.sharedModel.setSource(text)"
 EMPTY = "() => window.jupyterapp.shell.currentWidget.content.activeCell.model.sharedModel.setSource('')"
 
 
@@ -117,3 +118,22 @@ def test_the_list_is_in_our_order(page: Notebook) -> None:
     assert texts[:3] == ["--size", "--aspect", "--image"]
     # JupyterLab adds words of this very cell.
     assert {text for text in texts if not text.startswith("--")} <= {"%%", "seedream"}
+
+
+def test_marks_are_in_our_order(page: Notebook) -> None:
+    """The newest generation comes first, and the tenth picture of a series after the second; none is cut short."""
+    page.page.evaluate(
+        FILL,
+        "%seedream config backend=sandbox\nimport seedream_nb as sd\nfor count in (1, 11):\n"
+        "    sd.generate(f'{count} owls', size='1K', max_images=count)",
+    )
+    page.command("notebook:run-cell")
+    page.page.evaluate(EMPTY)
+    page.command("notebook:enter-edit-mode")
+
+    type_to_tab(page, "%%seedream -i @")
+    assert list_of(page)[:3] == ["last", "2", "2.1"]
+    accept(page, "%%seedream -i @last")
+    type_to_tab(page, " -i @2.")
+    assert list_of(page)[:11] == [str(number) for number in range(1, 12)]
+    accept(page, "%%seedream -i @last -i @2.1")

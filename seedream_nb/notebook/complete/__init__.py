@@ -51,6 +51,7 @@ class Completer:
         offers = self._offers(context) if _OURS in context.full_text else None
         if offers is None:
             return {"completions": []}
+        offers = offers.after_mark()
         return {
             "completions": _Answer(offers.offers),
             "matched_fragment": offers.fragment,

@@ -96,10 +96,18 @@ class Values:
         """Yield what can be a reference: history marks, names that hold pictures, files."""
         text = self.word.text
         shown = [*self.sources.shown()]
-        marks = self.marks(itertools.chain(shown[:1], self.sources.references(), shown[1:]))
+        marks = self.marks(itertools.chain(shown[:1], self._references(), shown[1:]))
         yield from (each for each, _ in zip(marks, range(_MAX if text else _AT_ONCE), strict=False))
         yield from self.begun((offer.text, offer.told) for offer in self.sources.pictures())
         yield from self._entries(is_picture_name, goes_on=True)
+
+    def _references(self) -> Iterable[Offer]:
+        """Return history marks; while a number is typed, those of single pictures only where it can't go on."""
+        if not (self.word.text.startswith("@") and self.word.text[1:].isdecimal()):
+            return self.sources.references()
+        begun = [offer for offer in self.sources.references() if offer.text.startswith(self.word.text)]
+        generations = [offer for offer in begun if "." not in offer.text]
+        return generations if len(generations) > 1 else begun
 
     def marks(self, marks: Iterable[Offer]) -> Iterator[Offer]:
         """Yield the marks that begin so, up to so many; none needs quotes, though some have brackets."""

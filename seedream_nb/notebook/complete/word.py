@@ -33,6 +33,19 @@ class Offers:
     fragment: str
     offers: tuple[Offer, ...] = ()
 
+    def after_mark(self) -> Offers:
+        """Return what completes a history mark without the part that needs no completing: `@`, `@4.`, `@[`.
+
+        JupyterLab sorts by the alphabet what begins with what is typed: `@3.10` before `@3.2`, the oldest first. Where
+        nothing is typed of the rest, it keeps the order.
+        """
+        end = max(self.fragment.rfind(sign) for sign in "@.[") + 1
+        is_mark = self.fragment.lstrip("'\"").startswith("@")
+        if not is_mark or not all(offer.text.startswith(self.fragment[:end]) for offer in self.offers):
+            return self
+        offers = tuple(Offer(text=offer.text[end:], told=offer.told) for offer in self.offers)
+        return Offers(fragment=self.fragment[end:], offers=offers)
+
 
 class Sources(Protocol):
     """What the notebook and its folder have to offer; a test hands in its own."""
