@@ -23,7 +23,8 @@ from seedream_nb.process import PROCESS
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from seedream_nb.calls import generate, submit
+    from seedream_nb.batches.batch import Batch
+    from seedream_nb.calls import batch, generate, submit
     from seedream_nb.errors import (
         ApiError,
         AuthenticationError,
@@ -58,6 +59,7 @@ __version__ = "0.1.0"
 __all__ = [
     "ApiError",
     "AuthenticationError",
+    "Batch",
     "BudgetError",
     "ConnectionFailedError",
     "ContentRefusedError",
@@ -79,6 +81,7 @@ __all__ = [
     "SettingsError",
     "StillGeneratingError",
     "StoppedError",
+    "batch",
     "configure",
     "generate",
     "history",
@@ -87,12 +90,14 @@ __all__ = [
 ]
 
 _DEFINED_IN = {
+    "Batch": "batches.batch",
     "Gallery": "widgets",
     "Generation": "storage.generation",
     "ImageRequest": "request",
     "Job": "jobs.job",
     "Picture": "storage.picture",
     "ReferenceTray": "widgets",
+    "batch": "calls",
     "generate": "calls",
     "submit": "calls",
     **{name: "errors" for name in __all__ if name.endswith("Error")},

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from seedream_nb.errors import BudgetError, SeedreamError, money
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -33,6 +33,12 @@ class Priced(Protocol):
     @property
     def max_pictures(self) -> int:
         """The most pictures that can come."""
+
+
+class Pictures(NamedTuple):
+    """What several requests ask for together."""
+
+    max_pictures: int
 
 
 def estimate(request: Priced, price: float) -> float:
@@ -259,6 +265,21 @@ class Budget:
             self.tally.add(reserved=units)
         return Reservation(self, units)
 
+    def reserve_all(self, requests: Sequence[tuple[Priced, float]]) -> list[Reservation]:
+        """Reserve the upper estimates of several requests, each with its USD a picture: all of them or none.
+
+        Raises:
+            BudgetError: together they could exceed the limit; nothing is reserved.
+        """
+        units = [request.max_pictures * _units(price) for request, price in requests]
+        whole = Pictures(sum(request.max_pictures for request, _ in requests))
+        average = _dollars(sum(units)) / max(1, whole.max_pictures)
+        with self.tally.changing() as is_locked:
+            if error := self._refusal_of(whole, sum(units), average, is_locked=is_locked):
+                raise error
+            self.tally.add(reserved=sum(units))
+        return [Reservation(self, each) for each in units]
+
     def confirm(self, reservation: Reservation, request: Priced, price: float) -> None:
         """Make sure, just before a request is sent, that what was reserved for it still fits.
 
@@ -290,7 +311,8 @@ class Budget:
         if units <= left:
             return None
         told = self._refusal(request, left, price, limit=limit, own=own)
-        return BudgetError(told, hint=self._remedy(units - left, left, price, limit=limit))
+        how = " (-n {})" if not isinstance(request, Pictures) else f" picture{'s' * (left // _units(price) != 1)}"
+        return BudgetError(told, hint=self._remedy(units - left, left, price, limit=limit, how=how))
 
     def _refusal(self, request: Priced, left: int, price: float, *, limit: float, own: int) -> str:
         spent, reserved, unknown = self.tally.counts()
@@ -302,11 +324,11 @@ class Budget:
             f"and {money(_dollars(max(left, 0)))} is left of {money(limit)}{why}."
         )
 
-    def _remedy(self, lacking: int, left: int, price: float, *, limit: float) -> str:
+    def _remedy(self, lacking: int, left: int, price: float, *, limit: float, how: str) -> str:
         # Rounded up to a cent, so that the amount named is enough.
         cents = -(-(_units(limit) + lacking) * 100 // _UNITS_PER_DOLLAR)
         affordable = max(left, 0) // _units(price) if _units(price) else 0
-        fewer = f", or ask for at most {affordable} (-n {affordable})" if affordable else ""
+        fewer = f", or ask for at most {affordable}{how.format(affordable)}" if affordable else ""
         more = f"%seedream config budget={cents / 100:.2f}"
         return f"Nothing was sent, nothing was billed. Allow more: {more}{fewer}"
 

@@ -12,8 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Literal, Unpack
 
+    from seedream_nb.batches.batch import Batch
+    from seedream_nb.batches.plan import Asked
     from seedream_nb.jobs.job import Job
-    from seedream_nb.options import RequestOptions
+    from seedream_nb.options import CellOptions, RequestOptions
+    from seedream_nb.session import Session
     from seedream_nb.storage.generation import Generation
 
 
@@ -79,6 +82,53 @@ def submit(
     """
     read_flag("background", background)  # taken so that the same options go with both
     return stoppable(lambda: _submit(prompt, dry_run=dry_run, options=options), _jobs)
+
+
+@with_options
+def batch(  # noqa: PLR0913 - what decides what comes back
+    prompt: str,
+    *,
+    repeat: int = 1,
+    dry_run: bool = False,
+    background: bool = False,
+    yes: bool = False,
+    retry_unknown: bool = False,
+    **options: Unpack[RequestOptions],
+) -> Batch | None:
+    """Make many pictures at once: checked and reserved as a whole, shown as a table, and only what is missing is sent.
+
+    Returns:
+        The batch, failures and all: each of its generations has a `status`. With `dry_run` None.
+
+    Raises:
+        RequestError: something is wrong with any of it, or it needs `yes=True`; nothing was sent.
+        BudgetError: the whole of it could exceed the budget; nothing was sent.
+        StoppedError: interrupted; what was sent goes on, the rest was withdrawn.
+    """
+    from seedream_nb.batches.asking import called_batch
+    from seedream_nb.batches.begin import stopping
+
+    flags = {"dry_run": dry_run, "background": background, "yes": yes, "retry_unknown": retry_unknown}
+    whole: CellOptions = {**options, **{name: read_flag(name, value) for name, value in flags.items()}}  # type: ignore[typeddict-item]
+    session = PROCESS.the_session()
+    with stopping(session):
+        return _run_batch(session, called_batch(session, prompt, whole, repeat=repeat), whole)
+
+
+def _run_batch(session: Session, what: Asked, options: CellOptions) -> Batch | None:
+    from seedream_nb.batches.begin import begin, estimate_of
+    from seedream_nb.batches.view import plan_bundle
+    from seedream_nb.notebook.shell import current_shell
+
+    if (ip := current_shell()) is not None:
+        from seedream_nb.notebook.batches import run_called
+
+        return run_called(ip, session, what, options)
+    if options.get("dry_run"):
+        print(plan_bundle(what, estimate_of(session, what, options))["text/plain"])  # noqa: T201 - what was asked for
+        return None
+    begun = begin(session, what, options)
+    return begun if options.get("background") else begun.result()
 
 
 def _submit(prompt: str, *, dry_run: bool, options: RequestOptions) -> Job | None:

@@ -36,6 +36,8 @@ Kind: TypeAlias = Literal[
     "name",
     "names",
     "folder",
+    "sweep",
+    "table",
 ]
 
 
@@ -172,7 +174,7 @@ class RequestOptions(TypedDict, total=False):
     )]
     max_images: Annotated[int | None, Option(
         flags=("-n", "--max-images"), metavar="N", kind="whole", low=1, is_sent=True, by_model=_counts,
-        help="a series of up to N pictures",
+        help="a series of up to N pictures that belong together; how many, the prompt says (“a series of four …”)",
     )]
     watermark: Annotated[bool | None, Option(
         flags=("--watermark", "--no-watermark"), kind="switch", default=True, suggestions=("false",), is_sent=True,
@@ -197,7 +199,7 @@ class RequestOptions(TypedDict, total=False):
 
 
 class CellOptions(RequestOptions, total=False):
-    """What may be said in a cell; in a call two of them decide what comes back, so they are parameters of their own."""
+    """What may be said in a cell; in a call some decide what comes back, so they are parameters of their own."""
 
     # fmt: off
     out: Annotated[str | None, Option(
@@ -211,6 +213,19 @@ class CellOptions(RequestOptions, total=False):
     dry_run: Annotated[bool | None, Option(
         flags=("--dry-run",), kind="flag", default=False, after="save",
         help="shows the request and the estimate; sends nothing, spends nothing",
+    )]
+    repeat: Annotated[int | None, Option(
+        flags=("-r", "--repeat"), metavar="N", kind="whole", low=1, high=100, default=1, suggestions=("4",),
+        after="max_images",
+        help="variations: N independent requests of the same, each a picture of its own",
+    )]
+    yes: Annotated[bool | None, Option(
+        flags=("--yes",), kind="flag", default=False, after="dry_run",
+        help="buys a batch of more pictures than the setting `confirm` allows without it",
+    )]
+    retry_unknown: Annotated[bool | None, Option(
+        flags=("--retry-unknown",), kind="flag", default=False, after="yes",
+        help="in a batch, sends again what may have been billed before; without it that is left out",
     )]
     # fmt: on
 
@@ -267,7 +282,8 @@ MEANT = {
     "count": "--max-images", "number": "--max-images", "num-images": "--max-images", "series": "--max-images",
     "reference": "--image", "ref": "--image", "input": "--image", "file": "--image", "variable": "--out",
     "output": "--save", "folder": "--save", "dir": "--save", "estimate": "--dry-run", "cache": "--once",
-    "async": "--background", "wait": "--timeout",
+    "async": "--background", "wait": "--timeout", "variations": "--repeat", "batch": "--repeat", "times": "--repeat",
+    "copies": "--repeat", "force": "--yes",
 }  # fmt: skip
 """What people call an option elsewhere."""
 
@@ -322,6 +338,21 @@ def with_options(function: _Function) -> _Function:
 
 def _parameter(name: str) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=get_args(_TYPES[name])[0])
+
+
+_MAKE_A_BATCH = ("repeat",)
+_OF_A_BATCH = ("yes", "retry_unknown")
+
+
+def is_batch(options: Mapping[str, Any]) -> bool:
+    """Return whether options ask for several requests at once."""
+    return any(options.get(name) is not None for name in _MAKE_A_BATCH)
+
+
+def without_batch(options: Mapping[str, Any]) -> list[Problem]:
+    """Return what is wrong with options that mean nothing without one of a batch."""
+    told = f"is for several requests at once, as with {either([ALL[name].flag for name in _MAKE_A_BATCH])}."
+    return [Problem(f"{ALL[name].flags[0]} {told} Leave it out.") for name in _OF_A_BATCH if options.get(name)]
 
 
 def read_flag(name: str, value: object) -> bool:

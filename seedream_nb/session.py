@@ -106,8 +106,8 @@ class Session(NotPicklable):
             settings=settings, scope=self.scope, marked=self._marked,
             fetch=lambda url: self._clients.fetch(url, self.background),
         )  # fmt: skip
-        self._bundle, self._notebook, self._notices = bundle, notebook, Notices()
-        self._workspaces = Workspaces(settings=settings, journal=journal, verbs=self, running=self.jobs.ids)
+        self._bundle, self.notebook, self._notices = bundle, notebook, Notices()
+        self.workspaces = Workspaces(settings=settings, journal=journal, verbs=self, running=self.jobs.ids)
         self._clients = Clients(timeouts=timeouts)
         self._secrets = Secrets()
         self.budget = Budget(limit=lambda: settings.get("budget"), tally=tally)
@@ -152,31 +152,30 @@ class Session(NotPicklable):
             SettingsError: no key, a folder that can't be written, no room on the disk.
         """
         self.jobs.open()
-        with self._on_the_loop():
+        with self.on_the_loop():
             return self._submit(request, template, inspection, options)
 
     def _submit(
         self, request: ImageRequest, template: str | None, look: Inspection | None, options: CellOptions
     ) -> Job:
         endpoint = self.endpoint()
-        self._refuse_keys(request, endpoint, template=template or "", save=path_as_written(options.get("save")) or "")
+        self.refuse_keys(request, endpoint, template=template or "", save=path_as_written(options.get("save")) or "")
         if request.model not in endpoint.service.models:
             raise request_error([Problem(f"{endpoint.service.name} has no model {request.model.name}: name another.")])
         self.make_ready(endpoint.service)
         from seedream_nb.jobs.pipeline import run_pipeline
 
         folder = writable_folder(save) if (save := options.get("save")) is not None else None
-        timeout, once = (self._option(name, options.get(name)) for name in ("timeout", "once"))
-        bought = self.budget.spent or self.budget.reserved
+        timeout, once = (self.option(name, options.get(name)) for name in ("timeout", "once"))
         notices, setup_errors = tuple[str, ...](), list[SettingsError]()
 
         def holding() -> Workspace | None:
-            return self._workspaces.holding(request.fingerprint, endpoint.service.name, endpoint.host) if once else None
+            return self.workspaces.holding(request.fingerprint, endpoint.service.name, endpoint.host) if once else None
 
         with unless(holding, setup_errors):
-            notices = self._workspaces.open(first_paid=not endpoint.service.is_free and not bought, is_here=holding)
-        notices += (*self._notices.due(endpoint.notices, self.settings.changes), *self._budget_notice())
-        context = self._context(endpoint, holding()).inspected(look)
+            notices = self.open_workspace(endpoint, is_here=holding)
+        notices += self.notices(endpoint)
+        context = self.context(endpoint, holding()).inspected(look)
         job: Job | None = None
         try:
             with self.jobs.lock:  # of two identical requests at the same moment, one sees the other
@@ -186,7 +185,7 @@ class Session(NotPicklable):
                 job = Job(
                     request, backend=endpoint.service.name, host=endpoint.host,
                     price=self.price(request.model, endpoint.service), timeout=timeout, once=once, save=folder,
-                    home=context.store.home, template=template, notebook=self._notebook(), notices=notices,
+                    home=context.store.home, template=template, notebook=self.notebook(), notices=notices,
                 )  # fmt: skip
                 self.jobs.add(job)
             job.start(self.background, partial(run_pipeline, job, context, others=others, setup_errors=setup_errors))
@@ -200,6 +199,15 @@ class Session(NotPicklable):
             job.cancel()
             job.result()
         return job
+
+    def open_workspace(self, endpoint: Endpoint, *, is_here: Callable[[], object] = lambda: None) -> tuple[str, ...]:
+        """Make the folder for pictures ready, as `Workspaces.open` does; return what to tell."""
+        bought = self.budget.spent or self.budget.reserved
+        return self.workspaces.open(first_paid=not endpoint.service.is_free and not bought, is_here=is_here)
+
+    def notices(self, endpoint: Endpoint) -> tuple[str, ...]:
+        """Return what the next result should tell about settings, each thing once."""
+        return (*self._notices.due(endpoint.notices, self.settings.changes), *self._budget_notice())
 
     def start(self, prompt: str, **options: Any) -> Job:  # noqa: ANN401 - those of `compose`
         """Compose and submit, as `sd.submit` does."""
@@ -261,7 +269,7 @@ class Session(NotPicklable):
             RequestError: it contains a key.
         """
         with contextlib.suppress(SettingsError):  # it can be shown without a key
-            self._refuse_keys(request, self.endpoint())
+            self.refuse_keys(request, self.endpoint())
         error = self.budget.refusal_of(request, self.price(request.model))
         refusal = [f"It would be refused. {error.message}", *error.lines()[1:]] if error else []
         return replace(request, warnings=(*request.warnings, *refusal))
@@ -292,7 +300,7 @@ class Session(NotPicklable):
     @property
     def history(self) -> History:
         """The generations of this `home`, of all sessions."""
-        return self._workspaces.current.history
+        return self.workspaces.current.history
 
     def price(self, model: Model, service: Service | None = None) -> float:
         """Return the price of a picture of a model at a service, in USD; None: the service it would go to now."""
@@ -300,7 +308,7 @@ class Session(NotPicklable):
 
     def usage(self) -> Usage:
         """Return what this session requested and what came of it, in all the folders it used."""
-        return self._workspaces.usage()
+        return self.workspaces.usage()
 
     def find(self, mark: str) -> Generation | Picture:
         """Return what a mark names: `@3` and `@last` a generation, `@3.2` a picture.
@@ -316,14 +324,14 @@ class Session(NotPicklable):
         Raises:
             OSError: it can't be written down.
         """
-        self._workspaces.current.journal.append("star", number, on=on)
+        self.workspaces.current.journal.append("star", number, on=on)
 
     @property
     def deletion(self) -> Deletion:
         """What deletes generations of the current folder, restores them, and removes their files."""
         from seedream_nb.storage.deletion import Deletion
 
-        here, jobs = self._workspaces.current, self.jobs
+        here, jobs = self.workspaces.current, self.jobs
         return Deletion(here.history, here.journal, lambda: jobs.references(here.history.home))
 
     def recover(self) -> list[Generation]:
@@ -337,7 +345,7 @@ class Session(NotPicklable):
         trouble: Exception | None = None
         for generation in self.history.lacking(running=self.jobs.ids(self.history.home)):
             try:
-                context = self._context(for_links(generation.backend))
+                context = self.context(for_links(generation.backend))
                 tried.append(self._wait(partial(recover, generation, context, service=self.service_host)))
             except StoppedError:
                 raise
@@ -350,7 +358,7 @@ class Session(NotPicklable):
 
     def catch_up(self) -> str | None:
         """Write what the journal could not store before, for example on a full disk; return why that still fails."""
-        return self._workspaces.catch_up()
+        return self.workspaces.catch_up()
 
     def reach(self) -> int:
         """Check whether the service answers, without the key and without a request; return its HTTP status.
@@ -367,11 +375,11 @@ class Session(NotPicklable):
         for client in self._clients.forget():
             self.background.start(client.aclose).result()
         self.background.stop()
-        self._workspaces.close()
+        self.workspaces.close()
 
     def reset_after_fork(self) -> None:
         """Start afresh in a forked child, with the same settings; the parent's requests go on there."""
-        for part in (self.background, self.jobs, self._clients, self._workspaces):
+        for part in (self.background, self.jobs, self._clients, self.workspaces):
             part.reset_after_fork()
 
     # -- for generations (generation.Verbs) -----------------------------------------------------------
@@ -397,7 +405,7 @@ class Session(NotPicklable):
     # -- internal ----------------------------------------------------------------------------------
 
     @contextlib.contextmanager
-    def _on_the_loop(self) -> Iterator[None]:
+    def on_the_loop(self) -> Iterator[None]:
         """Turn the failures of the background thread into clear errors, instead of waiting for ever."""
         if threading.current_thread() is self.background.thread:
             raise SeedreamError(OWN_THREAD, hint="Nothing was sent, nothing was billed. Call it from another thread.")
@@ -417,7 +425,7 @@ class Session(NotPicklable):
             return ()
         return (f"This worker process counts its budget of {money(limit)} separately from all others.",)
 
-    def _option(self, name: str, value: object) -> Any:  # noqa: ANN401 - each has its own type
+    def option(self, name: str, value: object) -> Any:  # noqa: ANN401 - each has its own type
         """Return an option of a request, or the setting if it is not given; raises WrongOptionError."""
         try:
             read = read_setting(name, value)
@@ -427,7 +435,7 @@ class Session(NotPicklable):
 
     def _close_what_was_left(self) -> None:
         """Write down how far abandoned generations came, so that no later session reports them again."""
-        home = self._workspaces.current
+        home = self.workspaces.current
         with contextlib.suppress(OSError):
             for generation in home.history.left_behind():
                 home.journal.append("end", generation.id, status=generation.status, cost=generation.cost)
@@ -455,7 +463,7 @@ class Session(NotPicklable):
         for key in stray_keys(self.settings, login=self.login, environ=self._environ):
             self._secrets.learn(key)
 
-    def _refuse_keys(self, request: ImageRequest, endpoint: Endpoint, *, template: str = "", save: str = "") -> None:
+    def refuse_keys(self, request: ImageRequest, endpoint: Endpoint, *, template: str = "", save: str = "") -> None:
         """Raise RequestError, without showing it, for a key in what would be sent and written down."""
         self._learn(endpoint)
         self._learn_stray_keys()
@@ -470,11 +478,12 @@ class Session(NotPicklable):
             if any(shows_key(text, self._secrets.keys()) for text in texts):
                 raise key_in(place)
 
-    def _context(self, endpoint: Endpoint, home: Workspace | None = None) -> PipelineContext:
+    def context(self, endpoint: Endpoint, home: Workspace | None = None) -> PipelineContext:
+        """Return what the pipeline works with."""
         from seedream_nb.jobs.pipeline import PipelineContext
 
         self._learn(endpoint)
-        home, client = home or self._workspaces.current, self._clients.of(endpoint)
+        home, client = home or self.workspaces.current, self._clients.of(endpoint)
         self.background.start(client.warm_up).result()
         return PipelineContext(
             store=home.store,

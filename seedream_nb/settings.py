@@ -363,6 +363,13 @@ def _count(value: object) -> int:
     return int(text)
 
 
+def _pictures(value: object) -> int:
+    text = str(value).strip()
+    if isinstance(value, bool) or not re.fullmatch("[0-9]{1,9}", text):
+        raise ValueError("must be a whole number of pictures, 0 or more.")
+    return int(text)
+
+
 def _base_url(value: object) -> str:
     url = str(value).strip().rstrip("/")
     parts = urlsplit(url)
@@ -409,6 +416,8 @@ SETTINGS: dict[str, Setting] = {setting.name: setting for setting in (
             help="USD per picture, for estimates (by default the list price of November 2026 of each model)"),
     Setting(name="budget", environment="SEEDREAM_BUDGET", default=None, read=_number(least=0),
             help="USD that this session may spend"),
+    Setting(name="confirm", environment="SEEDREAM_CONFIRM", default=20, read=_pictures,
+            help="pictures that a batch may buy without --yes"),
     Setting(name="once", environment="SEEDREAM_ONCE", default=False, read=_switch,
             help="as --once for every cell: an identical request is shown from the history"),
     Setting(name="concurrency", environment="SEEDREAM_CONCURRENCY", default=4, read=_count,

@@ -19,8 +19,8 @@ from seedream_nb.storage.store import Store
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
+    from seedream_nb.budget import Priced
     from seedream_nb.jobs.job import Job
-    from seedream_nb.request import ImageRequest
     from seedream_nb.settings import Settings
     from seedream_nb.storage.generation import Verbs
     from seedream_nb.storage.journal import Journal
@@ -192,7 +192,7 @@ def writable_folder(written: str | os.PathLike[str]) -> Path:
         raise SettingsError(f"save={path!r}: {error}.", hint="Nothing was sent, nothing was billed.") from None
 
 
-def require_room(store: Store, request: ImageRequest, others: Sequence[Job], copies: Path | None) -> None:
+def require_room(store: Store, request: Priced, others: Sequence[Job], copies: Path | None) -> None:
     """Make sure, before anything is sent, that a request's pictures fit on the disk beside those of `others`.
 
     Args:

@@ -16,7 +16,7 @@ import pytest
 
 from seedream_nb.cell import read
 from seedream_nb.frozen import frozen
-from seedream_nb.jobs.pipeline import FROM_HISTORY
+from seedream_nb.jobs.messages import FROM_HISTORY
 from seedream_nb.notebook.verbs import run
 from seedream_nb.options import ALL, Option
 from seedream_nb.request import ImageRequest

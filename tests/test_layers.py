@@ -22,7 +22,7 @@ ROWS = (
     ("__init__", "__main__"),
     ("calls",),
     ("notebook", "widgets"),
-    ("doctor",),
+    ("doctor", "batches"),
     ("process",),
     ("session", "view", "cell"),
     ("workspace", "compose"),

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from seedream_nb.budget import Budget
     from seedream_nb.http.client import Client
     from seedream_nb.http.exchange import Inspection
+    from seedream_nb.jobs.line import PreparedReferences
     from seedream_nb.storage.generation import Generation, Verbs
     from seedream_nb.storage.history import History
     from seedream_nb.storage.journal import Journal
@@ -45,6 +46,8 @@ class PipelineContext:
     limiter: anyio.CapacityLimiter
     verbs: Verbs
     secrets: Secrets = field(default_factory=Secrets)
+    prepared: PreparedReferences | None = None
+    """The references that the requests of a batch share."""
     without: tuple[str, ...] = ()
     """Fields that are left out of what is sent, to see how the service refuses that."""
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from seedream_nb.background import Background
+    from seedream_nb.budget import Reservation
     from seedream_nb.http.client import RetryDelay
     from seedream_nb.request import ImageRequest
     from seedream_nb.storage.generation import Generation
@@ -146,6 +147,10 @@ class Job(NotPicklable, concurrent.futures.Future["Generation"]):
         self.generation: Generation | None = None
         self.error: SeedreamError | None = None
         self.followed = False
+        self.reservation: Reservation | None = None
+        """What is reserved for it already, if anything is; where it is not sent, that is released at its end."""
+        self.on_place: Callable[[], None] | None = None
+        """Called once, when it has its place among those in flight, or needs none any more."""
         self.given_up = False
         """Whether an `await` of it was cancelled, in the cell that runs."""
         self.version = 0
@@ -155,7 +160,8 @@ class Job(NotPicklable, concurrent.futures.Future["Generation"]):
         self._work_over = threading.Event()
         self._background: Background | None = None
         self._task: asyncio.Task[Any] | None = None
-        self._timeout_error: SeedreamError | None = None
+        self._ending: SeedreamError | None = None
+        """What it ends with when it is withdrawn, if that is not a stop."""
         self._thread: threading.Thread | None = None
         self._process, self.asker = os.getpid(), threading.get_ident()
 
@@ -170,6 +176,11 @@ class Job(NotPicklable, concurrent.futures.Future["Generation"]):
     def over(self) -> bool:
         """Whether the work has ended, however it ended."""
         return self._work_over.is_set()
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether its work was handed to the loop."""
+        return self._background is not None
 
     @property
     def mark(self) -> str:
@@ -203,7 +214,7 @@ class Job(NotPicklable, concurrent.futures.Future["Generation"]):
             SeedreamError: it failed; the class says how.
         """
         try:
-            self._refuse_in_fork()
+            self.refuse_in_fork()
             timeout = read_timeout(timeout)
             if threading.current_thread() is self._thread and not self.done():
                 raise SeedreamError(messages.OWN_THREAD, hint=messages.SEE_HISTORY)
@@ -213,7 +224,7 @@ class Job(NotPicklable, concurrent.futures.Future["Generation"]):
                 if limit is not None and time.monotonic() >= limit:
                     raise timed_out(self, timeout)
                 if limit is None and self.overdue:
-                    self._time_out()
+                    self.time_out()
                 self._wait(limit)
         except StoppedError:
             raise
@@ -245,7 +256,7 @@ class Job(NotPicklable, concurrent.futures.Future["Generation"]):
         Raises:
             StillGeneratingError: this process was forked from the one that runs the job.
         """
-        self._refuse_in_fork()
+        self.refuse_in_fork()
         if self._background is None:  # interrupted before it started
             if not self.over:
                 self.finish(None, withdrawn(self))
@@ -266,7 +277,7 @@ class Job(NotPicklable, concurrent.futures.Future["Generation"]):
             SeedreamError: instead of StoppedError, which is a KeyboardInterrupt and would end the loop, and with it
                 the kernel.
         """
-        self._refuse_in_fork()
+        self.refuse_in_fork()
         self.given_up = False
         return loop_future(self, self._finish_if_dead, self._note_given_up).__await__()
 
@@ -279,7 +290,7 @@ class Job(NotPicklable, concurrent.futures.Future["Generation"]):
 
     def start(self, background: Background, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Start the work on the background loop; `work` creates it there."""
-        self._background = background
+        self._background, self.started = background, time.monotonic()
         background.start(lambda: self._run(work))
         self._thread = background.thread
 
@@ -337,8 +348,29 @@ class Job(NotPicklable, concurrent.futures.Future["Generation"]):
         self.update(phase="waiting", wait=message, sent=None)
         return True
 
+    def placed(self) -> None:
+        """Note that it has its place among those in flight, or needs none any more: the next one may begin."""
+        on_place, self.on_place = self.on_place, None
+        if on_place is not None:
+            on_place()
+
+    def withdraw(self, error: SeedreamError) -> None:
+        """End it with this error if it was not sent; call this on its loop. What was sent goes on."""
+        if self.committed or self.done():
+            return
+        self._ending = error
+        self.set_exception(error)
+        if self._task is not None:
+            self._task.cancel()
+        elif self._background is None:
+            self.finish(None, error)
+        else:
+            asyncio.get_running_loop().call_soon(self._finish_unstarted)
+
     def finish(self, generation: Generation | None, error: SeedreamError | None = None) -> None:
         """End the job with its generation, an error, or both."""
+        if self.reservation is not None and not self.committed:
+            self.reservation.release()
         if generation is not None:
             self.generation = generation
         self.error = error
@@ -346,6 +378,7 @@ class Job(NotPicklable, concurrent.futures.Future["Generation"]):
         phase = status_of(error) if generation is None or generation.status in PHASES else generation.status
         self._work_over.set()
         self.update(phase=phase)
+        self.placed()
         with contextlib.suppress(concurrent.futures.InvalidStateError):  # the waiting call has returned: see `cancel`
             if error is not None:
                 self.set_exception(error)
@@ -386,7 +419,7 @@ class Job(NotPicklable, concurrent.futures.Future["Generation"]):
         try:
             await self._task
         except asyncio.CancelledError:
-            error = self._timeout_error or withdrawn(self)
+            error = self._ending or withdrawn(self)
             self.finish(self.generation, killed(self) if self.committed else error)
         except SeedreamError as error:
             self.finish(self.generation, error)
@@ -395,7 +428,7 @@ class Job(NotPicklable, concurrent.futures.Future["Generation"]):
             self.finish(self.generation, SeedreamError(told, hint="Please report this. " + messages.SEE_HISTORY))
         return_memory_soon()
 
-    def _refuse_in_fork(self) -> None:
+    def refuse_in_fork(self) -> None:
         """Never wait for another process; checked before any lock, which one of its threads may hold."""
         if os.getpid() != self._process and not self.over:
             raise StillGeneratingError(messages.FORKED, hint=messages.SEE_HISTORY)
@@ -420,7 +453,7 @@ class Job(NotPicklable, concurrent.futures.Future["Generation"]):
         with contextlib.suppress(concurrent.futures.InvalidStateError):
             self.set_exception(undecided(self))
 
-    def _time_out(self) -> None:
+    def time_out(self) -> None:
         """End a wait that reached the job's own timeout; a request not sent by then is withdrawn."""
         if self.first_sent is not None or self._background is None:
             raise timed_out(self, self.timeout)
@@ -429,14 +462,14 @@ class Job(NotPicklable, concurrent.futures.Future["Generation"]):
 
     def _withdraw(self) -> None:
         if self.overdue and self.first_sent is None and not self.done() and self._task is not None:
-            self._timeout_error = never_sent_in_time(self)
-            self.set_exception(self._timeout_error)
+            self._ending = never_sent_in_time(self)
+            self.set_exception(self._ending)
             self._task.cancel()
 
     def _finish_unstarted(self) -> None:
         """End a job whose work never reached the loop; work that did is a task by now."""
         if self._task is None and not self.over:
-            self.finish(None, withdrawn(self))
+            self.finish(None, self._ending or withdrawn(self))
 
     def _wait(self, limit: float | None) -> None:
         left = POLL_SECONDS if limit is None else min(POLL_SECONDS, max(0.0, limit - time.monotonic()))

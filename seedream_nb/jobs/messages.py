@@ -31,3 +31,4 @@ FORKED = "This process was forked from the one that runs this job; the job goes 
 OWN_THREAD = "This was called on the thread that runs the requests, perhaps by a finalizer: it would wait for itself."
 SEE_HISTORY = "See: %seedream history"
 RECOVER = "Pictures that have links can still be fetched: %seedream recover"
+FROM_HISTORY = "From the history: this exact request was made before. Nothing was sent, nothing was charged."

@@ -10,8 +10,6 @@ from dataclasses import replace
 from threading import Thread
 from typing import TYPE_CHECKING
 
-import anyio
-
 from seedream_nb.errors import (
     DownloadError,
     OutcomeUnknownError,
@@ -25,6 +23,7 @@ from seedream_nb.jobs import messages
 from seedream_nb.jobs.downloads import download, recover, write_inline
 from seedream_nb.jobs.entries import JournalEntry, PipelineContext, in_thread
 from seedream_nb.jobs.job import PHASES, Job
+from seedream_nb.jobs.line import PreparedReferences
 from seedream_nb.preview import warm_references
 from seedream_nb.references.encode import Recipient, fit
 from seedream_nb.service.body import Body
@@ -38,15 +37,17 @@ from seedream_nb.storage.store import unwritable, write_private
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Sequence
 
+    import anyio
+
     from seedream_nb.budget import Reservation
     from seedream_nb.http.client import Reply
+    from seedream_nb.jobs.variations import Variations
     from seedream_nb.request import ImageRequest, Reference
     from seedream_nb.storage.generation import Generation
     from seedream_nb.storage.store import Input
 
-__all__ = ["PipelineContext", "recover", "run_pipeline"]
+__all__ = ["PipelineContext", "recover", "run_pipeline", "run_variation"]
 
-FROM_HISTORY = "From the history: this exact request was made before. Nothing was sent, nothing was charged."
 NO_CLAIMS = "This disk has no locks, so another kernel that makes the same request at the same time pays for it too."
 SEE_USAGE = "your account's usage page at the service shows it."
 AGAIN = "To try again, run it again."
@@ -58,6 +59,17 @@ PREPARED_AT_ONCE = 2
 """References decoded at the same time: the largest take some 110 MB each."""
 JOURNALED_CHARACTERS = 60_000
 """A longer reply that can't be understood is kept in a file of its own, beside the journal."""
+
+
+async def run_variation(job: Job, context: PipelineContext, variations: Variations) -> None:
+    """Deliver what is there of one request of a batch, or buy it."""
+    async with variations.exclusive(job, context):
+        made = await variations.find(job, context)
+        if made is None:
+            return await buy(job, context, await prepare(job, context))
+        # Only a note: a full disk must not keep anyone from a picture that exists.
+        await in_thread(lambda: context.journal.note("once", made.id))
+        return await deliver(job, made)
 
 
 async def run_pipeline(
@@ -83,7 +95,7 @@ async def run_pipeline(
 async def buy(job: Job, context: PipelineContext, inputs: list[str | Input]) -> None:
     """Reserve the budget, journal the intent, post, journal the links, download, settle."""
     entry = JournalEntry(context.journal, home=context.store.home, verbs=context.verbs)
-    with context.budget.reserve(job.request, job.price) as reservation:
+    with job.reservation or context.budget.reserve(job.request, job.price) as reservation:
         async with journal_failure(job, context, entry, reservation):
             async with slot(job, context.limiter):
                 context.budget.confirm(reservation, job.request, job.price)  # it may have waited for long
@@ -98,21 +110,26 @@ async def buy(job: Job, context: PipelineContext, inputs: list[str | Input]) -> 
 async def prepare(job: Job, context: PipelineContext) -> list[str | Input]:
     """Make the references meet the limits of the request's model, and keep them under `inputs/`."""
     recipient = Recipient(limits=job.request.model.references, inputs=context.store.inputs)
-    limiter = anyio.CapacityLimiter(PREPARED_AT_ONCE)
+    shared = context.prepared or PreparedReferences(PREPARED_AT_ONCE)
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(prepared(reference, recipient, limiter)) for reference in job.request.images]
+            tasks = [group.create_task(prepared(reference, recipient, shared)) for reference in job.request.images]
     except BaseExceptionGroup as trouble:  # one reference that can't be sent is enough
         raise trouble.exceptions[0] from None
     return [task.result() for task in tasks]
 
 
-async def prepared(reference: Reference, recipient: Recipient, limiter: anyio.CapacityLimiter) -> str | Input:
+async def prepared(reference: Reference, recipient: Recipient, shared: PreparedReferences) -> str | Input:
     """Return a reference as it is sent: its URL, or a file that fits."""
     if reference.url is not None:
         return reference.url
-    async with limiter:
-        return await in_thread(lambda: fit(reference, recipient))
+
+    async def fitted() -> Input:
+        async with shared.limiter:
+            return await in_thread(lambda: fit(reference, recipient))
+
+    sent: Input = await shared.of(f"{recipient.limits!r} {reference.identity}", fitted)
+    return sent
 
 
 @asynccontextmanager
@@ -199,6 +216,7 @@ async def slot(job: Job, places: anyio.CapacityLimiter) -> AsyncIterator[None]:
             telling.cancel()
     try:
         job.queue(None)
+        job.placed()
         yield
     finally:
         places.release_on_behalf_of(job)
@@ -235,7 +253,7 @@ async def find_earlier_result(job: Job, context: PipelineContext, others: Sequen
     job.id = made.id
     # Only a note: a full disk must not keep anyone from a picture that exists.
     await in_thread(lambda: context.journal.note("once", made.id))
-    return replace(made, warnings=[*made.warnings, FROM_HISTORY])
+    return replace(made, warnings=[*made.warnings, messages.FROM_HISTORY])
 
 
 async def wait_for_end(other: Job) -> None:

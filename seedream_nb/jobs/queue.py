@@ -9,6 +9,7 @@ import os
 import sys
 import threading
 import time
+import weakref
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from anyio import CapacityLimiter
 
     from seedream_nb.jobs.job import Job
+    from seedream_nb.jobs.line import Line
     from seedream_nb.request import Reference
 
 ENDING = "This Python process is ending, so it can't wait for a request any more."
@@ -43,6 +45,7 @@ class JobQueue:
     def reset_after_fork(self) -> None:
         """Forget all jobs: in a forked child they belong to the parent."""
         self._jobs: list[Job] = []
+        self._lines: weakref.WeakSet[Line] = weakref.WeakSet()
         self._limiter: tuple[asyncio.AbstractEventLoop, CapacityLimiter] | None = None
         self.lock = threading.RLock()
         """Held while checking what is running and adding to it."""
@@ -71,6 +74,16 @@ class JobQueue:
             self._jobs = [*(other for other in self._jobs if not other.over), job]
             self._register_exit()
 
+    def lines_of(self, thread: int) -> list[Line]:
+        """Return the lines of jobs that a thread has begun."""
+        return [line for line in self._lines if line.asker == thread]
+
+    def add_line(self, line: Line) -> None:
+        """Add jobs that begin one after another; at exit nothing more of them begins."""
+        with self.lock:
+            self._lines.add(line)
+            self._register_exit()
+
     def _register_exit(self) -> None:
         with self.lock:
             if self._process is None:
@@ -96,11 +109,14 @@ class JobQueue:
                     job.cancel()
                 told[(stopped(job) or still_running(job)).message] += 1
             job.given_up = False
+        for line in self._lines:
+            line.end_awaits(interrupted=interrupted)
         return [f"{count} times: {text}" if count > 1 else text for text, count in told.items()]
 
     def references(self, home: Path) -> list[Reference]:
-        """Return the references of the running jobs of a folder."""
-        return [reference for job in self.running(home) for reference in job.request.images]
+        """Return the references of the jobs of a folder that run, or wait for their turn."""
+        waiting = [job for line in self._lines for job in line.jobs if job.home == home and not job.over]
+        return [reference for job in [*self.running(home), *waiting] for reference in job.request.images]
 
     def ids(self, home: Path) -> list[int]:
         """Return the ids of the running jobs of a folder."""
@@ -133,6 +149,8 @@ class JobQueue:
             self._print("Stopped waiting. Pictures that have links can still be fetched: %seedream recover")
 
     def _withdraw(self) -> None:
+        for line in self._lines:
+            line.close()
         unsent = [job for job in self._jobs if not job.committed and not job.over]
         for job in unsent:
             job.cancel()

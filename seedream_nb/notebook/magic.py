@@ -17,13 +17,17 @@ from seedream_nb.notebook.complete import Completer
 from seedream_nb.notebook.displayed import DisplayListener
 from seedream_nb.notebook.help import cell_help, verbs_help
 from seedream_nb.notebook.shell import in_kernel
+from seedream_nb.options import is_batch, without_batch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from IPython.core.interactiveshell import InteractiveShell
 
+    from seedream_nb.batches.batch import Batch
+    from seedream_nb.errors import Problem
     from seedream_nb.jobs.job import Job
+    from seedream_nb.options import CellOptions
     from seedream_nb.session import Session
     from seedream_nb.storage.generation import Generation
 
@@ -116,7 +120,7 @@ class Magics:
 
     # -- the cell ----------------------------------------------------------------------------------
 
-    def run_cell(self, line: str, cell: str) -> Generation | Job | None:
+    def run_cell(self, line: str, cell: str) -> Generation | Job | Batch | None:
         """Run one `%%seedream` cell and return its value."""
         left = None
         try:
@@ -131,16 +135,35 @@ class Magics:
                 with contextlib.suppress(OSError, ValueError):  # an output that is closed loses no result
                     print(left)
 
-    def _run(self, line: str, cell: str) -> Generation | Job | None:
+    def _run(self, line: str, cell: str) -> Generation | Job | Batch | None:
         if asks_for_help(line):
             print(cell_help(self._session().settings.model))
             return None
         session = self._session()
         options, problems = read(line, session.settings.model)
+        if is_batch(options):
+            return self._run_batch(session, cell, options, problems)
         from seedream_nb.notebook.output import run_below
 
+        problems += without_batch(options)
         request = session.compose(cell, scope=session.scope, typed=True, problems=problems, **options)
         return run_below(self._ip, session, request, options, template=cell.strip())
+
+    def _run_batch(
+        self, session: Session, cell: str, options: CellOptions, problems: Sequence[Problem]
+    ) -> Batch | None:
+        from seedream_nb.batches.asking import typed_batch
+        from seedream_nb.notebook.batches import run_below
+
+        return run_below(self._ip, session, typed_batch(session, cell, options, problems), options)
+
+    def show_batch(self, batch: Batch) -> None:
+        """Show a running batch as a table that keeps itself up to date; what has ended shows itself."""
+        if batch.over or not in_kernel(self._ip):
+            raise NotImplementedError  # IPython then asks for its bundle
+        from seedream_nb.notebook.batches import LiveTable
+
+        LiveTable(batch, self._session(), goes_on=True).follow_on()
 
     def show_job(self, job: Job) -> None:
         """Show a job as an output that keeps itself up to date; in a terminal, where none can, as a line."""
@@ -164,7 +187,7 @@ class Magics:
 
     def _cell_magic(self) -> Callable[[str, str], Any]:
         @no_var_expand
-        def seedream(line: str, cell: str) -> Generation | Job | None:
+        def seedream(line: str, cell: str) -> Generation | Job | Batch | None:
             return self.run_cell(line, cell)
 
         seedream.__doc__ = cell_help()
@@ -192,13 +215,16 @@ class Magics:
         if display_formatter is None:
             return
         formatter = display_formatter.ipython_display_formatter
-        module, name = "seedream_nb.jobs.job", "Job"
-        if on:
-            formatter.for_type_by_name(module, name, self.show_job)
-        else:
-            formatter.deferred_printers.pop((module, name), None)
-            if module in sys.modules:
-                formatter.type_printers.pop(sys.modules[module].Job, None)
+        for module, name, show in (
+            ("seedream_nb.jobs.job", "Job", self.show_job),
+            ("seedream_nb.batches.batch", "Batch", self.show_batch),
+        ):
+            if on:
+                formatter.for_type_by_name(module, name, show)
+            else:
+                formatter.deferred_printers.pop((module, name), None)
+                if module in sys.modules:
+                    formatter.type_printers.pop(getattr(sys.modules[module], name), None)
 
 
 def load(ip: InteractiveShell, session: Callable[[], Session]) -> None:

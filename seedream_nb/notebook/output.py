@@ -59,13 +59,13 @@ def _follow(job: Job) -> None:
         while not (job.over or job.overdue):
             told = progress(job)
             if told != shown:
-                _write(told)
+                write_over(told)
             shown, seen = told, job.wait_for_change(seen, TERMINAL_LOOK_SECONDS)
     finally:
-        _write("")
+        write_over("")
 
 
-def _write(told: str) -> None:
+def write_over(told: str) -> None:
     """Write over the line, with blanks and carriage returns: every terminal understands those."""
     width = shutil.get_terminal_size().columns - 1
     sys.stderr.write(f"\r{' ' * width}\r{told[:width]}")
@@ -295,7 +295,7 @@ def keep(ip: InteractiveShell, name: str | None, value: Value) -> Value:
 
 def _wait(ip: InteractiveShell, session: Session, job: Job, out: str | None) -> Generation:
     try:
-        generation = _wait_in_view(ip, session, job, alone=_is_alone(ip)) if in_kernel(ip) else wait_in_terminal(job)
+        generation = _wait_in_view(ip, session, job, alone=is_alone(ip)) if in_kernel(ip) else wait_in_terminal(job)
     except (StoppedError, StillGeneratingError):
         _keep_what_comes(ip, out, job)
         raise
@@ -306,7 +306,7 @@ def _wait(ip: InteractiveShell, session: Session, job: Job, out: str | None) -> 
     return keep(ip, out, generation)
 
 
-def _is_alone(ip: InteractiveShell) -> bool:
+def is_alone(ip: InteractiveShell) -> bool:
     """Return whether the cell is nothing but our magic, so that all of its output is ours."""
     cell = str(ip.history_manager.input_hist_parsed[-1]).strip() if ip.history_manager else ""
     return cell.startswith("get_ipython().run_cell_magic") or "\n" not in cell

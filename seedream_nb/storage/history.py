@@ -186,6 +186,8 @@ def usage_of(generations: Iterable[tuple[Generation, bool, int]]) -> Usage:
 
 _PAID = frozenset({"done", "partial", "unknown"})
 _LEFT = frozenset({"unknown", "partial", "stopped"})
+_LATELY = 200
+"""How far back to look for how long a request takes."""
 FILE_GONE = "its file is gone"
 _MARK = lazy_pattern(r"@?(?:(last)|([0-9]{1,15}))(?:\.([0-9]{1,4}))?", re.IGNORECASE)
 
@@ -359,6 +361,24 @@ class History:
         A result that was deleted does not count: whoever did not want it gets a new one.
         """
         return next(filter(_is_here, self._matching(fingerprint, backend, host)), None)
+
+    def all_same(self, fingerprint: str, backend: str, host: str) -> list[Generation]:
+        """Return all generations of exactly this request, newest first, whatever their status; deleted ones too."""
+        return list(self._matching(fingerprint, backend, host, deleted=True))
+
+    def lately(self, backend: str, count: int = 10) -> list[float]:
+        """Return the seconds that the last few requests of a backend took: this process's own, else anybody's."""
+        own, others = list[float](), list[float]()
+        with self._index.lock:
+            entries = self._index.entries()[-_LATELY:]
+        for number, entry in reversed(entries):
+            seconds = own if any(map(is_own, entry.begun_in)) else others
+            made = self._index.read(number) if entry.is_done and len(seconds) < count else None
+            if made is not None and made.backend == backend and made.seconds is not None:
+                seconds.append(made.seconds)
+            if len(own) == count:
+                break
+        return own or others
 
     def last_same(self, fingerprint: str, backend: str, host: str | None = None) -> Generation | None:
         """Return the newest generation of exactly this request, whatever its status, and deleted or not."""

@@ -22,13 +22,14 @@ if TYPE_CHECKING:
 _DONE, _FAILED = b'"status":"done"', (b'"status":"failed"', b'"status":"stopped"')
 _CHANGES = frozenset({"intent", "delete"})
 _PATH = lazy_pattern(rb'"path":"([^"\\]+)"')
+_FINGERPRINT = lazy_pattern(rb'"fingerprint":"([^"\\]*)"')
 _STRING = lazy_pattern(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
 
 
 class IndexEntry:
     """The journal lines of one generation."""
 
-    __slots__ = ("begun_in", "cached", "deletions", "is_removed", "lines", "reused", "searched_text")
+    __slots__ = ("begun_in", "cached", "deletions", "fingerprints", "is_removed", "lines", "reused", "searched_text")
 
     def __init__(self) -> None:
         """Have no lines yet."""
@@ -41,6 +42,7 @@ class IndexEntry:
         """When it was deleted (True) or restored (False)."""
         self.is_removed = False
         """Whether its files were removed with it."""
+        self.fingerprints: frozenset[bytes] | None = None
 
     def add(self, line: JournalLine, path: Path) -> None:
         """Add a line; what was computed from the others is stale."""
@@ -52,7 +54,7 @@ class IndexEntry:
             self.begun_in.append(path)
         elif line.event == "delete":
             self._add_deletion(line)
-        self.cached = self.searched_text = None
+        self.cached = self.searched_text = self.fingerprints = None
 
     def _add_deletion(self, line: JournalLine) -> None:
         record = line.record() or {}
@@ -105,10 +107,14 @@ class IndexEntry:
         return self.is_done and len(paths) >= links and all(path.decode(errors="replace") in names for path in paths)
 
     def has_fingerprint(self, fingerprint: str) -> bool:
-        """Return whether its request has this fingerprint."""
-        wanted = fingerprint.encode()
-        intents = (line for line in self.lines if line.event == "intent" and wanted in line.content)
-        return any((record := line.record()) and record.get("fingerprint") == fingerprint for line in intents)
+        """Return whether its request has this fingerprint; what can't match is not parsed, for a batch asks often."""
+        if self.fingerprints is None:
+            intents = (line.content for line in self.lines if line.event == "intent")
+            self.fingerprints = frozenset(text for content in intents for text in _FINGERPRINT.findall(content))
+        if fingerprint.encode() not in self.fingerprints:
+            return False
+        records = (line.record() for line in self.lines if line.event == "intent")
+        return any(record.get("fingerprint") == fingerprint for record in records if record)
 
     def mentions(self, event: str, text: bytes) -> bool:
         """Return whether a line of this event contains a text. Parses nothing."""

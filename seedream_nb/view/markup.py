@@ -127,6 +127,33 @@ def columns(cells: Sequence[Cell]) -> int:
     return math.ceil(len(cells) / math.ceil(len(cells) / maximum))
 
 
+def table(headings: Sequence[str], rows: Sequence[tuple[str, Sequence[Cell | None]]]) -> str:
+    """Return a table with headings of columns and rows; too wide a one is scrolled."""
+    head = f"{_PART};text-align:left;text-align:start;padding:2px {GAP}px 4px 0;font-weight:bold;{WRAPS}"
+    top = "".join(f'<th scope="col" align="left" style="{head}">{isolated(name)}</th>' for name in headings)
+    body = "".join(_row_of(name, cells, head) for name, cells in rows)
+    corner = f'<td style="{_PART}"></td>'
+    return (
+        f'<div style="overflow-x:auto;max-width:100%"><table border="0" cellpadding="4" style="{_TABLE}">'
+        f'<thead style="{_PART}"><tr style="{_PART}">{corner}{top}</tr></thead>'
+        f'<tbody style="{_PART}">{body}</tbody></table></div>'
+    )
+
+
+def _row_of(name: str, cells: Sequence[Cell | None], head: str) -> str:
+    look = (
+        f"{_PART};vertical-align:top;text-align:left;text-align:start;line-height:inherit;padding:0 {GAP}px {GAP}px 0"
+    )
+    inner = "".join(
+        f'<td align="left" valign="top" style="{look}">'
+        + (f'<div style="width:{cell.width}px">{cell.inner}</div>' if cell is not None else "")
+        + "</td>"
+        for cell in cells
+    )
+    heading = f'<th scope="row" align="left" valign="top" style="{head};vertical-align:top">{isolated(name)}</th>'
+    return f'<tr style="{_PART};{_WHOLE}">{heading}{inner}</tr>'
+
+
 def wall(tiles: Sequence[Cell]) -> str:
     """Return tiles of equal height in rows that fill the page; without styles, a table of a few columns."""
     across = max(1, (WIDEST + GAP) // (max(tile.width for tile in tiles) + GAP))

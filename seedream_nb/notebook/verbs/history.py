@@ -7,12 +7,18 @@ from typing import TYPE_CHECKING
 from seedream_nb.cell import asks_for_help, read
 from seedream_nb.errors import Problem, RequestError, plain
 from seedream_nb.notebook.verbs import VERBS, no_words
+from seedream_nb.options import is_batch, without_batch
 from seedream_nb.service.lifetime import describe_lifetime
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from IPython.core.interactiveshell import InteractiveShell
 
+    from seedream_nb.batches.batch import Batch
     from seedream_nb.jobs.job import Job
+    from seedream_nb.options import CellOptions
+    from seedream_nb.request import ImageRequest
     from seedream_nb.session import Session
     from seedream_nb.storage.generation import Generation
 
@@ -91,7 +97,7 @@ def _still_missing(generation: Generation, index: int, reason: str) -> str:
 PROMPT_BELOW = "The prompt goes on the lines below."
 
 
-def rerun(rest: str, session: Session, ip: InteractiveShell) -> Generation | Job | None:
+def rerun(rest: str, session: Session, ip: InteractiveShell) -> Generation | Job | Batch | None:
     """Ask the same again, but for the options that are given; new pictures come, and they cost again."""
     from seedream_nb.notebook.help import verb_help
     from seedream_nb.notebook.output import run_below
@@ -102,11 +108,30 @@ def rerun(rest: str, session: Session, ip: InteractiveShell) -> Generation | Job
         return None
     generation = _marked("rerun", mark, session)
     options, problems = read(line, generation.request.model)
-    problems = [_without_prompt(problem, generation.mark) for problem in problems]
+    problems = [_without_prompt(problem, generation.mark) for problem in [*problems, *without_batch(options)]]
+    if is_batch(options):
+        return _rerun_batch(generation, options, problems, session, ip)
     request = session.again(generation.request, options, typed=True, problems=problems)
     # `config once=true` is for cells: who asks again wants something new.
     options["once"] = options.get("once") or False
     return run_below(ip, session, request, options, template=None)
+
+
+def _rerun_batch(
+    generation: Generation,
+    options: CellOptions,
+    problems: Sequence[Problem],
+    session: Session,
+    ip: InteractiveShell,
+) -> Batch | None:
+    from seedream_nb.batches.plan import Point, Shape, asked
+    from seedream_nb.notebook.batches import run_below
+
+    def compose(_point: Point) -> ImageRequest:
+        return session.again(generation.request, options, typed=True, problems=problems)
+
+    what = asked([Point()], Shape(repeat=options.get("repeat") or 1), compose)
+    return run_below(ip, session, what, {**options, "once": options.get("once") or False})
 
 
 def code(rest: str, session: Session, ip: InteractiveShell) -> None:
