@@ -40,7 +40,7 @@ GAP = 1.0
 MAX_PREVIEWS = 256
 """How many previews stay in memory: the largest has some 140 kB, so all of them at most 36 MB."""
 
-MAX_SHEETS = 64
+MAX_LARGE, MAX_SHEETS = 8, 64
 
 
 _SHEET_SIDE, _LABEL, _SPACE = 1024, 22, 8
@@ -103,6 +103,11 @@ def preview(path: Path, side: int) -> bytes:
     return _preview(path, path.stat().st_mtime_ns, side)
 
 
+def large_preview(path: Path, side: int) -> bytes:
+    """Return a JPEG as `preview` does, so large that only the last few stay in memory."""
+    return _large_preview(path, path.stat().st_mtime_ns, side)
+
+
 def try_pillow() -> None:
     """Decode and encode a small picture of each kind, as later with those that are paid for.
 
@@ -139,7 +144,16 @@ def cheap_preview(source: Path | bytes | Image.Image, side: int) -> bytes | None
 
 @lru_cache(maxsize=MAX_PREVIEWS)
 def _preview(path: Path, _changed: int, side: int) -> bytes:
-    """Make the preview of a file as it was at that time."""
+    return _made(path, side)
+
+
+@lru_cache(maxsize=MAX_LARGE)
+def _large_preview(path: Path, _changed: int, side: int) -> bytes:
+    return _made(path, side)
+
+
+def _made(path: Path, side: int) -> bytes:
+    """Make the preview of a file as it is now."""
     from PIL import Image
 
     opening = partial(Image.open, formats=("JPEG", "PNG", "WEBP"))

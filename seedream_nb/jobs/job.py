@@ -144,6 +144,9 @@ class Job(NotPicklable, concurrent.futures.Future["Generation"]):
         self.first_sent: float | None = None
         self.queued: float | None = None
         self.remedy: str | None = None
+        self.waits_since: float | None = None
+        self.waited = 0.0
+        """The seconds that it waited for others before it was sent: no work of the service's, nor of ours."""
         self.generation: Generation | None = None
         self.error: SeedreamError | None = None
         self.followed = False
@@ -322,10 +325,14 @@ class Job(NotPicklable, concurrent.futures.Future["Generation"]):
         """
         self.remedy = remedy
         if message is None:
-            self.queued = None
+            if self.waits_since is not None:
+                self.waited += time.monotonic() - self.waits_since
+            self.queued = self.waits_since = None
             self.update(wait=None)
         elif message != self.wait or self.queued is None:
             self.queued = time.monotonic()
+            if self.waits_since is None:
+                self.waits_since = self.queued
             self.update(phase="waiting", wait=message)
 
     def hold(self, pause: RetryDelay | None) -> None:

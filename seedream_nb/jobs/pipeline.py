@@ -505,5 +505,5 @@ def os_reason(trouble: OSError) -> str:
 
 
 def elapsed(job: Job) -> float:
-    """Return the seconds since the job was started."""
-    return round(time.monotonic() - job.started, 3)
+    """Return the seconds since the job was started, but for those that it waited for other requests."""
+    return round(time.monotonic() - job.started - job.waited, 3)

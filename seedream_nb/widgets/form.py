@@ -7,7 +7,7 @@ import functools
 import threading
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from seedream_nb.errors import RequestError
+from seedream_nb.errors import RequestError, plain
 from seedream_nb.prompt import is_plain, literal
 from seedream_nb.sizes import nearest_shape, shape_of, spell_size
 from seedream_nb.widgets.protocol import Draft, RefusedError, Response, field_of
@@ -15,13 +15,14 @@ from seedream_nb.widgets.protocol import Draft, RefusedError, Response, field_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from seedream_nb.request import Reference
+    from seedream_nb.request import ImageRequest, Reference
     from seedream_nb.service import Model
     from seedream_nb.session import Session
-    from seedream_nb.storage.generation import Generation
     from seedream_nb.widgets.protocol import Answers, Message
     from seedream_nb.widgets.tray import Tray
 
+BACK_CHARACTERS = 40
+"""Of the prompt to which a button leads back."""
 PROMPTS = 100
 """Earlier prompts that Alt+Up walks through."""
 _Filled: TypeAlias = "tuple[Draft, list[Reference]]"
@@ -55,17 +56,35 @@ class Form:
         self._aside: _Filled | None = None
         self._filled: _Filled | None = None
         self._is_undone = False
+        self._changed: str | None = None
+        """The mark of the picture that is to be changed, while the form is for that."""
 
     @property
     def answers(self) -> Answers:
         """What answers the page's questions."""
-        return {"check": self._check, "generate": self._generate, "prompts": self._prompts, "undo": self._undo}
+        return {
+            "check": self._check,
+            "generate": self._generate,
+            "prompts": self._prompts,
+            "undo": self._undo,
+            "change": self._change_picture,
+        }
+
+    @property
+    def changes(self) -> bool:
+        """Whether a picture is to be changed."""
+        return self._changed is not None and not self._is_undone
 
     def shown(self) -> tuple[Draft, int, str]:
         """Return the draft, a number that is another when it was not typed, and what the way back is called, if any."""
         with self._lock:
-            way_back = "" if self._aside is None else "Redo" if self._is_undone else "Undo"
-            return self.draft, self._number, way_back
+            if self._aside is None:
+                return self.draft, self._number, ""
+            if self._changed is None:
+                return self.draft, self._number, "Redo" if self._is_undone else "Undo"
+            before = plain(self._aside[0]["prompt"], BACK_CHARACTERS)
+            to = f"Edit {self._changed}" if self._is_undone else f"Back to “{before}”" if before else "Back"
+            return self.draft, self._number, to
 
     def keep(self, draft: Draft) -> Draft:
         """Keep what stands in the form, for a view that comes later; nobody is told, for a person is typing there."""
@@ -78,15 +97,30 @@ class Form:
         if asked.has("form"):
             self.keep(asked.draft())
 
-    def fill(self, generation: Generation, asked: Message) -> None:
-        """Fill form and tray with what a generation was made from; `undo` brings back what was there."""
+    def fill(self, request: ImageRequest, template: str | None, asked: Message) -> None:
+        """Fill form and tray with a request, as its template was written; `undo` brings back what was there."""
+        draft = draft_of(request)
+        if template:
+            draft["prompt"] = template
+        self._put(draft, list(request.images), None, asked)
+
+    def _change_picture(self, asked: Message) -> None:
+        """Let a picture of the history be changed: it is the only reference, and the prompt is to say how."""
+        mark = asked.text("mark", 40)
+        (picture,) = self._session.history.marked(mark)[:1]
+        references = self._session.compose("-", images=[picture], typed=True, defaults=False).images
+        generation = self._session.history.generation(picture.mark.partition(".")[0])
+        draft: Draft = {**draft_of(generation.request), "prompt": "", "max_images": 1}
+        self._put(draft, list(references), mark, asked)
+
+    def _put(self, draft: Draft, references: list[Reference], changed: str | None, asked: Message) -> None:
+        """Put this into form and tray, and keep what was there."""
         self._keep_typed(asked)
-        draft, references = _draft_of(generation), list(generation.request.images)
         with self._lock:
             was = self._exchange(draft)
-            if was != self._filled:  # else nobody has written since, and it is in the history
-                self._aside, self._is_undone = was, False
-            self._filled = (draft, references)
+            if was != self._filled or (changed and not self._changed):
+                self._aside = was  # else nobody has written since, and it is in the history
+            self._filled, self._is_undone, self._changed = (draft, references), False, changed
         self._tray.hold(references)
 
     def _undo(self, asked: Message) -> None:
@@ -176,9 +210,9 @@ def _defaults(session: Session) -> dict[str, object]:
     return {**shape, **({} if watermark is None else {"watermark": watermark})}
 
 
-def _draft_of(generation: Generation) -> Draft:
+def draft_of(request: ImageRequest) -> Draft:
     """Return the form that asks for the same; what was sent is plain text, so its braces must not be expanded now."""
-    request, model = generation.request, generation.request.model
+    model = request.model
     own = {
         "prompt": literal(request.prompt),
         "max_images": request.max_images or 1,

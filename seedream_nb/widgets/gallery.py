@@ -13,6 +13,7 @@ from seedream_nb.widgets.protocol import Response
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from seedream_nb.request import ImageRequest
     from seedream_nb.session import Session
     from seedream_nb.storage.generation import Generation
     from seedream_nb.storage.history import Generations, History
@@ -34,7 +35,7 @@ class HistoryPages:
         session: Session,
         history: History | None,
         *,
-        fill: Callable[[Generation, Message], None],
+        fill: Callable[[ImageRequest, str | None, Message], None],
         change: Callable[[], None],
     ) -> None:
         """Show this history, or the session's own for None; `fill` fills form and tray with a generation."""
@@ -55,7 +56,7 @@ class HistoryPages:
             "thumbnails": self._thumbnails,
             "picture": self._picture,
             "rerun": self._rerun,
-            "edit": lambda asked: self._fill(self._generation(asked), asked),
+            "edit": lambda asked: self._fill(self._generation(asked).request, None, asked),
             "code": self._code,
             "star": self._star,
         }

@@ -66,7 +66,7 @@ class Held(TypedDict):
 
 
 class Row(TypedDict):
-    """A request in the queue."""
+    """A request that is under way, or has failed and was not dismissed."""
 
     number: int
     mark: str
@@ -82,6 +82,14 @@ class Row(TypedDict):
     stopped: list[str] | None
     """What to say of one that somebody stopped and that goes on, for it was sent."""
     error: list[str] | None
+    refused: bool
+    """Whether the safety check refused it: then it must be another request."""
+    width: int
+    height: int
+    """The shape of its pictures; 0 where the service chooses it."""
+    pictures: int
+    usual: float | None
+    """The seconds that such a request usually takes; None while nobody knows."""
 
 
 class EntryPicture(TypedDict):
@@ -108,6 +116,24 @@ class Entry(TypedDict):
     pictures: list[EntryPicture]
 
 
+class Result(TypedDict):
+    """A generation on the stage, with the request that made it."""
+
+    entry: Entry
+    prompt: str
+    """The whole of it."""
+    size: str
+    model: str
+    cost: float | None
+    """In USD, None if unknown."""
+    price: float
+    """What it costs at most to run it again, where requests go now."""
+    place: str
+    """As in the snapshot: where it would go, and at what price."""
+    others: list[str]
+    """The references that are no pictures of the history."""
+
+
 class Most(TypedDict):
     """How many of each the model takes, and how many there may be of both together."""
 
@@ -132,6 +158,8 @@ class Snapshot(TypedDict):
     """None where there is no form."""
     form_number: int
     undo: str
+    changes: bool
+    """Whether a picture is to be changed: the prompt says how, not what it shows."""
     sizes: Mapping[str, Mapping[str, str]]
     ratios: list[str]
     host: str

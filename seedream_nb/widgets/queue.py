@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import threading
 import time
 import weakref
 from typing import TYPE_CHECKING
 
-from seedream_nb.errors import SeedreamError, plain, plain_but_links
+from seedream_nb.errors import ContentRefusedError, SeedreamError, plain, plain_but_links
 from seedream_nb.jobs.job import stopped
+from seedream_nb.sizes import shape_of
 from seedream_nb.view import progress
+from seedream_nb.widgets.usual import LOOK_BACK, usual_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from seedream_nb.jobs.job import Job
+    from seedream_nb.request import ImageRequest
     from seedream_nb.session import Session
     from seedream_nb.widgets.protocol import Answers, Message, Row
 
 MAX_OVER = 20
+NO_SHAPE = (0, 0)
 """Rows of what is over: of more failures than a person reads, the oldest go."""
 _PROMPT_CHARACTERS = 300
 GOING_ON = "It was already sent and can't be taken back, so it may be billed."
@@ -28,22 +33,38 @@ IN_THE_SANDBOX = "It was already sent and can't be taken back. The sandbox bills
 COMES = "It continues, and its pictures will appear in the history here."
 
 
+_dismissed: weakref.WeakKeyDictionary[Session, weakref.WeakSet[Job]] = weakref.WeakKeyDictionary()
+"""What nobody wants to see any more, however often a panel is shown anew."""
+
+
 class QueueRows:
     """The jobs of a session with the numbers by which the page speaks of them. Thread-safe."""
 
-    def __init__(self, session: Session, change: Callable[[], None] = lambda: None) -> None:
-        """Follow the jobs of this session; `change` is called when something has changed."""
-        self._session, self._change = session, change
+    def __init__(
+        self,
+        session: Session,
+        change: Callable[[], None] = lambda: None,
+        fill: Callable[[ImageRequest, str | None, Message], None] = lambda *_: None,
+    ) -> None:
+        """Follow the jobs of this session; `change` is called when something has changed, `fill` fills the form."""
+        self._session, self._change, self._fill = session, change, fill
         self._lock = threading.RLock()
         self._jobs: dict[int, Job] = {}
         self._numbers: weakref.WeakKeyDictionary[Job, int] = weakref.WeakKeyDictionary()
-        self._dismissed: weakref.WeakSet[Job] = weakref.WeakSet()
+        self._usual: weakref.WeakKeyDictionary[Job, float | None] = weakref.WeakKeyDictionary()
+        self._dismissed = _dismissed.setdefault(session, weakref.WeakSet())
         self._count = itertools.count(1)
 
     @property
     def answers(self) -> Answers:
         """What answers the page's questions."""
-        return {"cancel": self._cancel, "again": self._again, "dismiss": self._dismiss}
+        return {
+            "cancel": self._cancel,
+            "again": self._again,
+            "amend": self._amend,
+            "dismiss": self._dismiss,
+            "dismiss_all": self._dismiss_all,
+        }
 
     def jobs(self) -> list[tuple[int, Job]]:
         """Return the jobs with their numbers, oldest first."""
@@ -52,9 +73,13 @@ class QueueRows:
                 if job not in self._dismissed:
                     number = self._numbers.get(job) or self._numbers.setdefault(job, next(self._count))
                     self._jobs.setdefault(number, job)
+            for number in [number for number, job in self._jobs.items() if job in self._dismissed]:
+                del self._jobs[number]  # another panel of this session has done that
             done = [number for number, job in self._jobs.items() if job.over and job.error is None]
+            came = {self._jobs[number].request.fingerprint for number in done}
             told = [number for number, job in self._jobs.items() if job.over and job.error is not None]
-            for number in [*done, *told[:-MAX_OVER]]:
+            mended = [number for number in told if self._jobs[number].request.fingerprint in came]
+            for number in {*done, *mended, *told[:-MAX_OVER]}:
                 self._dismissed.add(self._jobs.pop(number))
             return sorted(self._jobs.items())
 
@@ -65,7 +90,18 @@ class QueueRows:
 
     def shown(self) -> list[Row]:
         """Return the rows as the page shows them."""
-        return [_row(number, job) for number, job in self.jobs()]
+        return [_row(number, job, self._usually(job)) for number, job in self.jobs()]
+
+    def _usually(self, job: Job) -> float | None:
+        """Return the seconds that such a request takes, read once from the history; None while nobody knows."""
+        if job.over:
+            return None
+        if job not in self._usual:
+            self._usual[job] = None
+            with contextlib.suppress(OSError, SeedreamError):  # it is only told where it is known
+                newest = reversed(self._session.history[-LOOK_BACK:])
+                self._usual[job] = usual_seconds(job.request, job.backend, newest)
+        return self._usual[job]
 
     def _job(self, number: int) -> Job:
         """Return a job by its number; raises SeedreamError."""
@@ -95,6 +131,18 @@ class QueueRows:
         self._take(asked.number("number"))
         self._change()
 
+    def _dismiss_all(self, _: Message) -> None:
+        """Show none any more of what is over."""
+        with self._lock:
+            for number in [number for number, job in self.jobs() if job.over]:
+                self._dismissed.add(self._jobs.pop(number))
+        self._change()
+
+    def _amend(self, asked: Message) -> None:
+        """Fill the form with what was asked for; the row stays until that succeeds, or somebody dismisses it."""
+        job = self._job(asked.number("number"))
+        self._fill(job.request, job.template, asked)
+
     def _again(self, asked: Message) -> None:
         """Send it again; the row is taken first, so that two who press at once have one request."""
         job = self._take(asked.number("number"))
@@ -107,22 +155,34 @@ class QueueRows:
             self._change()
 
 
-def _row(number: int, job: Job) -> Row:
-    since = job.sent if job.sent is not None else job.started
+def _row(number: int, job: Job, usual: float | None) -> Row:
+    width, height = shape_of(job.request.size) or NO_SHAPE
     return {
         "number": number,
         "mark": "" if job.id is None else job.mark,
         "phase": job.phase,
         "told": progress(job),
         "prompt": plain(job.request.prompt, _PROMPT_CHARACTERS),
-        "seconds": time.monotonic() - since,
+        "seconds": time.monotonic() - _since(job),
         "over": job.over,
         "sent": job.committed,
         "free": job.is_free,
         "share": _share(job),
         "stopped": _stopped(job),
         "error": None if job.error is None else [plain_but_links(line) for line in job.error.lines()],
+        "refused": isinstance(job.error, ContentRefusedError),
+        "width": width,
+        "height": height,
+        "pictures": job.request.max_pictures,
+        "usual": usual,
     }
+
+
+def _since(job: Job) -> float:
+    """Return since when it does what it does: the time that it waited is not that of its work."""
+    if job.phase == "waiting" and job.waits_since is not None:
+        return job.waits_since
+    return job.started + job.waited if job.sent is None else job.sent
 
 
 def _stopped(job: Job) -> list[str] | None:

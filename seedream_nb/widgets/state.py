@@ -13,6 +13,7 @@ from seedream_nb.widgets.form import Form, sizes_of
 from seedream_nb.widgets.gallery import HistoryPages
 from seedream_nb.widgets.protocol import MAX_ID, Dispatcher, Response
 from seedream_nb.widgets.queue import QueueRows
+from seedream_nb.widgets.stage import Stage
 from seedream_nb.widgets.tray import Tray
 from seedream_nb.widgets.watcher import watch
 
@@ -54,10 +55,11 @@ class State:
         """A number that is another when the history is."""
         self.tray = Tray(session, self.change)
         self.form = Form(session, self.tray, self.change)
-        self.rows = QueueRows(session, self.change)
+        self.rows = QueueRows(session, self.change, self.form.fill)
         self.pages = HistoryPages(session, history, fill=self.form.fill, change=self.look)
+        stage = Stage(session, self.pages, self.place)
         own: Answers = {"snapshot": self._enter, "here": self._stay, "leave": self._leave}
-        parts = (self.form.answers, self.tray.answers, self.rows.answers, self.pages.answers, own)
+        parts = (self.form.answers, self.tray.answers, self.rows.answers, self.pages.answers, stage.answers, own)
         answers = {name: answer for part in parts for name, answer in part.items()}
         spending = {name: self._as_shown(answers[name]) for name in SPENDS}
         self.desk = Dispatcher({**answers, **spending}, SPENDS)
@@ -160,6 +162,7 @@ class State:
             "form": draft if self._has_form else None,
             "form_number": number,
             "undo": way_back,
+            "changes": self.form.changes,
             "sizes": sizes_of(model),
             "ratios": list(model.ratios),
             "host": service.name if service.is_free else session.service_host,

@@ -59,7 +59,7 @@ def test_a_click_on_a_shape_and_a_size_reach_the_request(show: Open, fault_serve
     click_at(panel.region.get_by_role("radio", name="1K"), 0.5)
     expect(panel.region.get_by_text("1568 × 672 px")).to_be_visible()
     panel.make("a fox", 1)
-    panel.button("Copy as cell").click()
+    panel.history.first.get_by_role("button", name="Copy as cell").click()
     expect(panel.history.first).to_contain_text("The cell was inserted below.")
     assert panel.sources()[2] == "%%seedream --size 1568x672\na fox"
     assert [post.json()["size"] for post in fault_server.posts] == ["1568x672"]

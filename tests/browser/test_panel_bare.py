@@ -40,7 +40,7 @@ def test_a_click_on_a_reference_writes_its_number_once(show: Show) -> None:
     panel.make_before("a fox")
     panel.view_again()
     second = panel.page.get_by_role("region", name="Seedream").nth(1)
-    second.get_by_role("button", name="Use as reference").click()
+    second.get_by_role("list", name="History").get_by_role("button", name="Use as reference").click()
     second.get_by_role("listitem", name="image 1: @1.1").get_by_role("button", name="Insert").click()
     for place in range(2):
         expect(panel.page.get_by_role("textbox", name="Prompt").nth(place)).to_have_value("image 1")

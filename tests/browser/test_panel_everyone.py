@@ -75,7 +75,7 @@ def test_tab_reaches_every_control_in_the_order_of_reading(panel: Panel) -> None
     names = [name for name, _ in walk(panel)]
     card = ["View @1", "Use as reference", "Run again", "Edit request", "Copy as cell", "Star", "Download"]
     form = ["Prompt", "Add images", "Add by name, path or URL", "2K", "1:1", "Max images", "Watermark", "Generate"]
-    assert names == [*form, "Search history", *card]
+    assert names == [*form, "Edit this", "Search history", *card]
 
 
 def test_the_focus_is_always_visible(panel: Panel) -> None:
@@ -87,7 +87,7 @@ def test_the_focus_is_always_visible(panel: Panel) -> None:
 
 def test_typing_in_the_panel_leaves_the_cells_alone(panel: Panel) -> None:
     """`dd`, `x`, `b`, `m`, `00` at any control neither delete, add nor change a cell, nor restart the kernel."""
-    panel.button("Use as reference").click()
+    panel.history.first.get_by_role("button", name="Use as reference").click()
     expect(panel.references).to_have_count(1)
     panel.page.evaluate(SET_SOURCE, [2, "sd.history[-1].prompt"])
     before = panel.sources()

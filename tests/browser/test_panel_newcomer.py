@@ -62,7 +62,7 @@ def test_a_copied_cell_runs(first: Panel) -> None:
     first.notebook.run(1)
     expect(first.generate).to_contain_text("free")
     first.make("a fox", 1)
-    first.button("Copy as cell").first.click()
+    first.history.first.get_by_role("button", name="Copy as cell").click()
     expect(first.history.first).to_contain_text("The cell was inserted below.")
     assert "1 picture" in first.notebook.run(1)[0]["data"]["text/plain"]
 
@@ -98,7 +98,7 @@ def test_a_picture_is_made_picked_edited_and_saved_by_keyboard(page: Notebook, t
 def test_undo_leaves_the_focus_in_the_prompt(page: Notebook, tmp_path: Path) -> None:
     """The button that had it is gone then."""
     panel = fill(page, tmp_path, before="sd.generate('a fox', size='1K')")
-    panel.button("Edit request").click()
+    panel.history.first.get_by_role("button", name="Edit request").click()
     expect(panel.prompt).to_have_value("a fox")
     panel.button("Undo").focus()
     panel.page.keyboard.press("Enter")
@@ -123,7 +123,7 @@ def test_the_nearest_size_leaves_the_focus_at_the_width(page: Notebook, tmp_path
 
 
 def test_cancel_leaves_the_focus_at_the_request(page: Notebook, tmp_path: Path) -> None:
-    """Where it is said what becomes of it; when it is over, at the history."""
+    """Where it is said what becomes of it; when it is over, at its result."""
     with FaultServer() as service:
         service.on(POST, Links(delay=3))
         known = f"sd.configure(backend='novita', api_key='sk_test', base_url={service.url!r})"
@@ -136,7 +136,7 @@ def test_cancel_leaves_the_focus_at_the_request(page: Notebook, tmp_path: Path) 
         row = panel.region.get_by_role("region", name="a slow fox")
         expect(row).to_be_focused()
         expect(row).to_have_count(0)
-        expect(panel.region.get_by_role("searchbox")).to_be_focused()
+        expect(panel.region.get_by_role("region", name="Result")).to_be_focused()
 
 
 def test_dismiss_leaves_the_focus_in_the_panel(page: Notebook, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from seedream_nb.widgets.modules import STYLES, ModuleError, joined, static
-from seedream_nb.widgets.protocol import Draft, Entry, EntryPicture, Held, Most, Row, Snapshot
+from seedream_nb.widgets.protocol import Draft, Entry, EntryPicture, Held, Most, Result, Row, Snapshot
 from tests.page import tools
 
 FOLDER = Path(str(files("seedream_nb.widgets"))) / "static"
@@ -56,7 +56,7 @@ def test_no_function_is_too_long_and_no_type_is_any(node: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", [Draft, Held, Row, EntryPicture, Entry, Most, Snapshot], ids=lambda kind: kind.__name__
+    "kind", [Draft, Held, Row, EntryPicture, Entry, Result, Most, Snapshot], ids=lambda kind: kind.__name__
 )
 def test_page_and_kernel_know_the_same_fields(kind: type) -> None:
     """What one side writes and the other reads stands in two files."""

@@ -6,14 +6,14 @@
 
 /** What a card asks of the gallery that it is in.
  * @typedef {{
- *   ask: (what: "use" | "rerun" | "edit" | "star", fields: object) => Promise<unknown>,
+ *   ask: (what: "use" | "rerun" | "edit" | "star" | "change", fields: object) => Promise<unknown>,
  *   copy: (entry: Entry) => Promise<string>, download: (mark: string) => Promise<void>, draft: () => Draft | null,
  * }} Doing */
 
 /** An action: its button's name and icon; of which entries it is; whether it costs something, so that a press must be meant;
- * whether it is done with the chosen picture alone; and what it does, kept with what is to be said of it, if anything is.
+ * whether it is done with the chosen picture alone, and whether only where there is room for words; and what it does, kept with what is to be said of it, if anything is.
  * @typedef {{
- *   name: string, icon: Icon, when: (kind: Kind) => boolean, spends?: boolean, ofPicture?: boolean,
+ *   name: string, icon: Icon, when: (kind: Kind) => boolean, spends?: boolean, ofPicture?: boolean, inWords?: boolean,
  *   act: (doing: Doing, entry: Entry, chosen: EntryPicture) => Promise<string | void>,
  * }} Action */
 
@@ -44,6 +44,10 @@ export const ACTIONS = {
     act: (doing, { id, starred }) => doing.ask("star", { generation: id, on: !starred }).then(() => {}),
   },
   download: { name: "Download", icon: "download", when: hasPictures, ofPicture: true, act: (doing, _, { mark }) => doing.download(mark) },
+  change: {
+    name: "Edit this", icon: "edit", when: hasPictures, ofPicture: true, inWords: true,
+    act: (doing, _, { mark }) => doing.ask("change", { mark, form: doing.draft() }).then(() => {}),
+  },
 }
 
 /** Whether something that a button says it does is an action. @param {string | undefined} name @returns {name is ActionName} */

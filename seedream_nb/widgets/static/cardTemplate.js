@@ -44,8 +44,8 @@ function built({ count, runs }, sandbox) {
  * once, for the keyboard too. @param {Kind} kind */
 function actions(kind) {
   const all = /** @type {[string, Action][]} */ (Object.entries(ACTIONS))
-  return h("div", { class: "sd-actions" }, all.map(([what, { name, icon, when }], place) => {
-    if (!when(kind)) return null
+  return h("div", { class: "sd-actions" }, all.map(([what, { name, icon, when, inWords }], place) => {
+    if (!when(kind) || inWords) return null
     const made = button(what, icon, name)
     made.dataset.tip = name
     made.removeAttribute("title")

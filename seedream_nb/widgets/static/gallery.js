@@ -22,12 +22,12 @@ const NEAR = 600
 const MORE = 1200
 
 /** @param {HTMLElement} root @param {Store} store
- * @param {{signal: AbortSignal, insert?: (text: string) => void}} callbacks @returns what has the focus when nothing else can */
+ * @param {{signal: AbortSignal, insert?: (text: string) => void}} callbacks @returns the field for its search, and what is done with a picture or a request */
 export function gallery(root, store, { signal, insert = () => {} }) {
   const shown = new Gallery(store, insert)
   root.append(...shown.elements)
   shown.begin(signal)
-  return shown.search
+  return { search: shown.search, doing: shown.doing }
 }
 
 class Gallery {
@@ -62,8 +62,10 @@ class Gallery {
   #timer
   /** @type {View | null} */
   #view = null
-  /** What cards and the full-size view ask. */
-  #around
+  /** What cards, the full-size view and the stage ask. */
+  doing
+  /** What is to be done when the full-size view is closed, if it was not opened from a card. @type {(() => void) | undefined} */
+  #closed
 
   /** @param {Store} store @param {(text: string) => void} insert */
   constructor(store, insert) {
@@ -71,7 +73,7 @@ class Gallery {
     this.#insert = insert
     const { later } = this.#frames
     this.#want = thumbnails(marks => store.ask("thumbnails", { marks }), (mark, small) => this.#take(mark, small), later)
-    this.#around = this.#doing()
+    this.doing = this.#doing()
     this.#entries = new Entries({
       later,
       page: before => this.#fetch("entries", { before }),
@@ -167,7 +169,7 @@ class Gallery {
   }
   /** @param {Entry} entry @param {number} [place] */
   #made(entry, place) {
-    const card = new Card(entry, this.#around, place)
+    const card = new Card(entry, this.doing, place)
     const before = this.#cards.get(entry.id) ?? this.#past.get(entry.id)
     if (before) card.inherit(before)
     this.#cards.set(entry.id, card)
@@ -217,7 +219,8 @@ class Gallery {
   #nothing() {
     const words = this.search.value.trim()
     if (this.#onlyStars) return [h("p", {}, "Nothing here has a star.")]
-    return words ? [h("p", {}, `No prompt contains all of these words: ${words}`)] : invitation(this.#store, this.#insert)
+    if (words) return [h("p", {}, `No prompt contains all of these words: ${words}`)]
+    return this.#store.draft ? [] : invitation(this.#store, this.#insert) // the stage invites
   }
 
   // -- what is done with a picture or a request ---------------------------------------------------
@@ -237,12 +240,16 @@ class Gallery {
       draft: () => this.#store.draft,
       small: (/** @type {string} */ mark) => this.#of(mark)?.small(mark),
       speak: (/** @type {string} */ text) => { this.#spoken.textContent = text },
-      view: (/** @type {Entry} */ entry, /** @type {number} */ place) => { this.#view = new View(entry, place, this.#around) },
+      view: (/** @type {Entry} */ entry, /** @type {number} */ place, /** @type {(() => void) | undefined} */ closed = undefined) => {
+        this.#closed = closed
+        this.#view = new View(entry, place, this.doing)
+      },
       entries: () => this.#entries.shown,
       more: () => this.#entries.more(),
       closed: (/** @type {Entry} */ entry) => {
         this.#view = null
-        ;(this.#cards.get(entry.id)?.face ?? this.search).focus()
+        if (this.#closed) this.#closed()
+        else (this.#cards.get(entry.id)?.face ?? this.search).focus()
       },
     }
   }

@@ -7,7 +7,6 @@ import { generate } from "./generate.js"
 import { head } from "./head.js"
 import { options } from "./options.js"
 import { prompt } from "./prompt.js"
-import { queue } from "./queue.js"
 import { stage } from "./stage.js"
 import { tray } from "./tray.js"
 import { widget } from "./widget.js"
@@ -20,20 +19,18 @@ function panel(root, store, { signal }) {
   root.setAttribute("aria-label", "Seedream")
   const top = h("header", { class: "sd-head" })
   const [fields, references, choices, result, history] = [1, 2, 3, 4, 5].map(() => h("section", { class: "sd-field" }))
-  const requests = h("div", {})
   choices.className = "sd-options"
   result.className = "sd-result"
   history.className = "sd-gallery"
   root.append(top, h("div", { class: "sd-body" },
-    h("div", { class: "sd-form" }, fields, references, choices), result, h("div", { class: "sd-past" }, requests, history)))
+    h("div", { class: "sd-form" }, fields, references, choices), result, h("div", { class: "sd-past" }, history)))
   head(top, store, { signal })
-  const { insert } = prompt(fields, store, { signal })
+  const { insert, focus } = prompt(fields, store, { signal })
   tray(references, store, { signal, whole: root, insert })
   options(choices, store, { signal })
   generate(choices, store, { signal })
-  stage(result, store, { signal })
-  const search = gallery(history, store, { signal, insert })
-  queue(requests, store, { signal, next: () => search })
+  const { doing, search } = gallery(history, store, { signal, insert })
+  stage(result, store, { signal, around: { ...doing, insert, search, writing: focus } })
 }
 
 export default widget(panel)

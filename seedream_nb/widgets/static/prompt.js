@@ -45,18 +45,19 @@ export function prompt(root, store, { signal }) {
       walk.go(event.key === "ArrowUp" ? 1 : -1, field.value)
     }
   }
-  store.listen("filled", show, signal)
-  store.listen("draft", show, signal)
+  for (const name of /** @type {const} */ (["filled", "draft"])) store.listen(name, show, signal)
   store.followOrder(({ problems }) => {
     lines(problem, problems.prompt ?? [])
     field.setAttribute("aria-invalid", String(Boolean(problems.prompt)))
   }, signal)
   store.follow(snapshot => {
     undo.hidden = !snapshot.undo
-    undo.textContent = snapshot.undo
+    undo.textContent = undo.title = snapshot.undo
+    field.placeholder = snapshot.changes ? "What should change?" : "What should the picture show?"
     show()
   }, signal)
   return {
+    focus: () => field.focus(),
     /** Write at the cursor. @param {string} word */
     insert(word) {
       const made = inserted(field.value, field.selectionStart, field.selectionEnd, word)

@@ -7,10 +7,11 @@
 /** A reference in the tray.
  * @typedef {{number: number, name: string, width: number | null, height: number | null, url: string | null}} Held */
 
-/** A request in the queue.
+/** A request that is under way, or has failed and was not dismissed.
  * @typedef {{
  *   number: number, mark: string, phase: string, told: string, prompt: string, seconds: number, over: boolean, sent: boolean,
- *   free: boolean, share: number | null, stopped: string[] | null, error: string[] | null,
+ *   free: boolean, share: number | null, stopped: string[] | null, error: string[] | null, refused: boolean,
+ *   width: number, height: number, pictures: number, usual: number | null,
  * }} Row */
 
 /** How many of each the model takes, and how many there may be of both together.
@@ -18,7 +19,7 @@
 
 /** All that is shown but for the history, of which pages are asked for; `form` is null where there is none.
  * @typedef {{
- *   version: number, place: string, form: Draft | null, form_number: number, undo: string,
+ *   version: number, place: string, form: Draft | null, form_number: number, undo: string, changes: boolean,
  *   sizes: Record<string, Record<string, string>>, ratios: string[], host: string, free: boolean, price: number, most: Most,
  *   spent: {pictures: number, dollars: number}, tray: Held[], jobs: Row[], history: number,
  * }} Snapshot */
@@ -31,6 +32,11 @@
  *   starred: boolean, sandbox: boolean, sources: string[], pictures: EntryPicture[],
  * }} Entry */
 
+/** A generation on the stage, with the request that made it.
+ * @typedef {{
+ *   entry: Entry, prompt: string, size: string, model: string, cost: number | null, price: number, place: string, others: string[],
+ * }} Result */
+
 /** What a question is broken with.
  * @typedef {{told: string[], fields: Record<string, string[]>, nearest?: [number, number]}} Refusal */
 
@@ -42,11 +48,12 @@
  * @typedef {{
  *   snapshot: Nothing, here: {version: number}, leave: Nothing,
  *   check: Nothing, generate: Nothing, undo: Nothing, prompts: {prompts: string[]},
- *   cancel: Nothing, again: Nothing, dismiss: Nothing,
+ *   cancel: Nothing, again: Nothing, amend: Nothing, dismiss: Nothing, dismiss_all: Nothing,
  *   offers: {offers: string[]}, add: Nothing, shown: Nothing, file: {whole: boolean}, forget: Nothing, remove: Nothing,
  *   move: Nothing, thumbnail: Nothing,
  *   entries: Page, changes: Changes, thumbnails: {marks: string[]}, picture: {media_type: string, name: string},
  *   use: Nothing, rerun: Nothing, edit: Nothing, code: {cell: string}, star: Nothing,
+ *   result: {result: Result | null, at: number}, preview: Nothing, change: Nothing,
  * }} Answers */
 
 /** What the host gives the page of a widget: what of it we use. Outside JupyterLab there is no kernel to look at.

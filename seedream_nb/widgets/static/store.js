@@ -3,11 +3,13 @@
 
 import { Kernel } from "./kernel.js"
 import { Order } from "./order.js"
-/** @import { Draft, Held, Model, Snapshot } from "./protocol.js" */
+/** @import { Draft, Entry, Held, Model, Snapshot } from "./protocol.js" */
 
 /** What is told, by the name of the event: the newest snapshot; that another draft has come from the kernel, or the person
- * has changed it; that the tray is another; that the order is; and that the kernel has ended, with what to say.
- * @typedef {{snapshot: Snapshot, filled: null, draft: null, tray: Held[], order: null, gone: string[]}} Events */
+ * has changed it; that the tray is another; that the order is; that the kernel has ended, with what to say; and that a picture was chosen for
+ * the stage.
+ * @typedef {{snapshot: Snapshot, filled: null, draft: null, tray: Held[], order: null, gone: string[],
+ *   staged: {entry: Entry, at: number}}} Events */
 
 export class Store {
   /** What is typed; null where there is no form. @type {Draft | null} */

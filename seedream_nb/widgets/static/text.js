@@ -13,6 +13,11 @@ export function elapsed(seconds) {
   return whole < 60 ? `${whole} s` : `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")} min`
 }
 
+/** Seconds that something took. @param {number} seconds */
+export function secondsOf(seconds) {
+  return `${seconds.toFixed(seconds < 10 ? 1 : 0)} s`
+}
+
 /** An amount of dollars, with as many decimals as it has, at least two.
  * @param {number} dollars */
 export function money(dollars) {
