@@ -361,13 +361,11 @@ def _in_count(count: int, references: int, most: int, *, disabled: bool) -> Iter
         yield Problem(
             f"max_images: {found} with sequential disabled, which makes one picture. Leave out one of the two."
         )
-    if not 1 <= count <= most:
-        nearest = 1 if count < 1 else most - references
-        yield Problem(f"max_images: {found}; the range is 1 to {most}. The nearest is {nearest}.")
-    elif references + count > most:
+    high = most - references
+    if not 1 <= count <= high:
+        beside = f"with {references} reference{'s' * (references > 1)} " if references else ""
         yield Problem(
-            f"max_images: {found} with {references} references, {references + count} in all; "
-            f"together they are at most {most}. The nearest is {most - references}."
+            f"max_images: {found}; {beside}the range is 1 to {high}. The nearest is {1 if count < 1 else high}."
         )
 
 

@@ -73,7 +73,7 @@ WRONG = [
     ({"max_images": True}, ["True (bool)", "1 to 15"]),
     ({"max_images": "4"}, ["'4' (str)"]),
     ({"max_images": 4.0}, ["4.0 (float)"]),
-    ({"max_images": 12, "images": urls(4)}, ["12 with 4 references", "16 in all", "at most 15", "nearest is 11"]),
+    ({"max_images": 12, "images": urls(4)}, ["found 12; with 4 references", "1 to 11", "nearest is 11"]),
     ({"max_images": 16, "images": urls(4)}, ["found 16", "nearest is 11"]),
     ({"sequential": "disabled", "max_images": 4}, ["found 4", "disabled", "one of the two"]),
     ({"sequential": "on"}, ["'on'", "auto or disabled"]),

@@ -41,6 +41,7 @@ _FIELDS = {
     "max_images": "max_images",
     "sequential": "max_images",
 }
+_LABELS = {"max_images": "Max images", "size": "Size", "prompt": "Prompt", "aspect": "Aspect ratio"}
 
 
 class Draft(TypedDict):
@@ -353,8 +354,14 @@ def told(error: SeedreamError) -> dict[str, Any]:
     """Return an error for the page: its lines, and the problems by the field that they belong to."""
     fields: dict[str, list[str]] = {}
     for problem in error.problems if isinstance(error, RequestError) else ():
-        fields.setdefault(field_of(problem), []).append(problem)
-    return {"told": error.lines(), "fields": fields, "kind": type(error).__name__}
+        fields.setdefault(field_of(problem), []).append(_labelled(problem))
+    return {"told": [*map(_labelled, error.lines())], "fields": fields, "kind": type(error).__name__}
+
+
+def _labelled(line: str) -> str:
+    """Return a line that begins with the name of an option, with the name that the panel shows instead."""
+    name, colon, rest = line.partition(":")
+    return f"{_LABELS[name]}{colon}{rest}" if name in _LABELS else line
 
 
 def sendable(value: Any) -> Any:  # noqa: ANN401 - JSON

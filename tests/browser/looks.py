@@ -94,6 +94,14 @@ sd.generate("fifteen views of a fox", size="1024x1024", max_images=15)
 """
 """Makes landscapes, a portrait, a panorama and a series, of short, long and Chinese prompts."""
 
+REFUSED = {
+    "code": 400,
+    "reason": "INVALID_REQUEST_BODY",
+    "message": "The request failed because the output image may contain sensitive information.",
+    "metadata": {},
+}
+"""What the service answers when its safety check refuses a request."""
+
 
 def axe_source() -> str:
     """Return axe-core; without it, fail on a machine that is there for tests (CI), and skip elsewhere."""

@@ -108,7 +108,7 @@ def test_too_many_pictures_are_told_as_they_are_typed(show: Show) -> None:
     """In the words of the cell."""
     panel = show()
     panel.region.get_by_role("spinbutton", name="Max images").fill("16")
-    panel.said("max_images: found 16; the range is 1 to 15.")
+    panel.said("Max images: found 16; the range is 1 to 15.")
 
 
 def test_alt_up_walks_through_earlier_prompts(show: Show) -> None:

@@ -12,7 +12,7 @@ import { drawn, h } from "./dom.js"
 export function radios(label, look, values, { group, draw, choose }) {
   const inputs = values.map(value => h("input", { type: "radio", name: group, value, "aria-label": value, onchange: () => choose(value) }))
   const element = h("div", { role: "radiogroup", "aria-label": label, class: look },
-    inputs.map((input, index) => h("label", {}, input, ...draw(values[index]))))
+    inputs.map((input, index) => h("label", { title: values[index] }, input, ...draw(values[index]))))
   return {
     element,
     /** @param {string} value */
@@ -23,7 +23,7 @@ export function radios(label, look, values, { group, draw, choose }) {
 /** The shape of a ratio, drawn. @param {string} ratio @returns {Content[]} */
 export function shape(ratio) {
   const [wide, high] = ratio.split(":").map(Number)
-  const scale = Math.min(34 / wide, 26 / high, Math.sqrt(420 / (wide * high)))
+  const scale = Math.min(22 / wide, 20 / high, Math.sqrt(200 / (wide * high)))
   const [width, height] = [Math.round(wide * scale), Math.round(high * scale)]
   const box = drawn("svg", { width: width + 2, height: height + 2, "aria-hidden": "true" }, drawn("rect", { x: 1, y: 1, width, height, rx: 2 }))
   return [h("span", { class: "sd-shape" }, box), h("span", {}, ratio)]

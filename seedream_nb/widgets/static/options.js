@@ -23,21 +23,20 @@ function sizeFields(root, store, { signal }) {
   const pixels = h("span", { class: "sd-hint" })
   const width = number("Width", 1, 20000, value => store.edit({ width: value }))
   const height = number("Height", 1, 20000, value => store.edit({ height: value }))
-  const custom = h("div", { class: "sd-row" }, width.element, h("span", { "aria-hidden": "true" }, "×"), height.element)
+  const custom = h("div", { class: "sd-row sd-custom" }, width.element, h("span", { "aria-hidden": "true" }, "×"), height.element)
   const problem = h("div", { class: "sd-problem", role: "alert" })
   const offer = h("button", { type: "button", class: "sd-button", hidden: true, onclick: take })
   const tiers = h("div", {})
   const ratios = h("div", {})
-  const aspects = h("div", { class: "sd-field" }, label("Aspect ratio"), ratios)
   /** What the model offers. @type {{sizes: Radios, aspects: Radios} | undefined} */
   let offered
   let known = ""
-  root.append(h("div", { class: "sd-field" }, label("Size"), h("div", { class: "sd-row" }, tiers, custom, pixels), problem, offer), aspects)
+  root.append(h("div", { class: "sd-field" }, h("div", { class: "sd-line" }, tiers, custom, ratios), pixels, problem, offer))
 
   /** @param {Snapshot} snapshot */
   function choices({ sizes, ratios: all }) {
     const made = {
-      sizes: radios("Size", "sd-segments", [...Object.keys(sizes), "Custom"], { group: uniqueId(), draw: value => [h("span", {}, value)], choose: size => store.edit({ size }) }),
+      sizes: radios("Size", "sd-segments", [...Object.keys(sizes), "Custom"], { group: uniqueId(), draw: value => [h("span", {}, value === "Custom" ? "…" : value)], choose: size => store.edit({ size }) }),
       aspects: radios("Aspect ratio", "sd-ratios", all, { group: uniqueId(), draw: shape, choose: aspect => store.edit({ aspect }) }),
     }
     tiers.replaceChildren(made.sizes.element)
@@ -57,8 +56,8 @@ function sizeFields(root, store, { signal }) {
     offered?.sizes.show(size)
     offered?.aspects.show(aspect)
     custom.hidden = !isCustom
-    aspects.hidden = isCustom
-    pixels.textContent = isCustom ? "px" : `${store.snapshot.sizes[size]?.[aspect]?.replace("x", " × ") ?? ""} px`
+    ratios.hidden = isCustom
+    pixels.textContent = isCustom ? "Width × height in pixels" : `${aspect} · ${store.snapshot.sizes[size]?.[aspect]?.replace("x", " × ") ?? ""} px`
     width.show(store.draft.width)
     height.show(store.draft.height)
   }
@@ -84,8 +83,8 @@ function countFields(root, store, { signal }) {
   const watermark = h("input", { type: "checkbox", id, onchange: () => store.edit({ watermark: watermark.checked }) })
   const problem = h("div", { class: "sd-problem", role: "alert" })
   root.append(h("div", { class: "sd-row sd-counts" },
-    h("div", { class: "sd-field" }, label("Max images"), count.element),
-    h("div", { class: "sd-check" }, watermark, h("label", { for: id }, "Watermark"), h("span", { class: "sd-hint" }, "“AI generated” in the corner"))),
+    h("div", { class: "sd-check" }, label("Max images"), count.element),
+    h("div", { class: "sd-check", title: "“AI generated” in the corner" }, watermark, h("label", { for: id }, "Watermark"))),
   problem)
 
   function show() {

@@ -18,17 +18,20 @@ function panel(root, store, { signal }) {
   root.setAttribute("role", "region")
   root.setAttribute("aria-label", "Seedream")
   const top = h("header", { class: "sd-head" })
-  const [fields, references, choices, result, history] = [1, 2, 3, 4, 5].map(() => h("section", { class: "sd-field" }))
+  const [fields, references, order, choices, result, history] = [1, 2, 3, 4, 5, 6].map(() => h("section", { class: "sd-field" }))
+  fields.classList.add("sd-writing")
+  references.classList.add("sd-inputs")
+  order.className = "sd-order"
   choices.className = "sd-options"
   result.className = "sd-result"
   history.className = "sd-gallery"
   root.append(top, h("div", { class: "sd-body" },
-    h("div", { class: "sd-form" }, fields, references, choices), result, h("div", { class: "sd-past" }, history)))
+    h("div", { class: "sd-form" }, fields, references, order, choices), result, h("div", { class: "sd-past" }, history)))
   head(top, store, { signal })
   const { insert, focus } = prompt(fields, store, { signal })
   tray(references, store, { signal, whole: root, insert })
   options(choices, store, { signal })
-  generate(choices, store, { signal })
+  generate(order, store, { signal })
   const { doing, search } = gallery(history, store, { signal, insert })
   stage(result, store, { signal, around: { ...doing, insert, search, writing: focus } })
 }

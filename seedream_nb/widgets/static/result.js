@@ -48,6 +48,8 @@ export class Standing {
   #small = new Map()
   /** Previews of its series, by their marks. @type {Map<string, string>} */
   #known = new Map()
+  /** The marks of those of which a sharp one was asked for. @type {Set<string>} */
+  #sharp = new Set()
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer
 
@@ -72,6 +74,7 @@ export class Standing {
   async show(result, at, bytes) {
     this.#small.clear()
     this.#known.clear()
+    this.#sharp.clear()
     this.#say()
     this.result = result
     this.at = at
@@ -132,12 +135,17 @@ export class Standing {
     else if (isGone) this.#image.hidden = true
     if (isGone) return
     if (!this.#known.has(mark)) await this.#better(false)
-    if (this.chosen?.mark === mark && this.#needs() > PREVIEW_SIDE && Math.max(width, height) > PREVIEW_SIDE) await this.#better(true)
+    this.sharpen()
   }
-  /** Pixels of this screen that the longest side takes. */
-  #needs() {
+  /** Fetch a sharp one where this screen has more pixels in its place than it has. */
+  sharpen() {
+    const { chosen } = this
+    if (!chosen || this.#sharp.has(chosen.mark) || !this.#known.has(chosen.mark)) return
     const { width, height } = this.#image.getBoundingClientRect()
-    return 0.9 * Math.max(width, height) * devicePixelRatio
+    const needed = 0.9 * Math.max(width, height) * devicePixelRatio
+    if (needed <= PREVIEW_SIDE || Math.max(chosen.width, chosen.height) <= PREVIEW_SIDE) return
+    this.#sharp.add(chosen.mark)
+    this.#better(true)
   }
   /** @param {boolean} sharp */
   async #better(sharp) {

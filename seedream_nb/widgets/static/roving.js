@@ -1,4 +1,4 @@
-// A row of buttons that is one Tab stop: the arrows go from one to the next.
+// Buttons that are one Tab stop: the arrows go from one to the next.
 // @ts-check
 
 import { stop } from "./dom.js"
@@ -30,4 +30,36 @@ export function roving(bar) {
     shown[(to + shown.length) % shown.length].focus()
   })
   return renew
+}
+
+/** Let a list of items with buttons be one Tab stop, whatever comes and goes: up and down go from item to item, left and right
+ * through the buttons of one, Escape back to its first. A button that uses the arrows itself keeps them.
+ * @param {HTMLElement} list */
+export function rovingList(list) {
+  const items = () => [...list.children].map(item => [...item.querySelectorAll("button")])
+  /** @type {HTMLButtonElement | undefined} */
+  let last
+  function mark() {
+    const all = items().flat()
+    const one = all.find(each => each === last) ?? all[0]
+    for (const each of all) each.tabIndex = each === one ? 0 : -1
+  }
+  new MutationObserver(mark).observe(list, { childList: true })
+  list.addEventListener("focusin", event => {
+    last = /** @type {HTMLButtonElement} */ (event.target)
+    mark()
+  })
+  list.addEventListener("keydown", event => {
+    const all = items()
+    const row = all.findIndex(buttons => buttons.some(each => each === event.target))
+    if (row < 0) return
+    const column = all[row].findIndex(each => each === event.target)
+    const to = {
+      ArrowUp: all[row - 1]?.[column], ArrowDown: all[row + 1]?.[column], ArrowLeft: all[row][column - 1] ?? all[row - 1]?.at(-1),
+      ArrowRight: all[row][column + 1] ?? all[row + 1]?.[0], Home: all[0][0], End: all.at(-1)?.[0], Escape: all[row][0],
+    }[event.key]
+    if (!to) return
+    stop(event)
+    to.focus()
+  })
 }

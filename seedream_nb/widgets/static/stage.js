@@ -1,7 +1,7 @@
 // The stage: the newest result, large, beside the form; while it is made, a frame of its shape; what failed, above it.
 // @ts-check
 
-import { h } from "./dom.js"
+import { ground, h } from "./dom.js"
 import { Failures } from "./failures.js"
 import { invitation } from "./invitation.js"
 import { Making, phaseOf } from "./making.js"
@@ -68,7 +68,7 @@ class Stage {
     })
     this.#failures = new Failures(store, { next: () => around.search, amended: around.writing })
     root.setAttribute("aria-label", "Result")
-    root.tabIndex = -1
+    ground(root)
     root.append(this.#status, this.#failures.element, this.#standing.element, this.#empty)
   }
   focus() {
@@ -185,6 +185,7 @@ class Stage {
     this.#making.forEach((making, number) => making.place(number === this.#large))
     const isFree = this.#large === null
     this.#standing.element.hidden = !isFree || !this.#standing.result
+    if (isFree) this.#standing.sharpen()
     const isEmpty = isFree && !this.#standing.result && this.#isKnown
     if (isEmpty === this.#empty.hidden) {
       this.#empty.hidden = !isEmpty

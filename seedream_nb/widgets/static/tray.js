@@ -7,6 +7,7 @@ import { Arrivals } from "./incoming.js"
 import { anyLate } from "./kernel.js"
 import { Names } from "./names.js"
 import { References } from "./references.js"
+import { rovingList } from "./roving.js"
 import { Said } from "./said.js"
 import { counter } from "./text.js"
 /** @import { Ask } from "./incoming.js" */
@@ -27,12 +28,13 @@ export function tray(root, store, { signal, whole, insert = () => {} }) {
     ask, insert, said, fallback: add, prompt: () => store.draft?.prompt ?? null,
     look: async number => (await store.ask("thumbnail", { number })).buffers[0],
   })
+  rovingList(references.list)
   const count = h("span", { class: "sd-hint" })
   const zone = h("div", {
     class: "sd-zone sd-empty", ondragleave: () => references.unmark(),
     ondragover: (/** @type {DragEvent} */ event) => references.over(event), ondrop: (/** @type {DragEvent} */ event) => references.drop(event),
-  }, references.list, h("div", { class: "sd-invite" }, h("span", { class: "sd-hint" }, "drop, paste or drag pictures here"), add))
-  root.append(h("div", { class: "sd-row" }, h("div", { class: "sd-label", "aria-hidden": "true" }, "Reference images"), count),
+  }, references.list, h("span", { class: "sd-hint sd-invite" }, "drop, paste or drag pictures here"))
+  root.append(h("div", { class: "sd-row" }, h("div", { class: "sd-label", "aria-hidden": "true" }, "Reference images"), count, add),
     zone, names.element, picker, said.element)
 
   function pick() {
@@ -43,7 +45,7 @@ export function tray(root, store, { signal, whole, insert = () => {} }) {
     if (!store.snapshot) return
     const made = counter(references.held.length, store.draft?.max_images ?? 1, store.snapshot.most)
     // Used alone it has no form: nobody knows how many pictures are to come.
-    count.textContent = store.draft ? made.text : made.text.split(" · ")[0]
+    count.textContent = count.title = store.draft ? made.text : made.text.split(" · ")[0]
     count.classList.toggle("sd-wrong", made.over)
     references.label()
   }
