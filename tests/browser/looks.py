@@ -110,8 +110,8 @@ def axe_source() -> str:
     return tools.axe().read_text("utf-8")
 
 
-def resize(page: Page, width: str | int, height: int = 1300) -> None:
-    """Give the page a width, by name or in pixels."""
+def resize(page: Page, width: str | int, height: int = 2100) -> None:
+    """Give the page a width, by name or in pixels; the whole panel is in sight, or axe-core can't tell its contrast."""
     page.set_viewport_size({"width": WIDTHS.get(str(width)) or int(width), "height": height})
 
 

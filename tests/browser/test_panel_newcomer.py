@@ -82,7 +82,6 @@ def test_a_picture_is_made_picked_edited_and_saved_by_keyboard(page: Notebook, t
     go_to(panel, "Use as reference")
     keys.press("Enter")
     expect(panel.references).to_have_count(1)
-    go_to(panel, "@1.1", "Shift+Tab")
     go_to(panel, "Insert “image 1”", "Shift+Tab")
     keys.press("Enter")
     expect(panel.prompt).to_be_focused()

@@ -1,7 +1,7 @@
 // A request that is under way: a frame of its shape on the stage, or a small row beside it.
 // @ts-check
 
-import { h, lines } from "./dom.js"
+import { focusedIn, h, lines } from "./dom.js"
 import { elapsed, LATE } from "./text.js"
 /** @import { Refusal, Row } from "./protocol.js" */
 /** @import { Store } from "./store.js" */
@@ -47,9 +47,15 @@ export class Making {
     this.element = h("section", { class: "sd-job", "aria-label": prompt, tabindex: "-1" },
       this.#canvas, h("div", { class: "sd-about", title: prompt }, prompt))
   }
-  /** Whether it stands on the stage, or beside what does. @param {boolean} isLarge */
-  place(isLarge) {
+  /** Stand on the stage, or in a row beside what does; what has the focus keeps it.
+   * @param {HTMLElement} rows @param {HTMLElement} standing before which it stands where it is large @param {boolean} isLarge */
+  place(rows, standing, isLarge) {
     this.element.classList.toggle("sd-onstage", isLarge)
+    if (isLarge === (this.element.parentElement !== rows) && this.element.isConnected) return
+    const focused = focusedIn(this.element)
+    if (isLarge) standing.before(this.element)
+    else rows.prepend(this.element)
+    focused?.focus()
   }
   tick() {
     if (!this.#isEnded) this.#seconds.textContent = elapsed((performance.now() - this.#began) / 1000)
@@ -71,6 +77,7 @@ export class Making {
     this.#canvas.classList.toggle("sd-still", phase === "waiting")
     this.#track.classList.toggle("sd-moving", share === null && phase !== "waiting")
     this.#bar.style.width = share !== null ? `${Math.round(100 * share)}%` : phase === "waiting" ? "0" : ""
+    this.#told.classList.toggle("sd-waits", stopped === null)
     lines(this.#told, stopped ?? (phase === "waiting" ? [row.told] : []))
     this.tick()
   }

@@ -57,7 +57,7 @@ export class Standing {
   constructor(around) {
     this.#around = around
     const want = thumbnails(around.small, (mark, small) => this.#take(mark, small), step => Promise.resolve(step()))
-    this.#strip = new Strip({ small: mark => this.#small.get(mark), want }, at => this.choose(at))
+    this.#strip = new Strip({ small: mark => this.#small.get(mark) ?? this.#known.get(mark), want }, at => this.choose(at))
     this.#strip.element.addEventListener("keydown", event => this.#key(event))
     this.#bar.append(...this.#actions())
     this.#renew = roving(this.#bar)

@@ -37,6 +37,7 @@ class Stage {
   #empty = h("div", { class: "sd-nothing", hidden: true })
   /** @type {Standing} */
   #standing
+  #rows = h("div", { class: "sd-rows", role: "group", "aria-label": "Also under way" })
   #failures
   /** What is under way, by number, with what has just ended and stands until its result does. @type {Map<number, Making>} */
   #making = new Map()
@@ -69,7 +70,7 @@ class Stage {
     this.#failures = new Failures(store, { next: () => around.search, amended: around.writing })
     root.setAttribute("aria-label", "Result")
     ground(root)
-    root.append(this.#status, this.#failures.element, this.#standing.element, this.#empty)
+    root.append(this.#status, this.#failures.element, this.#standing.element, this.#empty, this.#rows)
   }
   focus() {
     this.#root.focus()
@@ -147,7 +148,6 @@ class Stage {
   #begin(row) {
     const making = new Making(row, this.#store)
     this.#making.set(row.number, making)
-    this.#root.insertBefore(making.element, this.#standing.element)
     return making
   }
   /** Take away what is no longer under way; what stands on the stage stays until its result is there.
@@ -182,7 +182,7 @@ class Stage {
     }
   }
   #place() {
-    this.#making.forEach((making, number) => making.place(number === this.#large))
+    this.#making.forEach((making, number) => making.place(this.#rows, this.#standing.element, number === this.#large))
     const isFree = this.#large === null
     this.#standing.element.hidden = !isFree || !this.#standing.result
     if (isFree) this.#standing.sharpen()
