@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,11 +13,10 @@ from tests.browser.bare import bare_panels, sandboxed
 from tests.browser.looks import REFUSED, misplaced
 from tests.browser.panel import FOCUSED
 from tests.browser.test_panel_queue import ask_for, holding, press
-from tests.faults.script import POST, Links, Reply
+from tests.faults.script import POST, Links, OnceRead, Reply
 
 if TYPE_CHECKING:
-    import threading
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from playwright.sync_api import Browser, FloatRect, Locator
 
@@ -48,6 +48,16 @@ def service(new_session: NewSession, browser: Browser) -> Iterator[Show]:
     session.settings.change(concurrency=1)
     with bare_panels(session, browser) as begin:
         yield begin
+
+
+def held(go: threading.Event) -> Callable[[object], Links]:
+    """Return what answers once this is set."""
+
+    def answer(_: object) -> Links:
+        go.wait(60)
+        return Links(width=1568, height=672)
+
+    return answer
 
 
 def stage(panel: BarePanel) -> Locator:
@@ -165,13 +175,14 @@ def test_a_file_that_is_gone_is_told(show: Show) -> None:
 
 
 def test_a_frame_of_its_shape_stands_there_meanwhile(
-    service: Show, fault_server: FaultServer, go: threading.Event
+    service: Show, fault_server: FaultServer, new_session: NewSession
 ) -> None:
     """With the phase, its seconds, what is usual, and Cancel; nothing else on the panel moves for it."""
-    session = service().session
-    fault_server.on(POST, *[Links(width=1568, height=672)] * 2)
+    go = threading.Event()
+    fault_server.on(POST, *[Links(width=1568, height=672)] * 2, OnceRead(held(go)))
+    before = new_session()
     for prompt in ("a lake", "a hill"):
-        session.start(prompt, size="1568x672").result()
+        before.start(prompt, size="1568x672").result()
     panel = service()
     expect(large(panel)).to_be_visible()
     panel.region.get_by_role("radio", name="1K").check()
