@@ -247,7 +247,8 @@ settings = Settings(environ={}, folder=Path.cwd())
 settings.change(base_url=sys.argv[1], api_key="sk_test")
 session = Session(settings=settings, lingers=False)
 for line in sys.stdin:
-    job, told = session.start(line.strip(), once=True), None
+    prompt, anew, _ = line.strip().partition(" --no-once")
+    job, told = session.start(prompt, once=not anew), None
     while not job.over:
         if job.wait != told and (told := job.wait):
             print(told, flush=True)
@@ -297,6 +298,21 @@ def test_another_kernel_does_not_buy_the_same_again(
     until(lambda: fault_server.posts)
     second.ask("a fox")
     assert second.said() == f"Waiting for another kernel (process {first.process.pid}), which makes the same request…"
+    gate.set()
+    assert (first.said(), second.said()) == ("done 1", "done 1")
+    assert len(fault_server.posts) == 1
+
+
+@pytest.mark.slow
+def test_what_another_kernel_makes_without_once_is_waited_for(
+    fault_server: FaultServer, gate: threading.Event, two: tuple[Asking, Asking]
+) -> None:
+    """It claims nothing, but its request is in the journal; with `once` nobody buys the same beside it."""
+    first, second = two
+    first.ask("a fox --no-once")
+    until(lambda: fault_server.posts)
+    second.ask("a fox")
+    assert second.said() == "Waiting for @1: another kernel makes the same request…"
     gate.set()
     assert (first.said(), second.said()) == ("done 1", "done 1")
     assert len(fault_server.posts) == 1

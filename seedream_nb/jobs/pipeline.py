@@ -52,7 +52,7 @@ NO_CLAIMS = "This disk has no locks, so another kernel that makes the same reque
 SEE_USAGE = "your account's usage page at the service shows it."
 AGAIN = "To try again, run it again."
 CLAIM_SECONDS = 0.1
-"""How often to check whether another kernel has finished the same request."""
+"""How often to check whether another kernel has finished the same request, with a claim or without."""
 SLOT_POLL_SECONDS, MAX_NAMED = 0.5, 8
 """How often a job that waits for a place checks who has them, and how many of those it names."""
 PREPARED_AT_ONCE = 2
@@ -149,6 +149,11 @@ async def exclusive(job: Job, context: PipelineContext, others: Sequence[Job]) -
             job.queue(f"Waiting for another kernel{whose}, which makes the same request…")
             await asyncio.sleep(CLAIM_SECONDS)
             waited = True
+        # Whoever asked without `once` has no claim. Without locks nobody knows whether such a kernel still lives.
+        while taken and (mark := await in_thread(lambda: under_way_elsewhere(job, context))):
+            job.queue(f"Waiting for {mark}: another kernel makes the same request…")
+            await asyncio.sleep(CLAIM_SECONDS)
+            waited = True
         job.queue(None)
         if waited:
             await in_thread(lambda: refuse_after_unknown(job, context))
@@ -157,6 +162,12 @@ async def exclusive(job: Job, context: PipelineContext, others: Sequence[Job]) -
         yield
     finally:
         claim.release()
+
+
+def under_way_elsewhere(job: Job, context: PipelineContext) -> str | None:
+    """Return the mark of the same request that another living kernel has under way; None if none has."""
+    last = last_same(job, context)
+    return last.mark if last is not None and last.status in PHASES else None
 
 
 def refuse_after_unknown(job: Job, context: PipelineContext) -> None:
@@ -243,9 +254,8 @@ async def find_earlier_result(job: Job, context: PipelineContext, others: Sequen
     made = await in_thread(lambda: context.history.same(*key)) or new
     if made is None and (lacking := await in_thread(lambda: context.history.to_complete(*key))):
         job.update(phase="downloading", expected=len(lacking.links))
-        await recover(
-            lacking, context, service=job.host
-        )  # it is paid for: what can still be downloaded is not bought again
+        # It is paid for: what can still be downloaded is not bought again.
+        await recover(lacking, context, service=job.host)
         made = await in_thread(lambda: context.history.same(*key))
         job.update(phase=PHASES[0], expected=None)
     if made is None:
