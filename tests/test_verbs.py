@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from seedream_nb.errors import RequestError, SeedreamError, SettingsError, StoppedError
+from seedream_nb.notebook.text_table import columns_used
 from seedream_nb.notebook.verbs import VERBS, run, there_are
 from seedream_nb.options import OPTIONS
 from seedream_nb.session import Session
@@ -138,14 +139,19 @@ def test_config_tells_each_setting_with_its_source(session: Session, capsys: pyt
     assert "api_key" not in told
 
 
-def test_config_and_doctor_fit_a_phone(session: Session, capsys: pytest.CaptureFixture[str]) -> None:
-    """At most 40 columns, but for what can't be broken: a path, an address, a command."""
-    session.settings.change(home="/pictures")
+@pytest.mark.parametrize(("columns", "used"), [(20, 40), (60, 59), (300, 100)])
+def test_a_terminal_is_used_as_wide_as_it_is(columns: int, used: int) -> None:
+    """What is told fits the terminal, and no line is so long that the eye loses it."""
+    assert columns_used(columns) == used
+
+
+def test_config_and_doctor_use_the_width(session: Session, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where nothing says how wide it is, a line is broken near 88 columns, not at those of a phone."""
     tell("config", session)
     ip: Any = SimpleNamespace(user_ns={})
     run("doctor", session, ip)
-    long = [line for line in capsys.readouterr().out.splitlines() if len(line) > 40]
-    assert [line for line in long if not re.search(r"\S{20}|%seedream|pip install", line)] == []
+    lengths = [len(line) for line in capsys.readouterr().out.splitlines()]
+    assert sum(60 < length <= 88 for length in lengths) > 5
 
 
 def test_config_tells_a_wrong_value_in_its_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 import textwrap
 
 from seedream_nb.errors import without_surrogates
 from seedream_nb.patterns import lazy_pattern
 
 WIDTH, COLUMN = 88, 17
-NARROW = 40
-"""What a phone shows of a line."""
+NARROWEST, WIDEST = 40, 100
+"""The columns of a terminal that are used: in fewer nothing can be read, and of more the eye loses the line."""
 _COMMAND = lazy_pattern(
     r"%seedream (?:config \w+(?:=\S+)?|(?:help|show|code|rerun|restore) [@A-Z]\S*|delete --forever [a-z]+|[a-z]+)"
     r"|pip install --upgrade \S+"
@@ -20,12 +22,24 @@ _KEPT = "\N{NO-BREAK SPACE}"
 
 def row(name: str, text: str, column: int = COLUMN) -> None:
     """Print one row; what does not fit goes on below in its column."""
-    print("\n".join(lines_of(name, text, column)))
+    print("\n".join(lines_of(name, text, column, _columns())))
 
 
 def paragraph(text: str, indent: str = "") -> None:
-    """Print a text in lines that fit a phone, those after the first set in by two more."""
-    print("\n".join(_wrapped(text, NARROW, indent, indent + "  ")))
+    """Print a text in lines that fit, those after the first set in by two more."""
+    print("\n".join(_wrapped(text, _columns(), indent, indent + "  ")))
+
+
+def _columns() -> int:
+    """Return how many columns there are: those of the terminal, if this is one; of a page nobody knows."""
+    if sys.stdout is None or not sys.stdout.isatty():
+        return WIDTH
+    return columns_used(shutil.get_terminal_size().columns)
+
+
+def columns_used(columns: int) -> int:
+    """Return how many columns of a terminal are used; some terminals begin a new line once the last one is full."""
+    return max(NARROWEST, min(WIDEST, columns - 1))
 
 
 def lines_of(name: str, text: str, column: int = COLUMN, width: int = WIDTH) -> list[str]:
