@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -196,6 +197,22 @@ def test_two_who_press_try_again_at_once_have_one_request(state: State, fault_se
     replies = [ask(state, "again", number=number) for _ in range(2)]
     assert ["ok" in reply for reply in replies] == [True, False]
     until(lambda: all(job.over for job in state.session.jobs))
+    assert len(fault_server.posts) == 2
+
+
+def test_two_panels_that_try_the_same_again_have_one_request(session: Session, fault_server: FaultServer) -> None:
+    """However close together they press: the second hears that nothing was sent, and why."""
+    fault_server.on(POST, Reply(status=500), Links(delay=0.2))
+    panels = [State(session) for _ in range(4)]
+    with pytest.raises(SeedreamError):
+        session.submit(session.compose("a fox")).result()
+    numbers = [panel.snapshot()["jobs"][0]["number"] for panel in panels]
+    with ThreadPoolExecutor(4) as pool:
+        replies = list(pool.map(lambda panel, number: ask(panel, "again", number=number), panels, numbers))
+    assert sorted("ok" in reply for reply in replies) == [False, False, False, True]
+    told = {reply["error"]["told"][0] for reply in replies if "error" in reply}
+    assert [("run again" in text, "Nothing was sent now" in text) for text in told] == [(True, True)]
+    until(lambda: all(job.over for job in session.jobs))
     assert len(fault_server.posts) == 2
 
 

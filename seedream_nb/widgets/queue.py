@@ -30,11 +30,18 @@ _PROMPT_CHARACTERS = 300
 GOING_ON = "It was already sent and can't be taken back, so it may be billed."
 FETCHING = "The service has already answered, so it is paid for."
 IN_THE_SANDBOX = "It was already sent and can't be taken back. The sandbox bills nothing."
+GONE = (
+    "That request is not in the queue any more: it has finished, or was run again or dismissed, perhaps in another "
+    "panel. Nothing was sent now."
+)
 COMES = "It continues, and its pictures will appear in the history here."
 
 
 _dismissed: weakref.WeakKeyDictionary[Session, weakref.WeakSet[Job]] = weakref.WeakKeyDictionary()
 """What nobody wants to see any more, however often a panel is shown anew."""
+
+
+_taking = threading.Lock()
 
 
 class QueueRows:
@@ -107,12 +114,12 @@ class QueueRows:
         """Return a job by its number; raises SeedreamError."""
         found = dict(self.jobs()).get(number)
         if found is None:
-            raise SeedreamError("That request has finished; its pictures are in the history.")
+            raise SeedreamError(GONE)
         return found
 
     def _take(self, number: int) -> Job:
-        """Return a job and show it no more: who takes it, alone has it. Raises SeedreamError."""
-        with self._lock:
+        """Return a job and show it no more: who takes it, of all panels, alone has it. Raises SeedreamError."""
+        with self._lock, _taking:
             job = self._job(number)
             self._dismissed.add(self._jobs.pop(number))
             return job
