@@ -94,6 +94,7 @@ def _escaped(body: str) -> str:
 
 
 ALTERNATIVE_CHARACTERS = 300
+ONE_LINE = f"{FAINT};white-space:nowrap;overflow:hidden;text-overflow:ellipsis"
 MAX_WITH_PATHS = 4
 
 
@@ -157,8 +158,11 @@ def _file_line(picture: Picture, count: int, folder: Path) -> str:
     if count == 1:  # the generation's own line says it all
         return ""
     mark = text(picture.mark)
-    few = f"{mark} · {_path_link(picture, folder)}"
-    return _faint_part(file_link(picture, folder, mark) if is_brief(count) else few)
+    if is_brief(count):
+        return _faint_part(file_link(picture, folder, mark))
+    # One line, as was kept for it: how many a path takes is not known before.
+    whole = text(shown_path(picture.path, folder))
+    return f'<div style="{ONE_LINE}" title="{whole}">{mark} · {_path_link(picture, folder)}</div>'
 
 
 def _path_link(picture: Picture, folder: Path) -> str:
@@ -227,8 +231,10 @@ def job_bundle(job: Job, *, folder: Path | None = None) -> Bundle:
         lines = [plain_but_links(line) for line in job.error.lines()]
         return {"text/plain": "\n".join(lines), "text/html": frame(alarm(lines))}
     words = progress(job)
+    places = _places(job, folder or working_folder())
     status = f'<div role="status">{badge(job.backend)}{_bar(job)}{text(words)}</div>'
-    return {"text/plain": words, "text/html": frame(grid(_places(job, folder or working_folder())) + status)}
+    line_of_files = "<div>&nbsp;</div>" if is_brief(len(places)) else ""
+    return {"text/plain": words, "text/html": frame(grid(places) + status + line_of_files)}
 
 
 SQUARE = (2048, 2048)
@@ -271,7 +277,7 @@ def progress(job: Job) -> str:
 
 def _bar(job: Job) -> str:
     done = _share(job)
-    look = "width:16em;max-width:100%"
+    look = "width:16em;max-width:30%"
     return "" if done is None else f'<progress value="{done}" aria-label="Progress" style="{look}"></progress> '
 
 
@@ -337,12 +343,11 @@ def _tile(generation: Generation, folder: Path) -> Cell:
     ratio = 1.0 if first is None else min(MAX_RATIO, max(MIN_RATIO, first.width / max(first.height, 1)))
     look = f"width:100%;aspect-ratio:{ratio:.4g};border-radius:3px;"
     shown = _placeholder(generation, look) if first is None else _tile_picture(generation, first, ratio, look, folder)
-    one_line = f"{FAINT};white-space:nowrap;overflow:hidden;text-overflow:ellipsis"
     facts = text(" · ".join([when(generation), generation.status, *details(generation)]))
     return Cell(
         width=round(ratio * WALL_HEIGHT),
         inner=f'<div>{shown}</div><div style="font-size:12px"><div title="{facts}">{_heading(generation)}</div>'
-        f'<div style="{one_line}" title="{text(generation.prompt, TITLE_CHARACTERS)}">'
+        f'<div style="{ONE_LINE}" title="{text(generation.prompt, TITLE_CHARACTERS)}">'
         f"{isolated(generation.prompt, PROMPT_CHARACTERS)}</div></div>",
     )
 

@@ -54,6 +54,9 @@ TILES = """() => [...document.querySelector(".jp-OutputArea-output").querySelect
   .map(([image, box]) => [Math.round(box.top), box.height, box.width / box.height,
     image.naturalWidth / image.naturalHeight])"""
 
+HEIGHTS = """() => [...document.querySelectorAll(".jp-OutputArea-output")]
+  .map(output => output.getBoundingClientRect().height)"""
+
 TRUSTED = """() => {
   const cells = window.jupyterapp.shell.currentWidget.content.model.cells
   return Array.from({length: cells.length}, (_, i) => cells.get(i).trusted)
@@ -127,6 +130,24 @@ def test_references_stand_side_by_side(lab: Server, session: Session, tmp_path: 
         assert small[0][1] > top
         bottoms = notebook.page.evaluate(BOTTOMS)[1:]
         assert max(bottoms) - min(bottoms) <= 1
+
+
+def test_the_page_does_not_jump_when_pictures_come(lab: Server, session: Session, tmp_path: Path) -> None:
+    """What waits for one high or wide picture, four portraits or a long series is as high as what comes, to a pixel."""
+    pairs = []
+    for size, count in (("768x1366", 1), ("1568x672", 1), ("768x1366", 4), ("1K", 2), ("1K", 7)):
+        made = session.start(f"{count} foxes in the snow", size=size, max_images=count).result()
+        waits = Job(made.request, backend="sandbox", host="sandbox", price=0.0, timeout=60.0)
+        pairs += [job_bundle(waits), bundle(made)]
+    page = opened(lab, tmp_path, pairs, width=1400).page
+    page.evaluate(TRUST)
+    page.wait_for_function(ROLES)
+    page.wait_for_function(ALL_SHOWN, arg=15)
+
+    heights = page.evaluate(HEIGHTS)
+
+    assert len(heights) == 10
+    assert [abs(waiting - come) <= 1 for waiting, come in zip(heights[::2], heights[1::2], strict=True)] == [True] * 5
 
 
 def test_a_wall_has_rows_of_equal_height(lab: Server, session: Session, tmp_path: Path) -> None:
