@@ -34,8 +34,8 @@ from seedream_nb.jobs.stopping import stoppable
 from seedream_nb.keys import Login, Secrets, Unseen, key_in
 from seedream_nb.pickling import NotPicklable
 from seedream_nb.scope import EmptyScope
-from seedream_nb.service.echoes import shows_key
 from seedream_nb.service.endpoint import Endpoint, Notices, find_endpoint, for_links, host_of, stray_keys
+from seedream_nb.service.redaction import shows_key
 from seedream_nb.settings import read_setting, user_folder
 from seedream_nb.storage.journal import Journal
 from seedream_nb.workspace import Workspace, Workspaces, path_as_written, require_room, writable_folder

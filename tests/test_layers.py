@@ -34,7 +34,7 @@ ROWS = (
     ("storage.generation", "storage.journal", "budget"),
     (
         "service.body",
-        "service.echoes",
+        "service.redaction",
         "service.lifetime",
         "service.refusals",
         "service.reply",

@@ -404,7 +404,7 @@ class Trouble:
     def __call__(self, frame: FrameType, _event: str, _value: object) -> Any:
         """Follow what reads replies."""
         name = frame.f_globals.get("__name__")
-        return self.line if name in {"seedream_nb.service.reply", "seedream_nb.service.echoes"} else None
+        return self.line if name in {"seedream_nb.service.reply", "seedream_nb.service.redaction"} else None
 
     def line(self, _frame: FrameType, event: str, _value: object) -> Any:
         """Count a line."""

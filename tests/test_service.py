@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from seedream_nb.errors import ReferenceImageError, ReplyError
 from seedream_nb.request import ImageRequest, make_request
 from seedream_nb.service.body import Body
-from seedream_nb.service.echoes import redact
+from seedream_nb.service.redaction import redact
 from seedream_nb.service.reply import is_reply, parse_results
 from seedream_nb.storage.store import Input
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from seedream_nb.errors import ApiError, ContentRefusedError, RateLimitError, ReplyError, ServiceError
 from seedream_nb.http.salvage import parse_reply
-from seedream_nb.service.echoes import redact, redact_content, redact_link, redact_message
+from seedream_nb.service.redaction import redact, redact_content, redact_link, redact_message
 from seedream_nb.service.refusals import READ_BYTES, none_made, refusal, retry_after
 from seedream_nb.service.reply import _closing, is_inline, parse_results, salvage_results
 from seedream_nb.service.retry import refused_for_now

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from seedream_nb.frozen import frozen
-from seedream_nb.service.echoes import runs_of
 from seedream_nb.service.lifetime import lifetime
+from seedream_nb.service.redaction import runs_of
 from seedream_nb.service.refusals import format_duration
 
 if TYPE_CHECKING:

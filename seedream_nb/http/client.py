@@ -27,8 +27,8 @@ from seedream_nb.http.partial import PartialDownload
 from seedream_nb.http.proxy import proxy_for
 from seedream_nb.http.upload import Post, Reply
 from seedream_nb.service import DEFAULT
-from seedream_nb.service.echoes import redact_content
 from seedream_nb.service.endpoint import Endpoint
+from seedream_nb.service.redaction import redact_content
 from seedream_nb.service.refusals import refusal
 from seedream_nb.service.retry import RetryDelay, Timeouts, pause_after
 

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from seedream_nb.errors import plain
-from seedream_nb.service.echoes import LoginName, redact, redact_link
+from seedream_nb.service.redaction import LoginName, redact, redact_link
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

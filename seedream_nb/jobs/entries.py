@@ -14,7 +14,7 @@ import anyio.to_thread
 
 from seedream_nb.frozen import frozen
 from seedream_nb.keys import Secrets
-from seedream_nb.service.echoes import redact, redact_content, redact_message
+from seedream_nb.service.redaction import redact, redact_content, redact_message
 from seedream_nb.storage.folding import fold
 from seedream_nb.storage.journal import Claim
 

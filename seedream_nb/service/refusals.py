@@ -25,7 +25,7 @@ from seedream_nb.frozen import frozen
 from seedream_nb.keys import remedy as remedy_for
 from seedream_nb.patterns import lazy_pattern
 from seedream_nb.service import DEFAULT
-from seedream_nb.service.echoes import WORDS_LIMIT, shown
+from seedream_nb.service.redaction import WORDS_LIMIT, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -15,12 +15,12 @@ from seedream_nb.errors import INTERNAL, LONGEST_LINK, ReplyError
 from seedream_nb.frozen import frozen
 from seedream_nb.patterns import lazy_pattern
 from seedream_nb.service import SERVICES
-from seedream_nb.service.echoes import WORDS_LIMIT, redact_link, shown
+from seedream_nb.service.redaction import WORDS_LIMIT, redact_link, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from seedream_nb.service.echoes import Secrets
+    from seedream_nb.service.redaction import Secrets
 
 MAX_LINKS = 100
 """Far more than any model makes for one request: a reply with more is not valid."""
