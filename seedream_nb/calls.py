@@ -9,7 +9,7 @@ from seedream_nb.options import read_flag, with_options
 from seedream_nb.process import PROCESS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from typing import Literal, Unpack
 
     from seedream_nb.batches.batch import Batch
@@ -88,6 +88,8 @@ def submit(
 def batch(  # noqa: PLR0913 - what decides what comes back
     prompt: str,
     *,
+    over: Mapping[str, object] | None = None,
+    rows: object = None,
     repeat: int = 1,
     dry_run: bool = False,
     background: bool = False,
@@ -112,7 +114,7 @@ def batch(  # noqa: PLR0913 - what decides what comes back
     whole: CellOptions = {**options, **{name: read_flag(name, value) for name, value in flags.items()}}  # type: ignore[typeddict-item]
     session = PROCESS.the_session()
     with stopping(session):
-        return _run_batch(session, called_batch(session, prompt, whole, repeat=repeat), whole)
+        return _run_batch(session, called_batch(session, prompt, whole, repeat=repeat, over=over, rows=rows), whole)
 
 
 def _run_batch(session: Session, what: Asked, options: CellOptions) -> Batch | None:

@@ -220,6 +220,7 @@ class _Reader:
         self.problems: list[Problem] = []
         self._left = deque(words)
         self._images: list[str] = []
+        self._sweeps: list[str] = []
         self._given: dict[str, str] = {}
         self._last: tuple[str, str] | None = None
 
@@ -235,6 +236,8 @@ class _Reader:
                 self.problems.append(problem)
         if self._images:
             self.values["images"] = tuple(self._images)
+        if self._sweeps:
+            self.values["sweep"] = tuple(self._sweeps)
 
     def _option(self, text: str) -> None:
         flag, attached = parted(text)
@@ -246,6 +249,9 @@ class _Reader:
         self._last = (flag, str(value)) if option.metavar else None
         if option.kind == "reference":
             self._images.append(str(value))
+            return
+        if option.kind == "sweep":
+            self._sweeps.append(str(value))
             return
         self._only_once(option, flag)
         self.values[option.name] = value
@@ -264,6 +270,8 @@ class _Reader:
             raise Problem(f"{flag} needs a value: {flag} {option.metavar}{_range(option)}.{_choices(option)}")
         if option.kind != "reference" and may_hold_key(attached):
             raise Problem(_KEY)
+        if _differs(option, attached):
+            return attached
         return _READERS.get(option.kind, _text)(option, flag, attached)
 
     def _only_once(self, option: Option, flag: str) -> None:
@@ -302,6 +310,12 @@ class _Reader:
             each = " ".join(f"{flag} {plain(text, _SHOWN)}" for text in (value, *texts))
             return f" For several references write {each}, and quotes around one that has spaces."
         return f' Quote a value that has spaces: {flag} "{plain(value, _SHOWN)} {leftover}".'
+
+
+def _differs(option: Option, text: str) -> bool:
+    """Return whether a value stands in braces, as in a batch where it differs from row to row."""
+    may_differ = option.kind in {"whole", "choice", "model"} and option.is_sent | (option.kind == "model")
+    return may_differ and text.startswith("{") and text.endswith("}")
 
 
 def _is_option(word: Word) -> bool:

@@ -10,7 +10,7 @@ from seedream_nb.errors import Problem, ReferenceImageError, RequestError, descr
 from seedream_nb.files import working_folder
 from seedream_nb.options import ALL, SENT, check_options
 from seedream_nb.prompt import Prompt, expanded
-from seedream_nb.references.resolve import Gathering, Lookups, marks_as_text
+from seedream_nb.references.resolve import Gathering, Lookups, SharedReferences, marks_as_text
 from seedream_nb.request import MAX_PROMPT, is_series, make_request, overlong_prompt
 from seedream_nb.scope import EmptyScope, NamesScope, scalar
 from seedream_nb.service import DEFAULT
@@ -54,6 +54,7 @@ class Composer:
         typed: bool = False,
         defaults: bool = True,
         check_numbers: bool = True,
+        shared: SharedReferences | None = None,
         problems: Sequence[Problem] = (),
         **options: Unpack[CellOptions],
     ) -> ImageRequest:
@@ -68,6 +69,7 @@ class Composer:
             defaults: whether the settings fill what is not said; not so for what is run again.
             check_numbers: whether each "image 3" of the prompt must be one of the references; not so in a prompt that
                 was sent before, and is asked for again.
+            shared: the references that several requests have in common; each is read once.
             problems: what was found wrong on the way here, to be told with the rest.
             options: as they were given; those that make no request are passed over.
 
@@ -79,7 +81,7 @@ class Composer:
         if (values := options.get("values")) is not None:
             scope = NamesScope(values)
         model = self._model(options, found)
-        gathering = Gathering(self._lookups(model, typed=typed))
+        gathering = Gathering(self._lookups(model, (scope or self._scope) if typed else EmptyScope(), shared))
         for reference in [*as_list(options.get("images")), *as_list(options.get("image"))]:
             gathering.add(reference)
         text = _expanded(prompt, scope, gathering, found, markdown=typed)
@@ -114,9 +116,9 @@ class Composer:
             problems.append(Problem(f"model: found {plain(name, _NAMED)}; it {error}"))
             return self._settings.model
 
-    def _lookups(self, model: Model, *, typed: bool) -> Lookups:
+    def _lookups(self, model: Model, scope: Scope, shared: SharedReferences | None) -> Lookups:
         return Lookups(
-            scope=self._scope if typed else EmptyScope(), marked=self._marked, folder=working_folder(),
+            scope=scope, shared=shared, marked=self._marked, folder=working_folder(),
             shown=self._scope.shown, attached=self._scope.attached, fetch=self._fetch,
             limits=model.references,
         )  # fmt: skip

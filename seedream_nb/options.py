@@ -7,7 +7,7 @@ import inspect
 import math
 import os
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypedDict, TypeVar, cast, get_args
 
@@ -214,10 +214,30 @@ class CellOptions(RequestOptions, total=False):
         flags=("--dry-run",), kind="flag", default=False, after="save",
         help="shows the request and the estimate; sends nothing, spends nothing",
     )]
+    over: Annotated[Mapping[str, object] | None, Option(
+        kind="names", after="values",
+        help="lists of values, or dicts whose keys are labels, for names of the prompt or for size, aspect, image, "
+        "watermark and model: one request for each combination",
+    )]
+    rows: Annotated[object, Option(
+        kind="table", after="over",
+        help="a table, as a DataFrame, a list of dicts, a .csv or .jsonl file: one request for each row, whose prompt "
+        'may say `{row.title}`; an option may be a function of the row: `size=lambda row: row["format"]`',
+    )]
     repeat: Annotated[int | None, Option(
         flags=("-r", "--repeat"), metavar="N", kind="whole", low=1, high=100, default=1, suggestions=("4",),
         after="max_images",
         help="variations: N independent requests of the same, each a picture of its own",
+    )]
+    sweep: Annotated[Sequence[str] | None, Option(
+        flags=("--sweep",), metavar="NAME=VALUES", kind="sweep", after="repeat",
+        help="one request for each of the values, a list, or a dict whose keys are labels; NAME is a {name} of the "
+        "prompt, or size, aspect, image, watermark or model; repeat it to cross them",
+    )]
+    each: Annotated[str | None, Option(
+        flags=("--each",), metavar="TABLE", kind="table", after="sweep",
+        help="one request for each row of a table: a DataFrame, a list of dicts, a .csv or .jsonl file; {row.title} in "
+        "the prompt and in the values of options",
     )]
     yes: Annotated[bool | None, Option(
         flags=("--yes",), kind="flag", default=False, after="dry_run",
@@ -282,7 +302,8 @@ MEANT = {
     "count": "--max-images", "number": "--max-images", "num-images": "--max-images", "series": "--max-images",
     "reference": "--image", "ref": "--image", "input": "--image", "file": "--image", "variable": "--out",
     "output": "--save", "folder": "--save", "dir": "--save", "estimate": "--dry-run", "cache": "--once",
-    "async": "--background", "wait": "--timeout", "variations": "--repeat", "batch": "--repeat", "times": "--repeat",
+    "async": "--background", "wait": "--timeout", "steps": "", "variations": "--repeat", "batch": "--repeat",
+    "grid": "--sweep", "over": "--sweep", "rows": "--each", "table": "--each", "times": "--repeat",
     "copies": "--repeat", "force": "--yes",
 }  # fmt: skip
 """What people call an option elsewhere."""
@@ -297,7 +318,7 @@ def did_you_mean_option(written: str) -> str:
         return f" Leave {unwanted} out."
     begun = [name for name in _FLAGS if len(name) > 1 and bare and name.startswith(bare)]
     near = bare if bare in _FLAGS else [*begun, nearest(bare, _FLAGS)][0]
-    meant = MEANT.get(bare) or _FLAGS.get(near or "")
+    meant = MEANT[bare] if bare in MEANT else _FLAGS.get(near or "")
     return f" Did you mean {meant}?" if meant else ""
 
 
@@ -340,7 +361,7 @@ def _parameter(name: str) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=get_args(_TYPES[name])[0])
 
 
-_MAKE_A_BATCH = ("repeat",)
+_MAKE_A_BATCH = ("repeat", "sweep", "each")
 _OF_A_BATCH = ("yes", "retry_unknown")
 
 

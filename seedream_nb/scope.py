@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from seedream_nb.errors import Problem, RequestError, describe_value, shorten
+from seedream_nb.patterns import lazy_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+_WORD = lazy_pattern(r"[^\W\d]\w*")
 _OWN = frozenset({str, bool, int, float})
 
 
@@ -23,6 +25,9 @@ class Scope(Protocol):
 
     def evaluate(self, expression: str) -> object:
         """Return the value of a Python expression; whatever it raises comes out."""
+
+    def namespace(self) -> Mapping[str, object]:
+        """Return all that expressions see, as a dict that is not to be changed."""
 
     def offers(self, word: str) -> Sequence[str]:
         """Return completions of a reference that begins with this word: names, marks, files."""
@@ -55,6 +60,10 @@ class NamesScope:
         """Return the value of an expression over the names given, and nothing else."""
         return eval(expression, {"__builtins__": {}, **self._values})  # noqa: S307 - the user's own expression
 
+    def namespace(self) -> Mapping[str, object]:
+        """Return the names given, and no builtins."""
+        return {"__builtins__": {}, **self._values}
+
     def offers(self, word: str) -> Sequence[str]:
         """Return the names that begin with this word."""
         return [name for name in self._values if name.startswith(word)]
@@ -75,6 +84,42 @@ class EmptyScope(NamesScope):
     def __init__(self) -> None:
         """Offer nothing."""
         super().__init__({})
+
+
+class OverlaidScope(NamesScope):
+    """Some names before those of another scope: a sweep's, or a row, before the variables of the notebook."""
+
+    def __init__(self, values: Mapping[str, object], below: Scope) -> None:
+        """Offer these values, and what is below."""
+        super().__init__(values)
+        self.has_builtins, self._below = below.has_builtins, below
+
+    def names(self) -> Iterable[str]:
+        """Return all names, each once."""
+        return dict.fromkeys([*self._values, *self._below.names()])
+
+    def evaluate(self, expression: str) -> object:
+        """Return the value of an expression; one without any of our names is the other scope's own matter."""
+        if not mentions(expression, self._values):
+            return self._below.evaluate(expression)
+        return eval(expression, {**self._below.namespace(), **self._values})  # noqa: S307 - the user's own expression
+
+    def offers(self, word: str) -> Sequence[str]:
+        """Return the names that begin with this word."""
+        return [*super().offers(word), *self._below.offers(word)]
+
+    def shown(self, mark: str) -> Sequence[object]:
+        """Return the pictures that `@out` or `@[5]` stands for; raises Problem."""
+        return self._below.shown(mark)
+
+    def attached(self, name: str) -> bytes:
+        """Return the content of an attachment of the notebook; raises Problem."""
+        return self._below.attached(name)
+
+
+def mentions(expression: str, names: Iterable[str]) -> bool:
+    """Return whether a text has any of these names as a word."""
+    return any(word in names for word in _WORD.findall(expression))
 
 
 def scalar(value: Any) -> Any:

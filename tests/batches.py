@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from seedream_nb.session import Session
 
 
-def ask(session: Session, prompt: str = "a fox", *, repeat: int = 1, **options: Any) -> Batch:
+def ask(
+    session: Session, prompt: str = "a fox", *, repeat: int = 1, over: Any = None, rows: Any = None, **options: Any
+) -> Batch:
     """Begin a batch and return it at once."""
-    return begin(session, called_batch(session, prompt, options, repeat=repeat), options)  # type: ignore[arg-type]
+    return begin(session, called_batch(session, prompt, options, repeat=repeat, over=over, rows=rows), options)  # type: ignore[arg-type]

@@ -87,7 +87,7 @@ def test_options_of_a_batch_mean_nothing_without_one(shared: Kernel) -> None:
     """They are refused, with what they are for."""
     ran = shared.execute("%%seedream --yes\na fox")
     assert ran.error is not None
-    assert "--yes is for several requests at once, as with --repeat." in ran.error["evalue"]
+    assert "--yes is for several requests at once, as with --repeat, --sweep or --each." in ran.error["evalue"]
 
 
 @pytest.mark.slow
@@ -115,3 +115,31 @@ def test_a_generation_is_run_again_several_times(shared: Kernel) -> None:
     assert ran.result is not None
     assert ran.result.startswith("2 of 2 here")
     assert f"@{first}" not in ran.result.split()
+
+
+def test_a_sweep_is_a_table_with_headings(shared: Kernel) -> None:
+    """Rows and columns are labelled, and the batch is found by labels."""
+    ok(shared.execute('styles = {"ink": "ink wash on rice paper", "oil": "oil, thick"}'))
+    ran = ok(shared.execute('%%seedream --sweep style=styles --sweep size=["1K","16:9"] -o grid\na fox, {style}'))
+    html = ran.shown[-1]["text/html"]
+    assert [html.count(f">{name}</bdi></th>") for name in ("ink", "oil", "1K", "16:9")] == [1, 1, 1, 1]
+    assert html.count("<img") == 4
+    assert ok(shared.execute('grid["oil", "16:9"].prompt, grid["oil", "16:9"][0].width')).result == (
+        "('a fox, oil, thick', 2560)"
+    )
+
+
+def test_each_row_of_a_table_is_asked(shared: Kernel) -> None:
+    """And comes back with its picture."""
+    ok(shared.execute('rows = [{"title": "a fox", "format": "1K"}, {"title": "a cat", "format": "1K"}]'))
+    ran = ok(shared.execute("%%seedream --each rows -s {row.format} -o made\n{row.title} in the snow"))
+    assert ran.result is not None
+    assert ran.result.startswith("2 of 2 here")
+    assert ok(shared.execute('[row["title"] for row in made.to_rows()]')).result == "['a fox', 'a cat']"
+
+
+def test_a_problem_in_a_row_is_told_before_anything_is_sent(shared: Kernel) -> None:
+    """With its number."""
+    ran = shared.execute("%%seedream --each rows\n{row.titel}")
+    assert ran.error is not None
+    assert "the table has no column titel. Did you mean title?" in ran.error["evalue"]

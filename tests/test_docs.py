@@ -90,7 +90,7 @@ def test_the_cells_run(tmp_path: Path) -> None:
     with Kernel(tmp_path) as kernel:
         for cell in CELLS:
             assert kernel.execute(cell.rstrip()).error is None, cell
-        readme, python, cells = [4, 1], [4, 1, 1], [1, 1, 1, 1, 1]
+        readme, python, cells = [4, 1], [4, 1, 1], [1] * (1 + 4 + 2 + 4)
         doctor = [0, 1]  # what is refused, and a picture
         first = [1]  # on the first page of the docs
         made = readme + python + cells + doctor + first

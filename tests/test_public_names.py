@@ -112,14 +112,20 @@ def test_from_import_star() -> None:
 
 
 CALLS = ["generate", "submit", "batch"]
-OF_THE_CALL = {"generate": set[str](), "submit": set[str](), "batch": {"repeat", "yes", "retry_unknown"}}
+OF_THE_CALL = {
+    "generate": set[str](),
+    "submit": set[str](),
+    "batch": {"repeat", "yes", "retry_unknown", "over", "rows"},
+}
 
 
 @pytest.mark.parametrize("name", CALLS)
 def test_the_cells_options_are_options_of_the_call(name: str) -> None:
     """Every option of a cell but `--out` is there by its long name, for completion to see; so is `image`."""
-    options = {option.name for option in OPTIONS} - {"out"} - ({"repeat", "yes", "retry_unknown"} - OF_THE_CALL[name])
-    assert {*options, "image", "values", "prompt"} == set(inspect.signature(getattr(seedream_nb, name)).parameters)
+    options = {option.name for option in OPTIONS} - {"out", "repeat", "sweep", "each", "yes", "retry_unknown"}
+    assert {*options, *OF_THE_CALL[name], "image", "values", "prompt"} == set(
+        inspect.signature(getattr(seedream_nb, name)).parameters
+    )
 
 
 @pytest.mark.parametrize("name", CALLS)

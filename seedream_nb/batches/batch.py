@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, overload
 
 from seedream_nb.batches.plan import counted
+from seedream_nb.batches.results import frame_of, rows_of, save
 from seedream_nb.errors import (
     NoSuchItemError,
     OutcomeUnknownError,
@@ -19,7 +20,6 @@ from seedream_nb.errors import (
     did_you_mean,
     plain,
 )
-from seedream_nb.frozen import frozen
 from seedream_nb.jobs import messages
 from seedream_nb.jobs.job import POLL_SECONDS, Job, status_of
 from seedream_nb.jobs.waits import read_timeout
@@ -27,57 +27,18 @@ from seedream_nb.pickling import NotPicklable
 from seedream_nb.storage.generation import Generation, check_index, number_text
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Generator, Iterator
+    from pathlib import Path
 
-    from seedream_nb.batches.plan import Estimate, Point, Shape
+    from seedream_nb.batches.member import Member
+    from seedream_nb.batches.plan import Estimate, Shape
     from seedream_nb.jobs.line import Line
     from seedream_nb.session import Session
 
 BY_POSITION = "Write batch[0] for the first, batch[-1] for the last."
-NOT_BEGUN = "waiting"
-"""The status of what has not begun yet."""
-ENDED = frozenset({"done", "partial", "failed", "stopped", "unknown"})
 AGAIN = "Run it again: only what is missing is sent."
 MAX_REASONS = 2
-
-
-@frozen(eq=False)
-class Member:
-    """One request of a batch: a job that runs or has run, or what was there before."""
-
-    labels: tuple[str, ...]
-    point: Point
-    template: str | None = None
-    job: Job | None = None
-    made: Generation | None = None
-    is_own: bool = False
-    """Whether this batch began its job, and is the first to count it: others may show the same."""
-    left_out: SeedreamError | None = None
-    """Why nothing was sent, if it may have been billed before."""
-
-    @property
-    def status(self) -> str:
-        """Where it is: a phase of a job, or how it ended."""
-        if self.left_out is not None:
-            return "unknown"
-        if self.job is None:
-            return "done" if self.made is None else self.made.status
-        return NOT_BEGUN if self.job.phase == "preparing" and not self.job.has_begun else self.job.phase
-
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing more comes of it."""
-        return self.job is None or self.job.over
-
-    @property
-    def error(self) -> SeedreamError | None:
-        """What went wrong, if anything did."""
-        return self.left_out if self.job is None else self.job.error
-
-    @property
-    def generation(self) -> Generation | None:
-        """What is in the history of it; None as long as it has no number."""
-        return self.made if self.job is None else self.job.generation
 
 
 class Batch(NotPicklable, Sequence[Generation]):
@@ -98,11 +59,12 @@ class Batch(NotPicklable, Sequence[Generation]):
         estimate: Estimate,
         notes: Sequence[str] = (),
         line: Line | None = None,
+        frame: object = None,
         shown: Callable[[Batch], dict[str, Any]],
     ) -> None:
         """Hold the members, which `begin` begins; `shown` makes the bundle of what a notebook shows."""
         self.members, self.shape, self.estimate, self.notes = tuple(members), shape, estimate, tuple(notes)
-        self._session, self._line, self._shown = session, line, shown
+        self._session, self._line, self._shown, self._frame = session, line, shown, frame
         self._is_stopped = False
         self.started = time.monotonic()
 
@@ -213,6 +175,26 @@ class Batch(NotPicklable, Sequence[Generation]):
     def jobs(self) -> list[Job]:
         """The jobs that make what was not there, each once."""
         return list({id(member.job): member.job for member in self.members if member.job is not None}.values())
+
+    def to_rows(self) -> list[dict[Any, Any]]:
+        """Return the rows that came in, or the values of a sweep, each with what became of it.
+
+        That is `picture` (its path), `mark`, `status`, `error`, `cost` and `seconds`, and with several variations
+        `variation`. A column of such a name stays as it was; ours is then `seedream_status`, say.
+        """
+        return rows_of(self.members, self.shape)
+
+    def to_frame(self) -> Any:  # noqa: ANN401 - a DataFrame of pandas
+        """Return the same as a DataFrame; one that came in keeps its index."""
+        return frame_of(self.members, self.shape, self._frame)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the same to a `.csv` or `.jsonl` file, kept fresh while it runs; return its path.
+
+        Raises:
+            SeedreamError: it is the name of no such file, or can't be written.
+        """
+        return save(self, path)
 
     # -- waiting and stopping ----------------------------------------------------------------------
 

@@ -9,7 +9,8 @@ from statistics import median
 from threading import get_ident
 from typing import TYPE_CHECKING
 
-from seedream_nb.batches.batch import Batch, Member
+from seedream_nb.batches.batch import Batch
+from seedream_nb.batches.member import Member
 from seedream_nb.batches.plan import Asked, Estimate, Point, estimated, looked_up, same_requests
 from seedream_nb.batches.view import batch_bundle
 from seedream_nb.budget import Pictures
@@ -167,6 +168,7 @@ def _begin(opened: _Opened, what: Asked, notes: Sequence[str]) -> Batch:
         shown=lambda batch: batch_bundle(batch, folder=session.settings.folder),
         session=session,
         shape=what.shape,
+        frame=what.frame,
         estimate=estimate,
         notes=[*estimate.lines()[1:], *notes],
         line=line,

@@ -66,7 +66,7 @@ def composed(points: Sequence[Point], compose: Callable[[Point], ImageRequest]) 
             wrong.append((point, error))
     if not wrong:
         return requests
-    if len(points) == 1:
+    if len(points) == 1 and not points[0].name:
         raise wrong[0][1]
     raise request_error(_told(wrong, len(points)))
 
@@ -94,6 +94,8 @@ class Asked:
     shape: Shape
     template: str | None = None
     """What was written, where that is not what is sent."""
+    frame: Any = None
+    """The DataFrame of its rows, if they came in one."""
 
     @property
     def warnings(self) -> list[str]:
@@ -102,14 +104,21 @@ class Asked:
 
 
 def asked(
-    points: Sequence[Point], shape: Shape, compose: Callable[[Point], ImageRequest], *, template: str | None = None
+    points: Sequence[Point],
+    shape: Shape,
+    compose: Callable[[Point], ImageRequest],
+    *,
+    template: str | None = None,
+    frame: object = None,
 ) -> Asked:
     """Return what is asked, if all of it is valid.
 
     Raises:
         RequestError: some of it is not; nothing was sent.
     """
-    return Asked(points=tuple(points), requests=tuple(composed(points, compose)), shape=shape, template=template)
+    return Asked(
+        points=tuple(points), requests=tuple(composed(points, compose)), shape=shape, template=template, frame=frame
+    )
 
 
 @frozen

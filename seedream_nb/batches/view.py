@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from seedream_nb.batches.batch import Batch, Member
+    from seedream_nb.batches.batch import Batch
+    from seedream_nb.batches.member import Member
     from seedream_nb.batches.plan import Asked, Estimate
 
 MAX_SHOWN, MAX_COLUMNS, MAX_ROWS = 60, 8, 60

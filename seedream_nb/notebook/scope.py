@@ -13,7 +13,7 @@ from seedream_nb.patterns import lazy_pattern
 from seedream_nb.process import PROCESS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from IPython.core.interactiveshell import InteractiveShell
@@ -96,6 +96,11 @@ class NotebookScope:
         if expression == "Out" and self._is_ipythons("Out", self._ip.user_ns.get("Out")):
             raise LookupError("it holds all results: write one of them, such as Out[3]")
         return eval(expression, self._ip.user_ns)  # noqa: S307 - the user's own expression, in the user's own cell
+
+    def namespace(self) -> Mapping[str, object]:
+        """Return the user's namespace."""
+        names: Mapping[str, object] = self._ip.user_ns
+        return names
 
     def offers(self, word: str) -> Sequence[str]:
         """Return what Tab offers for this word after `--image`."""

@@ -40,10 +40,10 @@ from seedream_nb.references.written import (
     windows_path_reason,
 )
 from seedream_nb.request import SHOWN, Reference
-from seedream_nb.scope import EmptyScope
+from seedream_nb.scope import EmptyScope, mentions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from seedream_nb.scope import Scope
     from seedream_nb.service import ReferenceLimits
@@ -82,6 +82,36 @@ class Lookups:
     shown: Callable[[str], Sequence[object]] = EmptyScope().shown
     attached: Callable[[str], bytes] = EmptyScope().attached
     fetch: Callable[[str], bytes] | None = None
+    shared: SharedReferences | None = None
+    """The references that several requests have in common."""
+
+
+class SharedReferences:
+    """References that several requests have in common, each read once, however often it is written."""
+
+    def __init__(self, varying: Collection[str]) -> None:
+        """Know none yet; these names have another value in each request."""
+        self._varying = varying
+        self._files: dict[tuple[object, ...], Reference] = {}
+        self._values: dict[tuple[object, ...], list[Found]] = {}
+
+    def of_file(self, found: Found, limits: ReferenceLimits) -> Reference:
+        """Return the reference of what was found; a file is read once. Raises Problem."""
+        if not isinstance(found.source, Path):
+            return found.load_reference(limits)
+        key = (found.name, found.source, id(limits))
+        if key not in self._files:
+            self._files[key] = found.load_reference(limits)
+        return self._files[key]
+
+    def of_expression(self, code: str, find: Callable[[], Iterable[Found]], limits: ReferenceLimits) -> list[Found]:
+        """Return what an expression means; one that is the same in all requests is drawn once. Raises Problem."""
+        if mentions(code, self._varying):
+            return list(find())
+        key = (code, id(limits))
+        if key not in self._values:
+            self._values[key] = [Found(name=found.name, known=self.of_file(found, limits)) for found in find()]
+        return self._values[key]
 
 
 @frozen
@@ -353,9 +383,17 @@ class Gathering:
             return
         try:
             with guarded(name):  # even reading its class may run code of its own
-                self._add_found(find(written, self._lookups, self.warnings.append, name=name))
+                self._add_found(self._find(written, name))
         except Problem as problem:
             self._problems.append(problem)
+
+    def _find(self, written: object, name: str) -> Iterable[Found]:
+        shared, lookups = self._lookups.shared, self._lookups
+        if shared is None or not isinstance(written, str):
+            return find(written, lookups, self.warnings.append, name=name)
+        return shared.of_expression(
+            f"-i {written}", lambda: find(written, lookups, self.warnings.append), lookups.limits
+        )
 
     def of_value(self, name: str, value: object) -> Sequence[int] | None:
         """Return the numbers of the pictures that a value in braces means; None if it was not meant as any.
@@ -367,7 +405,7 @@ class Gathering:
             raise reference_problem(name, f"is a job; for its pictures write {{{name}.result()}}.")
         with guarded(name):
             if is_picture(value) or pictures_of(value) is not None:
-                return self._add_found(of_value(name, value, self._lookups))
+                return self._add_found(self._of_expression(name, value))
             if issubclass(type(value), list | tuple) and _has_pictures(value):
                 raise Problem(*self._not_pictures(name, value), reference=True)
             if _is_meant(name, value):
@@ -409,7 +447,7 @@ class Gathering:
             if self._is_full or len(problems) == _MAX_PROBLEMS:
                 break
             try:
-                reference = candidate.load_reference(self._lookups.limits)
+                reference = self._read(candidate)
             except Problem as problem:
                 problems += problem.texts
                 continue
@@ -418,6 +456,17 @@ class Gathering:
         if problems:
             raise Problem(*problems, reference=True)
         return tuple(numbers) or (0,)  # the request will be refused: there are too many
+
+    def _read(self, found: Found) -> Reference:
+        shared, limits = self._lookups.shared, self._lookups.limits
+        return found.load_reference(limits) if shared is None else shared.of_file(found, limits)
+
+    def _of_expression(self, name: str, value: object) -> Iterable[Found]:
+        """Return what the value of an expression in braces means, perhaps as it was found before. Raises Problem."""
+        shared = self._lookups.shared
+        if shared is None:
+            return of_value(name, value, self._lookups)
+        return shared.of_expression(name, lambda: of_value(name, value, self._lookups), self._lookups.limits)
 
     def _number_of(self, reference: Reference) -> int | None:
         """Return the number of a picture, a new one if it is new; None if there are too many."""
