@@ -78,7 +78,7 @@ def test_tab_offers_it(session: Session, names: NamesScope) -> None:
     """With what the table calls it."""
     shell: Any = SimpleNamespace(user_ns={"sketch": names.evaluate("sketch")}, user_ns_hidden={})
     offers = NotebookSources(shell, names, lambda: session).pictures()
-    assert [(offer.text, offer.told) for offer in offers] == [("sketch", "sketch")]
+    assert [(offer.text, offer.description) for offer in offers] == [("sketch", "sketch")]
 
 
 def test_without_it_none_of_them_is(new_session: NewSession) -> None:

@@ -58,19 +58,19 @@ class Table:
 
     def references(self) -> Iterable[Offer]:
         """Two generations; the newest has two pictures."""
-        return offers("@last", "@12", "@12.1", "@12.2", "@3", told="a fox")
+        return offers("@last", "@12", "@12.1", "@12.2", "@3", description="a fox")
 
     def shown(self) -> Iterable[Offer]:
         """Two cells showed a picture."""
-        return offers("@out", "@[7]", "@[5]", told="shown")
+        return offers("@out", "@[7]", "@[5]", description="shown")
 
     def generations(self) -> Iterable[Offer]:
         """One more, without pictures."""
-        return offers("@13", "@last", "@12", "@3", told="a fox")
+        return offers("@13", "@last", "@12", "@3", description="a fox")
 
     def deleted(self) -> Iterable[Offer]:
         """One that was deleted."""
-        return offers("@11", told="an owl")
+        return offers("@11", description="an owl")
 
     def names(self) -> Iterable[str]:
         """All names."""
@@ -78,20 +78,20 @@ class Table:
 
     def pictures(self) -> Iterable[Offer]:
         """Those that hold pictures."""
-        return offers("fox", "photos", told="picture")
+        return offers("fox", "photos", description="picture")
 
     def results(self) -> Iterable[Offer]:
         """Those that hold results."""
-        return offers("fox", told="result")
+        return offers("fox", description="result")
 
     def entries(self, folder: str) -> Iterable[tuple[str, bool]]:
         """Return the names in one of the folders above."""
         return FOLDERS.get(folder, [])
 
 
-def offers(*texts: str, told: str) -> list[Offer]:
-    """Return offers that are all told alike."""
-    return [Offer(text=text, told=told) for text in texts]
+def offers(*texts: str, description: str) -> list[Offer]:
+    """Return offers that are all described alike."""
+    return [Offer(text=text, description=description) for text in texts]
 
 
 def at_end(cell: str) -> Offers | None:
@@ -105,7 +105,7 @@ def texts(cell: str) -> list[str]:
     """Return the completions, which must be there, as texts."""
     found = at_end(cell)
     assert found is not None
-    assert all(offer.told for offer in found.offers)
+    assert all(offer.description for offer in found.offers)
     return [offer.text for offer in found.offers]
 
 
@@ -258,7 +258,7 @@ def test_a_ratio_tells_its_pixels() -> None:
     """Beside a ratio stands the size that it means."""
     found = at_end("%%seedream --size 21")
     assert found is not None
-    assert found.offers == (Offer(text="21:9", told="3024x1296"),)
+    assert found.offers == (Offer(text="21:9", description="3024x1296"),)
 
 
 VALID = [
@@ -277,7 +277,7 @@ def test_what_is_completed_can_be_read(line: str, data: st.DataObject) -> None:
     for offer in found.offers if found else ():
         begun = line[:column].removesuffix(found.fragment if found else "")
         text = begun + offer.text
-        if offer.told == "folder" and split(text)[1]:  # a quote is left open for what goes on
+        if offer.description == "folder" and split(text)[1]:  # a quote is left open for what goes on
             text += '"'
         told = [each for problem in read(text)[1] for each in problem.texts]
         assert not [each for each in told if "There is no option" in each or "belong to any" in each or "open" in each]
@@ -401,18 +401,18 @@ def test_marks_come_from_the_history(new_session: NewSession) -> None:
 
     found = list(sources_of(shell(), lambda: session).references())
 
-    assert [(offer.text, offer.told) for offer in found] == [
+    assert [(offer.text, offer.description) for offer in found] == [
         *(("@last", "a hare"), ("@2", "a hare"), ("@2.1", "a hare"), ("@2.2", "a hare"), ("@1", "a fox")),
     ]
     results = sources_of(shell(g=session.history[1], x=1), lambda: session).results()
-    assert [(offer.text, offer.told) for offer in results] == [("g", "result")]
+    assert [(offer.text, offer.description) for offer in results] == [("g", "result")]
 
 
 def test_braces_tell_which_names_hold_pictures() -> None:
     """Beside the others, in the order of their names."""
     found = at_end("%%seedream\na {")
     assert found is not None
-    assert [offer.told for offer in found.offers] == ["variable", "picture", "picture", "variable"]
+    assert [offer.description for offer in found.offers] == ["variable", "picture", "picture", "variable"]
 
 
 def test_nothing_is_made_by_looking(tmp_path: Path) -> None:
@@ -483,7 +483,7 @@ def test_elsewhere_it_says_nothing(cell: str) -> None:
 )
 def test_a_mark_is_completed_after_its_sign(fragment: str, texts: list[str], told: tuple[str, list[str]]) -> None:
     """JupyterLab sorts by the alphabet what begins with what is typed; where nothing of it is, our order holds."""
-    rest = Offers(fragment=fragment, offers=tuple(offers(*texts, told="a fox"))).after_mark()
+    rest = Offers(fragment=fragment, offers=tuple(offers(*texts, description="a fox"))).after_mark()
     assert (rest.fragment, [offer.text for offer in rest.offers]) == told
 
 
@@ -493,7 +493,7 @@ def test_a_number_that_can_go_on_is_a_generation() -> None:
 
     class Series(Table):
         def references(self) -> Iterable[Offer]:
-            return offers("@12", "@12.1", "@12.10", "@1", "@1.1", told="a fox")
+            return offers("@12", "@12.1", "@12.10", "@1", "@1.1", description="a fox")
 
     for word, expected in typed:
         line = f"%%seedream -i {word}"

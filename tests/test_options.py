@@ -48,7 +48,7 @@ def run(cell):
 
 def offered(line):
     found = complete(line, 0, len(line), SimpleNamespace(model=lambda: DEFAULT.model))
-    return [[offer.text, offer.told] for offer in found.offers]
+    return [[offer.text, offer.description] for offer in found.offers]
 
 def refused(ask):
     try:

@@ -192,10 +192,10 @@ def _follow(batch: Batch) -> None:
     try:
         print(batch.estimate.lines()[0], file=sys.stderr)
         while not batch.over and batch.is_waited_for():
-            told = head(batch)
-            if told != shown:
-                write_over(told)
-            shown = told
+            line = head(batch)
+            if line != shown:
+                write_over(line)
+            shown = line
             time.sleep(LOOK_SECONDS)
     finally:
         write_over("")

@@ -92,8 +92,8 @@ class Output:
             return [value if self._still_shows(value, form) else self._content()]
         # What was once sent may have been painted over since; what the page draws is known by its object only.
         if value is None or self.sort in {"sent", "image"}:
-            told = "is not kept any more: show it again, or write its variable or path."
-            raise Problem(f"What cell [{self.cell}] showed {told}", reference=True)
+            message = "is not kept any more: show it again, or write its variable or path."
+            raise Problem(f"What cell [{self.cell}] showed {message}", reference=True)
         return [value]
 
     def _still_shows(self, value: object, form: Callable[..., Any]) -> bool:
@@ -271,21 +271,21 @@ class DisplayListener:
         for output in reversed(self._outputs.all()):
             if output.has_pictures():
                 return output.pictures(self._format)
-        told = "no picture was shown since %load_ext seedream_nb; show one, or write its variable or path."
-        raise Problem(f"{mark}: {told}", reference=True)
+        message = "no picture was shown since %load_ext seedream_nb; show one, or write its variable or path."
+        raise Problem(f"{mark}: {message}", reference=True)
 
     def _of_cell(self, mark: str, number: int) -> Sequence[object]:
-        outputs = [each for each in self._outputs.all() if each.cell is not None and each.has_pictures()]
-        if here := [each for each in outputs if each.cell == number]:
-            return [picture for each in here for picture in each.pictures(self._format)]
-        cells = list(dict.fromkeys(each.cell for each in outputs))
+        outputs = [output for output in self._outputs.all() if output.cell is not None and output.has_pictures()]
+        if here := [output for output in outputs if output.cell == number]:
+            return [picture for output in here for picture in output.pictures(self._format)]
+        cells = list(dict.fromkeys(output.cell for output in outputs))
         there = ", ".join(f"@[{cell}]" for cell in cells[-_FEW:]) or "nothing since %load_ext seedream_nb"
         raise Problem(f"{mark}: cell [{number}] has shown no picture; there is {there}.", reference=True)
 
     def cells(self) -> Sequence[int]:
         """Return the numbers of the cells that surely showed a picture, the newest first; no object is asked."""
-        sure = (each for each in reversed(self._outputs.all()) if each.surely_has_pictures())
-        return list(dict.fromkeys(each.cell for each in sure if each.cell is not None))
+        sure = (output for output in reversed(self._outputs.all()) if output.surely_has_pictures())
+        return list(dict.fromkeys(output.cell for output in sure if output.cell is not None))
 
     @contextlib.contextmanager
     def previews(self, job: Callable[[], object]) -> Iterator[None]:

@@ -30,16 +30,16 @@ def verbs_help() -> str:
 
 def verb_help(name: str, verb: Verb, model: Model) -> str:
     """Return all about one verb: usage, what it does, its examples, and the options if it takes any."""
-    told = [f"%seedream {name} {verb.words}".rstrip(), "", *_folded(f"{verb.help[0].upper()}{verb.help[1:]}.")]
-    told += ["", *_folded(verb.more)] if verb.more else []
-    told += ["", "Options:", "", *_flag_rows(verb)] if verb.flags else []
-    told += ["", "Examples:", "", *(f"  %seedream {example}" for example in verb.examples)] if verb.examples else []
-    told += ["", "Options:", *option_rows(model)] if "options" in verb.takes else []
-    return "\n".join(told)
+    lines = [f"%seedream {name} {verb.words}".rstrip(), "", *_folded(f"{verb.help[0].upper()}{verb.help[1:]}.")]
+    lines += ["", *_folded(verb.more)] if verb.more else []
+    lines += ["", "Options:", "", *_flag_rows(verb)] if verb.flags else []
+    lines += ["", "Examples:", "", *(f"  %seedream {example}" for example in verb.examples)] if verb.examples else []
+    lines += ["", "Options:", *option_rows(model)] if "options" in verb.takes else []
+    return "\n".join(lines)
 
 
 def _flag_rows(verb: Verb) -> list[str]:
-    return [line for flag, told in verb.flags for line in lines_of(f"  {flag}", told, _COLUMN)]
+    return [line for flag, text in verb.flags for line in lines_of(f"  {flag}", text, _COLUMN)]
 
 
 def option_rows(model: Model) -> list[str]:

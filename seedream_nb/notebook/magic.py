@@ -42,14 +42,14 @@ class LeftoverNotice:
     def __init__(self, session: Callable[[], Session]) -> None:
         """Look at nothing yet."""
         self._session = session
-        self._told = False
+        self._was_shown = False
 
     def line(self, verb: str | None = None) -> str | None:
-        """Return the line, if there is something to tell and it was not told; a cell has no `verb`."""
-        told, self._told = self._told, True
-        if told or verb in TELL_THEMSELVES:
+        """Return the line, if there is something to say and it was not said before; a cell has no `verb`."""
+        was_shown, self._was_shown = self._was_shown, True
+        if was_shown or verb in TELL_THEMSELVES:
             return None
-        # Whatever keeps the history from being read is told by what was asked for, not by this.
+        # Whatever keeps the history from being read is reported by what was asked for, not by this.
         with contextlib.suppress(OSError, SeedreamError):
             return leftover_line(self._session())
         return None
@@ -58,8 +58,8 @@ class LeftoverNotice:
 def leftover_line(session: Session) -> str | None:
     """Return what was left in one line; None where nothing was."""
     left = [
-        f"{each.mark} ({each.status if each.status == 'partial' or each.cost is None else 'not billed'})"
-        for each in session.history.left_behind()
+        f"{item.mark} ({item.status if item.status == 'partial' or item.cost is None else 'not billed'})"
+        for item in session.history.left_behind()
     ]
     more = f" and {len(left) - MAX_NAMED} more" if len(left) > MAX_NAMED else ""
     named = ", ".join(left[:MAX_NAMED])
@@ -180,8 +180,8 @@ class Magics:
             return
         error = getattr(result, "error_in_exec", None)
         interrupted = isinstance(error, (KeyboardInterrupt, asyncio.CancelledError))
-        for told in self._session().jobs.end_awaits(interrupted=interrupted):
-            print(told)
+        for message in self._session().jobs.end_awaits(interrupted=interrupted):
+            print(message)
 
     # -- what IPython is given ---------------------------------------------------------------------
 
@@ -233,8 +233,8 @@ def load(ip: InteractiveShell, session: Callable[[], Session]) -> None:
         magics = Magics(ip, session)
         magics.register()
         setattr(ip, _ATTRIBUTE, magics)
-        for told in filter(None, map(too_old_notice, ("ipywidgets", "anywidget"))) if in_kernel(ip) else ():
-            print(told)
+        for message in filter(None, map(too_old_notice, ("ipywidgets", "anywidget"))) if in_kernel(ip) else ():
+            print(message)
 
 
 def unload(ip: InteractiveShell) -> None:

@@ -57,18 +57,18 @@ def _follow(job: Job) -> None:
     seen, shown = -1, ""
     try:
         while not (job.over or job.overdue):
-            told = progress(job)
-            if told != shown:
-                write_over(told)
-            shown, seen = told, job.wait_for_change(seen, TERMINAL_LOOK_SECONDS)
+            words = progress(job)
+            if words != shown:
+                write_over(words)
+            shown, seen = words, job.wait_for_change(seen, TERMINAL_LOOK_SECONDS)
     finally:
         write_over("")
 
 
-def write_over(told: str) -> None:
+def write_over(words: str) -> None:
     """Write over the line, with blanks and carriage returns: every terminal understands those."""
     width = shutil.get_terminal_size().columns - 1
-    sys.stderr.write(f"\r{' ' * width}\r{told[:width]}")
+    sys.stderr.write(f"\r{' ' * width}\r{words[:width]}")
     sys.stderr.flush()
 
 
@@ -152,8 +152,8 @@ class LiveOutput:
         if generation is None or not generation.images:
             return None, error or self._failed_with
         shown = self._bundle(generation)
-        told = STOPPED if isinstance(self._failed_with, StoppedError) else WAITED
-        return _with_line(shown, told), error
+        note = STOPPED if isinstance(self._failed_with, StoppedError) else WAITED
+        return _with_line(shown, note), error
 
     def _catch_up(self, _result: object) -> None:
         """Show at a cell's end what has come by then: nbclient takes nothing that comes after the last one's."""
@@ -230,8 +230,8 @@ class CellOutput:
         if shown is not None:
             self._send("display_data", data=shown, metadata={}, transient={})
         if error is not None:
-            told = error._render_traceback_()
-            self._send("error", ename=type(error).__name__, evalue=error.message, traceback=told)
+            lines = error._render_traceback_()
+            self._send("error", ename=type(error).__name__, evalue=error.message, traceback=lines)
 
     def _send(self, kind: str, **content: object) -> None:
         kernel = self._kernel
@@ -262,7 +262,7 @@ def run_below(
     except StoppedError:
         raise
     except KeyboardInterrupt:  # wherever it struck: what the message says must be true
-        begun = next((each for each in session.jobs if each.request is request), None)
+        begun = next((job for job in session.jobs if job.request is request), None)
         if begun is None:
             raise
         begun.cancel()
@@ -287,9 +287,9 @@ def keep(ip: InteractiveShell, name: str | None, value: Value) -> Value:
         try:
             ip.push({name: value})
         except Exception as error:  # noqa: BLE001 - a namespace of somebody's own; what was paid for is still here
-            told = f"{name} could not be set ({type(error).__name__}): the result is in Out and in the history."
+            message = f"{name} could not be set ({type(error).__name__}): the result is in Out and in the history."
             with contextlib.suppress(Exception):
-                print(told)
+                print(message)
     return value
 
 

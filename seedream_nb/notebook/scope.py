@@ -67,8 +67,8 @@ def _attachments(name: str, notebook: Path) -> list[tuple[str, str]]:
         raise _wrong(name, f"{where} can't be read ({type(error).__name__}). {_REMEDY}") from error
 
 
-def _wrong(name: str, told: str) -> Problem:
-    return Problem(f"attachment:{shorten(name, _SHOWN)}: {told}", reference=True)
+def _wrong(name: str, message: str) -> Problem:
+    return Problem(f"attachment:{shorten(name, _SHOWN)}: {message}", reference=True)
 
 
 _PUT_THERE = frozenset({"In", "Out", "exit", "quit", "get_ipython", "open"})
@@ -120,8 +120,8 @@ class NotebookScope:
 
         listener = shown_by(self._ip)
         if listener is None:
-            told = "what cells show is known only after %load_ext seedream_nb; then show it again."
-            raise Problem(f"{mark}: {told}", reference=True)
+            message = "what cells show is known only after %load_ext seedream_nb; then show it again."
+            raise Problem(f"{mark}: {message}", reference=True)
         return listener.pictures(mark)
 
     def attached(self, name: str) -> bytes:

@@ -28,17 +28,17 @@ def current_shell() -> InteractiveShell | None:
 
 def notebook_name(ip: InteractiveShell) -> str | None:
     """Return the notebook's file name where the host tells it; the name may be of no file."""
-    told = ip.user_ns.get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME")
-    return Path(str(told)).name if told else None
+    name = ip.user_ns.get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME")
+    return Path(str(name)).name if name else None
 
 
 def notebook_file(ip: InteractiveShell) -> Path | None:
     """Return the notebook's file, where the host tells it and it is there."""
-    told = ip.user_ns.get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME")
-    if not told:
+    name = ip.user_ns.get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME")
+    if not name:
         return None
     # The host may tell a path from another folder, or a name that is no file's at all.
-    places = (Path(str(told)), PROCESS.folder / Path(str(told)).name)
+    places = (Path(str(name)), PROCESS.folder / Path(str(name)).name)
     return next((place for place in places if place.suffix == ".ipynb" and place.is_file()), None)
 
 
@@ -63,10 +63,10 @@ def refuse_in_browser(platform: str) -> None:
         SettingsError: this Python runs in a browser: https://pyodide.org/en/stable/usage/wasm-constraints.html.
     """
     if platform == "emscripten":
-        told = (
+        message = (
             "Python in the browser (JupyterLite) has no threads and no network connections, and seedream_nb needs both."
         )
-        raise SettingsError(told, hint="Use Jupyter with a kernel: on your machine, on Binder or on Colab.")
+        raise SettingsError(message, hint="Use Jupyter with a kernel: on your machine, on Binder or on Colab.")
 
 
 def refuse_in_terminal() -> None:
@@ -77,8 +77,8 @@ def refuse_in_terminal() -> None:
     """
     ip = current_shell()
     if ip is not None and not in_kernel(ip):
-        told = "A panel needs a notebook, such as JupyterLab, and this is a terminal."
-        raise SeedreamError(told, hint="Here, write %%seedream cells; %seedream history lists what was made.")
+        message = "A panel needs a notebook, such as JupyterLab, and this is a terminal."
+        raise SeedreamError(message, hint="Here, write %%seedream cells; %seedream history lists what was made.")
 
 
 def publish(data: dict[str, Any], *, display_id: str | None = None, update: bool = False) -> None:

@@ -44,9 +44,9 @@ def columns_used(columns: int) -> int:
 
 def lines_of(name: str, text: str, column: int = COLUMN, width: int = WIDTH) -> list[str]:
     """Return one row as lines: a name that is too long for its column has a line of its own."""
-    told = _wrapped(text, width - column) or [""]
+    folded = _wrapped(text, width - column) or [""]
     first = f"{name:<{column}}"
-    lines = [first + told[0], *told[1:]] if len(name) < column else [first, *told]
+    lines = [first + folded[0], *folded[1:]] if len(name) < column else [first, *folded]
     return [lines[0].rstrip(), *(" " * column + line for line in lines[1:])]
 
 

@@ -84,7 +84,7 @@ class _Answer:
         from IPython.core.completer import SimpleCompletion
 
         # JupyterLab breaks what stands beside a completion at every space and hyphen, over the lines below.
-        return (SimpleCompletion(offer.text, type=offer.told.translate(_UNBROKEN)) for offer in self._offers)
+        return (SimpleCompletion(offer.text, type=offer.description.translate(_UNBROKEN)) for offer in self._offers)
 
 
 _UNBROKEN = str.maketrans({" ": "\N{NO-BREAK SPACE}", "-": "\N{NON-BREAKING HYPHEN}"})

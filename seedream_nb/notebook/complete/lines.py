@@ -54,5 +54,8 @@ def _in_prompt(before: str, sources: Sources) -> Offers | None:
     names = sorted(name for name in sources.names() if name.startswith(found[1])) if found else []
     if found is None or not names:
         return None
-    told = {offer.text: offer.told for offer in sources.pictures()}
-    return Offers(fragment=found[1], offers=tuple(Offer(text=name, told=told.get(name, "variable")) for name in names))
+    descriptions = {offer.text: offer.description for offer in sources.pictures()}
+    return Offers(
+        fragment=found[1],
+        offers=tuple(Offer(text=name, description=descriptions.get(name, "variable")) for name in names),
+    )

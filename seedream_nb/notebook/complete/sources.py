@@ -46,7 +46,7 @@ class NotebookSources:
 
     def references(self) -> Iterator[Offer]:
         """Yield `@last`, and of each generation with pictures its mark and those of its pictures."""
-        with_pictures = (each for each in self._generations() if each.images)
+        with_pictures = (generation for generation in self._generations() if generation.images)
         yield from _with_last(with_pictures, pictures=True)
 
     def shown(self) -> Iterator[Offer]:
@@ -54,15 +54,15 @@ class NotebookSources:
         listener = shown_by(self._ip)
         cells = listener.cells() if listener is not None else []
         if cells:
-            yield Offer(text="@out", told="shown last")
-        yield from (Offer(text=f"@[{cell}]", told=f"shown by cell {cell}") for cell in cells)
+            yield Offer(text="@out", description="shown last")
+        yield from (Offer(text=f"@[{cell}]", description=f"shown by cell {cell}") for cell in cells)
 
     def generations(self) -> Iterator[Offer]:
         """Yield `@last` and the marks of all generations."""
         yield from _with_last(self._generations(), pictures=False)
 
     def _generations(self) -> Iterator[Generation]:
-        # A home that can't be had is told of when a cell runs; names and files can be completed without it.
+        # A home that can't be had is reported when a cell runs; names and files can be completed without it.
         with contextlib.suppress(Exception):
             yield from reversed(self._session().history[-_GENERATIONS:])
 
@@ -70,7 +70,7 @@ class NotebookSources:
         """Yield the marks of what was deleted and can be restored."""
         with contextlib.suppress(Exception):  # as above
             newest = reversed(self._session().history.deleted()[-_GENERATIONS:])
-            yield from (Offer(text=each.mark, told=plain(each.prompt, MAX_CHARACTERS)) for each in newest)
+            yield from (Offer(text=item.mark, description=plain(item.prompt, MAX_CHARACTERS)) for item in newest)
 
     def names(self) -> list[str]:
         """Return the names that cells have made, sorted; those with an underscore are not for show."""
@@ -79,12 +79,12 @@ class NotebookSources:
     def pictures(self) -> Iterator[Offer]:
         """Yield the names that hold pictures, with what they hold."""
         for name, value in self._values():
-            if told := held(value):
-                yield Offer(text=name, told=told)
+            if description := held(value):
+                yield Offer(text=name, description=description)
 
     def results(self) -> Iterator[Offer]:
         """Yield the names that hold results."""
-        return (Offer(text=name, told="result") for name, value in self._values() if held(value) == "result")
+        return (Offer(text=name, description="result") for name, value in self._values() if held(value) == "result")
 
     def _values(self) -> Iterable[tuple[str, object]]:
         return ((name, self._ip.user_ns.get(name)) for name in self.names())
@@ -101,10 +101,10 @@ class NotebookSources:
 def _with_last(generations: Iterable[Generation], *, pictures: bool) -> Iterator[Offer]:
     is_first = True
     for generation in generations:
-        told = plain(generation.prompt, MAX_CHARACTERS)
+        description = plain(generation.prompt, MAX_CHARACTERS)
         if is_first and generation.images:
-            yield Offer(text="@last", told=told)
+            yield Offer(text="@last", description=description)
             is_first = False
-        yield Offer(text=generation.mark, told=told)
+        yield Offer(text=generation.mark, description=description)
         if pictures and len(generation.images) > 1:
-            yield from (Offer(text=picture.mark, told=told) for picture in generation.images)
+            yield from (Offer(text=picture.mark, description=description) for picture in generation.images)

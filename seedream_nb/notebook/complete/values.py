@@ -90,15 +90,15 @@ class Values:
 
     def results(self) -> Iterator[Offer]:
         """Yield the names that hold results: a cell that is run again keeps its own."""
-        return self.begun((offer.text, offer.told) for offer in self.sources.results())
+        return self.begun((offer.text, offer.description) for offer in self.sources.results())
 
     def pictures(self) -> Iterator[Offer]:
         """Yield what can be a reference: history marks, names that hold pictures, files."""
         text = self.word.text
         shown = [*self.sources.shown()]
         marks = self.marks(itertools.chain(shown[:1], self._references(), shown[1:]))
-        yield from (each for each, _ in zip(marks, range(_MAX if text else _AT_ONCE), strict=False))
-        yield from self.begun((offer.text, offer.told) for offer in self.sources.pictures())
+        yield from (mark for mark, _ in zip(marks, range(_MAX if text else _AT_ONCE), strict=False))
+        yield from self.begun((offer.text, offer.description) for offer in self.sources.pictures())
         yield from self._entries(is_picture_name, goes_on=True)
 
     def _references(self) -> Iterable[Offer]:
@@ -114,7 +114,7 @@ class Values:
         unquoted = self.word.raw == self.word.text
         begun = (offer for offer in marks if offer.text.startswith(self.word.text))
         for offer, _ in zip(begun, range(_MAX), strict=False):
-            yield from [offer] if unquoted else self.begun([(offer.text, offer.told)])
+            yield from [offer] if unquoted else self.begun([(offer.text, offer.description)])
 
     def folders(self) -> Iterator[Offer]:
         """Yield folders."""
@@ -123,10 +123,10 @@ class Values:
     def begun(self, values: Iterable[tuple[str, str]], *, goes_on: bool = False) -> Iterator[Offer]:
         """Yield the values that begin with what is typed, in any case, as they are to be written."""
         begun = self.word.text.lower()
-        for value, told in values:
+        for value, description in values:
             spelt = self.word.spelt(value, goes_on=goes_on) if value.lower().startswith(begun) else None
             if spelt is not None:
-                yield Offer(text=spelt, told=told)
+                yield Offer(text=spelt, description=description)
 
     def _entries(self, is_wanted: Callable[[str], bool], *, goes_on: bool) -> Iterator[Offer]:
         """Yield folders, and the files that are wanted, of the folder that is typed; hidden ones by their dot only.
@@ -145,8 +145,8 @@ class Values:
             if name.startswith(begun) and name.startswith(".") == hidden and (is_folder or is_wanted(name))
         )
         for (path, is_folder), _ in zip(wanted, range(_MAX_ENTRIES), strict=False):
-            told = "folder" if is_folder else "file"
-            yield from self.begun([(path, told)], goes_on=is_folder and goes_on)
+            description = "folder" if is_folder else "file"
+            yield from self.begun([(path, description)], goes_on=is_folder and goes_on)
 
     def _is_expression(self) -> bool:
         """Return whether a name of the notebook is followed by more, which IPython completes."""
@@ -246,14 +246,14 @@ def _flags(fragment: str, given: GivenOptions) -> Iterator[Offer]:
     """Yield the options that can still be given, by their long names; `-s` and `-si` are on the way to `--size`."""
     short = BY_FLAG.get(fragment) if fragment and not fragment.startswith("--") else None
     for option in filter(given.leaves, options_of(given.model).values()):
-        for flag in (each for each in option.flags if each.startswith("--")):
+        for flag in (flag for flag in option.flags if flag.startswith("--")):
             if option is short or (short is None and flag.startswith((fragment, f"-{fragment}"))):
-                yield Offer(text=flag, told=_told(option, flag))
+                yield Offer(text=flag, description=_described(option, flag))
     if not given.values and "--help".startswith(fragment):
-        yield Offer(text="--help", told="all options, with examples")
+        yield Offer(text="--help", description="all options, with examples")
 
 
-def _told(option: Option, flag: str) -> str:
+def _described(option: Option, flag: str) -> str:
     text = f"without {option.help}".removesuffix(", or none") if flag.startswith("--no-") else option.help
     return plain(text, MAX_CHARACTERS)
 
@@ -306,22 +306,22 @@ def _own_words(verb: Verb | None, sources: Sources, *, first: bool) -> list[Offe
     """Return what a verb takes several of, and its flags."""
     takes = () if verb is None else verb.takes
     if "deleted" in takes:
-        return [*sources.deleted(), Offer(text="all", told="all that is deleted")]
+        return [*sources.deleted(), Offer(text="all", description="all that is deleted")]
     if "marks" in takes:
-        return [*sources.generations(), Offer(text="failed", told="all that failed"), *_flag_offers(verb)]
+        return [*sources.generations(), Offer(text="failed", description="all that failed"), *_flag_offers(verb)]
     return _flag_offers(verb) if first else []
 
 
 def _flag_offers(verb: Verb | None) -> list[Offer]:
     flags = () if verb is None else verb.flags
-    return [Offer(text=flag, told=plain(told, MAX_CHARACTERS)) for flag, told in flags]
+    return [Offer(text=flag, description=plain(description, MAX_CHARACTERS)) for flag, description in flags]
 
 
 def _verbs(fragment: str) -> Offers:
     begun = ((name, verb) for name, verb in VERBS.items() if name and name.startswith(fragment))
     return Offers(
         fragment=fragment,
-        offers=tuple(Offer(text=name, told=plain(verb.help, MAX_CHARACTERS)) for name, verb in begun),
+        offers=tuple(Offer(text=name, description=plain(verb.help, MAX_CHARACTERS)) for name, verb in begun),
     )
 
 
@@ -337,5 +337,5 @@ def _settings(words: Sequence[Word], fragment: str, after: str, sources: Sources
     # The key is none of them: in a cell it would stay in the notebook.
     left = SETTINGS.keys() - {word.text.partition("=")[0] for word in words[1:]} - {"api_key"}
     begun = (setting for setting in SETTINGS.values() if setting.name in left and setting.name.startswith(fragment))
-    offers = (Offer(text=f"{setting.name}=", told=plain(setting.help, MAX_CHARACTERS)) for setting in begun)
+    offers = (Offer(text=f"{setting.name}=", description=plain(setting.help, MAX_CHARACTERS)) for setting in begun)
     return Offers(fragment=fragment, offers=tuple(offers))

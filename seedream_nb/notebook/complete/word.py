@@ -22,7 +22,7 @@ class Offer:
 
     text: str
     """What takes the place of the fragment."""
-    told: str
+    description: str
     """What it is, in a few words beside it; never empty, for IPython would write <unknown>."""
 
 
@@ -43,7 +43,7 @@ class Offers:
         is_mark = self.fragment.lstrip("'\"").startswith("@")
         if not is_mark or not all(offer.text.startswith(self.fragment[:end]) for offer in self.offers):
             return self
-        offers = tuple(Offer(text=offer.text[end:], told=offer.told) for offer in self.offers)
+        offers = tuple(Offer(text=offer.text[end:], description=offer.description) for offer in self.offers)
         return Offers(fragment=self.fragment[end:], offers=offers)
 
 

@@ -74,8 +74,8 @@ def _list_deleted(session: Session) -> None:
 def _forever(words: Sequence[str], session: Session) -> None:
     deleted = session.history.deleted()
     if not words:
-        told = f"{_count(len(deleted), 'generation')} {_was(deleted.ids)} deleted."
-        return paragraph(f"{told} To remove their files for good: %seedream delete {FOREVER} {DELETED}")
+        message = f"{_count(len(deleted), 'generation')} {_was(deleted.ids)} deleted."
+        return paragraph(f"{message} To remove their files for good: %seedream delete {FOREVER} {DELETED}")
     known = {FAILED: session.history.failed().ids, DELETED: deleted.ids}
     ids = _ids(words, session.history, known, among=sorted([*session.history[:].ids, *deleted.ids]))
     _print_removed(session.deletion.remove(ids), ids)
@@ -154,8 +154,10 @@ def _print_deleted(outcome: Deleted) -> None:
 def _print_removed(removed: Removed, ids: Sequence[int]) -> None:
     if removed.generations:
         size = f" ({removed.size_bytes / 1e6:.1f} MB)" if removed.files else ""
-        told = f"{_count(removed.files, 'file')}{size} of {spelled(removed.generations)} {_was(range(removed.files))}"
-        paragraph(f"{told} removed for good. {STAYS}")
+        message = (
+            f"{_count(removed.files, 'file')}{size} of {spelled(removed.generations)} {_was(range(removed.files))}"
+        )
+        paragraph(f"{message} removed for good. {STAYS}")
     else:
         print("Nothing is deleted." if not ids else "Nothing was removed.")
     for sentence in removed.stayed:

@@ -46,7 +46,7 @@ class Finding:
     """One thing that was looked at; what is not well comes with its remedy."""
 
     state: Literal["ok", "note", "wrong"] = "ok"
-    told: str
+    message: str
     remedy: str = ""
 
 
@@ -86,13 +86,13 @@ def look_around(session: Session, ip: InteractiveShell | None) -> int:
     Returns:
         How many things are to be fixed.
     """
-    told: dict[str, Finding] = {}
+    reported: dict[str, Finding] = {}
     for look in (_versions, _libraries, _settings, _key, _home, _history, _service, _host):
         for finding in _found(look, session, ip):
-            if finding.told not in told:
+            if finding.message not in reported:
                 _tell(finding)
-            told.setdefault(finding.told, finding)
-    wrong = sum(finding.state == "wrong" for finding in told.values())
+            reported.setdefault(finding.message, finding)
+    wrong = sum(finding.state == "wrong" for finding in reported.values())
     print(f"\n{wrong} to fix." if wrong else "\nNothing to fix.")
     return wrong
 
@@ -105,46 +105,46 @@ def _found(look: Look, session: Session, ip: InteractiveShell | None) -> Iterato
         yield _trouble(error)
     except OSError as error:
         name = look.__name__.strip("_")
-        yield Finding(state="wrong", told=f"The check of {name} failed: {error.strerror or type(error).__name__}.")
+        yield Finding(state="wrong", message=f"The check of {name} failed: {error.strerror or type(error).__name__}.")
 
 
 def _trouble(error: SeedreamError) -> Finding:
     first, *rest = error.lines()
     # Nothing was to be sent; and what stands in columns elsewhere does not here.
-    remedy = "\n".join(" ".join(each.split()) for each in rest).removeprefix(NOT_SENT).strip()
-    return Finding(state="wrong", told=first, remedy=remedy or "Correct or unset it.")
+    remedy = "\n".join(" ".join(line.split()) for line in rest).removeprefix(NOT_SENT).strip()
+    return Finding(state="wrong", message=first, remedy=remedy or "Correct or unset it.")
 
 
 def _tell(finding: Finding) -> None:
-    paragraph(f"{finding.state:<5} {finding.told}")
+    paragraph(f"{finding.state:<5} {finding.message}")
     for remedy in finding.remedy.splitlines():
         paragraph(f"→ {remedy}", indent="  ")
 
 
 def _versions(_session: Session, _ip: InteractiveShell | None) -> Iterator[Finding]:
     found = {name: _version(name) for name in PACKAGES}
-    told = ", ".join(f"{name} {version}" for name, version in found.items() if version)
+    message = ", ".join(f"{name} {version}" for name, version in found.items() if version)
     python = f"seedream-nb {_version('seedream-nb') or '(not installed)'}, Python {platform.python_version()}"
-    yield Finding(told=f"{python} on {platform.system()}; {told}")
+    yield Finding(message=f"{python} on {platform.system()}; {message}")
     if (found["ipykernel"] or "").startswith(SLEEPY_KERNELS):
         yield Finding(
             state="note",
-            told=f"ipykernel {found['ipykernel']} now and then never runs a cell, with or without this package.",
+            message=f"ipykernel {found['ipykernel']} now and then never runs a cell, with or without this package.",
             remedy='pip install --upgrade "ipykernel>=7.4", then restart the kernel',
         )
 
 
 def _libraries(session: Session, _ip: InteractiveShell | None) -> Iterator[Finding]:
     for name, loaded, installed in changed_versions():
-        told = f"{name} {installed} is installed, but {name} {loaded} was loaded before."
-        yield Finding(state="note", told=told, remedy="Restart the kernel.")
+        message = f"{name} {installed} is installed, but {name} {loaded} was loaded before."
+        yield Finding(state="note", message=message, remedy="Restart the kernel.")
     session.make_ready(session.service)
     try:
         import_module("PIL.ImageFont")
         import_module("PIL.ImageDraw")
     except Exception as error:  # noqa: BLE001 - whatever a broken library raises
-        told, remedy = explain_broken(error)
-        yield Finding(state="note", told=f"{told} Results are shown, but not as one image/jpeg.", remedy=remedy)
+        message, remedy = explain_broken(error)
+        yield Finding(state="note", message=f"{message} Results are shown, but not as one image/jpeg.", remedy=remedy)
 
 
 def _settings(session: Session, _ip: InteractiveShell | None) -> Iterator[Finding]:
@@ -153,30 +153,30 @@ def _settings(session: Session, _ip: InteractiveShell | None) -> Iterator[Findin
             session.settings.get(name)
         except SettingsError as error:
             yield _trouble(error)
-    for told, remedy in unread(session.settings):
-        yield Finding(state="note", told=told, remedy=remedy)
+    for message, remedy in unread(session.settings):
+        yield Finding(state="note", message=message, remedy=remedy)
 
 
 def _key(session: Session, _ip: InteractiveShell | None) -> Iterator[Finding]:
     endpoint = session.endpoint()
     if is_free(session.settings.get("backend")):
         yield Finding(
-            told="Requests go to the sandbox, an imitation of the service: no key needed, nothing is charged."
+            message="Requests go to the sandbox, an imitation of the service: no key needed, nothing is charged."
         )
     elif endpoint.key is None:
-        told = f"No key was found, so requests go to the sandbox, an imitation of the service (backend={AUTO})."
+        message = f"No key was found, so requests go to the sandbox, an imitation of the service (backend={AUTO})."
         remedy = ELSEWHERE if session.settings.on_binder else "For real pictures: %seedream login"
-        yield Finding(state="note", told=told, remedy="" if endpoint.notices else remedy)
+        yield Finding(state="note", message=message, remedy="" if endpoint.notices else remedy)
     else:
-        told = f"The key comes from {endpoint.key.source}. The first request shows whether the service accepts it."
-        yield Finding(told=told)
+        message = f"The key comes from {endpoint.key.source}. The first request shows whether the service accepts it."
+        yield Finding(message=message)
     for notice in endpoint.notices:
-        yield Finding(state="note", told=notice)
+        yield Finding(state="note", message=notice)
     if session.login.path is None:
-        told = "This user has no home folder, so %seedream login can't store a key."
+        message = "This user has no home folder, so %seedream login can't store a key."
         yield Finding(
             state="note",
-            told=told,
+            message=message,
             remedy=f"Set the key in the environment as {session.settings.service.key_variable}, or set HOME.",
         )
 
@@ -188,49 +188,51 @@ def _home(session: Session, _ip: InteractiveShell | None) -> Iterator[Finding]:
     trouble, another = trouble_with(wanted), "Choose another: %seedream config home=FOLDER"
     fallback = fallback_folder()
     if trouble and default and fallback and not trouble_with(fallback):
-        told = f"{trouble[:-1]}, so pictures go to {fallback}."
-        yield Finding(state="note", told=told, remedy=another)
+        message = f"{trouble[:-1]}, so pictures go to {fallback}."
+        yield Finding(state="note", message=message, remedy=another)
         return
     if trouble:
-        yield Finding(state="wrong", told=trouble, remedy=another)
+        yield Finding(state="wrong", message=trouble, remedy=another)
         return
-    free = shutil.disk_usage(next(each for each in (home, *home.parents) if each.exists())).free
+    free = shutil.disk_usage(next(folder for folder in (home, *home.parents) if folder.exists())).free
     made = "" if home.exists() else ", which is created with the first request"
-    told = f"Pictures go to {home}{made}; {free / 1e9:.1f} GB are free there."
+    message = f"Pictures go to {home}{made}; {free / 1e9:.1f} GB are free there."
     if free < LITTLE_ROOM_BYTES:
         yield Finding(
             state="note",
-            told=told,
+            message=message,
             remedy=f"A series of {model.max_images} in {model.tiers[-1]} may need a GB: make room.",
         )
     else:
-        yield Finding(told=told)
+        yield Finding(message=message)
 
 
 def _history(session: Session, _ip: InteractiveShell | None) -> Iterator[Finding]:
     history = session.history
     unfinished = list(history.unfinished())
     if unfinished:
-        marks = ", ".join(each.mark for each in unfinished)
+        marks = ", ".join(generation.mark for generation in unfinished)
         of = f"{len(unfinished)} of {len(history)} generations {'is' if len(unfinished) == 1 else 'are'}"
-        links = [each.links[index - 1] for each in unfinished for index in each.missing if index <= len(each.links)]
+        links = [item.links[index - 1] for item in unfinished for index in item.missing if index <= len(item.links)]
         held = describe_lifetime(links)
-        told = f"{of} unfinished: {plain(marks)}{'; ' if held else ''}{held}"
-        yield Finding(state="note", told=told, remedy="%seedream recover downloads what it can, and lists the rest.")
+        message = f"{of} unfinished: {plain(marks)}{'; ' if held else ''}{held}"
+        yield Finding(
+            state="note", message=message, remedy="%seedream recover downloads what it can, and lists the rest."
+        )
     if history.damaged:
         left = "it is" if history.damaged == 1 else "they are"
-        told = f"{_lines(history.damaged)} of the journal can't be read; {left} left out."
-        yield Finding(state="note", told=told, remedy=f"See {history.home / 'journal'}.")
+        message = f"{_lines(history.damaged)} of the journal can't be read; {left} left out."
+        yield Finding(state="note", message=message, remedy=f"See {history.home / 'journal'}.")
     if history.shortened:
-        told, remedy = history.shortened
-        yield Finding(state="wrong", told=told, remedy=remedy)
+        message, remedy = history.shortened
+        yield Finding(state="wrong", message=message, remedy=remedy)
     for name, why in history.unreadable.items():
-        told = f"The journal file {plain(name)} can't be read ({plain(why)}); its entries are left out."
-        yield Finding(state="wrong", told=told, remedy=f"It is in {history.home / 'journal'}.")
+        message = f"The journal file {plain(name)} can't be read ({plain(why)}); its entries are left out."
+        yield Finding(state="wrong", message=message, remedy=f"It is in {history.home / 'journal'}.")
     if history.newer:
         was, are = ("was", "is") if history.newer == 1 else ("were", "are")
-        told = f"{_lines(history.newer)} of the journal {was} written by a newer seedream-nb, and {are} left out."
-        yield Finding(state="note", told=told, remedy="pip install --upgrade seedream-nb")
+        message = f"{_lines(history.newer)} of the journal {was} written by a newer seedream-nb, and {are} left out."
+        yield Finding(state="note", message=message, remedy="pip install --upgrade seedream-nb")
 
 
 def _service(session: Session, _ip: InteractiveShell | None) -> Iterator[Finding]:
@@ -241,18 +243,18 @@ def _service(session: Session, _ip: InteractiveShell | None) -> Iterator[Finding
         status = session.reach()
     except ConnectionFailedError as error:
         yield _trouble(error)
-        yield Finding(state="note", told=_way(url))
+        yield Finding(state="note", message=_way(url))
         return
     took = f"{time.monotonic() - begun:.1f} s"
     if status >= SERVER_ERRORS:
         yield Finding(
             state="note",
-            told=f"{url} answers, but with HTTP {status}: the service has a problem.",
+            message=f"{url} answers, but with HTTP {status}: the service has a problem.",
             remedy="Wait a bit and try again.",
         )
     else:
-        yield Finding(told=f"{url} answers, in {took}. No picture was requested, so that cost nothing.")
-    yield Finding(told=_way(url))
+        yield Finding(message=f"{url} answers, in {took}. No picture was requested, so that cost nothing.")
+    yield Finding(message=_way(url))
 
 
 def _way(url: str) -> str:
@@ -267,14 +269,14 @@ def _way(url: str) -> str:
 
 def _host(_session: Session, ip: InteractiveShell | None) -> Iterator[Finding]:
     if ip is None:
-        yield Finding(told="This is a terminal, without a notebook.")
+        yield Finding(message="This is a terminal, without a notebook.")
         return
     name = notebook_name(ip)
-    yield Finding(told=f"This is {frontend(ip)}{f', in {plain(name)}' if name else ''}.")
+    yield Finding(message=f"This is {frontend(ip)}{f', in {plain(name)}' if name else ''}.")
     if not _completes():
         yield Finding(
             state="note",
-            told=f"Tab does not complete options here: IPython {_version('ipython')} can't.",
+            message=f"Tab does not complete options here: IPython {_version('ipython')} can't.",
             remedy="IPython 8.6 or later can. %%seedream? lists the options.",
         )
 

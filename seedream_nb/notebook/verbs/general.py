@@ -56,19 +56,19 @@ _SHOWN = 40
 def status(_rest: str, session: Session, _ip: InteractiveShell) -> None:
     """Tell where requests go, with whose key, what was spent and what is unfinished."""
     troubles = _troubles(session)
-    told: set[str] = set()
+    shown: set[str] = set()
     for name, tell in _ROWS.items():
         try:
             text = tell(session)
         except SettingsError as error:
             # In its place, and once.
-            text = "" if error.message in told else f"wrong: {_one_line(error)}"
-            told.add(error.message)
-        told |= {trouble for trouble in troubles if trouble in text}
+            text = "" if error.message in shown else f"wrong: {_one_line(error)}"
+            shown.add(error.message)
+        shown |= {trouble for trouble in troubles if trouble in text}
         if text:
             row(name, text)
     for trouble in troubles:
-        if trouble not in told:
+        if trouble not in shown:
             row("To fix", trouble)
 
 
@@ -81,10 +81,10 @@ def where(session: Session) -> str:
         missing = error.message == no_key(session.settings.service).message
         return f"nowhere yet: {first} %seedream login asks for it" if missing else f"nowhere yet: {_one_line(error)}"
     if endpoint.key is None:
-        told = "the sandbox: an imitation of the service, which costs nothing"
+        where_to = "the sandbox: an imitation of the service, which costs nothing"
     else:
-        told = f"{endpoint.base_url}, with the key from {endpoint.key.source}"
-    return ". ".join((told, *endpoint.notices))
+        where_to = f"{endpoint.base_url}, with the key from {endpoint.key.source}"
+    return ". ".join((where_to, *endpoint.notices))
 
 
 def _model(session: Session) -> str:
@@ -120,14 +120,14 @@ def _running(session: Session) -> str:
 
 
 def _unfinished(session: Session) -> str:
-    found = [f"@{each.id} ({each.status})" for each in session.history.unfinished()]
+    found = [f"@{generation.id} ({generation.status})" for generation in session.history.unfinished()]
     return f"{', '.join(found)}; see %seedream recover" if found else ""
 
 
 def _troubles(session: Session) -> list[str]:
     """Return what is wrong with the environment, whether a row hangs on it or not."""
     wrong = [trouble for name in SETTINGS for trouble in _trouble(name, session)]
-    return [*wrong, *(f"{told} {remedy}" for told, remedy in unread(session.settings))]
+    return [*wrong, *(f"{message} {remedy}" for message, remedy in unread(session.settings))]
 
 
 def _trouble(name: str, session: Session) -> Iterator[str]:
@@ -182,14 +182,14 @@ def config(rest: str, session: Session, _ip: InteractiveShell) -> None:
 
 def _asked(names: list[str]) -> list[str]:
     """Return the settings to tell, all where none is named; the status tells where the key is from."""
-    told = [name for name in SETTINGS if name != "api_key"]
+    shown = [name for name in SETTINGS if name != "api_key"]
     for name in names:
-        if name not in told:
+        if name not in shown:
             raise SettingsError(
-                f"There is no setting {plain(name, _SHOWN_OF_A_SETTING)}.{did_you_mean(name, told)}",
+                f"There is no setting {plain(name, _SHOWN_OF_A_SETTING)}.{did_you_mean(name, shown)}",
                 hint="To set one, write name=value, with no space around the =.",
             )
-    return names or told
+    return names or shown
 
 
 def _in_force(name: str, settings: Settings) -> str:
@@ -202,8 +202,8 @@ def _in_force(name: str, settings: Settings) -> str:
     value = options[name].default if value is None and name in options else value
     written = str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else value
     source = settings.source(name)
-    told = {"configure": "configured", "default": "default"}.get(source, f"from {source}")
-    return f"{'none' if written is None else written}  ({told})"
+    origin = {"configure": "configured", "default": "default"}.get(source, f"from {source}")
+    return f"{'none' if written is None else written}  ({origin})"
 
 
 def usage(rest: str, session: Session, _ip: InteractiveShell) -> None:
@@ -225,22 +225,22 @@ def _tell(name: str, used: Usage) -> None:
 
 
 def _sentences(used: Usage) -> list[str]:
-    told = [f"{_count(used.requests, 'request')}, {_count(used.pictures, 'picture')}, {money(used.spent)}"]
+    sentences = [f"{_count(used.requests, 'request')}, {_count(used.pictures, 'picture')}, {money(used.spent)}"]
     if used.imitated:
-        told.append(f"{used.imitated} of the pictures made by the sandbox, at no cost")
+        sentences.append(f"{used.imitated} of the pictures made by the sandbox, at no cost")
     if used.missing:
-        told.append(f"{used.missing} of them not downloaded: %seedream recover")
+        sentences.append(f"{used.missing} of them not downloaded: %seedream recover")
     if used.running:
-        told.append(f"{used.running} running")
+        sentences.append(f"{used.running} running")
     if used.failed:
-        told.append(f"{used.failed} failed or stopped before sending, not billed")
+        sentences.append(f"{used.failed} failed or stopped before sending, not billed")
     if used.unknown:
         most = _count(used.unknown_pictures, "picture")
         billed = f": up to {most} may have been billed" if used.unknown_pictures else ", in the sandbox: not billed"
-        told.append(f"{used.unknown} with unknown outcome{billed}")
+        sentences.append(f"{used.unknown} with unknown outcome{billed}")
     if used.reused:
-        told.append(f"{used.reused} answered from the history by --once, which saved {money(used.saved)}")
-    return told
+        sentences.append(f"{used.reused} answered from the history by --once, which saved {money(used.saved)}")
+    return sentences
 
 
 def _count(number: int, noun: str) -> str:

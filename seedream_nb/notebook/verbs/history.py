@@ -65,25 +65,27 @@ def recover(rest: str, session: Session, _ip: InteractiveShell) -> None:
     from seedream_nb.view import history_bundle, when
 
     no_words("recover", rest)
-    refused = [each for each in session.history.left_behind() if each.status == "stopped"]
+    refused = [generation for generation in session.history.left_behind() if generation.status == "stopped"]
     tried = session.recover()
     if tried:
         display(history_bundle(tried), raw=True)
     lines = [
-        f"@{each.id}, picture {index}: {_still_missing(each, index, reason)}"
-        for each in tried
-        for index, reason in each.missing.items()
+        f"@{generation.id}, picture {index}: {_still_missing(generation, index, reason)}"
+        for generation in tried
+        for index, reason in generation.missing.items()
     ]
     lines += [
-        f"{each.mark} {_in_doubt(each)}. {when(each)}  {plain(each.prompt, 80)}"
-        for each in session.history
-        if each.status == "unknown"
+        f"{generation.mark} {_in_doubt(generation)}. {when(generation)}  {plain(generation.prompt, 80)}"
+        for generation in session.history
+        if generation.status == "unknown"
     ]
     lines += [
-        f"{each.mark} was not billed: the service refused it for now. {when(each)}  {plain(each.prompt, 80)}"
-        for each in refused
+        f"{item.mark} was not billed: the service refused it for now. {when(item)}  {plain(item.prompt, 80)}"
+        for item in refused
     ]
-    lines += [f"{each.mark} is still being worked on by another kernel." for each in session.history.elsewhere()]
+    lines += [
+        f"{generation.mark} is still being worked on by another kernel." for generation in session.history.elsewhere()
+    ]
     lines += filter(None, [plain(session.catch_up() or "")])
     print("\n".join(lines) or ("Everything is here now." if tried else "Nothing is missing."))
 
