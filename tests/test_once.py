@@ -22,6 +22,8 @@ from seedream_nb.errors import (
     SettingsError,
     StoppedError,
 )
+from seedream_nb.session import Session
+from seedream_nb.settings import Settings
 from tests.faults import POST, Links, Reply, Stall, jpeg
 from tests.waiting import until
 
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from seedream_nb.jobs.job import Job
-    from seedream_nb.session import Session
     from tests.conftest import NewSession
     from tests.faults import FaultServer, Seen
 
@@ -232,6 +233,36 @@ def test_a_picture_that_never_came_is_not_said_to_have_come(new_session: NewSess
     assert session.start("a fox", once=True).result().warnings == [
         "@1 got 0 of 1 pictures (%seedream recover may bring 1 more) and was billed (0.03 USD): this was bought again."
     ]
+
+
+def test_what_shares_its_number_with_another_request_is_not_shown_for_it(
+    fault_server: FaultServer, tmp_path: Path
+) -> None:
+    """Of two machines whose folders a cloud drive joins: nobody gets the other's picture, and the new price is told."""
+    machines = [tmp_path / name for name in ("one", "two")]
+    for folder, prompt in zip(machines, ("a fox", "a whale"), strict=True):
+        session = on(fault_server, folder)
+        session.start(prompt).result()
+        session.close()
+    for path in (machines[1] / "seedream").rglob("*"):
+        joined = machines[0] / path.relative_to(machines[1])
+        if path.is_file() and not joined.exists():
+            shutil.copy(path, joined)
+    session = on(fault_server, machines[0])
+    assert "Two machines gave this number" in session.history[1].warnings[0]
+    made = session.start("a whale", once=True).result()
+    assert [picture.path.name for picture in made] == ["0002-1-a-whale.jpg"]
+    assert made.warnings == ["@1 holds the pictures of this and of another request: this was bought again."]
+    assert session.start("a whale", once=True).result().id == 2
+    session.close()
+
+
+def on(server: FaultServer, folder: Path) -> Session:
+    """Begin a session in a folder."""
+    folder.mkdir(exist_ok=True)
+    settings = Settings(environ={}, folder=folder)
+    settings.change(base_url=server.url, api_key="sk_test")
+    return Session(settings=settings, lingers=False)
 
 
 # -- two kernels that share a home -------------------------------------------------------------------------

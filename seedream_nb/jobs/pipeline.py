@@ -199,7 +199,8 @@ def earlier_payment(job: Job, context: PipelineContext) -> tuple[str, ...]:
     if last is not None and last.cost:
         cost = f"{'at least ' if last.error else ''}{money(last.cost)}"
         return (f"@{last.id} {came_of(last)} and was billed ({cost}): this was bought again.",)
-    return ()
+    mixed = context.history.mixed(job.request.fingerprint)
+    return (f"@{mixed[-1]} holds the pictures of this and of another request: this was bought again.",) if mixed else ()
 
 
 def came_of(last: Generation) -> str:

@@ -25,6 +25,10 @@ NOT_FETCHED = "not fetched yet"
 NOT_TAKEN = "The service refused it for now, and it was not sent again: nothing was billed."
 NONE_MADE = "The service refused each picture: nothing was billed."
 CUT_OFF = "The service's reply broke off: more pictures may have been made, and billed."
+MIXED = (
+    "Two machines gave this number to two requests before their folders were joined, for example by a cloud drive: the "
+    "pictures and links of both are here, below the prompt of the first, and --once shows neither."
+)
 UNREAD = frozenset({"OutcomeUnknownError", "ReplyError"})
 """The errors of replies that could not be read completely."""
 ENDS = ("done", "partial", "failed", "stopped", "unknown")
@@ -88,7 +92,12 @@ def fold(
         backend=backend,
         host=_text(intent.get("host")) or "",
         status=status,
-        warnings=[*_texts(intent.get("warnings")), *fields.refusals, *_surplus(fields.links, request, backend)],
+        warnings=[
+            *fields.mixed,
+            *_texts(intent.get("warnings")),
+            *fields.refusals,
+            *_surplus(fields.links, request, backend),
+        ],
         error=_error(fields, status, complete=not missing) or (CUT_OFF if lacks_links else None),
         links=fields.links,
         missing=missing,
@@ -115,6 +124,12 @@ class _Fields:
     missing: dict[int, str] = field(default_factory=dict)
     end: Record = field(default_factory=dict)
     starred: bool = False
+    fingerprints: set[str] = field(default_factory=set)
+
+    @property
+    def mixed(self) -> tuple[str, ...]:
+        """What to say where two machines, whose folders were joined later, gave one number to two requests."""
+        return (MIXED,) if len(self.fingerprints) > 1 else ()
 
     @property
     def was_refused(self) -> bool:
@@ -138,6 +153,7 @@ def _collect(records: Iterable[Record]) -> _Fields:
         match record:
             case {"event": "intent"}:
                 fields.intent = fields.intent or record
+                fields.fingerprints.add(str(record.get("fingerprint")))
             case {"event": "refused", "tries": int(tries)}:
                 fields.refused = max(tries, fields.refused)
             case {"event": "again", "tries": int(tries)}:

@@ -392,6 +392,10 @@ class History:
         matching = self._matching(fingerprint, backend, host, deleted=True)
         return next((generation for generation in matching if generation.status in _PAID), None)
 
+    def mixed(self, fingerprint: str) -> list[int]:
+        """Return the ids under which two machines made this request and another, so that nobody knows whose is what."""
+        return [number for number, entry in self._index.all_entries() if entry.is_mixed(fingerprint)]
+
     def _matching(
         self, fingerprint: str, backend: str, host: str | None, *, deleted: bool = False
     ) -> Iterator[Generation]:

@@ -107,14 +107,24 @@ class IndexEntry:
         return self.is_done and len(paths) >= links and all(path.decode(errors="replace") in names for path in paths)
 
     def has_fingerprint(self, fingerprint: str) -> bool:
-        """Return whether its request has this fingerprint; what can't match is not parsed, for a batch asks often."""
-        if self.fingerprints is None:
-            intents = (line.content for line in self.lines if line.event == "intent")
-            self.fingerprints = frozenset(text for content in intents for text in _FINGERPRINT.findall(content))
-        if fingerprint.encode() not in self.fingerprints:
+        """Return whether its request has this fingerprint; what can't match is not parsed, for a batch asks often.
+
+        Where two machines gave one number to two requests, nobody can tell whose the pictures are: then it has none.
+        """
+        if self._fingerprints() != {fingerprint.encode()}:
             return False
         records = (line.record() for line in self.lines if line.event == "intent")
         return any(record.get("fingerprint") == fingerprint for record in records if record)
+
+    def is_mixed(self, fingerprint: str) -> bool:
+        """Return whether it is this request and another under one number."""
+        return len(self._fingerprints()) > 1 and fingerprint.encode() in self._fingerprints()
+
+    def _fingerprints(self) -> frozenset[bytes]:
+        if self.fingerprints is None:
+            intents = (line.content for line in self.lines if line.event == "intent")
+            self.fingerprints = frozenset(text for content in intents for text in _FINGERPRINT.findall(content))
+        return self.fingerprints
 
     def mentions(self, event: str, text: bytes) -> bool:
         """Return whether a line of this event contains a text. Parses nothing."""
