@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import builtins
+import itertools
+import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 from unicodedata import category
@@ -9,7 +12,8 @@ from unicodedata import category
 from seedream_nb.errors import Problem, ReferenceImageError, RequestError, describe_value, plain, request_error
 from seedream_nb.files import working_folder
 from seedream_nb.options import ALL, SENT, check_options
-from seedream_nb.prompt import Prompt, expanded
+from seedream_nb.patterns import lazy_pattern
+from seedream_nb.prompt import Prompt, expanded, is_in_tex, is_plain
 from seedream_nb.references.resolve import Gathering, Lookups, SharedReferences, marks_as_text
 from seedream_nb.request import MAX_PROMPT, is_series, make_request, overlong_prompt
 from seedream_nb.scope import EmptyScope, NamesScope, scalar
@@ -18,7 +22,7 @@ from seedream_nb.sizes import shape_of
 from seedream_nb.storage.generation import written
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
     from typing import Unpack
 
@@ -85,12 +89,13 @@ class Composer:
         for reference in [*as_list(options.get("images")), *as_list(options.get("image"))]:
             gathering.add(reference)
         text = _expanded(prompt, scope, gathering, found, markdown=typed)
-        warnings = [*gathering.warnings, *(marks_as_text(prompt) if typed else ())]
+        told = [*gathering.warnings, *(marks_as_text(prompt) if typed else ())]
+        told += code_as_text(prompt, scope) if isinstance(text, Prompt) and scope is not None else ()
         if gathering.problems:  # otherwise it is unknown which number each would have
             found += gathering.problems
         elif check_numbers and isinstance(text, Prompt):
-            wrong, more_warnings = _numbers_without_reference(text, gathering.references, series=is_series(options))
-            found, warnings = found + wrong, warnings + more_warnings
+            wrong, more_told = _numbers_without_reference(text, gathering.references, series=is_series(options))
+            found, told = found + wrong, told + more_told
         whole: CellOptions = {
             **options, **(self._usual(options, model) if defaults else {}), "images": gathering.references,
         }  # fmt: skip
@@ -100,7 +105,7 @@ class Composer:
                 Problem("The prompt has only characters that nobody can see: write what the picture should show.")
             )
         request = make_request(words, of_model=model, problems=found, **whole)
-        return replace(request, warnings=(*request.warnings, *warnings))
+        return replace(request, warnings=(*request.warnings, *told))
 
     def _model(self, options: CellOptions, problems: list[Problem]) -> Model:
         """Return the model that is asked for, else the one of the settings; what is wrong is added to the problems."""
@@ -132,6 +137,40 @@ class Composer:
         if size is not None and not is_tier(size):
             usual["aspect"] = None
         return cast("CellOptions", {name: value for name, value in usual.items() if options.get(name) is None})
+
+
+def code_as_text(template: str, scope: Scope) -> Iterator[str]:
+    """Yield a warning for each pair of braces whose code is not replaced, `{ style }` or `{style or "ink"}`.
+
+    It stays as it is, as JSON and TeX do; but what computes with names that there are is meant as its value.
+    """
+    names: frozenset[str] | None = None
+    for found in itertools.islice(_BRACED.finditer(template), _MAX_BRACES):
+        code = "".join(each for each in found[1] if category(each) != "Cf").strip().removesuffix("=").rstrip()
+        used = set() if not is_plain(found[0]) or is_in_tex(template, found.start()) else names_in(code)
+        if not used:
+            continue
+        names = frozenset(scope.names()) if names is None else names
+        if used & names and all(name in names or (scope.has_builtins and hasattr(builtins, name)) for name in used):
+            is_computed = is_plain(f"{{{code}}}")
+            remedy = f"write text = {code} before, and {{text}} here" if is_computed else f"write {{{code}}}"
+            yield f"{plain(found[0], _SHOWN)} stayed as text; for its value {plain(remedy, 2 * _SHOWN)}."
+
+
+def names_in(code: str) -> set[str]:
+    """Return the names that a Python expression uses; none if it is no expression."""
+    import ast
+
+    try:
+        with warnings.catch_warnings(action="ignore"):  # of escapes in its strings
+            tree = ast.parse(code, mode="eval")
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return set()
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+
+
+_SHOWN = 60
+_BRACED, _MAX_BRACES = lazy_pattern(r"(?<!\{)\{([^{}\n]{1,200})\}(?!\})"), 50
 
 
 def is_visible(prompt: str) -> bool:

@@ -33,6 +33,7 @@ __all__ = [
     "Prompt",
     "expand",
     "expanded",
+    "is_in_tex",
     "is_plain",
     "literal",
     "parts_of",
@@ -144,8 +145,13 @@ def expression_at(brackets: Brackets, brace: int, *, in_format: bool = False) ->
         conversion=conversion[1] if conversion else None,
         format=form,
         written=template[brace : end + 1],
-        in_tex=bool(_TEX.search(template[max(0, brace - _TEX_REACH) : brace])),
+        in_tex=is_in_tex(template, brace),
     )
+
+
+def is_in_tex(template: str, brace: int) -> bool:
+    r"""Return whether the brace at this position opens an argument of TeX, as in `\frac{a}{b}`."""
+    return _TEX.search(template[max(0, brace - _TEX_REACH) : brace]) is not None
 
 
 def escaped_end(brackets: Brackets, brace: int) -> int:

@@ -111,3 +111,40 @@ def test_a_prompt_that_nobody_can_see_is_refused(compose: Compose, prompt: str) 
 def test_a_prompt_with_anything_to_see_is_sent(compose: Compose, prompt: str) -> None:
     """Characters that nobody sees may stand beside others."""
     assert compose(prompt).prompt == prompt.strip()
+
+
+@pytest.mark.parametrize(
+    ("braces", "remedy"),
+    [
+        ("{ style }", "write {style}"),
+        ("{style=}", "write {style}"),
+        ("{style\u200b}", "write {style}"),
+        ("{ style.upper() }", "write {style.upper()}"),
+        ('{style or "oil"}', 'write text = style or "oil" before, and {text} here'),
+        ("{-number}", "write text = -number before, and {text} here"),
+    ],
+)
+def test_code_that_is_not_replaced_is_told(compose: Compose, braces: str, remedy: str) -> None:
+    """It stays as it is, since JSON and TeX do; but with names that there are nobody means it as text."""
+    request = compose(f"a {braces} fox", values={"style": "ink", "number": 3})
+    assert request.prompt == f"a {braces} fox"
+    (told,) = request.warnings
+    assert "stayed as text" in told
+    assert told.endswith(f"for its value {remedy}.")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"style": "ink"}', "{{ style }}", "{{style}}", "{other or 1}", "{ other }", r"$x^{style+number}$",
+        r"\frac{style+1}{number}", "{a fox}", "{1, 2}", "{}", "{ }", "{; style: 1}", "{" + "(" * 150 + "}",
+    ],
+)  # fmt: skip
+def test_other_braces_are_passed_over(compose: Compose, text: str) -> None:
+    """JSON, TeX, double braces, names that there are not, words and numbers."""
+    assert compose(f"a {text} fox", values={"style": "ink", "number": 3}).warnings == ()
+
+
+def test_braces_of_plain_text_are_passed_over(compose: Compose) -> None:
+    """Where nothing is a template, nothing is code."""
+    assert compose("a { photo } fox").warnings == ()

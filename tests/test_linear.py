@@ -19,6 +19,7 @@ import seedream_nb
 from seedream_nb import cell, errors, keys, options, request, settings, sizes, wording
 from seedream_nb import cell as words
 from seedream_nb import hosts as addresses
+from seedream_nb.compose import code_as_text
 from seedream_nb.doctor import blocks, harmless
 from seedream_nb.notebook import text_table as columns
 from seedream_nb.notebook.complete import lines as completed
@@ -233,6 +234,7 @@ READINGS: dict[str, tuple[Callable[[str], object], tuple[str, ...]]] = {
     "shortened name": (lambda text: errors.shorten(text, 60), ("a/", "\\", "https://", "?")),
     "raw photo": (lambda text: load._RAW_STARTS.match(text.encode(errors="replace")), ("II", "MM\0*")),  # noqa: SLF001 - it is handed less
     "file nearest to it": (lambda text: written.nearest_file(PACKAGE / text.replace("\0", "")), ("a",)),
+    "code in braces": (lambda text: list(code_as_text(text, NamesScope({"a": 1}))), ("{", "{a", "{ a}", "{(", "a")),
     "marks in braces": (lambda text: list(resolve.marks_as_text(text)), ("{@1}", "{@1", "{@")),
     "earlier results": (shown, ("@1", "1", "a")),
     "what a file is": (lambda text: load._what_it_is(text.encode(errors="replace")[:512]), ("<!---->", "<?xml ")),  # noqa: SLF001 - opening hands over so many bytes
@@ -443,6 +445,7 @@ READ = {
     "references.written:_readings": "path of Windows",
     "references.written:windows_path_reason": "path of Windows",
     "references.resolve:_BASE64_PICTURE": "reference in base64",
+    "compose:_BRACED": "code in braces",
     "references.resolve:_IN_BRACES": "marks in braces",
     "references.resolve:_PAST": "reference",
     "references.resolve:_SHOWN_BEFORE": "reference",
