@@ -492,6 +492,7 @@ class Session(NotPicklable):
             budget=self.budget,
             client=client,
             limiter=self.background.call(lambda: self.jobs.limiter(self.settings.get("concurrency"))),
+            pace=self.background.call(lambda: self.jobs.pace(lambda: self.settings.get("rate"))),
             verbs=self,
             secrets=self._secrets,
         )

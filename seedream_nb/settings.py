@@ -422,6 +422,8 @@ SETTINGS: dict[str, Setting] = {setting.name: setting for setting in (
             help="as --once for every cell: an identical request is shown from the history"),
     Setting(name="concurrency", environment="SEEDREAM_CONCURRENCY", default=4, read=_count,
             help="requests in flight at once"),
+    Setting(name="rate", environment="SEEDREAM_RATE", default=None, read=_number(above=0),
+            help="pictures per minute that may be asked for, each request counted by the most that can come"),
     Setting(name="timeout", environment="SEEDREAM_TIMEOUT", default=600.0, read=_number(above=0),
             help="seconds that a cell waits, counted from the last byte sent"),
     *(Setting(name=option.name, environment=None, default=None, read=_READERS[option.kind],

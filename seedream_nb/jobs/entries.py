@@ -13,6 +13,7 @@ import anyio
 import anyio.to_thread
 
 from seedream_nb.frozen import frozen
+from seedream_nb.jobs.pace import Pace
 from seedream_nb.keys import Secrets
 from seedream_nb.service.redaction import redact, redact_content, redact_message
 from seedream_nb.storage.folding import fold
@@ -46,6 +47,7 @@ class PipelineContext:
     limiter: anyio.CapacityLimiter
     verbs: Verbs
     secrets: Secrets = field(default_factory=Secrets)
+    pace: Pace = field(default_factory=Pace)
     prepared: PreparedReferences | None = None
     """The references that the requests of a batch share."""
     without: tuple[str, ...] = ()

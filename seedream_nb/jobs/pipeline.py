@@ -7,6 +7,7 @@ import contextlib
 import time
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from threading import Thread
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,7 @@ from seedream_nb.references.encode import Recipient, fit
 from seedream_nb.service.body import Body
 from seedream_nb.service.refusals import none_made
 from seedream_nb.service.reply import Results, is_inline, is_reply, parse_results, salvage_results
+from seedream_nb.service.retry import RATE_LIMIT
 from seedream_nb.settings import MAX_CONCURRENCY
 from seedream_nb.storage.folding import links_arrived
 from seedream_nb.storage.generation import lineage
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 
     from seedream_nb.budget import Reservation
     from seedream_nb.http.client import Reply
+    from seedream_nb.jobs.pace import Pace
     from seedream_nb.jobs.variations import Variations
     from seedream_nb.request import ImageRequest, Reference
     from seedream_nb.storage.generation import Generation
@@ -97,7 +100,8 @@ async def buy(job: Job, context: PipelineContext, inputs: list[str | Input]) -> 
     entry = JournalEntry(context.journal, home=context.store.home, verbs=context.verbs)
     with job.reservation or context.budget.reserve(job.request, job.price) as reservation:
         async with journal_failure(job, context, entry, reservation):
-            async with slot(job, context.limiter):
+            async with slot(job, context):
+                await context.pace.turn(job.request.max_pictures, job.queue)
                 context.budget.confirm(reservation, job.request, job.price)  # it may have waited for long
                 await journal_intent(job, context, entry, inputs)
                 warm_thumbnails(entry)
@@ -218,9 +222,10 @@ def last_same(job: Job, context: PipelineContext) -> Generation | None:
 
 
 @asynccontextmanager
-async def slot(job: Job, places: anyio.CapacityLimiter) -> AsyncIterator[None]:
+async def slot(job: Job, context: PipelineContext) -> AsyncIterator[None]:
     """Hold one of the places for requests in flight; while none is free, the job shows who has them."""
-    telling = asyncio.create_task(show_slots(places, job)) if places.available_tokens < 1 else None
+    places = context.limiter
+    telling = asyncio.create_task(show_slots(places, job, context.pace)) if places.available_tokens < 1 else None
     try:
         await places.acquire_on_behalf_of(job)
     finally:
@@ -234,9 +239,13 @@ async def slot(job: Job, places: anyio.CapacityLimiter) -> AsyncIterator[None]:
         places.release_on_behalf_of(job)
 
 
-async def show_slots(places: anyio.CapacityLimiter, job: Job) -> None:
-    """Show in a waiting job which other jobs have the places."""
+async def show_slots(places: anyio.CapacityLimiter, job: Job, pace: Pace) -> None:
+    """Show in a waiting job which other jobs have the places, or what all of them wait for."""
     while True:
+        if (told := pace.message()) is not None:
+            job.queue(told, remedy=messages.LATER)
+            await asyncio.sleep(SLOT_POLL_SECONDS)
+            continue
         marks = sorted(other.mark for other in places.statistics().borrowers if isinstance(other, Job))
         are = "request is" if len(marks) == 1 else "requests are"
         others = f", and {len(marks) - MAX_NAMED} more" if len(marks) > MAX_NAMED else ""
@@ -350,15 +359,29 @@ async def send_until_accepted(
         body, tries = Body(job.request, inputs, on_last=job.commit, without=context.without), tries + 1
         job.update(phase="uploading", wait=None, uploaded_bytes=0, upload_bytes=body.length)
         reply = await client.post(body, on_upload=lambda sent: job.update(uploaded_bytes=sent), on_pause=job.hold)
-        pause = client.pause_after(reply, tries)
-        if pause is None or not job.defer(pause.seconds, str(pause)):
+        is_limited = reply.status == RATE_LIMIT
+        pause = client.pause_after(reply, max(tries, context.pace.level + 1) if is_limited else tries)
+        if pause is None:
+            if is_reply(reply.status):
+                context.pace.accepted()
+            return replace(reply, tries=tries)
+        if is_limited:
+            context.pace.refused(pause.seconds, sent=job.sent or 0.0)
+        if not job.defer(pause.seconds, str(replace(pause, tries=tries))):
             return replace(reply, tries=tries)
         await entry.refused(tries=tries, status=reply.status)
         await asyncio.sleep(pause.seconds)
+        if is_limited:  # it has waited, and goes in line with all others
+            await context.pace.turn(job.request.max_pictures, partial(show_wait, job))
         context.budget.confirm(reservation, job.request, job.price)
         await entry.retrying(tries=tries + 1)
         if entry.trouble is not None:  # unwritten, a kill from here on would look like not billed
             raise unwritable(context.store.home, entry.trouble)
+
+
+def show_wait(job: Job, told: str | None) -> None:
+    """Show what a request waits for that was refused for now."""
+    job.update(wait=told)
 
 
 async def salvage(

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 from seedream_nb.background import at_exit
 from seedream_nb.errors import SeedreamError
 from seedream_nb.jobs.job import still_running, stopped
+from seedream_nb.jobs.pace import Pace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from anyio import CapacityLimiter
@@ -46,6 +47,7 @@ class JobQueue:
         """Forget all jobs: in a forked child they belong to the parent."""
         self._jobs: list[Job] = []
         self._lines: weakref.WeakSet[Line] = weakref.WeakSet()
+        self._pace: tuple[asyncio.AbstractEventLoop, Pace] | None = None
         self._limiter: tuple[asyncio.AbstractEventLoop, CapacityLimiter] | None = None
         self.lock = threading.RLock()
         """Held while checking what is running and adding to it."""
@@ -133,6 +135,13 @@ class JobQueue:
         limiter = self._limiter[1]
         limiter.total_tokens = slots
         return limiter
+
+    def pace(self, rate: Callable[[], float | None]) -> Pace:
+        """Return what all requests of this session take turns by; call it on the loop where they run."""
+        loop = asyncio.get_running_loop()
+        if self._pace is None or self._pace[0] is not loop:
+            self._pace = loop, Pace(rate)
+        return self._pace[1]
 
     def _end(self) -> None:
         """At exit, withdraw what was not sent, and wait for what was: it may be billed, so its pictures are wanted.
