@@ -31,6 +31,7 @@ __all__ = [
     "Link",
     "Pictures",
     "Prompt",
+    "code_in",
     "expand",
     "expanded",
     "is_in_tex",
@@ -336,6 +337,17 @@ def literal(text: str) -> str:
         else:
             position += 1
     return "".join([*parts, text[start:]])
+
+
+def code_in(template: str) -> list[tuple[int, int]]:
+    """Return where in a template expressions and Markdown images stand, from and to, escaped ones too."""
+    spans, position, brackets = list[tuple[int, int]](), 0, Brackets(template)
+    while mark := _MARKS.search(template, position):
+        position, at = mark.start() + 1, mark.start()
+        if found := expression_at(brackets, at) if mark[0] == "{" else link_at(template, at):
+            position = at + len(found.written)
+            spans.append((at, position))
+    return spans
 
 
 def parts_of(template: str, *, markdown: bool = True) -> Iterator[str | Expression | Link]:

@@ -12,7 +12,7 @@ from seedream_nb.request import HAN
 from seedream_nb.service import all_models
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 _LATIN = "A-Za-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff"
 _LATIN_WORD = lazy_pattern(f"[{_LATIN}]+(?:['\u2019-][{_LATIN}]+)*")
@@ -120,18 +120,46 @@ def said_in(text: str) -> Iterator[ImageNumber]:
 
     What is no number of one stays out: "image 4K", "image 3:4", "image 3x3", "images 20 years ago".
     """
+    for found in _mentions(text):
+        call = "image " if found["one"] or found["several"] else "图"
+        for number in sorted(_numbers(found)):
+            if number <= HIGHEST:
+                yield ImageNumber(number=number, words=f"{call}{number}", start=found.start(), end=found.end())
+
+
+def renumbered(text: str, numbers: Mapping[int, int], apart: Sequence[tuple[int, int]] = ()) -> str:
+    """Return a text in which reference images have other numbers.
+
+    Args:
+        text: what names them as `said_in` reads it; all else in it stays.
+        numbers: the new number for each old one that is another now.
+        apart: the parts of the text, from and to, that stay as they are.
+    """
+    parts, start = list[str](), 0
+    for found in _mentions(text):
+        if any(first < found.end() and found.start() < last for first, last in apart):
+            continue
+        at, end = found.span(str(found.lastgroup))
+        parts += [text[start:at], re.sub(r"\d+", lambda written: _new_number(written[0], numbers), text[at:end])]
+        start = end
+    return "".join([*parts, text[start:]])
+
+
+def _new_number(written: str, numbers: Mapping[int, int]) -> str:
+    number = numbers.get(int(written))
+    return written if number is None else str(number)
+
+
+def _mentions(text: str) -> Iterator[re.Match[str]]:
+    """Yield where a text names reference images by number, but for what is in double quotes."""
     if not _MENTION.search(text):
         return
     quoted, place = [found.span() for found in _QUOTED.finditer(text)], 0
     for found in _said().finditer(text):
         while place < len(quoted) and quoted[place][1] <= found.start():
             place += 1
-        if place < len(quoted) and quoted[place][0] <= found.start():
-            continue
-        call = "image " if found["one"] or found["several"] else "图"
-        for number in sorted(_numbers(found)):
-            if number <= HIGHEST:
-                yield ImageNumber(number=number, words=f"{call}{number}", start=found.start(), end=found.end())
+        if place == len(quoted) or found.start() < quoted[place][0]:
+            yield found
 
 
 def _numbers(found: re.Match[str]) -> set[int]:

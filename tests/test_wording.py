@@ -10,10 +10,10 @@ import pytest
 
 from seedream_nb.compose import Composer, options_again
 from seedream_nb.errors import RequestError
-from seedream_nb.prompt import expanded
+from seedream_nb.prompt import code_in, expanded
 from seedream_nb.scope import NamesScope
 from seedream_nb.settings import Settings
-from seedream_nb.wording import said_in
+from seedream_nb.wording import renumbered, said_in
 from tests.pictures import gradient
 
 if TYPE_CHECKING:
@@ -285,3 +285,31 @@ def test_what_was_typed_is_known_from_values(compose: Compose) -> None:
     """Wherever values and pictures stand."""
     prompt = expanded("{n}x{caption}{{n}} y{n}", compose.scope)
     assert [prompt.text[start:end] for start, end in prompt.typed] == ["x", "{n}", " y"]
+
+
+RENUMBERED = [
+    ("image 3 beside image 2", "image 2 beside image 1"),
+    ("the hat of Image 3's fox", "the hat of Image 2's fox"),
+    ("images 2 to 4", "images 1 to 3"),
+    ("image 2 and 3.", "image 1 and 2."),
+    ("把图3放在图2旁边", "把图2放在图1旁边"),
+    ("第3张图", "第2张图"),
+    ('a sign that reads "image 3"', 'a sign that reads "image 3"'),
+    ("image 4K, image 3:4, image 3x3", "image 4K, image 3:4, image 3x3"),
+    ("image 1", "image 1"),
+    ("image 03", "image 2"),
+    ("3 foxes in image 3", "3 foxes in image 2"),
+]
+
+
+@pytest.mark.parametrize(("text", "after"), RENUMBERED)
+def test_references_get_other_numbers(text: str, after: str) -> None:
+    """Exactly the words that are read as numbers of references."""
+    assert renumbered(text, {2: 1, 3: 2, 4: 3}) == after
+
+
+def test_expressions_stay_as_they_are_when_numbers_change() -> None:
+    """And Markdown images: what is in them is a name or an address."""
+    template = """image 3 of {row['image 3']} ![image 3](<image 3.png>) {{image 3}} image 3"""
+    after = """image 2 of {row['image 3']} ![image 3](<image 3.png>) {{image 2}} image 2"""
+    assert renumbered(template, {3: 2}, code_in(template)) == after
