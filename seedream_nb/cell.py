@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import builtins
+import contextlib
+import glob
 import itertools
 import keyword
 import os
@@ -25,6 +27,7 @@ from seedream_nb.options import (
     options_of,
     read_number,
 )
+from seedream_nb.patterns import lazy_pattern
 from seedream_nb.service import DEFAULT, models_beside
 from seedream_nb.sizes import spell_size
 
@@ -402,6 +405,8 @@ _READERS: dict[str, Callable[[Option, str, str], object]] = {
 _PASTED = ("...", "In [", "[ins] In [", "[nav] In [")
 """What a terminal's prompts begin with: on the second line of a cell they make IPython strip all lines of them."""
 _PIECE = 100
+_BEGINNING = 10
+_DIGEST = lazy_pattern(r"[0-9a-f]{64}")
 _TOLD = frozenset({"size", "sequential", "max_images"})
 """Options that say together what they mean."""
 
@@ -506,10 +511,24 @@ def _written(reference: Reference, session: CellContext) -> str:
 
 
 def _path_in_a_cell(path: Path) -> str:
-    """Return how a cell names a file: from the folder where it runs, if it is in there."""
+    """Return how a cell names a file: from the folder where it runs, if it is in there, and by its beginning."""
     folder = working_folder()
     is_inside = path.is_relative_to(folder) or without_surrogates(str(path)) != str(path)
+    path = path.with_name(_beginning(path))
     return Path(os.path.relpath(path, folder)).as_posix() if is_inside and folder.is_absolute() else str(path)
+
+
+def _beginning(path: Path) -> str:
+    """Return the name of a kept reference as a glob that no other file of its folder fits: `3f2a91b04c*`.
+
+    The whole name, 64 hexadecimal characters, is nothing to read.
+    """
+    begin = path.name[:_BEGINNING]
+    is_long = _DIGEST.fullmatch(path.stem) is not None and not glob.has_magic(str(path.parent))
+    with contextlib.suppress(OSError):
+        if is_long and sum(name.startswith(begin) for name in os.listdir(path.parent)) == 1:  # noqa: PTH208 - only names
+            return f"{begin}*"
+    return path.name
 
 
 def _is_marked(reference: Reference, session: CellContext) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -154,6 +155,24 @@ def test_references_come_along(session: Session, tmp_path: Path) -> None:
     cell = cell_of(generation_of(asked), session)
     assert cell.startswith('%%seedream -i "https://x.org/a.png?b={c}" -i "my pictures/a photo.png"\n')
     assert [each.identity for each in read_back(cell, session).images] == [each.identity for each in asked.images]
+
+
+def test_a_kept_reference_has_a_short_name(session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As for a dropped picture: no 64 hexadecimal characters, and it means the same picture."""
+    monkeypatch.chdir(tmp_path)
+    generation = session.start("a fox", images=[encoded(gradient(60, 50), "PNG")]).result()
+    cell = cell_of(generation, session)
+    assert re.fullmatch(r"%%seedream -i seedream/inputs/[0-9a-f]{10}\*\na fox", cell)
+    (reference,) = read_back(cell, session).images
+    assert reference.identity == generation.request.images[0].identity
+
+
+def test_a_name_that_another_file_could_mean_is_written_in_full(session: Session, tmp_path: Path) -> None:
+    """And so it is in a folder whose name reads as a pattern."""
+    generation = session.start("a fox", images=[encoded(gradient(60, 50), "PNG")]).result()
+    (kept,) = (tmp_path / "seedream" / "inputs").iterdir()
+    kept.with_name(f"{kept.name[:20]}-other.png").touch()
+    assert kept.name in cell_of(generation, session)
 
 
 def test_a_reference_that_is_gone_is_named(session: Session, tmp_path: Path) -> None:
