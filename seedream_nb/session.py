@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from seedream_nb.storage.generation import Generation
     from seedream_nb.storage.history import History, Usage
     from seedream_nb.storage.picture import Picture
+    from seedream_nb.storage.store import Store
 
 OWN_THREAD = (
     "This was called on the background thread of seedream_nb, perhaps by a finalizer: it would wait for itself."
@@ -302,6 +303,18 @@ class Session(NotPicklable):
         """The generations of this `home`, of all sessions."""
         return self.workspaces.current.history
 
+    @property
+    def store(self) -> Store:
+        """The files of this `home`."""
+        return self.workspaces.current.store
+
+    def holds_key(self, text: str) -> bool:
+        """Return whether a text contains a key, or a part of one, that this machine knows of."""
+        with contextlib.suppress(SettingsError):
+            self._learn(self.endpoint())
+        self._learn_stray_keys()
+        return shows_key(text, self._secrets.keys())
+
     def price(self, model: Model, service: Service | None = None) -> float:
         """Return the price of a picture of a model at a service, in USD; None: the service it would go to now."""
         return 0.0 if (service or self.service).is_free else self.settings.price_of(model)
@@ -353,7 +366,7 @@ class Session(NotPicklable):
                 trouble = error
         if trouble is not None:
             raise trouble
-        self._close_what_was_left()
+        self.close_left_behind()
         return tried
 
     def catch_up(self) -> str | None:
@@ -433,7 +446,7 @@ class Session(NotPicklable):
             raise WrongOptionError(error.message) from None
         return self.settings.get(name) if read is None else read
 
-    def _close_what_was_left(self) -> None:
+    def close_left_behind(self) -> None:
         """Write down how far abandoned generations came, so that no later session reports them again."""
         home = self.workspaces.current
         with contextlib.suppress(OSError):

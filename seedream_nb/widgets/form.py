@@ -5,19 +5,24 @@ from __future__ import annotations
 import contextlib
 import functools
 import threading
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, cast
 
 from seedream_nb.errors import RequestError, plain
-from seedream_nb.prompt import is_plain, literal
+from seedream_nb.prompt import code_in, is_plain, literal
 from seedream_nb.sizes import nearest_shape, shape_of, spell_size
+from seedream_nb.widgets.drafts import Filled
 from seedream_nb.widgets.protocol import Draft, RefusedError, Response, field_of
+from seedream_nb.wording import HIGHEST, renumbered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from seedream_nb.request import ImageRequest, Reference
+    from seedream_nb.request import ImageRequest
+    from seedream_nb.scope import Scope
     from seedream_nb.service import Model
     from seedream_nb.session import Session
+    from seedream_nb.widgets.drafts import Drafts
     from seedream_nb.widgets.protocol import Answers, Message
     from seedream_nb.widgets.tray import Tray
 
@@ -25,8 +30,12 @@ BACK_CHARACTERS = 40
 """Of the prompt to which a button leads back."""
 PROMPTS = 100
 """Earlier prompts that Alt+Up walks through."""
-_Filled: TypeAlias = "tuple[Draft, list[Reference]]"
-"""What is in form and tray."""
+MAX_NAMES = 30
+"""Variables that are offered within a brace."""
+MAX_ASIDES = 10
+"""How many steps back there are."""
+UNDO, REDO, OTHER = "Undo", "Redo", "Other draft"
+"""What the way back is called."""
 
 
 def empty_form(model: Model) -> Draft:
@@ -47,50 +56,86 @@ def empty_form(model: Model) -> Draft:
 class Form:
     """The draft of a request, with the references in the tray. Thread-safe."""
 
-    def __init__(self, session: Session, tray: Tray, change: Callable[[], None]) -> None:
+    def __init__(self, session: Session, tray: Tray, change: Callable[[], None], drafts: Drafts | None = None) -> None:
         """Begin with what the settings say; `change` is called when something was asked for."""
-        self._session, self._tray, self._change = session, tray, change
+        self._session, self._tray, self._change, self._drafts = session, tray, change, drafts
         self._lock = threading.RLock()
-        self.draft = cast("Draft", {**empty_form(session.settings.model), **_defaults(session)})
+        self.draft, self._changed = self._empty(), ""
         self._number = 0
-        self._aside: _Filled | None = None
-        self._filled: _Filled | None = None
-        self._is_undone = False
-        self._changed: str | None = None
-        """The mark of the picture that is to be changed, while the form is for that."""
+        self._asides, self._undone = list[Filled](), list[Filled]()
+        """What was there before, the last at the end; and what was there before that was brought back."""
+        self._other: Filled | None = None
+        self._filled: Filled | None = None
+        self._has_begun = False
+        self.told: tuple[str, ...] = ()
+        """What could not be brought back of what was kept."""
+
+    def begin(self) -> None:
+        """Fill in what was kept of an earlier panel of this notebook, if anything; from now on it is kept."""
+        if (kept := self._drafts.load() if self._drafts is not None else None) is not None:
+            with self._lock:
+                self.draft, self._changed, self.told = kept.now.draft, kept.now.changed, kept.told
+                self._asides = [] if kept.before is None else [kept.before]
+                self._other = kept.before if kept.is_other else None
+            self._tray.hold(kept.now.references)
+        self._has_begun = True
 
     @property
     def answers(self) -> Answers:
         """What answers the page's questions."""
         return {
             "check": self._check,
+            "keep": self._keep_typed,
             "generate": self._generate,
             "prompts": self._prompts,
+            "names": self._names,
             "undo": self._undo,
+            "clear": self._clear,
             "change": self._change_picture,
+            "remove": self._remove,
+            "move": self._move,
         }
 
     @property
     def changes(self) -> bool:
         """Whether a picture is to be changed."""
-        return self._changed is not None and not self._is_undone
+        return bool(self._changed)
 
     def shown(self) -> tuple[Draft, int, str]:
         """Return the draft, a number that is another when it was not typed, and what the way back is called, if any."""
         with self._lock:
-            if self._aside is None:
-                return self.draft, self._number, ""
-            if self._changed is None:
-                return self.draft, self._number, "Redo" if self._is_undone else "Undo"
-            before = plain(self._aside[0]["prompt"], BACK_CHARACTERS)
-            to = f"Edit {self._changed}" if self._is_undone else f"Back to “{before}”" if before else "Back"
-            return self.draft, self._number, to
+            return self.draft, self._number, self._way_back()
+
+    def _way_back(self) -> str:
+        if not self._asides:
+            changed = self._undone[-1].changed if self._undone else ""
+            return f"Edit {changed}" if changed else REDO if self._undone else ""
+        back = self._asides[-1]
+        if back is self._other:
+            return OTHER
+        if not self._changed or back.changed:
+            return UNDO
+        before = plain(back.draft["prompt"], BACK_CHARACTERS)
+        return f"Back to “{before}”" if before else "Back"
 
     def keep(self, draft: Draft) -> Draft:
         """Keep what stands in the form, for a view that comes later; nobody is told, for a person is typing there."""
         with self._lock:
-            self.draft = draft
+            is_new, self.draft = draft != self.draft, draft
+        if is_new:
+            self.touch()
         return draft
+
+    def touch(self) -> None:
+        """Have what is in form and tray written down soon."""
+        if self._drafts is not None and self._has_begun:
+            self._drafts.keep(lambda: (self._now(), self._asides[-1] if self._asides else None))
+
+    def _now(self) -> Filled:
+        return Filled(draft=self.draft, references=tuple(self._tray.held()), changed=self._changed)
+
+    def _empty(self) -> Draft:
+        return cast("Draft", {**empty_form(self._session.settings.model), **_defaults(self._session)})
 
     def _keep_typed(self, asked: Message) -> None:
         """Keep what is being typed, which may not have come yet, and must not be lost; a gallery alone has no form."""
@@ -102,7 +147,7 @@ class Form:
         draft = draft_of(request)
         if template:
             draft["prompt"] = template
-        self._put(draft, list(request.images), None, asked)
+        self._put(Filled(draft=draft, references=request.images), asked)
 
     def _change_picture(self, asked: Message) -> None:
         """Let a picture of the history be changed: it is the only reference, and the prompt is to say how."""
@@ -111,34 +156,79 @@ class Form:
         references = self._session.compose("-", images=[picture], typed=True, defaults=False).images
         generation = self._session.history.generation(picture.mark.partition(".")[0])
         draft: Draft = {**draft_of(generation.request), "prompt": "", "max_images": 1}
-        self._put(draft, list(references), mark, asked)
+        self._put(Filled(draft=draft, references=references, changed=mark), asked)
 
-    def _put(self, draft: Draft, references: list[Reference], changed: str | None, asked: Message) -> None:
+    def _clear(self, asked: Message) -> None:
+        """Empty form and tray; `undo` brings back what was there."""
+        self._put(Filled(draft=self._empty()), asked)
+
+    def _put(self, filled: Filled, asked: Message) -> None:
         """Put this into form and tray, and keep what was there."""
         self._keep_typed(asked)
         with self._lock:
-            was = self._exchange(draft)
-            if was != self._filled or (changed and not self._changed):
-                self._aside = was  # else nobody has written since, and it is in the history
-            self._filled, self._is_undone, self._changed = (draft, references), False, changed
-        self._tray.hold(references)
+            was = self._exchange(filled)
+            # Else nobody has written since, and it can be had again.
+            if was != self._filled or (filled.changed and not was.changed):
+                self._put_aside(was)
+            self._filled = filled
+        self._tray.hold(filled.references)
 
     def _undo(self, asked: Message) -> None:
-        """Bring back what was in form and tray before `fill`; once more, what was there before this."""
+        """Bring back what was in form and tray before; once more, what was there before this."""
         self._keep_typed(asked)
         with self._lock:
-            if self._aside is None:
+            source, target = (self._asides, self._undone) if self._asides else (self._undone, self._asides)
+            if not source:
                 return
-            draft, references = self._aside
-            self._aside, self._is_undone = self._exchange(draft), not self._is_undone
-        self._tray.hold(references)
+            back = source.pop()
+            target.append(self._exchange(back))
+        self._tray.hold(back.references)
 
-    def _exchange(self, draft: Draft) -> _Filled:
+    def _put_aside(self, filled: Filled) -> None:
+        """Let the way back lead to this."""
+        self._asides, self._undone = [*self._asides[1 - MAX_ASIDES :], filled], []
+
+    def _exchange(self, filled: Filled) -> Filled:
         """Put this into the form, and return what was in form and tray."""
-        was = (self.draft, self._tray.held())
-        self.draft = draft
+        was = self._now()
+        self.draft, self._changed = filled.draft, filled.changed
         self._number += 1
         return was
+
+    # -- references, whose numbers are in the prompt ---------------------------------------------------
+
+    def _remove(self, asked: Message) -> None:
+        self._keep_typed(asked)
+        number, count = asked.number("number"), len(self._tray.held())
+        place = self._tray.place(number)
+        if place == count:
+            return
+        # What it was called is the first number that points at nothing then: the field says so. A picture in braces
+        # could have that number.
+        none = count if is_plain(self.draft["prompt"]) else HIGHEST
+        later = {old: old - 1 for old in range(place + 2, HIGHEST + 1)}
+        self._renumber({place + 1: none, **later})
+        self._tray.remove(number)
+
+    def _move(self, asked: Message) -> None:
+        self._keep_typed(asked)
+        number, to, count = asked.number("number"), asked.number("place"), len(self._tray.held())
+        place, to = self._tray.place(number), min(to, count - 1)
+        if place in {count, to}:
+            return
+        order = [each for each in range(count) if each != place]
+        order.insert(to, place)
+        self._renumber({old + 1: new + 1 for new, old in enumerate(order) if old != new})
+        self._tray.move(number, to)
+
+    def _renumber(self, numbers: dict[int, int]) -> None:
+        """Let the prompt name references by other numbers; `undo` brings back prompt and references."""
+        with self._lock:
+            prompt = self.draft["prompt"]
+            after = renumbered(prompt, numbers, code_in(prompt))
+            if after != prompt:
+                now = Filled(draft={**self.draft, "prompt": after}, changed=self._changed)
+                self._put_aside(self._exchange(now))
 
     def _check(self, asked: Message) -> None:
         """Say what is wrong, in the words of the cell; no expression is evaluated, for nobody has pressed anything."""
@@ -171,6 +261,27 @@ class Form:
             if len(prompts) == PROMPTS:
                 break
         return Response(values={"prompts": list(prompts)}, is_kept=False)
+
+    def _names(self, asked: Message) -> Response:
+        """Return the variables of the notebook that begin with a word, those first that read well in a prompt."""
+        word, scope = asked.text("word", 200), self._session.scope
+        names = [name for name in scope.names() if name.startswith(word) and (word or not name.startswith("_"))]
+        ranked = sorted((_rank(scope, name), name) for name in names)
+        return Response(values={"names": [name for rank, name in ranked if rank < _CODE][:MAX_NAMES]}, is_kept=False)
+
+
+_CODE = 2
+
+
+def _rank(scope: Scope, name: str) -> int:
+    """Return how likely a variable is meant in a prompt: text and numbers, then other values, never code."""
+    try:
+        value = scope.evaluate(name)
+        if issubclass(type(value), str | int | float):
+            return 0
+        return _CODE if issubclass(type(value), type | ModuleType) or callable(value) else 1
+    except Exception:  # noqa: BLE001 - foreign code
+        return _CODE
 
 
 @contextlib.contextmanager

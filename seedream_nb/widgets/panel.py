@@ -9,6 +9,7 @@ import anywidget
 import traitlets
 
 from seedream_nb.process import PROCESS
+from seedream_nb.widgets.drafts import Drafts
 from seedream_nb.widgets.modules import joined, styles
 from seedream_nb.widgets.protocol import sendable
 from seedream_nb.widgets.saved import SavedView
@@ -39,7 +40,8 @@ class Widget(anywidget.AnyWidget):
     ) -> None:
         """Show a session, the one of this process if none is given, or another history than its own."""
         session = session or PROCESS.the_session()
-        self._state = State(session, self._show, has_form=self._has_form, history=history)
+        drafts = Drafts(session) if self._has_form else None
+        self._state = State(session, self._show, has_form=self._has_form, history=history, drafts=drafts)
         super().__init__(**traits)
         self.on_msg(self._hear)
         _answer_at_once(self.comm)

@@ -149,6 +149,14 @@ class Spent(TypedDict):
     dollars: float
 
 
+class Unfinished(TypedDict):
+    """What was under way when an earlier kernel ended."""
+
+    lines: list[str]
+    recoverable: bool
+    """Whether pictures may still be downloaded."""
+
+
 class Snapshot(TypedDict):
     """All that a widget shows now, but for the history, of which pages are asked for."""
 
@@ -161,6 +169,13 @@ class Snapshot(TypedDict):
     undo: str
     changes: bool
     """Whether a picture is to be changed: the prompt says how, not what it shows."""
+    unkept: str
+    """Why what is typed is not kept, if it is not."""
+    told: list[str]
+    """What an earlier draft held and could not be brought back."""
+    unfinished: Unfinished | None
+    draft: str
+    """The same for all panels that begin with the same draft."""
     sizes: Mapping[str, Mapping[str, str]]
     ratios: list[str]
     host: str

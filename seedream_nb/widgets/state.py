@@ -15,6 +15,7 @@ from seedream_nb.widgets.protocol import MAX_ID, Dispatcher, Response
 from seedream_nb.widgets.queue import QueueRows
 from seedream_nb.widgets.stage import Stage
 from seedream_nb.widgets.tray import Tray
+from seedream_nb.widgets.unfinished import UnfinishedRequests
 from seedream_nb.widgets.watcher import watch
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from seedream_nb.session import Session
     from seedream_nb.storage.history import History
+    from seedream_nb.widgets.drafts import Drafts
     from seedream_nb.widgets.protocol import Answer, Answers, Message, Snapshot, Spent
 
 SPENDS = ("generate", "again", "rerun")
@@ -44,26 +46,35 @@ class State:
         *,
         has_form: bool = True,
         history: History | None = None,
+        drafts: Drafts | None = None,
     ) -> None:
-        """Show this session, with its history or another; `show` is called on any thread when something has changed."""
-        self.session, self._show, self._has_form = session, show, has_form
+        """Show this session, with its history or another; `show` is called on any thread when something has changed.
+
+        What is typed is kept in `drafts`, if they are given.
+        """
+        self.session, self._show, self._has_form, self._drafts = session, show, has_form, drafts
         self._lock = threading.RLock()
         self._views: dict[str, float] = {}
         self.version = 0
         """A number that grows with every change."""
         self.stamp = 0
         """A number that is another when the history is."""
-        self.tray = Tray(session, self.change)
-        self.form = Form(session, self.tray, self.change)
+        self.tray = Tray(session, self._refill)
+        self.form = Form(session, self.tray, self.change, drafts)
         self.rows = QueueRows(session, self.change, self.form.fill)
         self.pages = HistoryPages(session, history, fill=self.form.fill, change=self.look)
         stage = Stage(session, self.pages, self.place)
+        self.unfinished = UnfinishedRequests(session, self.look) if drafts is not None else None
+        left: Answers = {} if self.unfinished is None else self.unfinished.answers
         own: Answers = {"snapshot": self._enter, "here": self._stay, "leave": self._leave}
-        parts = (self.form.answers, self.tray.answers, self.rows.answers, self.pages.answers, stage.answers, own)
+        parts = (self.tray.answers, self.form.answers, self.rows.answers, self.pages.answers, stage.answers, left, own)
         answers = {name: answer for part in parts for name, answer in part.items()}
         spending = {name: self._as_shown(answers[name]) for name in SPENDS}
         self.desk = Dispatcher({**answers, **spending}, SPENDS)
         """Answers what the page asks."""
+        self.form.begin()
+        if drafts is not None:
+            drafts.change = self.change
 
     # -- views -------------------------------------------------------------------------------------
 
@@ -139,6 +150,11 @@ class State:
             if self.in_sight:
                 self._show(self.snapshot())
 
+    def _refill(self) -> None:
+        """Note that the tray holds something else."""
+        self.form.touch()
+        self.change()
+
     def past_changed(self) -> None:
         """Note that the history is another."""
         with self._lock:
@@ -162,6 +178,10 @@ class State:
             "form": draft if self._has_form else None,
             "form_number": number,
             "undo": way_back,
+            "unkept": "" if self._drafts is None else self._drafts.trouble,
+            "told": list(self.form.told),
+            "unfinished": None if self.unfinished is None else self.unfinished.shown(),
+            "draft": "" if self._drafts is None else self._drafts.key,
             "changes": self.form.changes,
             "sizes": sizes_of(model),
             "ratios": list(model.ratios),

@@ -37,6 +37,8 @@ MAX_AT_ONCE = 8
 """Files that may be on their way together: each view of a panel sends one after the other."""
 STALE_SECONDS = 600.0
 """After so long without another piece a file is taken for broken off: its page was closed, or its connection."""
+UPLOADS = "seedream-"
+"""How the name of the folder begins in which files from the page lie; it goes with the process."""
 _NAME = 60
 _FULL = "at most {most} references fit. Remove one first."
 
@@ -66,11 +68,21 @@ class Tray:
         return self._session.settings.model.references.max_count
 
     def hold(self, references: Iterable[Reference]) -> None:
-        """Hold exactly these."""
+        """Hold exactly these; those that were there keep their numbers."""
         with self._lock:
+            numbers = {reference.identity: number for number, reference in self._held}
             self._held = []
-            self._take(references)
+            for each in references:
+                if (number := numbers.get(each.identity)) is None:
+                    self._take([each])
+                else:
+                    self._held.append((number, each))
         self._change()
+
+    def place(self, number: int) -> int:
+        """Return the place of one, counted from 0; its length if it is not there."""
+        with self._lock:
+            return next((at for at, (own, _) in enumerate(self._held) if own == number), len(self._held))
 
     def add(self, written: object, name: str | None = None) -> None:
         """Add what was written, or a value, under its own name or this one; raises SeedreamError."""
@@ -301,7 +313,7 @@ class Uploads:
         """Return a folder for what the page hands over; it goes with the process."""
         with self._lock:
             if self._folder is None:
-                self._folder = folder = Path(tempfile.mkdtemp(prefix="seedream-"))
+                self._folder = folder = Path(tempfile.mkdtemp(prefix=UPLOADS))
                 at_exit(lambda: shutil.rmtree(folder, ignore_errors=True))
             return self._folder
 

@@ -18,6 +18,7 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 from tornado.websocket import WebSocketHandler
 
+from seedream_nb.widgets.drafts import Drafts
 from seedream_nb.widgets.modules import joined, styles
 from seedream_nb.widgets.protocol import sendable
 from seedream_nb.widgets.state import State
@@ -49,6 +50,8 @@ PAGE = """<!doctype html>
 </script><body><main></main>"""
 MODEL = """
 const heard = new Set()
+const ended = new Set()
+window.endKernel = () => ended.forEach(act => act())
 
 function unpacked(data) {
   const view = new DataView(data)
@@ -67,8 +70,8 @@ export async function model() {
   socket.onmessage = ({ data }) => { const said = unpacked(data); heard.forEach(act => act(...said)) }
   await new Promise(done => { socket.onopen = done })
   return {
-    on: (_, act) => heard.add(act),
-    off: (_, act) => heard.delete(act),
+    on: (event, act) => (event === "msg:custom" ? heard : ended).add(act),
+    off: (event, act) => (event === "msg:custom" ? heard : ended).delete(act),
     send: (content, _, buffers = []) => socket.send(packed(content, buffers)),
   }
 }
@@ -131,7 +134,8 @@ class Host:
     def __init__(self, session: Session, part: str) -> None:
         """Show this session, by the module of this name."""
         self.models: set[Model] = set()
-        self.state = State(session, self._show, has_form=part == "panel")
+        drafts = Drafts(session) if part == "panel" else None
+        self.state = State(session, self._show, has_form=part == "panel", drafts=drafts)
         self.url = ""
         self._part = part
         self._loop = asyncio.new_event_loop()

@@ -13,12 +13,16 @@ function signal() {
 function fake() {
   const sent = []
   const heard = new Set()
-  const kernel = { statusChanged: signal(), connectionStatusChanged: signal() }
+  const parted = new Set()
+  const kernel = {
+    statusChanged: signal(), connectionStatusChanged: signal(), disposed: signal(), status: "idle", connectionStatus: "connected",
+  }
   return {
     sent, kernel, heard,
     widget_manager: { kernel },
-    on: (_, act) => heard.add(act),
-    off: (_, act) => heard.delete(act),
+    on: (event, act) => (event === "msg:custom" ? heard : parted).add(act),
+    off: (event, act) => (event === "msg:custom" ? heard : parted).delete(act),
+    part: () => parted.forEach(act => act()),
     send: message => sent.push(message),
     say: (content, buffers = []) => heard.forEach(act => act(content, buffers)),
   }
@@ -123,4 +127,46 @@ test("one that is closed says so, and listens no more", () => {
   kernel.close()
   assert.deepEqual(model.sent.map(each => each.ask), ["snapshot", "leave"])
   assert.equal(model.heard.size + model.kernel.statusChanged.heard.size + model.kernel.connectionStatusChanged.heard.size, 0)
+})
+
+test("a host that shows no kernel says that the widget and its kernel are parted", async () => {
+  const model = fake()
+  const kernel = begin(model)
+  model.part()
+  await assert.rejects(kernel.ask("more"), error => error.told[0] === "The kernel was restarted.")
+  assert.equal(kernel.heard.told.length, 2)
+})
+
+test("a notebook that gets another kernel has parted from this one", async () => {
+  const model = fake()
+  const kernel = begin(model)
+  model.kernel.disposed.emit()
+  await assert.rejects(kernel.ask("more"), error => error.told[0] === "The kernel has stopped.")
+})
+
+test("a kernel that does nothing and still does not answer was restarted while the page slept", context => {
+  context.mock.timers.enable({ apis: ["setTimeout", "setInterval"] })
+  const model = fake()
+  const kernel = begin(model)
+  kernel.enter().catch(() => {})
+  model.kernel.connectionStatusChanged.emit("connected")
+  model.kernel.status = "busy"
+  const pass = seconds => { for (let each = 0; each < seconds; each++) context.mock.timers.tick(1000) }
+  pass(120)
+  assert.deepEqual(kernel.heard.told, [])
+  model.kernel.status = "idle"
+  pass(40)
+  assert.equal(kernel.heard.told[0], "The kernel was restarted.")
+})
+
+test("a kernel that answers is there, however long it is idle then", async context => {
+  context.mock.timers.enable({ apis: ["setTimeout", "setInterval"] })
+  const model = fake()
+  const kernel = begin(model)
+  kernel.enter()
+  model.kernel.connectionStatusChanged.emit("connected")
+  for (const { id } of model.sent) model.say({ id, ok: {} })
+  await Promise.resolve()
+  context.mock.timers.tick(50_000)
+  assert.deepEqual(kernel.heard.told, [])
 })

@@ -12,7 +12,7 @@ function fake(context, { isShown = true } = {}) {
   context.mock.timers.enable({ apis: ["setTimeout", "setInterval"] })
   const sent = []
   const heard = new Set()
-  const model = { sent, on: (_, act) => heard.add(act), off: (_, act) => heard.delete(act), send: message => sent.push(message) }
+  const model = { sent, on: (event, act) => { if (event === "msg:custom") heard.add(act) }, off: (_, act) => heard.delete(act), send: message => sent.push(message) }
   const store = new Store(model)
   const say = content => heard.forEach(act => act(content, []))
   const show = (changes = {}) => say({ snapshot: { version: 0, form: FORM, form_number: 0, host: "sandbox", tray: [], ...changes } })

@@ -7,8 +7,11 @@
 const LATE_AFTER = 1200
 /** How often a page says that it is there; one that is silent for ten minutes is forgotten. */
 const HERE_EVERY = 60_000
-const RESTARTED = ["The kernel was restarted, so nothing here is connected any more.", "Run this cell again; what you have made is in the history. Copy your prompt first."]
-const STOPPED = ["The kernel has stopped, so nothing here is connected any more.", "Start it again and run this cell; what you have made is in the history. Copy your prompt first."]
+/** Milliseconds after which an answer that a kernel owes, which does nothing else, will not come; and between two looks. */
+const LOST_AFTER = 30_000
+const LOOK_AGAIN = 3000
+const RESTARTED = ["The kernel was restarted.", "Run this cell again to go on. What you typed and what you made is kept."]
+const STOPPED = ["The kernel has stopped.", "Start it again and run this cell to go on. What you typed and what you made is kept."]
 /** @type {Record<string, string[]>} */
 const ENDS = { restarting: RESTARTED, autorestarting: RESTARTED, terminating: STOPPED, dead: STOPPED }
 
@@ -29,6 +32,8 @@ export class Kernel {
   /** @type {string[] | null} */
   #ended = null
   #isPinging = false
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #looking
   /** @type {ReturnType<typeof setInterval> | undefined} */
   #ticking
 
@@ -37,8 +42,10 @@ export class Kernel {
     this.#model = model
     this.#heard = heard
     model.on("msg:custom", this.#hear)
+    model.on("comm_live_update", this.#watchComm)
     this.#connection?.statusChanged?.connect?.(this.#watchStatus)
     this.#connection?.connectionStatusChanged?.connect?.(this.#watchConnection)
+    this.#connection?.disposed?.connect?.(this.#watchDisposed)
   }
   get #connection() {
     return this.#model.widget_manager?.kernel
@@ -73,7 +80,10 @@ export class Kernel {
     if (this.#ticking !== undefined) this.leave()
     this.#connection?.statusChanged?.disconnect?.(this.#watchStatus)
     this.#connection?.connectionStatusChanged?.disconnect?.(this.#watchConnection)
+    this.#connection?.disposed?.disconnect?.(this.#watchDisposed)
     this.#model.off("msg:custom", this.#hear)
+    this.#model.off("comm_live_update", this.#watchComm)
+    clearTimeout(this.#looking)
     for (const { timer } of this.#open.values()) clearTimeout(timer)
   }
   /** @param {string} what @param {object} fields */
@@ -103,10 +113,16 @@ export class Kernel {
     if (one.isLate) one.late(false)
   }
   /** @param {unknown} _ @param {string} status */
-  #watchStatus = (_, status) => {
-    const told = ENDS[status]
+  #watchStatus = (_, status) => this.#end(ENDS[status])
+  /** Hosts that show no kernel say so much: the widget and its kernel are parted. */
+  #watchComm = () => this.#end(RESTARTED)
+  /** The notebook has another kernel, or none. */
+  #watchDisposed = () => this.#end(STOPPED)
+  /** @param {string[] | undefined} told */
+  #end(told) {
     if (!told || this.#ended) return
     this.#ended = told
+    clearTimeout(this.#looking)
     this.#heard.gone(told)
     const left = [...this.#open.values()]
     this.#open.clear()
@@ -120,15 +136,37 @@ export class Kernel {
   #watchConnection = (_, status) => {
     if (status !== "connected" || this.#ended) return
     for (const one of this.#open.values()) this.#model.send(one.message, undefined, one.buffers)
-    if (this.#ticking !== undefined) this.ask("snapshot").catch(() => {})
+    if (this.#ticking !== undefined) this.#renew()
+  }
+  #renew() {
+    const asked = this.ask("snapshot").catch(() => {})
+    this.#await(asked)
+  }
+  /** A kernel that was restarted while this page slept knows nothing of it, and never answers.
+   * @param {Promise<unknown>} asked */
+  #await(asked) {
+    let isOpen = true
+    let wasIdle = false
+    const look = () => {
+      if (!isOpen || this.#ended || this.#ticking === undefined) return
+      const isIdle = this.#connection?.status === "idle" && this.#connection.connectionStatus === "connected"
+      if (isIdle && wasIdle) return this.#end(RESTARTED)
+      wasIdle = isIdle
+      this.#looking = setTimeout(look, isIdle ? LOOK_AGAIN : LOST_AFTER)
+    }
+    clearTimeout(this.#looking)
+    this.#looking = setTimeout(look, LOST_AFTER)
+    asked.finally(() => { isOpen = false })
   }
   /** Say that this page is there, and hear whether it has missed something. */
   async #here() {
     if (this.#isPinging || this.#ended) return
     this.#isPinging = true
-    const answer = await this.ask("here").catch(() => null)
+    const asked = this.ask("here").catch(() => null)
+    this.#await(asked)
+    const answer = await asked
     this.#isPinging = false
-    if (answer && answer.version > this.#version) this.ask("snapshot").catch(() => {})
+    if (answer && answer.version > this.#version) this.#renew()
   }
 }
 

@@ -46,9 +46,9 @@ export class Order {
       if (this.#host !== host) this.#say([]) // there was no key, perhaps
       this.#host = host
     })
-    store.listen("gone", told => {
+    store.listen("gone", () => {
       this.isGone = true
-      this.#say(told)
+      this.#say([]) // it is said at the top
     })
   }
   /** Whether Generate would be taken. */

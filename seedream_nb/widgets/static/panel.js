@@ -5,6 +5,7 @@ import { h } from "./dom.js"
 import { gallery } from "./gallery.js"
 import { generate } from "./generate.js"
 import { head } from "./head.js"
+import { notices } from "./notices.js"
 import { options } from "./options.js"
 import { prompt } from "./prompt.js"
 import { stage } from "./stage.js"
@@ -25,9 +26,11 @@ function panel(root, store, { signal }) {
   choices.className = "sd-options"
   result.className = "sd-result"
   history.className = "sd-gallery"
-  root.append(top, h("div", { class: "sd-body" },
+  const news = h("div", {})
+  root.append(top, news, h("div", { class: "sd-body" },
     h("div", { class: "sd-form" }, fields, references, order, choices), result, h("div", { class: "sd-past" }, history)))
   head(top, store, { signal })
+  notices(news, store, { signal })
   const { insert, focus } = prompt(fields, store, { signal })
   tray(references, store, { signal, whole: root, insert })
   options(choices, store, { signal })

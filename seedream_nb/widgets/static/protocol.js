@@ -17,9 +17,12 @@
 /** How many of each the model takes, and how many there may be of both together.
  * @typedef {{references: number, pictures: number}} Most */
 
+/** What was under way when an earlier kernel ended. @typedef {{lines: string[], recoverable: boolean}} Unfinished */
+
 /** All that is shown but for the history, of which pages are asked for; `form` is null where there is none.
  * @typedef {{
  *   version: number, place: string, form: Draft | null, form_number: number, undo: string, changes: boolean,
+ *   unkept: string, told: string[], unfinished: Unfinished | null, draft: string,
  *   sizes: Record<string, Record<string, string>>, ratios: string[], host: string, free: boolean, price: number, most: Most,
  *   spent: {pictures: number, dollars: number}, tray: Held[], jobs: Row[], history: number,
  * }} Snapshot */
@@ -47,7 +50,8 @@
 /** The answers by the names of their questions.
  * @typedef {{
  *   snapshot: Nothing, here: {version: number}, leave: Nothing,
- *   check: Nothing, generate: Nothing, undo: Nothing, prompts: {prompts: string[]},
+ *   check: Nothing, generate: Nothing, keep: Nothing, undo: Nothing, clear: Nothing, recover: Nothing, dismiss_unfinished: Nothing,
+ *   prompts: {prompts: string[]}, names: {names: string[]},
  *   cancel: Nothing, again: Nothing, amend: Nothing, dismiss: Nothing, dismiss_all: Nothing,
  *   offers: {offers: string[]}, add: Nothing, shown: Nothing, file: {whole: boolean}, forget: Nothing, remove: Nothing,
  *   move: Nothing, thumbnail: Nothing,
@@ -72,7 +76,7 @@
  * @typedef {{id?: string, ok?: object, error?: Refusal, snapshot?: Snapshot}} Message */
 
 /** @typedef {{connect?: (act: (sender: unknown, status: string) => void) => void, disconnect?: (act: (sender: unknown, status: string) => void) => void}} Signal */
-/** @typedef {{statusChanged?: Signal, connectionStatusChanged?: Signal}} Connection */
+/** @typedef {{statusChanged?: Signal, connectionStatusChanged?: Signal, disposed?: Signal, status?: string, connectionStatus?: string}} Connection */
 /** JupyterLab's, which knows where the server's files lie. @typedef {{getDownloadUrl: (path: string) => Promise<string>}} Resolver */
 /** @typedef {{cells: unknown[], insertCell?: (place: number, cell: object) => void}} Notebook */
 

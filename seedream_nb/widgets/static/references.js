@@ -6,7 +6,7 @@ import { Reference } from "./reference.js"
 import { refusal } from "./refusal.js"
 import { spoken } from "./text.js"
 /** @import { Ask } from "./incoming.js" */
-/** @import { Held } from "./protocol.js" */
+/** @import { Draft, Held } from "./protocol.js" */
 /** @import { Said } from "./said.js" */
 
 /** Before which of these boxes, which stand in rows, a point lies; their number if behind the last.
@@ -42,7 +42,7 @@ export function changes(before, after, prompt) {
  * said, and what has the focus when the last reference is removed.
  * @typedef {{
  *   ask: Ask, look: (number: number) => Promise<DataView | undefined>, prompt: () => string | null,
- *   insert: (word: string) => void, said: Said, fallback: HTMLElement,
+ *   form: () => Draft | null, insert: (word: string) => void, said: Said, fallback: HTMLElement,
  * }} Around */
 
 export class References {
@@ -108,7 +108,7 @@ export class References {
     const { number, name } = held
     const item = new Reference(held, {
       insert: () => this.#insert(number),
-      remove: () => this.#around.ask("remove", { number }).catch(error => this.#around.said.problems(refusal(error, name))),
+      remove: () => this.#around.ask("remove", { number, form: this.#around.form() }).catch(error => this.#around.said.problems(refusal(error, name))),
       key: event => this.#key(event, number),
       drag: event => this.#drag(event, number),
       drop: () => this.#dropped(),
@@ -143,13 +143,13 @@ export class References {
 
   /** Show the new order at once; what the kernel says meanwhile may be older. @param {number} number @param {number} to */
   async #move(number, to) {
-    const { ask, prompt, said } = this.#around
+    const { ask, form, prompt, said } = this.#around
     this.held = moved(this.held, this.#place(number), to)
     this.#draw()
     const { name } = this.held[to]
     this.#asked++
     try {
-      await ask("move", { number, place: to })
+      await ask("move", { number, place: to, form: form() })
       said.announce(`${name} is now ${spoken(prompt() ?? "", to + 1)} of ${this.held.length}.`)
     } catch (error) {
       said.problems(refusal(error, name))

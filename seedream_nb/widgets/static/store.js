@@ -3,6 +3,7 @@
 
 import { Kernel } from "./kernel.js"
 import { Order } from "./order.js"
+import { recalled, remember } from "./unsent.js"
 /** @import { Draft, Entry, Held, Model, Snapshot } from "./protocol.js" */
 
 /** What is told, by the name of the event: the newest snapshot; that another draft has come from the kernel, or the person
@@ -10,6 +11,9 @@ import { Order } from "./order.js"
  * the stage.
  * @typedef {{snapshot: Snapshot, filled: null, draft: null, tray: Held[], order: null, gone: string[],
  *   staged: {entry: Entry, at: number}}} Events */
+
+/** Milliseconds of typing after which it is kept; a pause is noticed sooner: see order.js. */
+const KEEP_EVERY = 1000
 
 export class Store {
   /** What is typed; null where there is no form. @type {Draft | null} */
@@ -19,10 +23,14 @@ export class Store {
   /** Functions that say whether all references come that are on their way; of each tray one.
    * @type {Set<() => Promise<boolean> | null>} */
   arrivals = new Set()
+  /** What to say once the kernel has ended. @type {string[] | null} */
+  gone = null
   /** What was typed before the first snapshot came. @type {Partial<Draft>} */
   #early = {}
   #formNumber = -1
   #views = 0
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #keeping
   #tray = ""
   /** @type {Map<keyof Events, Set<(detail: never) => void>>} */
   #listeners = new Map()
@@ -32,7 +40,11 @@ export class Store {
     this.model = model
     this.kernel = new Kernel(model, {
       snapshot: snapshot => this.#take(snapshot),
-      gone: told => this.change("gone", told),
+      gone: told => {
+        this.gone = told
+        this.#remember()
+        this.change("gone", told)
+      },
     })
     this.order = new Order(this)
   }
@@ -48,6 +60,7 @@ export class Store {
     this.kernel.leave()
   }
   close() {
+    clearTimeout(this.#keeping)
     this.order.close()
     this.kernel.close()
   }
@@ -80,13 +93,24 @@ export class Store {
   edit(changes) {
     Object.assign(this.draft ?? this.#early, changes)
     if (!this.draft) return
+    if (this.gone) this.#remember()
+    else this.#keeping ??= setTimeout(() => this.#keep(), KEEP_EVERY)
     this.change("draft", null)
+  }
+  /** Let the kernel have what is being typed, though nobody pauses. */
+  #keep() {
+    this.#keeping = undefined
+    if (this.draft && !this.gone) this.ask("keep", { form: this.draft }).catch(() => {})
+  }
+  /** Keep on this page what no kernel keeps: for the panel that comes next. */
+  #remember() {
+    if (this.draft && this.snapshot) remember(this.snapshot.draft, this.draft)
   }
   /** Take over what the kernel keeps; of the draft, if this page has nothing newer. @param {Snapshot} snapshot */
   #take(snapshot) {
     this.snapshot = snapshot
     if (snapshot.form && snapshot.form_number > this.#formNumber) {
-      const early = this.draft ? {} : this.#early
+      const early = this.draft ? {} : { ...recalled(snapshot.draft, snapshot.form), ...this.#early }
       this.draft = { ...snapshot.form, ...early }
       this.#formNumber = snapshot.form_number
       this.change("filled", null)

@@ -25,15 +25,16 @@ export function tray(root, store, { signal, whole, insert = () => {} }) {
   const picker = h("input", { type: "file", accept: "image/*", multiple: true, hidden: true, onchange: pick })
   const add = h("button", { type: "button", class: "sd-button", onclick: () => picker.click() }, "Add images")
   const references = new References({
-    ask, insert, said, fallback: add, prompt: () => store.draft?.prompt ?? null,
+    ask, insert, said, fallback: add, prompt: () => store.draft?.prompt ?? null, form: () => store.draft,
     look: async number => (await store.ask("thumbnail", { number })).buffers[0],
   })
   rovingList(references.list)
   const count = h("span", { class: "sd-hint" })
+  const invite = h("span", { class: "sd-hint sd-invite" }, h("span", { class: "sd-spoken" }, "No reference images. "), "drop, paste or drag pictures here")
   const zone = h("div", {
     class: "sd-zone sd-empty", ondragleave: () => references.unmark(),
     ondragover: (/** @type {DragEvent} */ event) => references.over(event), ondrop: (/** @type {DragEvent} */ event) => references.drop(event),
-  }, references.list, h("span", { class: "sd-hint sd-invite" }, "drop, paste or drag pictures here"))
+  }, references.list, invite)
   root.append(h("div", { class: "sd-row" }, h("div", { class: "sd-label", "aria-hidden": "true" }, "Reference images"), count, add),
     zone, names.element, picker, said.element)
 
