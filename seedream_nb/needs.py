@@ -63,7 +63,7 @@ REQUEST_MODULES = (
     "seedream_nb.view",
 )
 """What a request needs from beginning to end, display included."""
-OPTIONAL_MODULES = ("ctypes", "PIL.ImageDraw", "PIL.ImageFont", "sniffio")
+OPTIONAL_MODULES = ("ctypes", "sniffio")
 """What it uses where installed."""
 REFERENCE_MODULES = ("PIL.ImageCms",)
 """What a reference may need, before the request is sent."""

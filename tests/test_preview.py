@@ -19,6 +19,7 @@ from seedream_nb.preview import (
     warm_references,
 )
 from seedream_nb.request import Reference, make_request
+from seedream_nb.service import backends, is_free
 from tests.pictures import encoded, gradient
 
 if TYPE_CHECKING:
@@ -160,6 +161,22 @@ def test_a_sheet_shows_every_picture(tmp_path: Path) -> None:
     blue = sum(pixel[2] > 200 and pixel[0] < 60 for pixel in pixels)  # type: ignore[index]
     assert red > 0.1 * len(pixels)
     assert abs(red - blue) < 0.02 * len(pixels)
+
+
+def test_the_label_on_a_sheet_is_whole(tmp_path: Path) -> None:
+    """Every letter of a mark, and of a service that is free, is drawn, in the middle below its picture."""
+    path = tmp_path / "a.png"
+    Image.new("RGB", (300, 60), "white").save(path)
+    names = "".join(name for name in backends() if is_free(name))
+    widths = {}
+    for letter in f"@.0123456789{names}":
+        label = Image.open(io.BytesIO(contact_sheet([(path, letter * 10)], 512))).convert("L")
+        left, top, right, bottom = label.point(lambda grey: 255 * (grey < 128)).getbbox() or (0, 0, 0, 0)
+        widths[letter] = right - left
+        assert abs((left + right) - label.width) <= 6, letter
+        assert label.height - 22 <= top < bottom < label.height, letter
+    assert min(widths.values()) > 20
+    assert widths["@"] > widths["0"] > widths["."]
 
 
 def test_a_sheet_of_nothing_is_nothing(tmp_path: Path) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import platform
 import shutil
 import time
-from importlib import import_module, metadata
+from importlib import metadata
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from seedream_nb.errors import ConnectionFailedError, SeedreamError, SettingsError, plain
 from seedream_nb.frozen import frozen
 from seedream_nb.hosts import ELSEWHERE
-from seedream_nb.needs import changed_versions, explain_broken
+from seedream_nb.needs import changed_versions
 from seedream_nb.notebook.shell import frontend, notebook_name
 from seedream_nb.notebook.text_table import paragraph
 from seedream_nb.notebook.verbs import no_words
@@ -139,12 +139,6 @@ def _libraries(session: Session, _ip: InteractiveShell | None) -> Iterator[Findi
         message = f"{name} {installed} is installed, but {name} {loaded} was loaded before."
         yield Finding(state="note", message=message, remedy="Restart the kernel.")
     session.make_ready(session.service)
-    try:
-        import_module("PIL.ImageFont")
-        import_module("PIL.ImageDraw")
-    except Exception as error:  # noqa: BLE001 - whatever a broken library raises
-        message, remedy = explain_broken(error)
-        yield Finding(state="note", message=f"{message} Results are shown, but not as one image/jpeg.", remedy=remedy)
 
 
 def _settings(session: Session, _ip: InteractiveShell | None) -> Iterator[Finding]:
