@@ -98,8 +98,11 @@ def worded(parts: Sequence[str | tuple[int, ...]]) -> str:
 
 def pieces(parts: Sequence[str | tuple[int, ...]]) -> list[str]:
     """Return the text of each part of the prompt; adjacent pictures are joined into a list at the first of them."""
-    said = " ".join(part for part in parts if isinstance(part, str))
-    called = _in_chinese if len(re.findall(HAN, said)) > len(_LATIN_WORD.findall(said)) else _in_english
+    texts = [part for part in parts if isinstance(part, str)]
+    if len(texts) == len(parts):  # no picture needs a word, so nobody asks for the language
+        return texts
+    text = " ".join(texts)
+    called = _in_chinese if len(re.findall(HAN, text)) > len(_LATIN_WORD.findall(text)) else _in_english
     made: list[str] = []
     side_by_side: dict[int, None] = {}
     first = 0
