@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from PIL import Image
 from seedream_nb.widgets.state import State
 from seedream_nb.widgets.usual import usual_seconds
 from tests.browser.bare import sandboxed
-from tests.faults.script import POST, Links, Reply
+from tests.faults.script import POST, Links, OnceRead, Reply
 from tests.test_widgets import FORM, ask
 from tests.waiting import until
 
@@ -108,6 +109,30 @@ def test_what_is_usual_is_told_only_where_it_is_known(session: Session) -> None:
     assert usual_seconds(request, "novita", known) is None
     for other in ({"size": "4096x4096"}, {"max_images": 2}, {"images": ["@1"]}):
         assert usual_seconds(session.compose("a hare", **{"size": "1024x1024", **other}), "sandbox", known) is None
+
+
+def test_of_many_under_way_a_few_are_sent_to_the_page(new_session: NewSession, fault_server: FaultServer) -> None:
+    """Those at the service and the newest, and how many more there are: a batch has hundreds."""
+    go = threading.Event()
+
+    def answer(_: object) -> Links:
+        go.wait(60)
+        return Links()
+
+    fault_server.on(POST, OnceRead(answer))
+    session = new_session()
+    session.settings.change(concurrency=2)
+    state = State(session)
+    for number in range(20):
+        session.start(f"fox {number}")
+    until(lambda: sum(job.committed for job in session.jobs) == 2)
+    snapshot = state.snapshot()
+    prompts = [row["prompt"] for row in snapshot["jobs"]]
+    assert (len(prompts), snapshot["more"], prompts[-1]) == (12, 8, "fox 19")
+    assert sum(row["sent"] for row in snapshot["jobs"]) == 2
+    for job in session.jobs:
+        job.cancel()
+    go.set()
 
 
 # -- failures ------------------------------------------------------------------------------------------

@@ -316,6 +316,7 @@ class Job(NotPicklable, concurrent.futures.Future["Generation"]):
         """Note that the last bytes are being sent: from here on the request may be billed and can't be withdrawn."""
         self.committed, now = True, time.monotonic()
         self.first_sent = now if self.first_sent is None else self.first_sent
+        self._end_wait()
         self.update(phase="generating", sent=now)
 
     def queue(self, message: str | None, *, remedy: str = messages.ONCE_THERE) -> None:
@@ -325,15 +326,21 @@ class Job(NotPicklable, concurrent.futures.Future["Generation"]):
         """
         self.remedy = remedy
         if message is None:
-            if self.waits_since is not None:
-                self.waited += time.monotonic() - self.waits_since
-            self.queued = self.waits_since = None
+            self.queued = None
+            self._end_wait()
             self.update(wait=None)
         elif message != self.wait or self.queued is None:
             self.queued = time.monotonic()
-            if self.waits_since is None:
-                self.waits_since = self.queued
+            self._begin_wait()
             self.update(phase="waiting", wait=message)
+
+    def _begin_wait(self) -> None:
+        self.waits_since = time.monotonic() if self.waits_since is None else self.waits_since
+
+    def _end_wait(self) -> None:
+        """Add to the seconds that it waited; whatever it does now counts as work again."""
+        if self.waits_since is not None:
+            self.waited, self.waits_since = self.waited + time.monotonic() - self.waits_since, None
 
     def hold(self, pause: RetryDelay | None) -> None:
         """Show that it waits before the next attempt to connect; None: that it goes on."""
@@ -352,6 +359,7 @@ class Job(NotPicklable, concurrent.futures.Future["Generation"]):
         self.committed, now = False, time.monotonic()
         if self.done() or now + seconds - (self.first_sent or now) >= self.timeout:
             return False
+        self._begin_wait()
         self.update(phase="waiting", wait=message, sent=None)
         return True
 

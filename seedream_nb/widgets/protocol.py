@@ -185,6 +185,8 @@ class Snapshot(TypedDict):
     spent: Spent
     tray: list[Held]
     jobs: list[Row]
+    more: int
+    """How many more are under way."""
     history: int
     """Another number when the history is another."""
 

@@ -16,16 +16,16 @@ from seedream_nb.view import progress
 from seedream_nb.widgets.usual import LOOK_BACK, usual_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from seedream_nb.jobs.job import Job
     from seedream_nb.request import ImageRequest
     from seedream_nb.session import Session
     from seedream_nb.widgets.protocol import Answers, Message, Row
 
-MAX_OVER = 20
+MAX_RUNNING, MAX_OVER = 12, 20
+"""Rows of what is under way, and of what is over: of more failures than a person reads, the oldest go."""
 NO_SHAPE = (0, 0)
-"""Rows of what is over: of more failures than a person reads, the oldest go."""
 _PROMPT_CHARACTERS = 300
 GOING_ON = "It was already sent and can't be taken back, so it may be billed."
 FETCHING = "The service has already answered, so it is paid for."
@@ -96,8 +96,22 @@ class QueueRows:
         return any(not job.over for _, job in self.jobs())
 
     def shown(self) -> list[Row]:
-        """Return the rows as the page shows them."""
-        return [_row(number, job, self._usually(job)) for number, job in self.jobs()]
+        """Return the rows as the page shows them; of many under way those that were sent first, and the newest."""
+        jobs = self.jobs()
+        running = [number for number, job in jobs if not job.over]
+        left_out = set(self._left_out(running, dict(jobs)))
+        return [_row(number, job, self._usually(job)) for number, job in jobs if number not in left_out]
+
+    @property
+    def more(self) -> int:
+        """How many are under way that `shown` leaves out: a batch has hundreds."""
+        jobs = self.jobs()
+        return len(self._left_out([number for number, job in jobs if not job.over], dict(jobs)))
+
+    @staticmethod
+    def _left_out(running: Sequence[int], jobs: Mapping[int, Job]) -> Sequence[int]:
+        first = sorted(running[:-1], key=lambda number: (not jobs[number].committed, number))
+        return first[MAX_RUNNING - 1 :]
 
     def _usually(self, job: Job) -> float | None:
         """Return the seconds that such a request takes, read once from the history; None while nobody knows."""

@@ -192,6 +192,7 @@ class State:
             "spent": _spent(session),
             "tray": self.tray.shown(),
             "jobs": self.rows.shown(),
+            "more": self.rows.more,
             "history": stamp,
         }
 

@@ -123,6 +123,15 @@ def test_what_is_made_takes_the_place(show: Show) -> None:
     assert min(box["width"], box["height"]) > 380
 
 
+def test_a_picture_that_looks_like_the_one_before_is_another(show: Show) -> None:
+    """The sandbox paints the same for the same request; what is done next is done with the new one."""
+    panel = show()
+    panel.make("a heron", 3)
+    panel.make("a heron", 4)
+    expect(large(panel)).to_have_attribute("data-picture", "@4.1")
+    expect(stage(panel)).to_contain_text("@4.1")
+
+
 def test_one_of_a_series_is_chosen_by_click_and_arrows(show: Show) -> None:
     """From the strip below it."""
     panel = show()

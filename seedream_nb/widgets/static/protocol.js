@@ -24,7 +24,7 @@
  *   version: number, place: string, form: Draft | null, form_number: number, undo: string, changes: boolean,
  *   unkept: string, told: string[], unfinished: Unfinished | null, draft: string,
  *   sizes: Record<string, Record<string, string>>, ratios: string[], host: string, free: boolean, price: number, most: Most,
- *   spent: {pictures: number, dollars: number}, tray: Held[], jobs: Row[], history: number,
+ *   spent: {pictures: number, dollars: number}, tray: Held[], jobs: Row[], more: number, history: number,
  * }} Snapshot */
 
 /** @typedef {{mark: string, width: number, height: number}} EntryPicture */

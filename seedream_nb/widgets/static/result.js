@@ -163,7 +163,10 @@ export class Standing {
   /** Put a picture in the place of the one before, once it can be painted: nothing flashes in between.
    * @param {string} mark @param {string} address @param {number} width @param {number} height */
   async #put(mark, address, width, height) {
-    if (this.#image.getAttribute("src") === address) return
+    if (this.#image.getAttribute("src") === address) { // two pictures may have the same content
+      this.#image.dataset.picture = mark
+      return
+    }
     const next = h("img", { class: "sd-canvas", alt: this.#image.alt, draggable: "true", src: address, "data-picture": mark })
     next.style.setProperty("--ratio", String(width / height))
     next.style.maxWidth = `${width}px`

@@ -38,6 +38,7 @@ class Stage {
   /** @type {Standing} */
   #standing
   #rows = h("div", { class: "sd-rows", role: "group", "aria-label": "Also under way" })
+  #more = h("div", { class: "sd-hint" })
   #failures
   /** What is under way, by number, with what has just ended and stands until its result does. @type {Map<number, Making>} */
   #making = new Map()
@@ -70,13 +71,14 @@ class Stage {
     this.#failures = new Failures(store, { next: () => around.search, amended: around.writing })
     root.setAttribute("aria-label", "Result")
     ground(root)
-    root.append(this.#status, this.#failures.element, this.#standing.element, this.#empty, this.#rows)
+    root.append(this.#status, this.#failures.element, this.#standing.element, this.#empty, this.#rows, this.#more)
   }
   focus() {
     this.#root.focus()
   }
   /** @param {Snapshot} snapshot */
-  take({ jobs, history, place }) {
+  take({ jobs, more, history, place }) {
+    this.#more.textContent = more ? `and ${more} more under way` : ""
     const running = jobs.filter(job => !job.over)
     const fresh = running.filter(({ number }) => number > this.#seen)
     this.#seen = Math.max(this.#seen, ...jobs.map(({ number }) => number))
