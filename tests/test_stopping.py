@@ -110,7 +110,7 @@ def test_while_waiting_the_request_is_withdrawn(stoppable: Kernel, fault_server:
         stoppable.execute("job.over").result == "False"
     )  # what it waited for is there still: it was freed, not let in
     assert "Nothing was billed" in told(ran)
-    assert [output["output_type"] for output in ran.outputs] == ["error"]
+    stoppable.until(lambda: [output["output_type"] for output in ran.outputs] == ["error"])
     assert stoppable.execute("job.result().status").result == "'done'"
     assert [seen.json()["prompt"] for seen in fault_server.posts] == ["first"]
 
@@ -199,7 +199,7 @@ def test_a_failed_request_leaves_only_its_error(stoppable: Kernel, fault_server:
     """A refusal fails the cell with a few lines; the progress is gone."""
     fault_server.on(POST, Reply(status=400, body=json.dumps({"code": 400, "message": "bad size"}).encode()))
     ran = stoppable.execute("%%seedream\na fox")
-    assert [output["output_type"] for output in ran.outputs] == ["error"]
+    stoppable.until(lambda: [output["output_type"] for output in ran.outputs] == ["error"])
     assert ran.error is not None
     assert "bad size" in "\n".join(ran.error["traceback"])
 

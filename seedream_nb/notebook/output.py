@@ -81,6 +81,8 @@ GOES_ON = "It continues while the kernel runs. If this line stays, the kernel en
 """Below what outlives its cell: in a saved notebook nobody could tell otherwise whether it still runs."""
 STOPPED = "This came after the cell was stopped."
 WAITED = "This came after the cell had stopped waiting."
+WITHDRAWN_SECONDS = 0.3
+"""How long a request that was withdrawn may take to end; a stopped cell is free within a second."""
 ERROR_SECONDS, SETTLED_SECONDS = 60.0, 0.5
 """How long a cell's error may take to be shown, and how long it then stays at least."""
 
@@ -321,7 +323,7 @@ def _wait_in_view(ip: InteractiveShell, session: Session, job: Job, *, alone: bo
     try:
         generation = job.result()
     except (StoppedError, StillGeneratingError) as error:
-        if job.over and not job.committed:  # withdrawn: the error says it all
+        if not job.committed and _ends_at_once(job):  # withdrawn: the error says it all
             live.vanish(alone=alone, wait=False)
         else:
             live.follow_on_after(error)
@@ -335,6 +337,12 @@ def _wait_in_view(ip: InteractiveShell, session: Session, job: Job, *, alone: bo
         raise
     live.vanish(alone=alone, wait=True)
     return generation
+
+
+def _ends_at_once(job: Job) -> bool:
+    """Return whether a job that was stopped is over, or will be in a moment: its error comes before its end."""
+    job.wait_over(WITHDRAWN_SECONDS)
+    return job.over
 
 
 def _keep_what_comes(ip: InteractiveShell, out: str | None, job: Job) -> None:
