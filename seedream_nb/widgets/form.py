@@ -50,6 +50,7 @@ def empty_form(model: Model) -> Draft:
         "height": height,
         "max_images": 1,
         "watermark": True,
+        "model": model.name,
     }
 
 
@@ -95,6 +96,13 @@ class Form:
             "remove": self._remove,
             "move": self._move,
         }
+
+    @property
+    def model(self) -> Model | None:
+        """The model that is chosen; None if the service has none of that name."""
+        with contextlib.suppress(LookupError):
+            return self._session.settings.service.model_named(self.draft["model"])
+        return None
 
     @property
     def changes(self) -> bool:
@@ -236,14 +244,14 @@ class Form:
         options = _options(draft)
         if not draft["prompt"].strip():
             options["prompt"] = "-"  # an empty form is not a mistake yet
-        with _nearest_offered(draft, self._session.settings.model):
+        with _nearest_offered(draft, self.model):
             self._session.compose(
                 **options, images=self._tray.held(), defaults=False, check_numbers=is_plain(options["prompt"])
             )  # a picture in braces would have a number too, and nobody can say which
 
     def _generate(self, asked: Message) -> None:
         draft, session = self.keep(asked.draft()), self._session
-        with _nearest_offered(draft, session.settings.model):
+        with _nearest_offered(draft, self.model):
             request = session.compose(
                 **_options(draft), images=self._tray.held(), scope=session.scope, typed=True, defaults=False
             )
@@ -285,12 +293,16 @@ def _rank(scope: Scope, name: str) -> int:
 
 
 @contextlib.contextmanager
-def _nearest_offered(draft: Draft, model: Model) -> Iterator[None]:
+def _nearest_offered(draft: Draft, model: Model | None) -> Iterator[None]:
     """Let a refusal of a custom size come with the nearest that the service makes, for the page to offer."""
     try:
         yield
     except RequestError as error:
-        if draft["size"] == "Custom" and any(field_of(problem) == "size" for problem in error.problems):
+        if (
+            model is not None
+            and draft["size"] == "Custom"
+            and any(field_of(problem) == "size" for problem in error.problems)
+        ):
             raise RefusedError(error, nearest=nearest_shape(draft["width"], draft["height"], model)) from None
         raise
 
@@ -304,6 +316,7 @@ def _options(draft: Draft) -> dict[str, Any]:
         "aspect": None if custom else draft["aspect"],
         "max_images": None if draft["max_images"] == 1 else draft["max_images"],
         "watermark": draft["watermark"],
+        "model": draft["model"],
     }
 
 

@@ -40,8 +40,9 @@ _FIELDS = {
     "aspect": "size",
     "max_images": "max_images",
     "sequential": "max_images",
+    "model": "model",
 }
-_LABELS = {"max_images": "Max images", "size": "Size", "prompt": "Prompt", "aspect": "Aspect ratio"}
+_LABELS = {"max_images": "Max images", "size": "Size", "prompt": "Prompt", "aspect": "Aspect ratio", "model": "Model"}
 
 
 class Draft(TypedDict):
@@ -54,6 +55,7 @@ class Draft(TypedDict):
     height: int
     max_images: int
     watermark: bool
+    model: str
 
 
 class Held(TypedDict):
@@ -157,6 +159,17 @@ class Unfinished(TypedDict):
     """Whether pictures may still be downloaded."""
 
 
+class Offer(TypedDict):
+    """What a model offers, and what a picture of it costs."""
+
+    name: str
+    title: str
+    sizes: Mapping[str, Mapping[str, str]]
+    ratios: list[str]
+    price: float
+    most: Most
+
+
 class Snapshot(TypedDict):
     """All that a widget shows now, but for the history, of which pages are asked for."""
 
@@ -176,7 +189,9 @@ class Snapshot(TypedDict):
     unfinished: Unfinished | None
     draft: str
     """The same for all panels that begin with the same draft."""
+    models: list[Offer]
     sizes: Mapping[str, Mapping[str, str]]
+    """Of the model that is set, as the three below."""
     ratios: list[str]
     host: str
     free: bool
@@ -268,6 +283,7 @@ class Message:
             "height": sent.number("height", -MAX_NUMBER, MAX_NUMBER),
             "max_images": sent.number("max_images", -MAX_NUMBER, MAX_NUMBER),
             "watermark": sent.truth("watermark"),
+            "model": sent.text("model", MAX_SHORT),
         }
 
 

@@ -21,10 +21,11 @@ from seedream_nb.widgets.watcher import watch
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from seedream_nb.service import Model
     from seedream_nb.session import Session
     from seedream_nb.storage.history import History
     from seedream_nb.widgets.drafts import Drafts
-    from seedream_nb.widgets.protocol import Answer, Answers, Message, Snapshot, Spent
+    from seedream_nb.widgets.protocol import Answer, Answers, Message, Most, Offer, Snapshot, Spent
 
 SPENDS = ("generate", "again", "rerun")
 """The questions that may cost something."""
@@ -59,7 +60,7 @@ class State:
         """A number that grows with every change."""
         self.stamp = 0
         """A number that is another when the history is."""
-        self.tray = Tray(session, self._refill)
+        self.tray = Tray(session, self._refill, lambda: self.form.model)
         self.form = Form(session, self.tray, self.change, drafts)
         self.rows = QueueRows(session, self.change, self.form.fill)
         self.pages = HistoryPages(session, history, fill=self.form.fill, change=self.look)
@@ -135,8 +136,8 @@ class State:
         session, home = self.session, ""
         with contextlib.suppress(SeedreamError):  # there is none: whatever is pressed is refused
             home = str(self.pages.history.home)
-        price = session.settings.price_of(session.settings.model)
-        shown = (session.service.name, session.service_host, price, home)
+        prices = [session.settings.price_of(model) for model in session.settings.service.models]
+        shown = (session.service.name, session.service_host, prices, home)
         return hashlib.sha256(repr(shown).encode()).hexdigest()[:16]
 
     # -- changes -----------------------------------------------------------------------------------
@@ -183,18 +184,34 @@ class State:
             "unfinished": None if self.unfinished is None else self.unfinished.shown(),
             "draft": "" if self._drafts is None else self._drafts.key,
             "changes": self.form.changes,
+            "models": [_offer(known, session) for known in session.settings.service.models],
             "sizes": sizes_of(model),
             "ratios": list(model.ratios),
             "host": service.name if service.is_free else session.service_host,
             "free": service.is_free,
             "price": session.settings.price_of(model),
-            "most": {"references": model.references.max_count, "pictures": model.max_images},
+            "most": _most(model),
             "spent": _spent(session),
             "tray": self.tray.shown(),
             "jobs": self.rows.shown(),
             "more": self.rows.more,
             "history": stamp,
         }
+
+
+def _offer(model: Model, session: Session) -> Offer:
+    return {
+        "name": model.name,
+        "title": model.title,
+        "sizes": sizes_of(model),
+        "ratios": list(model.ratios),
+        "price": session.settings.price_of(model),
+        "most": _most(model),
+    }
+
+
+def _most(model: Model) -> Most:
+    return {"references": model.references.max_count, "pictures": model.max_images}
 
 
 def _spent(session: Session) -> Spent:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from seedream_nb.request import Reference
+    from seedream_nb.service import Model
     from seedream_nb.session import Session
     from seedream_nb.widgets.protocol import Answers, Held, Message
 
@@ -46,9 +47,14 @@ _FULL = "at most {most} references fit. Remove one first."
 class Tray:
     """The references that a panel holds, in the order in which the prompt numbers them."""
 
-    def __init__(self, session: Session, change: Callable[[], None]) -> None:
-        """Look names up in this session; `change` is called when something has changed."""
-        self._session, self._change = session, change
+    def __init__(
+        self, session: Session, change: Callable[[], None], model: Callable[[], Model | None] = lambda: None
+    ) -> None:
+        """Look names up in this session; `change` is called when something has changed.
+
+        The limits are those of the `model` that is chosen, else of the one that is set.
+        """
+        self._session, self._change, self._chosen = session, change, model
         self._lock = threading.RLock()
         self._held: list[tuple[int, Reference]] = []
         """The references, each with the number by which the page speaks of it."""
@@ -64,8 +70,12 @@ class Tray:
             return [reference for _, reference in self._held]
 
     @property
+    def _model(self) -> Model:
+        return self._chosen() or self._session.settings.model
+
+    @property
     def _max(self) -> int:
-        return self._session.settings.model.references.max_count
+        return self._model.references.max_count
 
     def hold(self, references: Iterable[Reference]) -> None:
         """Hold exactly these; those that were there keep their numbers."""
@@ -87,7 +97,9 @@ class Tray:
     def add(self, written: object, name: str | None = None) -> None:
         """Add what was written, or a value, under its own name or this one; raises SeedreamError."""
         held = self.held()
-        request = self._session.compose("-", images=[*held, written], typed=True, defaults=False)
+        request = self._session.compose(
+            "-", images=[*held, written], model=self._model.name, typed=True, defaults=False
+        )
         called = name or shorten(str(written), _NAME)
         new = [each if name is None else replace(each, name=name) for each in _others(request.images, held)]
         for each in new:

@@ -323,3 +323,43 @@ def test_the_full_size_view_walks_and_closes(show: Show) -> None:
     panel.page.keyboard.press("Escape")
     expect(view).to_have_count(0)
     expect(panel.history.first.get_by_role("button", name="View @1")).to_be_focused()
+
+
+# -- models --------------------------------------------------------------------------------------------
+
+
+def test_a_model_brings_its_own_sizes_price_and_limits(new_session: NewSession, browser: Browser) -> None:
+    """At once, and a size that it lacks becomes the nearest that it makes; the request says which model is meant."""
+    session = new_session()
+    with bare_panels(session, browser) as begin:
+        panel = begin()
+        panel.prompt.fill("a fox")
+        panel.region.get_by_role("radio", name="4K").check()
+        expect(panel.generate).to_contain_text("0.03 USD")
+        chosen = panel.region.get_by_role("combobox", name="Model")
+        chosen.select_option("Seedream 5.0 lite")
+        expect(panel.generate).to_contain_text("0.035 USD")
+        expect(panel.region.get_by_role("radio", name="3K")).to_be_checked()
+        expect(panel.region.get_by_text("3072 × 3072 px")).to_be_visible()
+        expect(panel.region.get_by_text("0 of 14")).to_be_visible()
+        assert panel.region.get_by_role("radiogroup", name="Size").get_by_role("radio").count() == 3
+        panel.view_again()
+        expect(panel.page.get_by_role("combobox", name="Model").nth(1)).to_have_value("seedream-5.0-lite")
+        session.settings.change(backend="sandbox")
+        expect(panel.generate.first).to_contain_text("free")
+        panel.generate.first.click()
+        expect(panel.page.get_by_role("button", name="View @1").first).to_be_enabled()
+    assert (session.history[-1].request.model.name, session.history[-1].request.size) == (
+        "seedream-5.0-lite",
+        "3072x3072",
+    )
+
+
+def test_edit_request_brings_the_model_back(show: Show) -> None:
+    """None ever stands in for another."""
+    panel = show()
+    panel.session.start("a fox", model="seedream-4.5", size="16:9").result()
+    panel.region.get_by_role("list", name="History").get_by_role("button", name="Edit request").click()
+    expect(panel.region.get_by_role("combobox", name="Model")).to_have_value("seedream-4.5")
+    expect(panel.region.get_by_role("radio", name="16:9")).to_be_checked()
+    expect(panel.region.get_by_text("2728 × 1536 px")).to_be_visible()

@@ -5,7 +5,8 @@ import assert from "node:assert/strict"
 import { test } from "node:test"
 import { Store } from "../../seedream_nb/widgets/static/store.js"
 
-const FORM = { prompt: "", size: "2K", aspect: "1:1", width: 2048, height: 2048, max_images: 1, watermark: true }
+const FORM = { prompt: "", size: "2K", aspect: "1:1", width: 2048, height: 2048, max_images: 1, watermark: true, model: "one" }
+const MODELS = [{ name: "one", price: 0.03 }, { name: "two", price: 0.04 }]
 
 /** A store in sight, whose form is empty; `sent` is what the page sent, and `clock` is moved by hand. */
 function fake(context, { isShown = true } = {}) {
@@ -15,7 +16,7 @@ function fake(context, { isShown = true } = {}) {
   const model = { sent, on: (event, act) => { if (event === "msg:custom") heard.add(act) }, off: (_, act) => heard.delete(act), send: message => sent.push(message) }
   const store = new Store(model)
   const say = content => heard.forEach(act => act(content, []))
-  const show = (changes = {}) => say({ snapshot: { version: 0, form: FORM, form_number: 0, host: "sandbox", tray: [], ...changes } })
+  const show = (changes = {}) => say({ snapshot: { version: 0, form: FORM, form_number: 0, host: "sandbox", tray: [], models: MODELS, price: 0.03, ...changes } })
   const asked = what => sent.filter(each => each.ask === what)
   store.enter()
   if (isShown) show()
@@ -35,6 +36,16 @@ test("what is typed before the kernel has answered is kept, and nothing can be b
   store.order.generate({})
   await turn()
   assert.deepEqual(asked("generate").map(each => each.form.prompt), ["a fox"])
+})
+
+test("what the chosen model offers is shown, at once and in each later snapshot", context => {
+  const { store, show } = fake(context)
+  const prices = []
+  store.follow(({ price }) => prices.push(price), new AbortController().signal)
+  store.edit({ model: "two" })
+  show({ version: 1 })
+  store.edit({ prompt: "a fox" })
+  assert.deepEqual(prices, [0.03, 0.04, 0.04])
 })
 
 test("two views in which somebody presses at once buy once", async context => {

@@ -20,6 +20,23 @@ export function radios(label, look, values, { group, draw, choose }) {
   }
 }
 
+/** A choice among names that have titles. @param {string} label @param {(name: string) => void} choose */
+export function choice(label, choose) {
+  const element = h("select", { class: "sd-input sd-choice", "aria-label": label, onchange: () => choose(element.value) })
+  let known = ""
+  return {
+    element,
+    /** @param {{name: string, title: string}[]} offers */
+    offer(offers) {
+      const now = offers.map(({ name }) => name).join()
+      if (now !== known) element.replaceChildren(...offers.map(({ name, title }) => h("option", { value: name }, title)))
+      known = now
+    },
+    /** @param {string} name */
+    show(name) { element.value = name },
+  }
+}
+
 /** The shape of a ratio, drawn. @param {string} ratio @returns {Content[]} */
 export function shape(ratio) {
   const [wide, high] = ratio.split(":").map(Number)

@@ -2,7 +2,7 @@
 // @ts-check
 
 import { h, lines, uniqueId } from "./dom.js"
-import { number, radios, shape } from "./fields.js"
+import { choice, number, radios, shape } from "./fields.js"
 /** @import { Radios } from "./fields.js" */
 /** @import { Snapshot } from "./protocol.js" */
 /** @import { Store } from "./store.js" */
@@ -81,22 +81,34 @@ function countFields(root, store, { signal }) {
   const id = uniqueId()
   const count = number("Max images", 1, 1, value => store.edit({ max_images: value }))
   const watermark = h("input", { type: "checkbox", id, onchange: () => store.edit({ watermark: watermark.checked }) })
+  const model = choice("Model", name => store.edit({ model: name, ...sizeFor(name) }))
   const problem = h("div", { class: "sd-problem", role: "alert" })
   root.append(h("div", { class: "sd-row sd-counts" },
     h("div", { class: "sd-check" }, label("Max images"), count.element),
-    h("div", { class: "sd-check", title: "“AI generated” in the corner" }, watermark, h("label", { for: id }, "Watermark"))),
+    h("div", { class: "sd-check", title: "“AI generated” in the corner" }, watermark, h("label", { for: id }, "Watermark")),
+    h("div", { class: "sd-check" }, label("Model"), model.element)),
   problem)
+
+  /** A size that another model makes, where it lacks the one that is chosen. @param {string} name */
+  function sizeFor(name) {
+    const tiers = Object.keys(store.snapshot?.models.find(offer => offer.name === name)?.sizes ?? {})
+    const size = store.draft?.size ?? ""
+    if (size === "Custom" || tiers.includes(size) || !tiers.length) return {}
+    return { size: Number.parseInt(size, 10) < Number.parseInt(tiers[0], 10) ? tiers[0] : tiers[tiers.length - 1] }
+  }
 
   function show() {
     if (!store.draft) return
     count.show(store.draft.max_images)
     watermark.checked = store.draft.watermark
+    model.show(store.draft.model)
   }
   store.listen("filled", show, signal)
   store.listen("draft", show, signal)
-  store.followOrder(({ problems }) => lines(problem, problems.max_images ?? []), signal)
-  store.follow(({ most }) => {
+  store.followOrder(({ problems }) => lines(problem, [...problems.max_images ?? [], ...problems.model ?? []]), signal)
+  store.follow(({ most, models }) => {
     count.element.max = String(most.pictures)
+    model.offer(models)
     show()
   }, signal)
 }

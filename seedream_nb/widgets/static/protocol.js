@@ -2,7 +2,8 @@
 // @ts-check
 
 /** The form as it is being filled in.
- * @typedef {{prompt: string, size: string, aspect: string, width: number, height: number, max_images: number, watermark: boolean}} Draft */
+ * @typedef {{prompt: string, size: string, aspect: string, width: number, height: number, max_images: number, watermark: boolean,
+ *   model: string}} Draft */
 
 /** A reference in the tray.
  * @typedef {{number: number, name: string, width: number | null, height: number | null, url: string | null}} Held */
@@ -19,10 +20,13 @@
 
 /** What was under way when an earlier kernel ended. @typedef {{lines: string[], recoverable: boolean}} Unfinished */
 
+/** What a model offers, and what a picture of it costs.
+ * @typedef {{name: string, title: string, sizes: Record<string, Record<string, string>>, ratios: string[], price: number, most: Most}} Offer */
+
 /** All that is shown but for the history, of which pages are asked for; `form` is null where there is none.
  * @typedef {{
  *   version: number, place: string, form: Draft | null, form_number: number, undo: string, changes: boolean,
- *   unkept: string, told: string[], unfinished: Unfinished | null, draft: string,
+ *   unkept: string, told: string[], unfinished: Unfinished | null, draft: string, models: Offer[],
  *   sizes: Record<string, Record<string, string>>, ratios: string[], host: string, free: boolean, price: number, most: Most,
  *   spent: {pictures: number, dollars: number}, tray: Held[], jobs: Row[], more: number, history: number,
  * }} Snapshot */

@@ -18,7 +18,7 @@ const KEEP_EVERY = 1000
 export class Store {
   /** What is typed; null where there is no form. @type {Draft | null} */
   draft = null
-  /** @type {Snapshot | null} */
+  /** What is shown, with what the chosen model offers. @type {Snapshot | null} */
   snapshot = null
   /** Functions that say whether all references come that are on their way; of each tray one.
    * @type {Set<() => Promise<boolean> | null>} */
@@ -96,6 +96,13 @@ export class Store {
     if (this.gone) this.#remember()
     else this.#keeping ??= setTimeout(() => this.#keep(), KEEP_EVERY)
     this.change("draft", null)
+    if (!changes.model || !this.snapshot) return
+    this.snapshot = this.#withModel(this.snapshot)
+    this.change("snapshot", this.snapshot)
+  }
+  /** Let sizes, ratios, price and limits be those of the model in the form. @param {Snapshot} snapshot */
+  #withModel(snapshot) {
+    return { ...snapshot, ...snapshot.models.find(({ name }) => name === this.draft?.model) }
   }
   /** Let the kernel have what is being typed, though nobody pauses. */
   #keep() {
@@ -116,7 +123,8 @@ export class Store {
       this.change("filled", null)
       if (Object.keys(early).length) this.change("draft", null)
     }
-    this.change("snapshot", snapshot)
+    this.snapshot = this.#withModel(snapshot)
+    this.change("snapshot", this.snapshot)
     const tray = JSON.stringify(snapshot.tray)
     if (tray === this.#tray) return
     this.#tray = tray
