@@ -103,7 +103,7 @@ def test_a_failed_request_says_why_and_is_tried_again(show: Show, fault_server: 
 def test_a_budget_is_told_beside_generate(show: Show, fault_server: FaultServer) -> None:
     """Nothing is sent, and the form stays."""
     panel = show()
-    panel.session.settings.change(budget=0.01, price=0.03)
+    panel.session.settings.change(budget=0.01)
     panel.prompt.fill("a fox")
     panel.generate.click()
     panel.said("budget")
