@@ -51,7 +51,11 @@ PAGE = """<!doctype html>
 MODEL = """
 const heard = new Set()
 const ended = new Set()
-window.endKernel = () => ended.forEach(act => act())
+let isLive = true
+window.endKernel = () => {
+  isLive = false
+  ended.forEach(act => act())
+}
 
 function unpacked(data) {
   const view = new DataView(data)
@@ -72,6 +76,8 @@ export async function model() {
   return {
     on: (event, act) => (event === "msg:custom" ? heard : ended).add(act),
     off: (event, act) => (event === "msg:custom" ? heard : ended).delete(act),
+    get: () => "its-id",
+    widget_manager: { get_model: async () => ({ comm_live: isLive }) },
     send: (content, _, buffers = []) => socket.send(packed(content, buffers)),
   }
 }

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from tests.browser.panel import Panel
     from tests.faults.server import FaultServer
 
+LAYOUT = """panel => [getComputedStyle(panel, "::before").content, getComputedStyle(panel).display,
+  [...panel.children].map(each => each.className).filter(Boolean), panel.offsetWidth]"""
+"""What ipywidgets' own mark of a widget without a kernel would change."""
 SERVICE = "sd.configure(backend='novita', api_key='sk_test', base_url={url!r})"
 
 
@@ -108,10 +111,17 @@ def test_the_pieces_can_be_used_alone(lab: Server, tmp_path: Path) -> None:
 
 
 def test_after_a_restart_of_the_kernel_it_says_what_to_do(lab: Server, tmp_path: Path) -> None:
-    """And what was typed can still be copied."""
+    """What was typed stays, even what is typed then, and is there when the cell has run again."""
     panel = open_panel(lab, tmp_path)
     panel.prompt.fill("half a thought")
-    panel.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
+    before = panel.region.evaluate(LAYOUT)
+    panel.notebook.restart()
     panel.said("The kernel was restarted")
     expect(panel.prompt).to_have_value("half a thought")
     expect(panel.generate).to_be_disabled()
+    assert panel.region.evaluate(LAYOUT) == before
+    panel.prompt.fill("half a thought, and the rest")
+    panel.notebook.run(0)
+    panel.notebook.run(1)
+    expect(panel.generate).to_be_enabled()
+    expect(panel.prompt).to_have_value("half a thought, and the rest")

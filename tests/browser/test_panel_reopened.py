@@ -62,13 +62,15 @@ def test_the_history_is_there_in_pictures(server: Server, tmp_path: Path) -> Non
     """And what to do; run again, the panel takes its place, with all in it."""
     panel = open_panel(server, tmp_path / "panel", before=MADE)
     expect(saved_view(panel.notebook)).to_be_hidden()
+    panel.prompt.fill("half a thought")
+    panel.notebook.nap(1.5)  # it is written soon, and the kernel is ended as by a crash
     opened = another_day(panel, server)
     told = shown_now(opened)
     assert "Run this cell again to go on." in told
     assert "Error" not in told
     opened.run(0)
     opened.run(1)
-    expect(opened.page.get_by_role("region", name="Seedream")).to_be_visible()
+    expect(opened.page.get_by_role("textbox", name="Prompt")).to_have_value("half a thought")
     expect(saved_view(opened)).to_be_hidden()
 
 

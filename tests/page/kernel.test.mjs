@@ -14,15 +14,17 @@ function fake() {
   const sent = []
   const heard = new Set()
   const parted = new Set()
+  const known = { comm_live: true }
   const kernel = {
     statusChanged: signal(), connectionStatusChanged: signal(), disposed: signal(), status: "idle", connectionStatus: "connected",
   }
   return {
     sent, kernel, heard,
-    widget_manager: { kernel },
+    widget_manager: { kernel, get_model: async () => known },
+    get: () => "its id", known,
     on: (event, act) => (event === "msg:custom" ? heard : parted).add(act),
     off: (event, act) => (event === "msg:custom" ? heard : parted).delete(act),
-    part: () => parted.forEach(act => act()),
+    part: () => Promise.all([...parted].map(act => act())),
     send: message => sent.push(message),
     say: (content, buffers = []) => heard.forEach(act => act(content, buffers)),
   }
@@ -132,7 +134,10 @@ test("one that is closed says so, and listens no more", () => {
 test("a host that shows no kernel says that the widget and its kernel are parted", async () => {
   const model = fake()
   const kernel = begin(model)
-  model.part()
+  await model.part()
+  assert.deepEqual(kernel.heard.told, []) // it has come back, perhaps
+  model.known.comm_live = false
+  await model.part()
   await assert.rejects(kernel.ask("more"), error => error.told[0] === "The kernel was restarted.")
   assert.equal(kernel.heard.told.length, 2)
 })

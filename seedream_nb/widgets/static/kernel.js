@@ -1,6 +1,7 @@
 // The kernel behind a widget: questions with answers, and the snapshots that it sends.
 // @ts-check
 
+import { isLive } from "./live.js"
 /** @import { Answers, Message, Model, Refusal, Snapshot } from "./protocol.js" */
 
 /** Milliseconds after which an answer is late: a cell is running. */
@@ -115,7 +116,9 @@ export class Kernel {
   /** @param {unknown} _ @param {string} status */
   #watchStatus = (_, status) => this.#end(ENDS[status])
   /** Hosts that show no kernel say so much: the widget and its kernel are parted. */
-  #watchComm = () => this.#end(RESTARTED)
+  #watchComm = async () => {
+    if (!await isLive(this.#model)) this.#end(RESTARTED)
+  }
   /** The notebook has another kernel, or none. */
   #watchDisposed = () => this.#end(STOPPED)
   /** @param {string[] | undefined} told */
