@@ -19,18 +19,20 @@ import seedream_nb
 from seedream_nb import cell, errors, keys, options, request, settings, sizes, wording
 from seedream_nb import cell as words
 from seedream_nb import hosts as addresses
+from seedream_nb.batches import asking, axes
 from seedream_nb.compose import code_as_text
 from seedream_nb.doctor import blocks, harmless
 from seedream_nb.notebook import text_table as columns
 from seedream_nb.notebook.complete import lines as completed
 from seedream_nb.notebook.complete.word import open_word, parted
+from seedream_nb.notebook.verbs import deletion
 from seedream_nb.prompt import expand, literal, parts_of
 from seedream_nb.references import load, resolve, written
 from seedream_nb.sandbox import lettering, painter, palette, rules
 from seedream_nb.sandbox import references as sandbox_references
 from seedream_nb.sandbox import rules as asked
 from seedream_nb.sandbox.models import SEEDREAM_4_0
-from seedream_nb.scope import EmptyScope, NamesScope
+from seedream_nb.scope import EmptyScope, NamesScope, mentions
 from seedream_nb.service import DEFAULT, Model
 from seedream_nb.service.endpoint import host_of
 from seedream_nb.storage import generation as inputs
@@ -134,7 +136,7 @@ def shown(text: str) -> object:
 def number_of_a_setting(text: str) -> object:
     """Read it as a whole number and as one with decimals."""
     refused = []
-    for name in ("concurrency", "budget"):
+    for name in ("concurrency", "budget", "confirm"):
         with pytest.raises(errors.SettingsError) as caught:
             settings.read_setting(name, f"1{text}x")
         refused.append(caught.value)
@@ -182,6 +184,12 @@ READINGS: dict[str, tuple[Callable[[str], object], tuple[str, ...]]] = {
     "template of a prompt": (literal, ("{a[", "![a](", "![")),
     "template without names": (lambda text: expand(text, EmptyScope()), ("{a}",)),
     "template with names": (lambda text: expand(text, NamesScope({"a": "b", "ab": "c"})), ("{b}", "{a}")),
+    "numbers changed in a prompt": (lambda text: wording.renumbered(text, {1: 2}), ("image 1 ", "图1", "image 1, 2")),
+    "mark to delete": (lambda text: deletion._of_word(f"@{text}", History(PACKAGE), {}, ()), ("1", "a", "1..", "a.1")),  # noqa: SLF001 - a verb's words come from a line
+    "names in an expression": (lambda text: (mentions(text, ["b"]), axes._names_in(f"{{a[{text}]}}")), ("a", "é ")),  # noqa: SLF001 - prompts of many requests come here
+    "table of many requests": (lambda text: asking._table_value(text, NamesScope({"a": 1})), (".", ".csv", "a.")),  # noqa: SLF001 - the value of an option
+    "count of a row": (lambda text: asking._as_option("max_images", text), ("1", " ")),  # noqa: SLF001 - a cell of a table
+    "tier": (lambda text: request._TIER.fullmatch(f"1{text}K"), ("1", "K")),  # noqa: SLF001 - a size from a record
     "language of a prompt": (lambda text: wording.worded([text, (1,)]), ("a-", "a'b-", "汉")),
     "new numbers": (lambda text: wording.renumbered(text, {1: 2}), ("image 1 and ", '"', "图1")),
     "numbers in a prompt": (lambda text: list(wording.said_in(text)), ("images 1,", "image 1 and ", '"', "“", "图1")),
@@ -438,6 +446,17 @@ READ = {
     "unmeant:_CALL": "text of a value",
     "wording:_LATIN_WORD": "language of a prompt",
     "wording:_QUOTED": "numbers in a prompt",
+    "wording:renumbered": "numbers changed in a prompt",
+    "notebook.verbs.deletion:_NUMBER": "mark to delete",
+    "notebook.verbs.deletion:_RANGE": "mark to delete",
+    "notebook.verbs.deletion:_of_word": "mark to delete",
+    "scope:_WORD": "names in an expression",
+    "batches.axes:_names_in": "names in an expression",
+    "batches.asking:_table_value": "table of many requests",
+    "batches.asking:_as_option": "count of a row",
+    "request:_TIER": "tier",
+    "settings:_pictures": "number of a setting",
+    "storage.index:_FINGERPRINT": "entry of a journal",
     "wording:_RUNS_ON": "numbers in a prompt",
     "wording:_MENTION": "numbers in a prompt",
     "wording:_said": "numbers in a prompt",
