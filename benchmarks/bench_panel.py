@@ -39,8 +39,10 @@ TWICE = 700
 CLEAR = "() => window.jupyterapp.commands.execute('notebook:clear-cell-output').then(() => null)"
 SCROLL = """async ([count, step]) => {
   const scroller = document.querySelector(".sd-scroll")
+  const seen = new Set()
   let slowest = 0, last = performance.now(), still = 0
-  while (document.querySelectorAll(".sd-card").length < count || still < 30) {
+  while (seen.size < count || still < 30) {
+    for (const card of scroller.querySelectorAll(".sd-card")) seen.add(card.dataset.entry)
     const before = scroller.scrollTop
     scroller.scrollTop += step
     await new Promise(requestAnimationFrame)
@@ -50,7 +52,7 @@ SCROLL = """async ([count, step]) => {
     still = scroller.scrollTop === before ? still + 1 : 0
     if (still > 600) break
   }
-  return [slowest, document.querySelectorAll(".sd-card").length]
+  return [slowest, seen.size]
 }"""
 MAKE = """async number => {
   const before = new Set([...document.querySelectorAll(".sd-card img")].map(each => each.dataset.picture))

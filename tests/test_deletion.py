@@ -207,7 +207,8 @@ def test_the_verbs_delete_and_restore(session: Session, capsys: pytest.CaptureFi
     do("restore @1..@2", session)
     do("restore @1", session)
     assert capsys.readouterr().out.replace("\n  ", " ").splitlines() == [
-        "Deleted: @1..@2. To bring them back: %seedream restore @1..@2",
+        "Deleted @1..@2.",
+        "To bring them back: %seedream restore @1..@2",
         "@1..@2 were deleted before.",
         "Restored: @1..@2.",
         "@1 was not deleted.",

@@ -37,6 +37,35 @@ class Deleted:
     running: tuple[int, ...] = ()
     """Those that stay because they are not over yet."""
 
+    @property
+    def told(self) -> list[str]:
+        """What to say of them, a sentence each."""
+        several = "a star protects from deleting several at once"
+        sentences = (
+            (self.done, "Deleted {}."),
+            (self.already, "{} {was} deleted before."),
+            (self.starred, f"{{}} {{stays}}: {several}."),
+            (self.running, "{} {stays}: still running."),
+        )
+        return [
+            text.format(
+                spelled(ids), was="was" if len(ids) == 1 else "were", stays="stays" if len(ids) == 1 else "stay"
+            )
+            for ids, text in sentences
+            if ids
+        ]
+
+
+def spelled(ids: Iterable[int]) -> str:
+    """Return ids as marks, as they can be written again: `@3..@5 @9`."""
+    runs: list[list[int]] = []
+    for number in sorted(ids):
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return " ".join(f"@{run[0]}..@{run[-1]}" if len(run) > 1 else f"@{run[0]}" for run in runs)
+
 
 @frozen
 class Removed:

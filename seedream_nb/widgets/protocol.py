@@ -116,6 +116,8 @@ class Entry(TypedDict):
     starred: bool
     sandbox: bool
     sources: list[str]
+    ratio: float
+    """Width by height that was asked for; 1 where the service chooses."""
     pictures: list[EntryPicture]
 
 
@@ -266,6 +268,17 @@ class Message:
         """Return a short list of short texts; raises BadMessageError."""
         value = self._content.get(name)
         if not isinstance(value, list) or len(value) > most or not all(map(_is_short, value)):
+            raise _invalid(name)
+        return value
+
+    def numbers(self, name: str, most: int = 100) -> list[int]:
+        """Return a list of whole numbers that are not negative; raises BadMessageError."""
+        value = self._content.get(name)
+        if (
+            not isinstance(value, list)
+            or len(value) > most
+            or not all(type(each) is int and each >= 0 for each in value)
+        ):
             raise _invalid(name)
         return value
 

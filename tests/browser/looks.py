@@ -49,8 +49,9 @@ SPILLED = """() => {
     .filter(each => each.getBoundingClientRect().right > panel.right + 1)
     .map(each => each.outerHTML.slice(0, 120))
 }"""
+# What lies over a picture is for the mouse: by keyboard one comes to a menu, by touch to the full-size view.
 SMALL = """() => [...document.querySelectorAll(".sd-panel :is(button, input:not([type=radio], [type=checkbox]))")]
-  .filter(each => each.getClientRects().length)
+  .filter(each => each.getClientRects().length && !each.closest(".sd-actions"))
   .filter(each => each.getBoundingClientRect().height < 31.5 || each.getBoundingClientRect().width < 31.5)
   .map(each => each.outerHTML.slice(0, 120))"""
 # A reference lies under its own buttons; every other control of form and queue has its place alone.

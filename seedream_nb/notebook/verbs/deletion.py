@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from seedream_nb.errors import Problem, RequestError, SeedreamError, did_you_mean, plain
 from seedream_nb.notebook.text_table import paragraph
 from seedream_nb.patterns import lazy_pattern
+from seedream_nb.storage.deletion import spelled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -122,17 +123,6 @@ def _of_word(word: str, history: History, known: dict[str, Sequence[int]], among
     return [history.generation(word).id]
 
 
-def spelled(ids: Iterable[int]) -> str:
-    """Return ids as marks, as they can be written again: `@3..@5 @9`."""
-    runs: list[list[int]] = []
-    for number in sorted(ids):
-        if runs and number == runs[-1][-1] + 1:
-            runs[-1].append(number)
-        else:
-            runs.append([number])
-    return " ".join(f"@{run[0]}..@{run[-1]}" if len(run) > 1 else f"@{run[0]}" for run in runs)
-
-
 def _refuse_running(outcome: Deleted, ids: Sequence[int]) -> None:
     """Raise SeedreamError where the only one is not over yet."""
     if outcome.running and len(ids) == 1:
@@ -140,15 +130,11 @@ def _refuse_running(outcome: Deleted, ids: Sequence[int]) -> None:
 
 
 def _print_deleted(outcome: Deleted) -> None:
+    for sentence in outcome.told:
+        paragraph(sentence)
     if outcome.done:
-        marks = spelled(outcome.done)
-        paragraph(f"Deleted: {marks}. To bring {_them(outcome.done)} back: %seedream restore {marks}")
-    if outcome.already:
-        paragraph(f"{spelled(outcome.already)} {_was(outcome.already)} deleted before.")
-    if outcome.starred:
-        paragraph(f"{spelled(outcome.starred)} stay{_s(outcome.starred)}: a star protects from deleting several.")
-    if outcome.running:
-        paragraph(f"{spelled(outcome.running)} stay{_s(outcome.running)}: still running.")
+        back = "it" if len(outcome.done) == 1 else "them"
+        paragraph(f"To bring {back} back: %seedream restore {spelled(outcome.done)}")
 
 
 def _print_removed(removed: Removed, ids: Sequence[int]) -> None:
@@ -172,10 +158,6 @@ def _count(number: int, noun: str) -> str:
 
 def _was(ids: Sequence[int]) -> str:
     return "was" if len(ids) == 1 else "were"
-
-
-def _them(ids: Sequence[int]) -> str:
-    return "it" if len(ids) == 1 else "them"
 
 
 def _s(ids: Iterable[int]) -> str:

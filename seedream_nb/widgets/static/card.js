@@ -3,33 +3,52 @@
 
 import { ACTIONS, isAction } from "./actions.js"
 import { cardTemplate } from "./cardTemplate.js"
-import { alarm, h, stop, targetOf } from "./dom.js"
+import { alarm, h, stop, targetOf, uniqueId } from "./dom.js"
 import { deliberate } from "./press.js"
 import { linesOf } from "./refusal.js"
+import { sideFor } from "./smallPictures.js"
 import { ofSeries } from "./text.js"
-/** @import { Action, Doing } from "./actions.js" */
+/** @import { ActionName, Doing } from "./actions.js" */
 /** @import { Entry, EntryPicture, Refusal } from "./protocol.js" */
 
 /** Milliseconds that a card says what was done; a screen reader has said it at once. */
 const SAID_FOR = 6000
+/** Pixels below which a card has no room for more than its prompt. */
+const SLIM = 150
+/** Pixels of the buttons over a picture, the usual first; by keyboard and touch one comes to larger ones. */
+const TOOLS = [32, 28, 24]
+const NO_FILE = "its file is missing or damaged"
 
-/** What a card asks of the gallery that it is in.
- * @typedef {Doing & {view: (entry: Entry, place: number) => void, want: (mark: string) => void, speak: (text: string) => void}} Around */
+/** What a card asks of the gallery that it is in: `small` and `has` are what is known of small pictures, `want` asks for one of
+ * this side; `turned` hears which picture is chosen.
+ * @typedef {Doing & {
+ *   view: (entry: Entry, place: number) => void, menu: (card: Card) => void, speak: (text: string) => void,
+ *   small: (mark: string) => string | null | undefined, has: (mark: string, side: number) => boolean, want: (mark: string, side: number) => void,
+ *   turned: (entry: Entry, place: number) => void,
+ * }} Around */
 
-/** Of a card that is far from what is in sight nothing is on the page but its place and its name: each collection of the
- * scripts' garbage goes through all that is there, and a frame in which it does so is seen. */
+/** Pixels of the buttons over a picture: as large as leaves its middle free, where a press opens it. @param {number} count
+ * @param {number} width @param {number} height */
+function toolSize(count, width, height) {
+  const isLow = (/** @type {number} */ size) => Math.ceil(count / Math.max(1, Math.floor((width - 4) / size))) * size + 4 < height / 2
+  return TOOLS.find(isLow) ?? TOOLS[TOOLS.length - 1]
+}
+
+/** It is on the page only while it is near to what is in sight; and there is something in it only once one does not rush by. */
 export class Card {
-  /** Its picture, which it keeps when it is emptied. @type {HTMLImageElement | null} */
+  /** @type {HTMLImageElement | null} */
   #image = null
-  /** The addresses of thumbnails that have come and are not shown now; null where there is none.
-   * @type {Map<string, string | null>} */
-  #known = new Map()
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer
   /** @type {ReturnType<typeof deliberate> | undefined} */
   #isMeant
   #around
   #template
+  #isCurrent = false
+  /** Whether it is chosen among several; null while none are being chosen. @type {boolean | null} */
+  isChosen = null
+  /** The longest side of its picture on the page. */
+  #side = 0
 
   /** @param {Entry} entry @param {Around} around @param {number} [start] which picture is shown first */
   constructor(entry, around, start = 0) {
@@ -48,10 +67,29 @@ export class Card {
   get isFilled() {
     return this.element.hasChildNodes()
   }
+  /** Whether it says something that nobody has read yet. */
+  get isHeard() {
+    return Boolean(this.#part(".sd-said")?.hasChildNodes())
+  }
   /** Where its picture is, and a press shows it in full size. */
   get face() {
     this.fill()
     return /** @type {HTMLElement} */ (this.element.firstElementChild)
+  }
+  /** Stand somewhere. @param {number} left @param {number} top @param {number} width @param {number} height of its picture @param {number} below */
+  stand(left, top, width, height, below) {
+    Object.assign(this.element.style, { transform: `translate(${left}px, ${top}px)`, width: `${width}px`, height: `${height + below}px` })
+    this.element.classList.toggle("sd-slim", width < SLIM)
+    this.element.style.setProperty("--sd-tool", `${toolSize(this.#template.tools, width, height)}px`)
+    const { width: w = 1, height: h = 1 } = this.chosen ?? {}
+    const scale = Math.min(width / w, height / h)
+    this.#side = Math.max(w, h) * scale * devicePixelRatio
+    this.#image?.classList.toggle("sd-whole", Math.abs(w / h / (width / height) - 1) > 0.03)
+  }
+  /** Say which of how many it is; -1 while nobody knows. @param {number} place @param {number} count */
+  count(place, count) {
+    this.element.setAttribute("aria-posinset", String(place + 1))
+    this.element.setAttribute("aria-setsize", String(count))
   }
   /** @param {string} name */
   #part(name) {
@@ -65,101 +103,101 @@ export class Card {
   }
   fill() {
     if (this.isFilled) return
-    const { mark, prompt, sources, seconds, starred } = this.entry
+    const { mark, prompt, sources, seconds, pictures } = this.entry
     this.element.append(this.#template.content())
-    const image = this.element.querySelector("img")
-    if (this.#image) image?.replaceWith(this.#image)
-    else this.#image = image
+    const about = this.#part(".sd-about")
+    if (about) this.face.setAttribute("aria-describedby", about.id = uniqueId())
+    this.#image = this.element.querySelector("img")
     const caption = this.#write(".sd-caption", prompt)
-    if (caption) caption.title = prompt
-    if (sources.length) caption?.append(h("span", { class: "sd-from" }, ` from ${sources.join(", ")}`))
-    if (seconds !== null) this.#write(".sd-meta :last-child", `${seconds.toFixed(seconds < 10 ? 1 : 0)} s`)
+    const size = this.chosen && `${this.chosen.width}×${this.chosen.height}`
+    if (caption) caption.title = [prompt, [size, seconds !== null && `${seconds.toFixed(seconds < 10 ? 1 : 0)} s`].filter(Boolean).join(" · ")].filter(Boolean).join("\n")
+    this.#write(".sd-from", sources.length ? `from ${sources.join(", ")}` : "")
     this.#part(".sd-turn")?.setAttribute("aria-label", `Pictures of ${mark}`)
-    this.star(starred)
+    if (pictures.length > 1) this.#tip("all", `${ACTIONS.download.name}: ${pictures.length} pictures`)
+    this.#mark()
     this.draw()
-  }
-  /** What was said of it stays until it is read. */
-  empty() {
-    if (this.#part(".sd-said")?.hasChildNodes()) return
-    this.#image?.remove() // or it would keep all that is around it
-    this.element.replaceChildren()
   }
   /** Say which picture is chosen, and show it. */
   draw() {
     const { chosen, entry } = this
     const isSeries = entry.pictures.length > 1
-    const name = isSeries && chosen ? chosen.mark : entry.mark
-    this.#write(".sd-mark", name)
-    this.#write(".sd-meta :first-child", chosen ? `${chosen.width}×${chosen.height}` : entry.error && entry.status)
-    this.face.setAttribute("aria-label", chosen ? `View ${name}` : `${name}: ${entry.error || entry.status}`)
+    this.#write(".sd-mark", isSeries && chosen ? chosen.mark : entry.mark)
     if (chosen && this.#image) this.#image.dataset.picture = chosen.mark
-    if (isSeries) {
+    if (isSeries && chosen) {
       this.#write(".sd-series", ofSeries(this.place, entry.pictures.length))
-      for (const [what, action] of Object.entries(ACTIONS)) {
-        const button = "ofPicture" in action && this.#part(`[data-do=${what}]`)
-        if (button) button.dataset.tip = `${action.name}: ${name}`
-      }
+      this.#tip("use", `${ACTIONS.use.name}: ${chosen.mark}`)
     }
+    this.#name()
     this.picture()
   }
-  /** Show the chosen picture, as far as it is known; one that is shown already is not touched. */
+  /** What a screen reader says of it. */
+  #name() {
+    const { chosen, entry } = this
+    const { mark, pictures, prompt, runs, status, error, starred, sandbox } = entry
+    const name = pictures.length > 1 && chosen ? chosen.mark : mark
+    const state = chosen ? `View ${name}` : runs ? `${mark}: ${status}` : `${mark}: ${status}, ${error || "no picture"}`
+    const face = this.face
+    face.setAttribute("aria-label", this.isChosen === null ? state : `Select ${state.replace("View ", "")}`)
+    this.#write(".sd-about", [prompt, ofSeries(this.place, pictures.length), starred && "has a star", sandbox && "sandbox"].filter(Boolean).join(" · "))
+    if (!chosen && !runs && this.isChosen === null) face.setAttribute("aria-haspopup", "menu")
+    else face.removeAttribute("aria-haspopup")
+  }
+  /** @param {string} what @param {string} text */
+  #tip(what, text) {
+    const button = this.#part(`.sd-actions [data-do=${what}]`)
+    if (button) button.dataset.tip = text
+  }
+  /** Show the chosen picture, as far as it is known. */
   picture() {
     if (!this.isFilled || !this.#image) return
     const { chosen, entry } = this
-    const small = chosen && this.#known.get(chosen.mark)
-    this.#instead(!chosen ? entry.error || entry.status : small === null ? "its file is missing or damaged" : "")
+    const small = chosen && this.#around.small(chosen.mark)
+    this.#instead(chosen ? (small === null ? NO_FILE : "") : entry.runs ? "" : entry.error || entry.status)
     this.#image.toggleAttribute("hidden", !chosen || small === null)
-    if (small) this.#show(chosen.mark, small)
+    if (small && this.#image.getAttribute("src") !== small) this.#image.src = small
   }
-  /** @param {string} mark @param {string} address */
-  #show(mark, address) {
-    if (this.#image) this.#image.src = address
-    this.#known.delete(mark)
-  }
-  /** The address of a thumbnail; null where there is none, nothing while it is not known. @param {string} mark */
-  small(mark) {
-    const isShown = mark === this.chosen?.mark && this.#image?.hasAttribute("src")
-    return isShown ? this.#image?.getAttribute("src") : this.#known.get(mark)
-  }
-  /** @param {string} mark @param {string | null} address */
-  take(mark, address) {
-    const isChosen = mark === this.chosen?.mark
-    if (address && this.#image && isChosen) this.#show(mark, address)
-    else this.#known.set(mark, address)
-    this.picture()
-  }
-  /** Ask for the chosen picture, unless it is known. */
+  /** Ask for the chosen picture, unless it is there and sharp. */
   want() {
-    if (this.chosen && this.small(this.chosen.mark) === undefined) this.#around.want(this.chosen.mark)
-  }
-  /** Take what another card of the same entry knows. @param {Card} other */
-  inherit(other) {
-    for (const { mark } of this.entry.pictures) {
-      const small = other.small(mark)
-      if (small !== undefined) this.#known.set(mark, small)
-    }
-    this.picture()
+    const side = sideFor(this.#side)
+    if (this.chosen && !this.#around.has(this.chosen.mark, side)) this.#around.want(this.chosen.mark, side)
   }
   /** Say in the picture's place why there is none. @param {string} text */
   #instead(text) {
-    const told = this.#image?.nextElementSibling
+    const told = this.#part(".sd-noimage")
     if (!text) told?.remove()
     else if (told) told.textContent = text
     else this.face.append(h("span", { class: "sd-noimage" }, text))
   }
-  /** @param {boolean} on */
-  star(on) {
-    this.entry.starred = on
-    this.#part("[data-do=star]")?.setAttribute("aria-pressed", String(on))
+  /** Show what has changed. @param {Entry} entry */
+  renew(entry) {
+    this.entry = entry
+    if (this.isFilled) this.#mark()
+    if (this.isFilled) this.#name()
+  }
+  #mark() {
+    const { starred } = this.entry
+    this.element.classList.toggle("sd-has-star", starred)
+    this.#part("[data-do=star]")?.setAttribute("aria-pressed", String(starred))
+    this.be(this.#isCurrent, this.isChosen)
+  }
+  /** Be what Tab comes to, or not; and be chosen, or not, while several are. @param {boolean} isCurrent @param {boolean | null} isChosen */
+  be(isCurrent, isChosen) {
+    const isAnother = isChosen !== this.isChosen
+    this.#isCurrent = isCurrent
+    this.isChosen = isChosen
+    if (!this.isFilled) return
+    const face = this.face
+    face.tabIndex = isCurrent ? 0 : -1
+    if (isChosen === null) face.removeAttribute("aria-pressed")
+    else face.setAttribute("aria-pressed", String(isChosen))
+    if (isAnother) this.#name()
   }
   /** Show the next picture, or the one before. @param {number} way */
   go(way) {
     const { pictures } = this.entry
-    const before = this.chosen
-    const small = before && this.small(before.mark)
-    if (small) this.#known.set(before.mark, small)
     this.#image?.removeAttribute("src")
     this.place = (this.place + way + pictures.length) % pictures.length
+    this.#around.turned(this.entry, this.place)
     this.draw()
     this.want()
     if (this.chosen) this.#around.speak(`${this.chosen.mark}, ${ofSeries(this.place, pictures.length)}`)
@@ -170,12 +208,16 @@ export class Card {
   /** @param {MouseEvent} event */
   press(event) {
     const button = targetOf(event, "[data-do]")
-    if (!button || button.matches(":disabled")) return // some browsers tell of a press at what is in it
-    const what = button.dataset.do
-    if (what === "view") this.#around.view(this.entry, this.place)
+    if (button?.matches(":disabled")) return // some browsers tell of a press at what is in it
+    const what = button?.dataset.do
+    if (what === "view") this.open()
     else if (what === "previous") this.go(-1)
     else if (what === "next") this.go(1)
-    else if (isAction(what)) this.#act(ACTIONS[what], event)
+    else if (isAction(what)) this.act(what, event)
+  }
+  open() {
+    if (this.chosen) this.#around.view(this.entry, this.place)
+    else if (!this.entry.runs) this.#around.menu(this)
   }
   /** @param {KeyboardEvent} event */
   key(event) {
@@ -188,9 +230,10 @@ export class Card {
     event.dataTransfer?.setData("text/html", `<img data-seedream="${this.chosen?.mark}">`)
   }
   /** Do something, and tell over the picture what has become of it: where the person looks, and where nothing is moved by it.
-   * @param {Action} action @param {MouseEvent} event */
-  async #act(action, event) {
-    if (action.spends) {
+   * @param {ActionName} what @param {MouseEvent | KeyboardEvent} event */
+  async act(what, event) {
+    const action = ACTIONS[what]
+    if ("spends" in action) {
       this.#isMeant ??= deliberate()
       if (!this.#isMeant(event)) return
     }
@@ -212,18 +255,4 @@ export class Card {
     if (!said && content.length) this.face.after(said = h("div", { class: "sd-said" }))
     said?.replaceChildren(...content)
   }
-}
-
-/** Let a list hear for all of its cards: a listener at each button of each card would be ten thousand.
- * @param {HTMLElement} list @param {(element: HTMLElement) => Card | undefined} cardOf */
-export function hear(list, cardOf) {
-  const at = (/** @type {Event} */ event) => {
-    const element = targetOf(event, ".sd-card")
-    return element ? cardOf(element) : undefined
-  }
-  list.addEventListener("click", event => at(event)?.press(event))
-  list.addEventListener("keydown", event => at(event)?.key(event))
-  list.addEventListener("dragstart", event => { // a text that is selected can be dragged too
-    if (event.target instanceof HTMLImageElement) at(event)?.carry(event)
-  })
 }

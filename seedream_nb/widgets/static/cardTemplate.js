@@ -2,9 +2,9 @@
 // and what a script makes, or listens to, one by one costs it time in every scroll.
 // @ts-check
 
-import { ACTIONS } from "./actions.js"
-import { h, iconButton } from "./dom.js"
-/** @import { Action, Kind } from "./actions.js" */
+import { actionsOf } from "./actions.js"
+import { h, icon, iconButton } from "./dom.js"
+/** @import { Kind } from "./actions.js" */
 /** @import { Icon } from "./dom.js" */
 /** @import { Entry } from "./protocol.js" */
 
@@ -12,8 +12,6 @@ import { h, iconButton } from "./dom.js"
 
 /** @type {Map<string, Template>} */
 const TEMPLATES = new Map()
-/** Buttons in a row where a card is too narrow for all: the style sheet knows it too. */
-const NARROW = 3
 
 /** A card with nothing in it, and what is to be put there: without words, its picture without an address. What is done at
  * a press is named by `data-do`.
@@ -25,31 +23,30 @@ export function cardTemplate({ pictures, runs, sandbox }) {
   return {
     shell: () => /** @type {HTMLElement} */ (template.shell.cloneNode()),
     content: () => template.content.cloneNode(true),
+    tools: template.content.querySelectorAll(".sd-actions button").length,
   }
 }
 
 /** @param {Kind} kind @param {boolean} sandbox @returns {Template} */
 function built({ count, runs }, sandbox) {
-  const face = h("button", { type: "button", class: runs ? "sd-face sd-soon" : "sd-face", disabled: !count, "data-do": "view" },
-    h("img", { alt: "", decoding: "async", draggable: "true" }))
-  const turn = h("div", { class: "sd-turn", role: "group" },
-    button("previous", "left", "Previous picture"), h("span", { class: "sd-series" }), button("next", "right", "Next picture"))
+  const face = h("button", { type: "button", class: runs ? "sd-face sd-soon" : "sd-face", tabindex: "-1", "data-do": "view", "aria-disabled": runs ? "true" : null },
+    h("img", { alt: "", decoding: "async", draggable: "true" }), h("span", { class: "sd-check-mark" }, icon("check")))
+  const turn = h("div", { class: "sd-turn", role: "group" }, button("previous", "left", "Previous picture"), button("next", "right", "Next picture"))
   const content = new DocumentFragment()
-  content.append(...[face, h("span", { class: "sd-mark" }), sandbox && h("span", { class: "sd-mark sd-badge" }, "sandbox"), count > 1 && turn,
-    h("div", { class: "sd-caption" }), h("div", { class: "sd-meta" }, h("span", {}), h("span", {})), actions({ count, runs })].filter(each => each !== false))
-  return { shell: h("div", { class: count > 1 ? "sd-card sd-several" : "sd-card", role: "listitem", "aria-busy": runs ? "true" : null }), content }
+  content.append(...[face, h("span", { class: "sd-mark" }), h("span", { class: "sd-facts-badges" }, count > 1 && h("span", { class: "sd-series" }),
+    h("span", { class: "sd-starred", "aria-hidden": "true" }, icon("star")), sandbox && h("span", { class: "sd-of-sandbox" }, "sandbox")),
+  count > 1 && turn, actions({ count, runs }), h("div", { class: "sd-prompt-line" }, h("span", { class: "sd-caption" }), h("span", { class: "sd-from" })), h("span", { class: "sd-about", hidden: true })].filter(each => each !== false))
+  const kind = ["sd-card", count > 1 && "sd-several", !count && !runs && "sd-without"].filter(Boolean).join(" ")
+  return { shell: h("div", { class: kind, role: "listitem", "aria-busy": runs ? "true" : null }), content }
 }
 
-/** The buttons of what can be done. Each has its place, also on a card that lacks others; its name is shown on the card, at
- * once, for the keyboard too. @param {Kind} kind */
+/** The buttons of what can be done; the keyboard comes to them by the menu. The name of each is shown at once. @param {Kind} kind */
 function actions(kind) {
-  const all = /** @type {[string, Action][]} */ (Object.entries(ACTIONS))
-  return h("div", { class: "sd-actions" }, all.map(([what, { name, icon, when, inWords }], place) => {
-    if (!when(kind) || inWords) return null
-    const made = button(what, icon, name)
+  const shown = actionsOf(kind).filter(([, { inWords }]) => !inWords)
+  return h("div", { class: "sd-actions" }, shown.map(([what, { name, icon: drawn }]) => {
+    const made = button(what === "download" && kind.count > 1 ? "all" : what, drawn, name)
     made.dataset.tip = name
     made.removeAttribute("title")
-    made.style.cssText = `--wide: ${place + 1}; --narrow: ${place % NARROW + 1}`
     return made
   }))
 }
@@ -58,5 +55,6 @@ function actions(kind) {
 function button(what, name, label) {
   const made = iconButton(name, label)
   made.dataset.do = what
+  made.tabIndex = -1
   return made
 }

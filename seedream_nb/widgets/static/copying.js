@@ -1,4 +1,4 @@
-// A cell into the notebook, or onto the clipboard; a file onto the person's disk.
+// A cell into the notebook, or onto the clipboard; a picture onto the clipboard; a file onto the person's disk.
 // @ts-check
 
 import { address } from "./bytes.js"
@@ -32,7 +32,41 @@ export async function toClipboard(text, place) {
 
 /** Let the browser save a file. @param {DataView} bytes @param {string} type @param {string} name */
 export function saveFile(bytes, type, name) {
-  const link = h("a", { href: address(bytes, type), download: name })
-  link.click()
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000)
+  save(address(bytes, type), name)
+}
+
+/** @param {Blob} blob @param {string} name */
+export function saveBlob(blob, name) {
+  save(URL.createObjectURL(blob), name)
+}
+
+/** @param {string} url @param {string} name */
+function save(url, name) {
+  h("a", { href: url, download: name }).click()
+  setTimeout(() => URL.revokeObjectURL(url), 60_000)
+}
+
+/** Whether this browser lets a page put pictures onto the clipboard: not where it is not served safely, as from another machine
+ * without https. */
+export function canCopyPictures() {
+  return typeof ClipboardItem === "function" && Boolean(navigator.clipboard?.write)
+}
+
+/** Put a picture onto the clipboard, as a PNG: browsers take no other. It is promised at once, for a browser that asks for the
+ * press that it is done for.
+ * @param {Promise<Blob>} picture */
+export async function pictureToClipboard(picture) {
+  await navigator.clipboard.write([new ClipboardItem({ "image/png": picture.then(asPng) })])
+}
+
+/** @param {Blob} picture */
+async function asPng(picture) {
+  if (picture.type === "image/png") return picture
+  const bitmap = await createImageBitmap(picture)
+  const canvas = h("canvas", { width: bitmap.width, height: bitmap.height })
+  canvas.getContext("2d")?.drawImage(bitmap, 0, 0)
+  bitmap.close()
+  return new Promise((/** @type {(made: Blob) => void} */ done, fail) => {
+    canvas.toBlob(made => made ? done(made) : fail(new Error("it can't be made a PNG here")), "image/png")
+  })
 }

@@ -1,7 +1,7 @@
 // The entries that a page shows of the history: fetched in pages, and kept up to date.
 // @ts-check
 
-/** @import { Changes, Entry, Page } from "./protocol.js" */
+/** @import { Changes, Counts, Entry, Page } from "./protocol.js" */
 
 /** How the entries that a page shows become those that there are: which go, which are new, and whether too many are new
  * to be put there one by one.
@@ -14,17 +14,15 @@ export function changed(shown, found) {
   return { gone: shown.filter(id => !there.has(id)), fresh, anew: fresh.some(id => !sent.has(id)) }
 }
 
-/** What asks the kernel, for nothing where it is refused; and what shows entries. `add` shows one behind all others when
- * there is time for it, `put` before another, at once.
+/** What asks the kernel, for nothing where it is refused; and what shows the entries: `show` those that there are now, `count`
+ * how many there are of a kind, `clear` that they are for nothing.
  * @typedef {{
  *   page: (before: number | null) => Promise<Page | undefined>, changes: (oldest: number) => Promise<Changes | undefined>,
- *   later: (step: () => void) => Promise<void>, add: (entry: Entry) => void, put: (entry: Entry, before: Entry | undefined) => void,
- *   replace: (entry: Entry) => void, drop: (id: number) => void, star: (ids: Set<number>) => void, settle: () => void,
- *   count: (starred: number) => void, clear: () => void,
+ *   show: (entries: readonly Entry[], isWhole: boolean) => void, count: (counts: Counts) => void, clear: () => void,
  * }} Around */
 
 export class Entries {
-  /** Newest first. @type {Entry[]} */
+  /** Newest first. @type {readonly Entry[]} */
   shown = []
   /** Whether there are no older ones. */
   isWhole = false
@@ -43,8 +41,8 @@ export class Entries {
   async restart() {
     this.#epoch++
     this.shown = []
-    this.#around.clear()
     this.isWhole = this.#isLoading = false
+    this.#around.clear()
     await this.more()
   }
   /** Fetch the next page of what is older. */
@@ -54,15 +52,13 @@ export class Entries {
     this.#isLoading = true
     const page = await this.#around.page(this.shown.at(-1)?.id ?? null)
     if (now !== this.#epoch) return
-    if (page) await Promise.all(page.entries.map(entry => this.#around.later(() => { if (now === this.#epoch) this.#add(entry) })))
-    if (now !== this.#epoch) return
     this.#isLoading = false
     if (!page) return
     this.isWhole = page.whole
-    this.#around.count(page.starred)
+    this.#show([...this.shown, ...page.entries], page)
     this.#again()
   }
-  /** Bring what is shown up to date, without moving what has the focus. @returns {Promise<void>} */
+  /** Bring what is shown up to date. @returns {Promise<void>} */
   async update() {
     if (this.#isUpdating || (this.#isLoading && !this.shown.length)) {
       this.#isStale = true
@@ -77,7 +73,7 @@ export class Entries {
     const oldest = this.shown[this.shown.length - 1].id
     const found = await this.#around.changes(this.isWhole ? 0 : oldest)
     this.#isUpdating = false
-    if (found && now === this.#epoch) this.#take(found, this.shown.map(({ id }) => id).filter(id => id >= oldest))
+    if (found && now === this.#epoch) this.#take(found, oldest)
     this.#again()
   }
   #again() {
@@ -85,44 +81,32 @@ export class Entries {
     this.#isStale = false
     this.update()
   }
-  /** @param {Changes} found @param {number[]} shown ids */
-  #take(found, shown) {
-    const { gone, fresh, anew } = changed(shown, found)
+  /** @param {Changes} found @param {number} oldest */
+  #take(found, oldest) {
+    const { gone, anew } = changed(this.shown.map(({ id }) => id).filter(id => id >= oldest), found)
     if (anew) {
       this.restart()
       return
     }
-    for (const id of gone) this.#drop(id)
-    this.#around.star(new Set(found.stars))
-    for (const entry of found.entries) {
-      if (fresh.includes(entry.id)) this.#put(entry)
-      else this.#replace(entry)
-    }
-    if (gone.length || fresh.length) this.#around.settle()
-    this.#around.count(found.starred)
+    const [away, stars] = [new Set(gone), new Set(found.stars)]
+    const all = new Map(this.shown.filter(({ id }) => !away.has(id)).map(entry => [entry.id, starred(entry, stars.has(entry.id))]))
+    for (const entry of found.entries) all.set(entry.id, same(all.get(entry.id), entry))
+    this.#show([...all.values()].sort((a, b) => b.id - a.id), found)
   }
-  /** @param {Entry} entry */
-  #add(entry) {
-    this.shown.push(entry)
-    this.#around.add(entry)
+  /** @param {Entry[]} entries @param {Counts} counts */
+  #show(entries, counts) {
+    this.shown = entries
+    this.#around.show(entries, this.isWhole)
+    this.#around.count(counts)
   }
-  /** @param {Entry} entry */
-  #put(entry) {
-    const place = this.shown.findIndex(({ id }) => id < entry.id)
-    const at = place < 0 ? this.shown.length : place
-    this.#around.put(entry, this.shown[at])
-    this.shown.splice(at, 0, entry)
-  }
-  /** @param {Entry} entry */
-  #replace(entry) {
-    const at = this.shown.findIndex(({ id }) => id === entry.id)
-    if (at < 0 || JSON.stringify(entry) === JSON.stringify(this.shown[at])) return
-    this.shown[at] = entry
-    this.#around.replace(entry)
-  }
-  /** @param {number} id */
-  #drop(id) {
-    this.shown = this.shown.filter(entry => entry.id !== id)
-    this.#around.drop(id)
-  }
+}
+
+/** An entry with or without its star. @param {Entry} entry @param {boolean} on */
+function starred(entry, on) {
+  return entry.starred === on ? entry : { ...entry, starred: on }
+}
+
+/** What was known, where it says the same: what shows it has nothing to do. @param {Entry | undefined} known @param {Entry} entry */
+function same(known, entry) {
+  return known && JSON.stringify(known) === JSON.stringify(entry) ? known : entry
 }

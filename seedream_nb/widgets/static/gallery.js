@@ -1,25 +1,32 @@
 // The gallery: the history as a wall of pictures, searched, and kept up to date.
 // @ts-check
 
-import { Card, hear } from "./card.js"
-import { insertBelow, saveFile, toClipboard } from "./copying.js"
-import { alarm, focusedIn, h, icon } from "./dom.js"
+import { Card } from "./card.js"
+import { doingOf } from "./doing.js"
+import { alarm, h, icon } from "./dom.js"
 import { Entries } from "./entries.js"
 import { frameQueue } from "./frameQueue.js"
 import { invitation } from "./invitation.js"
 import { anyLate } from "./kernel.js"
-import { scrollSpeed } from "./scrollSpeed.js"
+import { openMenu } from "./menu.js"
+import { heightKept, sizeSlider } from "./pictureSize.js"
+import { linesOf } from "./refusal.js"
+import { roving } from "./roving.js"
+import { Selection } from "./selection.js"
+import { SmallPictures } from "./smallPictures.js"
 import { LATE } from "./text.js"
 import { thumbnails } from "./thumbnails.js"
+import { Undoing } from "./undoing.js"
 import { View } from "./view.js"
 import { Wall } from "./wall.js"
-/** @import { Answers, Entry, Refusal } from "./protocol.js" */
+import { hear } from "./wallKeys.js"
+/** @import { Answers, Counts, Entry, Refusal } from "./protocol.js" */
 /** @import { Store } from "./store.js" */
 
 const SEARCH_AFTER = 150
-/** Pixels beyond the edge at which what comes is made, and at which more is asked for. */
-const NEAR = 600
-const MORE = 1200
+/** Pixels of the width of one that failed: it has no picture to show. */
+const FAILED_WIDTH = 128
+const HINT = "Arrow keys, Home, End, Page Up and Page Down move, Enter opens, Shift+F10 shows what can be done, Delete deletes."
 
 /** @param {HTMLElement} root @param {Store} store
  * @param {{signal: AbortSignal, insert?: (text: string) => void}} callbacks @returns the field for its search, and what is done with a picture or a request */
@@ -36,75 +43,84 @@ class Gallery {
     oninput: () => this.#sought(), onkeydown: event => event.stopPropagation(),
   })
   #stars = h("button", { type: "button", class: "sd-button sd-stars", "aria-pressed": "false", "aria-label": "Only with a star", title: "Only with a star", onclick: () => this.#filter() }, icon("star"))
+  #failed = h("button", { type: "button", class: "sd-button", hidden: true, onclick: () => { this.doing.removeFailed().catch(this.#fail) } })
+  #tools = h("div", { class: "sd-row sd-tools", role: "toolbar", "aria-label": "Tools of the history" })
+  #renewTools
   #empty = h("div", { class: "sd-nothing" })
-  #end = h("div", { class: "sd-end" })
   #scroll = h("div", { class: "sd-scroll" })
   #said = h("div", {})
   #late = h("div", { class: "sd-hint" })
   #spoken = h("div", { role: "status", class: "sd-spoken" })
+  #hint = h("div", { class: "sd-spoken" }, HINT)
   #store
   #insert
   #frames = frameQueue()
-  #tellLate = anyLate(isLate => { this.#late.textContent = isLate ? LATE : "" })
   #entries
   #wall
-  /** @type {Map<number, Card>} */
-  #cards = new Map()
-  /** Those that were shown before another search. @type {Map<number, Card>} */
-  #past = new Map()
+  #small = new SmallPictures()
   #want
-  /** Asks for more when the end comes near; of the page's edge only some browsers can say how near, so it is the scroller's. */
-  #atEnd = new IntersectionObserver(seen => { if (seen.some(each => each.isIntersecting)) this.#entries.more() }, { root: this.#scroll, rootMargin: `${MORE}px` })
+  #selection
+  #undoing
+  /** Which picture of a series is chosen, where it is not the first. @type {Map<number, number>} */
+  #turned = new Map()
   #stamp = -1
   #onlyStars = false
-  #starred = 0
+  /** What was restored, and is to have the focus. @type {number | null} */
+  #awaited = null
+  /** @type {Counts} */
+  #counts = { starred: 0, failed: 0 }
+  /** Marks of what stands elsewhere on the panel: what has failed and was not dismissed. */
+  #elsewhere = ""
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer
   /** @type {View | null} */
   #view = null
+  /** What is to have the focus when the view is closed, where it was not opened from a card. @type {(() => void) | undefined} */
+  #closed
   /** What cards, the full-size view and the stage ask. */
   doing
-  /** What is to be done when the full-size view is closed, if it was not opened from a card. @type {(() => void) | undefined} */
-  #closed
 
   /** @param {Store} store @param {(text: string) => void} insert */
   constructor(store, insert) {
     this.#store = store
     this.#insert = insert
     const { later } = this.#frames
-    this.#want = thumbnails(marks => store.ask("thumbnails", { marks }), (mark, small) => this.#take(mark, small), later)
+    this.#want = thumbnails((marks, side) => store.ask("thumbnails", { marks, side }), (mark, small, side) => this.#take(mark, small, side), later)
+    this.#undoing = new Undoing({ restore: ids => this.#restore(ids), fail: this.#fail, speak: text => this.#speak(text) })
     this.doing = this.#doing()
-    this.#entries = new Entries({
-      later,
-      page: before => this.#fetch("entries", { before }),
-      changes: oldest => this.#fetch("changes", { oldest }),
-      add: entry => this.#wall.append([this.#made(entry).element]),
-      put: (entry, before) => this.#put(entry, before),
-      replace: entry => this.#replace(entry),
-      drop: id => this.#drop(id),
-      star: ids => this.#cards.forEach((card, id) => { if (card.entry.starred !== ids.has(id)) card.star(ids.has(id)) }),
-      settle: () => this.#wall.settle(),
-      count: starred => this.#count(starred),
-      clear: () => this.#clear(),
+    this.#selection = new Selection({
+      entries: () => this.#entries.shown, changed: () => this.#chosen(), speak: this.doing.speak, fail: this.#fail,
+      remove: this.doing.removeAll, star: this.doing.starAll, download: this.doing.downloadEach,
     })
-    this.#wall = new Wall("History", {
-      fill: card => this.#cardOf(card)?.fill(), want: card => this.#cardOf(card)?.want(), empty: card => this.#cardOf(card)?.empty(),
-      later, calm: scrollSpeed(this.#scroll).calm,
-    }, { root: this.#scroll, rootMargin: `${NEAR}px` })
-    hear(this.#wall.element, card => this.#cardOf(card))
-    this.#scroll.append(this.#wall.element, this.#empty, this.#end)
+    this.#entries = new Entries({
+      page: before => this.#fetch("entries", { before }), changes: oldest => this.#fetch("changes", { oldest }),
+      show: () => this.#show(), count: counts => this.#count(counts), clear: () => this.#wall.clear(),
+    })
+    this.#wall = new Wall("History", this.#scroll, heightKept(), { card: id => this.#card(id), more: () => this.#entries.more(), later })
+    this.#hint.id = `${this.#wall.element.id = `sd-wall-${Math.random().toString(36).slice(2)}`}-hint`
+    this.#wall.element.setAttribute("aria-describedby", this.#hint.id)
+    hear(this.#wall, { selection: this.#selection, undo: () => { this.#undoing.undo() }, remove: ids => this.#remove(ids) })
+    this.#scroll.append(this.#wall.element, this.#empty)
+    this.#tools.append(this.#stars, this.#failed, this.#selection.button)
+    this.#renewTools = roving(this.#tools)
+    this.#renewTools()
   }
   get elements() {
-    return [h("div", { class: "sd-row sd-find" }, h("div", { class: "sd-label", "aria-hidden": "true" }, "History"), this.search, this.#stars),
-      this.#said, this.#late, this.#spoken, this.#scroll]
+    const slider = sizeSlider(height => this.#wall.resize(height))
+    return [h("div", { class: "sd-row sd-find" }, h("div", { class: "sd-label", "aria-hidden": "true" }, "History"), this.search, this.#tools),
+      this.#selection.bar, this.#undoing.element, this.#said, this.#late, this.#spoken, this.#hint, this.#scroll, slider] // the slider stands above, and is reached after the pictures
   }
   /** Show what there is, and what comes, until the signal. @param {AbortSignal} signal */
   begin(signal) {
-    this.#atEnd.observe(this.#end)
     this.#entries.more() // not after the snapshot has come: that would be another way there and back
-    this.#store.listen("filled", () => { if (this.#empty.childElementCount) this.#count(this.#starred) }, signal)
-    this.#store.follow(({ history }) => {
+    this.#store.listen("filled", () => { if (this.#empty.childElementCount) this.#count(this.#counts) }, signal)
+    this.#store.follow(({ history, jobs, form }) => {
       const isFirst = this.#stamp === -1
+      const elsewhere = form ? jobs.filter(({ over }) => over).map(({ mark }) => mark).join(" ") : ""
+      if (elsewhere !== this.#elsewhere) {
+        this.#elsewhere = elsewhere
+        this.#show()
+      }
       if (history === this.#stamp) return
       this.#stamp = history
       if (!isFirst) this.#entries.update()
@@ -114,21 +130,56 @@ class Gallery {
   #close() {
     clearTimeout(this.#timer)
     this.#view?.close()
-    this.#wall.clear()
-    this.#atEnd.disconnect()
+    this.#wall.close()
     this.#frames.clear()
   }
 
   // -- what is shown ------------------------------------------------------------------------------
 
-  /** @param {string} mark */
-  #of(mark) {
-    const id = Number(mark.slice(1).split(".")[0])
-    return this.#cards.get(id) ?? this.#past.get(id)
+  /** Those that have their place on the wall. */
+  get #there() {
+    const elsewhere = new Set(this.#elsewhere.split(" "))
+    return this.#entries.shown.filter(({ mark, pictures }) => pictures.length || !elsewhere.has(mark))
   }
-  /** @param {Element} element */
-  #cardOf(element) {
-    return this.#cards.get(Number(/** @type {HTMLElement} */ (element).dataset.entry))
+  #show() {
+    const there = this.#there
+    for (const entry of there) this.#renew(entry)
+    const isHeld = this.#wall.element.contains(document.activeElement)
+    this.#wall.show(there.map(brickOf), this.#entries.isWhole)
+    if (isHeld && !there.length) this.search.focus()
+    this.#selection.update()
+    this.#welcome()
+  }
+  /** Give the focus to what was restored, once it is there. */
+  #welcome() {
+    const place = this.#awaited === null ? -1 : this.#wall.placeOf(this.#awaited)
+    if (place < 0) return
+    this.#awaited = null
+    this.#wall.focus(place)
+  }
+  /** Let a card that is there show what has changed of its entry. @param {Entry} entry */
+  #renew(entry) {
+    const card = this.#wall.card(entry.id)
+    if (!card || card.entry === entry) return
+    if (JSON.stringify({ ...card.entry, starred: entry.starred }) === JSON.stringify(entry)) card.renew(entry)
+    else this.#wall.replace(entry.id)
+  }
+  /** @param {number} id */
+  #card(id) {
+    const entry = /** @type {Entry} */ (this.#entries.shown.find(one => one.id === id))
+    const card = new Card(entry, this.doing, this.#turned.get(id))
+    card.isChosen = this.#selection.has(id)
+    return card
+  }
+  #chosen() {
+    for (const card of this.#wall.cards) card.be(card.entry.id === this.#wall.current, this.#selection.has(card.entry.id))
+    this.#wall.element.classList.toggle("sd-selecting", this.#selection.isOn)
+  }
+  /** A thumbnail has come. @param {string} mark @param {string | null} small @param {number} side */
+  #take(mark, small, side) {
+    this.#small.put(mark, small, side)
+    this.#wall.card(Number(mark.slice(1).split(".")[0]))?.picture()
+    this.#view?.draw()
   }
   #sought() {
     clearTimeout(this.#timer)
@@ -140,17 +191,9 @@ class Gallery {
     this.#restart()
   }
   async #restart() {
-    const restarted = this.#entries.restart()
-    const before = this.#past
-    await restarted
-    if (this.#past === before) this.#past = new Map()
+    await this.#entries.restart()
     const { shown, isWhole } = this.#entries
     this.#spoken.textContent = this.search.value ? `${shown.length}${isWhole ? "" : " or more"} found` : ""
-  }
-  #clear() {
-    this.#past = new Map([...this.#past, ...this.#cards])
-    this.#cards = new Map()
-    this.#wall.clear()
   }
   /** @template {"entries" | "changes"} What @param {What} what @param {object} fields @returns {Promise<Answers[What] | undefined>} */
   async #fetch(what, fields) {
@@ -159,62 +202,19 @@ class Gallery {
       if (what === "entries") this.#said.replaceChildren()
       return found
     } catch (error) {
-      this.#said.replaceChildren(alarm(/** @type {Refusal} */ (error).told))
+      this.#fail(error)
     }
   }
-  /** A thumbnail has come. @param {string} mark @param {string | null} small */
-  #take(mark, small) {
-    this.#of(mark)?.take(mark, small)
-    this.#view?.draw()
-  }
-  /** @param {Entry} entry @param {number} [place] */
-  #made(entry, place) {
-    const card = new Card(entry, this.doing, place)
-    const before = this.#cards.get(entry.id) ?? this.#past.get(entry.id)
-    if (before) card.inherit(before)
-    this.#cards.set(entry.id, card)
-    return card
-  }
-  /** @param {Entry} entry @param {Entry | undefined} before */
-  #put(entry, before) {
-    const card = this.#made(entry)
-    this.#wall.put(card.element, before && this.#cards.get(before.id)?.element)
-    card.fill() // at once, and its picture: it is what the person waits for
-    card.want()
-  }
-  /** @param {Entry} entry */
-  #replace(entry) {
-    const old = this.#cards.get(entry.id)
-    if (!old) return
-    const focused = focusedIn(old.element)?.getAttribute("aria-label")
-    const fresh = this.#made(entry, old.place)
-    if (old.isFilled) {
-      fresh.fill()
-      fresh.want()
-    }
-    old.element.replaceWith(fresh.element)
-    if (!focused) return
-    const same = fresh.element.querySelector(`[aria-label="${CSS.escape(focused)}"]`)
-    ;(same instanceof HTMLElement ? same : fresh.face).focus()
-  }
-  /** @param {number} id */
-  #drop(id) {
-    const old = this.#cards.get(id)
-    const next = old && focusedIn(old.element) ? this.#wall.beside(old.element) : undefined
-    this.#cards.delete(id)
-    old?.element.remove()
-    if (!next) return
-    this.#cardOf(next)?.fill()
-    next.querySelector("button")?.focus()
-  }
-  /** @param {number} starred how many have a star */
-  #count(starred) {
-    this.#starred = starred
+  /** @param {Counts} counts */
+  #count(counts) {
+    this.#counts = counts
+    const { starred, failed } = counts
     this.#stars.dataset.count = String(starred)
     this.#stars.hidden = !starred && !this.#onlyStars
+    this.#failed.hidden = !failed
+    this.#failed.textContent = `Delete all failed (${failed})`
+    this.#renewTools()
     this.#empty.replaceChildren(...(this.#entries.shown.length ? [] : this.#nothing()))
-    this.#atEnd.unobserve(this.#end) // it says so again if the end is in sight still
-    this.#atEnd.observe(this.#end)
   }
   #nothing() {
     const words = this.search.value.trim()
@@ -225,39 +225,59 @@ class Gallery {
 
   // -- what is done with a picture or a request ---------------------------------------------------
 
+  /** @param {string} text */
+  #speak(text) {
+    this.#spoken.textContent = text
+  }
+  #fail = (/** @type {unknown} */ error) => {
+    this.#said.replaceChildren(alarm(linesOf(/** @type {Refusal} */ (error))))
+  }
   #doing() {
-    /** Ask for something that a person wants, who is told if it has to wait. @type {Store["ask"]} */
-    const ask = (what, fields) => this.#store.ask(what, fields, { late: this.#tellLate })
+    const late = anyLate(isLate => { this.#late.textContent = isLate ? LATE : "" })
     return {
-      ask,
+      ...doingOf({ store: this.#store, place: this.#scroll, said: this.#said, undoing: this.#undoing, late }),
+      small: (/** @type {string} */ mark) => this.#small.get(mark),
+      has: (/** @type {string} */ mark, /** @type {number} */ side) => this.#small.has(mark, side),
       want: this.#want,
-      picture: (/** @type {string} */ mark) => ask("picture", { mark }),
-      copy: (/** @type {Entry} */ entry) => this.#copy(entry),
-      download: async (/** @type {string} */ mark) => {
-        const { buffers, media_type, name } = await ask("picture", { mark })
-        saveFile(buffers[0], media_type, name)
-      },
-      draft: () => this.#store.draft,
-      small: (/** @type {string} */ mark) => this.#of(mark)?.small(mark),
-      speak: (/** @type {string} */ text) => { this.#spoken.textContent = text },
+      speak: (/** @type {string} */ text) => this.#speak(text),
+      turned: (/** @type {Entry} */ { id }, /** @type {number} */ place) => { this.#turned.set(id, place) },
+      menu: openMenu,
       view: (/** @type {Entry} */ entry, /** @type {number} */ place, /** @type {(() => void) | undefined} */ closed = undefined) => {
         this.#closed = closed
         this.#view = new View(entry, place, this.doing)
       },
       entries: () => this.#entries.shown,
       more: () => this.#entries.more(),
-      closed: (/** @type {Entry} */ entry) => {
-        this.#view = null
-        if (this.#closed) this.#closed()
-        else (this.#cards.get(entry.id)?.face ?? this.search).focus()
-      },
+      closed: (/** @type {Entry} */ entry) => this.#back(entry),
+      undoing: () => this.#undoing.element,
+      details: (/** @type {Entry} */ { id }) => this.#store.ask("details", { generation: id }),
     }
   }
-  /** Put the cell that makes this into the notebook, or else onto the clipboard. @param {Entry} entry */
-  async #copy(entry) {
-    const { cell } = await this.#store.ask("code", { generation: entry.id }, { late: this.#tellLate })
-    if (insertBelow(this.#store.model.widget_manager?.context?.model?.sharedModel, this.#scroll, cell)) return "The cell was inserted below."
-    const isThere = await toClipboard(cell, this.#said)
-    return isThere ? `The cell that makes ${entry.mark} is on the clipboard.` : "The cell is above the history: copy it from there."
+  /** The view was closed at an entry: that is where one is. @param {Entry} entry */
+  #back({ id }) {
+    this.#view = null
+    if (this.#closed) this.#closed()
+    else if (this.#wall.placeOf(id) >= 0) this.#wall.focus(this.#wall.placeOf(id))
+    else if (this.#wall.current !== undefined) this.#wall.focus(this.#wall.placeOf(this.#wall.current))
+    else this.search.focus()
   }
+  /** Delete those that are chosen, or this one. @param {number} id */
+  #remove(id) {
+    const { chosen, isOn } = this.#selection
+    const entries = isOn && chosen.length ? chosen : this.#entries.shown.filter(entry => entry.id === id && !entry.runs)
+    if (entries.length) this.doing.removeAll(entries).then(() => { if (isOn) this.#selection.end() }, this.#fail)
+  }
+  /** @param {number[]} ids */
+  async #restore(ids) {
+    await this.#store.ask("restore", { generations: ids })
+    this.#awaited = this.#view ? null : Math.max(...ids)
+    await this.#entries.update()
+    this.#welcome()
+  }
+}
+
+/** The shape that an entry has on the wall. @param {Entry} entry */
+function brickOf({ id, pictures, ratio, runs }) {
+  const [first] = pictures
+  return { id, ratio: first ? first.width / first.height : ratio, fixed: first || runs ? undefined : FAILED_WIDTH }
 }

@@ -36,19 +36,22 @@
 /** A generation of the history.
  * @typedef {{
  *   id: number, mark: string, prompt: string, status: string, runs: boolean, error: string, seconds: number | null,
- *   starred: boolean, sandbox: boolean, sources: string[], pictures: EntryPicture[],
+ *   starred: boolean, sandbox: boolean, sources: string[], ratio: number, pictures: EntryPicture[],
  * }} Entry */
 
 /** A generation on the stage, with the request that made it.
  * @typedef {{
  *   entry: Entry, prompt: string, size: string, model: string, cost: number | null, price: number, place: string, others: string[],
  * }} Result */
+/** All that a generation was made of: its whole prompt, and what else there is to tell, each with a name.
+ * @typedef {{prompt: string, facts: [string, string][]}} Details */
 
 /** What a question is broken with.
  * @typedef {{told: string[], fields: Record<string, string[]>, nearest?: [number, number]}} Refusal */
 
-/** @typedef {{entries: Entry[], whole: boolean, starred: number}} Page */
-/** @typedef {{entries: Entry[], ids: number[], stars: number[], starred: number}} Changes */
+/** How many of the history have a star, and how many have failed. @typedef {{starred: number, failed: number}} Counts */
+/** @typedef {Counts & {entries: Entry[], whole: boolean}} Page */
+/** @typedef {Counts & {entries: Entry[], ids: number[], stars: number[]}} Changes */
 /** @typedef {Record<string, never>} Nothing */
 
 /** The answers by the names of their questions.
@@ -62,6 +65,7 @@
  *   entries: Page, changes: Changes, thumbnails: {marks: string[]}, picture: {media_type: string, name: string},
  *   use: Nothing, rerun: Nothing, edit: Nothing, code: {cell: string}, star: Nothing,
  *   result: {result: Result | null, at: number}, preview: Nothing, change: Nothing,
+ *   delete: {deleted: number[], told: string}, restore: Nothing, details: Details,
  * }} Answers */
 
 /** What the host gives the page of a widget: what of it we use. Outside JupyterLab there is no kernel to look at.

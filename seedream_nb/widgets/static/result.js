@@ -1,7 +1,7 @@
 // A result on the stage: its picture, large; its series, what made it, and in words what can be done with it.
 // @ts-check
 
-import { ACTIONS } from "./actions.js"
+import { ACTIONS, actionsOf, isAction } from "./actions.js"
 import { inline } from "./bytes.js"
 import { alarm, h } from "./dom.js"
 import { deliberate } from "./press.js"
@@ -112,6 +112,8 @@ export class Standing {
     this.#words.textContent = this.#words.title = prompt
     this.#name("again", price ? ` · ${pictures.length > 1 ? "≤ " : ""}${money(price)}` : "")
     this.#buttons.get("star")?.setAttribute("aria-pressed", String(starred))
+    const offered = new Set(actionsOf({ count: pictures.length, runs: entry.runs }).map(([name]) => String(name)))
+    for (const [name, button] of this.#buttons) button.hidden = isAction(name) && !offered.has(name)
     this.#image.alt = prompt
     this.element.hidden = false
     if (this.#series?.id !== entry.id || this.#series.pictures.length !== pictures.length) this.#series = entry // else it has what it needs
