@@ -505,6 +505,7 @@ class Session(NotPicklable):
             budget=self.budget,
             client=client,
             limiter=self.background.call(lambda: self.jobs.limiter(self.settings.get("concurrency"))),
+            daily_budget=lambda: self.settings.get("daily_budget"),
             pace=self.background.call(lambda: self.jobs.pace(lambda: self.settings.get("rate"))),
             verbs=self,
             secrets=self._secrets,

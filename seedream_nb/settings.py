@@ -416,6 +416,8 @@ SETTINGS: dict[str, Setting] = {setting.name: setting for setting in (
             help="USD per picture, for estimates (by default the list price of November 2026 of each model)"),
     Setting(name="budget", environment="SEEDREAM_BUDGET", default=None, read=_number(least=0),
             help="USD that this session may spend"),
+    Setting(name="daily_budget", environment="SEEDREAM_DAILY_BUDGET", default=None, read=_number(least=0),
+            help="USD that all kernels of this `home` may spend in a day, by the journal: it outlives a restart"),
     Setting(name="confirm", environment="SEEDREAM_CONFIRM", default=20, read=_pictures,
             help="pictures that a batch may buy without --yes"),
     Setting(name="once", environment="SEEDREAM_ONCE", default=False, read=_switch,

@@ -131,10 +131,10 @@ def test_config_tells_each_setting_with_its_source(session: Session, capsys: pyt
     session.settings.change(timeout=30, once=True)
     tell("config", session)
     told = capsys.readouterr().out
-    assert "backend      sandbox  (configured)\n  novita; sandbox" in told
-    assert "timeout      30  (configured)" in told
-    assert "once         true  (configured)" in told
-    assert "size         2048x2048  (default)" in told
+    assert "backend       sandbox  (configured)\n  novita; sandbox" in told
+    assert "timeout       30  (configured)" in told
+    assert "once          true  (configured)" in told
+    assert "size          2048x2048  (default)" in told
     assert "budget       none  (default)" in told
     assert "api_key" not in told
 
@@ -158,7 +158,7 @@ def test_config_tells_a_wrong_value_in_its_place(tmp_path: Path, capsys: pytest.
     """A variable with a value that can't be is told where the value would stand, and the rest is told too."""
     tell("config", Session(settings=Settings(environ={"SEEDREAM_TIMEOUT": "long"}, folder=tmp_path), lingers=False))
     told = capsys.readouterr().out
-    assert "timeout      wrong: SEEDREAM_TIMEOUT='long' in the environment: must be a number" in told
+    assert "timeout       wrong: SEEDREAM_TIMEOUT='long' in the environment: must be a number" in told
     assert "watermark" in told
 
 
@@ -214,8 +214,8 @@ def test_config_tells_single_settings(session: Session, capsys: pytest.CaptureFi
     """Names without a value are asked for: the value, where it is from, what it is for."""
     tell(line, session)
     said = capsys.readouterr().out
-    assert said.startswith("base_url     https://api.novita.ai  (default)\n  the service's address")
-    assert ("size         2048x2048" in said) is ("size" in line)
+    assert said.startswith("base_url      https://api.novita.ai  (default)\n  the service's address")
+    assert ("size          2048x2048" in said) is ("size" in line)
     assert "timeout" not in said
 
 

@@ -167,6 +167,12 @@ class Batch(NotPicklable, Sequence[Generation]):
         return self.estimate.is_free
 
     @property
+    def backend(self) -> str:
+        """The service that makes it."""
+        first = self.members[0]
+        return first.job.backend if first.job is not None else first.made.backend if first.made is not None else ""
+
+    @property
     def version(self) -> int:
         """A number that grows with whatever happens to any of them."""
         return sum(job.version for job in self.jobs)
@@ -307,6 +313,10 @@ class Batch(NotPicklable, Sequence[Generation]):
     def __repr__(self) -> str:
         """Return how far it is in one line."""
         return f"<Batch of {len(self)}: {self.status}, {self.here} here, {self.cost:.2f} USD>"
+
+    def __str__(self) -> str:
+        """Return how far it is, and a line for each request."""
+        return str(self._shown(self)["text/plain"])
 
     @property
     def here(self) -> int:

@@ -25,6 +25,7 @@ from seedream_nb.errors import (
 )
 from seedream_nb.frozen import frozen
 from seedream_nb.jobs import messages
+from seedream_nb.jobs.daily import refusal
 from seedream_nb.jobs.job import Job
 from seedream_nb.jobs.line import Line, PreparedReferences
 from seedream_nb.jobs.variations import Variations, in_doubt
@@ -151,11 +152,16 @@ def _begin(opened: _Opened, what: Asked, notes: Sequence[str]) -> Batch:
     running = session.jobs.running(context.store.home)
     require_room(context.store, Pictures(estimate.pictures), running, opened.folder)
     to_buy = [(same.request, opened.price(same.request)) for same in distinct.values() for _ in range(same.missing)]
-    reservations = iter(session.budget.reserve_all(to_buy))
+    reservations = session.budget.reserve_all(to_buy)
+    average = estimate.dollars / max(1, estimate.pictures)
+    if error := refusal(context, Pictures(estimate.pictures), average, reserved=session.budget.reserved):
+        for reservation in reservations:
+            reservation.release()
+        raise error
     slots = {key: _Slots(opened, same, what.template) for key, same in distinct.items()}
-    for slot in slots.values():
-        for job in slot.to_buy:
-            job.reservation = next(reservations)
+    to_send = [job for slot in slots.values() for job in slot.to_buy]
+    for job, reservation in zip(to_send, reservations, strict=True):
+        job.reservation = reservation
     jobs = [job for slot in slots.values() for job in slot.own]
     members, seen = [], set[str]()
     for point, request in zip(what.points, what.requests, strict=True):

@@ -11,7 +11,6 @@ from seedream_nb.batches.plan import counted, duration
 from seedream_nb.errors import money, plain, plain_but_links
 from seedream_nb.files import working_folder
 from seedream_nb.preview import PreviewSize, size_for
-from seedream_nb.service import SANDBOX
 from seedream_nb.sizes import shape_of
 from seedream_nb.view import SQUARE, alternative, progress
 from seedream_nb.view.markup import (
@@ -137,7 +136,7 @@ def _head_html(batch: Batch) -> str:
     if not batch.over:
         share = sum(member.is_over for member in batch.members) / max(1, len(batch))
         bar = f'<progress value="{share:.3f}" aria-label="Progress" style="width:16em;max-width:100%"></progress> '
-    label = badge(SANDBOX.name) if batch.is_free else ""
+    label = badge(batch.backend)
     begun = line(batch.estimate.lines()[0], look=FAINT) if not batch.over else ""
     return f'<div role="status" style="margin-bottom:6px">{label}{bar}<strong>{text(head(batch))}</strong></div>{begun}'
 

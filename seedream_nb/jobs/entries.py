@@ -48,6 +48,8 @@ class PipelineContext:
     verbs: Verbs
     secrets: Secrets = field(default_factory=Secrets)
     pace: Pace = field(default_factory=Pace)
+    daily_budget: Callable[[], float | None] = lambda: None
+    """Returns the USD that all kernels of this folder may spend in a day; None: any amount."""
     prepared: PreparedReferences | None = None
     """The references that the requests of a batch share."""
     without: tuple[str, ...] = ()

@@ -21,6 +21,7 @@ from seedream_nb.errors import (
     money,
 )
 from seedream_nb.jobs import messages
+from seedream_nb.jobs.daily import within_the_day
 from seedream_nb.jobs.downloads import download, recover, write_inline
 from seedream_nb.jobs.entries import JournalEntry, PipelineContext, in_thread
 from seedream_nb.jobs.job import PHASES, Job
@@ -103,7 +104,8 @@ async def buy(job: Job, context: PipelineContext, inputs: list[str | Input]) -> 
             async with slot(job, context):
                 await context.pace.turn(job.request.max_pictures, job.queue)
                 context.budget.confirm(reservation, job.request, job.price)  # it may have waited for long
-                await journal_intent(job, context, entry, inputs)
+                async with within_the_day(context, job.request, job.price):
+                    await journal_intent(job, context, entry, inputs)
                 warm_thumbnails(entry)
                 results = await post(job, context, entry, inputs, reservation)
             reservation.settle(len(results.links) * job.price)

@@ -20,9 +20,11 @@ from seedream_nb.storage.picture import bundle_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from datetime import datetime
     from pathlib import Path
 
     from seedream_nb.storage.generation import Verbs
+    from seedream_nb.storage.index import IndexEntry
     from seedream_nb.storage.picture import Picture
 
 __all__ = ["NONE", "Generations", "History", "Usage"]
@@ -494,6 +496,30 @@ class History:
             missing=dict(sorted(missing.items())),
             status="partial" if generation.status == "done" else generation.status,
         )
+
+    def spent_since(self, moment: datetime) -> float:
+        """Return the USD spent since a moment by all kernels, as far as the journal tells.
+
+        What may have been billed, or is in flight elsewhere, counts with the most that it can cost; what this process
+        has in flight is not here, as it is reserved.
+        """
+        with self._index.lock:
+            late = [(number, entry) for number, entry in self._index.all_entries() if entry.is_since(moment)]
+            return sum(self._spent_on(number, entry) for number, entry in late)
+
+    def _spent_on(self, number: int, entry: IndexEntry) -> float:
+        if entry.cost is not None:
+            return entry.cost
+        made = self._index.read(number)
+        if made is None or made.is_free:
+            return 0.0
+        if made.cost is None and not entry.has_ended and any(map(is_own, entry.begun_in)):
+            return 0.0  # it is among what is reserved
+        most = made.request.max_pictures * entry.price
+        cost = most if made.cost is None else made.cost
+        if entry.has_ended:
+            entry.cost = cost
+        return cost
 
     def usage(self, *, own: bool = False) -> Usage:
         """Return what all of them made and cost, deleted or not; with `own`, only those that this process requested."""

@@ -6,6 +6,7 @@ import json
 import os
 import threading
 import weakref
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from seedream_nb.patterns import lazy_pattern
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 _DONE, _FAILED = b'"status":"done"', (b'"status":"failed"', b'"status":"stopped"')
 _CHANGES = frozenset({"intent", "delete"})
 _PATH = lazy_pattern(rb'"path":"([^"\\]+)"')
+_AT = lazy_pattern(rb'"at":"([^"]{1,40})"')
+_MAX_PRICE = 1e6
 _FINGERPRINT = lazy_pattern(rb'"fingerprint":"([^"\\]*)"')
 _STRING = lazy_pattern(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
 
@@ -29,7 +32,17 @@ _STRING = lazy_pattern(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
 class IndexEntry:
     """The journal lines of one generation."""
 
-    __slots__ = ("begun_in", "cached", "deletions", "fingerprints", "is_removed", "lines", "reused", "searched_text")
+    __slots__ = (
+        "begun_in",
+        "cached",
+        "cost",
+        "deletions",
+        "fingerprints",
+        "is_removed",
+        "lines",
+        "reused",
+        "searched_text",
+    )
 
     def __init__(self) -> None:
         """Have no lines yet."""
@@ -43,6 +56,8 @@ class IndexEntry:
         self.is_removed = False
         """Whether its files were removed with it."""
         self.fingerprints: frozenset[bytes] | None = None
+        self.cost: float | None = None
+        """What it cost, once somebody has worked that out."""
 
     def add(self, line: JournalLine, path: Path) -> None:
         """Add a line; what was computed from the others is stale."""
@@ -54,7 +69,7 @@ class IndexEntry:
             self.begun_in.append(path)
         elif line.event == "delete":
             self._add_deletion(line)
-        self.cached = self.searched_text = self.fingerprints = None
+        self.cached = self.searched_text = self.fingerprints = self.cost = None
 
     def _add_deletion(self, line: JournalLine) -> None:
         record = line.record() or {}
@@ -125,6 +140,21 @@ class IndexEntry:
             intents = (line.content for line in self.lines if line.event == "intent")
             self.fingerprints = frozenset(text for content in intents for text in _FINGERPRINT.findall(content))
         return self.fingerprints
+
+    def is_since(self, moment: datetime) -> bool:
+        """Return whether it was begun since a moment; one that does not say when was."""
+        match = _AT.search(self.intent)
+        try:
+            return match is None or datetime.fromisoformat(match[1].decode()) >= moment
+        except (ValueError, TypeError):
+            return True
+
+    @property
+    def price(self) -> float:
+        """USD a picture, as it was when this was asked for."""
+        record = next((line.record() for line in self.lines if line.event == "intent"), None) or {}
+        price = record.get("price")
+        return float(price) if isinstance(price, int | float) and 0 <= price < _MAX_PRICE else 0.0
 
     def mentions(self, event: str, text: bytes) -> bool:
         """Return whether a line of this event contains a text. Parses nothing."""

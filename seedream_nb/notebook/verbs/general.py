@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from seedream_nb.cell import parse_assignments
 from seedream_nb.errors import SettingsError, StoppedError, did_you_mean, money, nearest, plain
 from seedream_nb.hosts import login_refusal
+from seedream_nb.jobs.daily import midnight
 from seedream_nb.keys import CONFIGURED, Key, no_key, stored_login
 from seedream_nb.notebook.help import cell_help, verb_help, verbs_help
 from seedream_nb.notebook.text_table import paragraph, row
@@ -214,6 +215,9 @@ def usage(rest: str, session: Session, _ip: InteractiveShell) -> None:
     if budget.limit is not None:
         row("", f"budget: {money(budget.limit)}, of which {money(budget.left)} is left")
     _tell("In total", session.history.usage())
+    if (daily := session.settings.get("daily_budget")) is not None:
+        today = session.history.spent_since(midnight())
+        row("", f"daily budget: {money(daily)}, of which {money(today)} was spent today")
     row("", f"in {session.settings.get('home')}")
 
 
