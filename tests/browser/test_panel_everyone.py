@@ -118,6 +118,20 @@ def _places(panel: Panel) -> list[Any]:
     return [each.bounding_box() for each in (panel.prompt, panel.name, panel.generate)]
 
 
+def test_generate_is_in_sight_in_a_notebook_on_a_laptop(panel: Panel) -> None:
+    """With five references and the panel's top at the top of the view."""
+    panel.page.evaluate(SET_SOURCE, [2, "sd.generate('five foxes', size='1024x1024', max_images=5)"])
+    panel.notebook.run(2)
+    for number in range(1, 6):
+        panel.add(f"@2.{number}")
+        expect(panel.references).to_have_count(number)
+    for width, height in ((1366, 768), (1400, 1000), (860, 768)):
+        resize(panel.page, width, height)
+        panel.region.evaluate("each => each.scrollIntoView({block: 'start'})")
+        expect(panel.generate).to_be_in_viewport(ratio=1)
+        picture_of(panel.page, f"laptop-{width}")
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 def test_at_200_percent_everything_has_its_place(panel: Panel, width: str) -> None:
     """Half of the pixels, each twice as large: nothing is lost, cut off or overlapping, or beyond the edge."""
