@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 _BRACKETS = {"(": ")", "[": "]", "{": "}"}
 _QUOTES = "'\""
 _SPECIAL = frozenset("([{" + _QUOTES)
+_SPACES, _RUN = lazy_pattern(r"\s*"), lazy_pattern(r"[^\s(\[{'\"]+")
 DASHES = "-–—−"  # noqa: RUF001 - what word processors make of a minus
 _SHOWN_CHARACTERS_OF_A_WORD = 40
 
@@ -86,24 +87,25 @@ def quoted(text: str) -> str:
 
 
 def _word_start(line: str, position: int) -> int:
-    while position < len(line) and line[position].isspace():
-        position += 1
-    return position
+    found = _SPACES.match(line, position)
+    return found.end() if found else position
 
 
 def _word(line: str, start: int) -> tuple[str, int]:
     """Return the word that starts here, and where it ends."""
     parts, position = list[str](), start  # a text that grows by one character may be copied for each of them
-    while position < len(line) and not line[position].isspace():
-        if line[position] in _QUOTES:
+    while position < len(line):
+        if run := _RUN.match(line, position):
+            end = run.end()
+            parts.append(run[0])
+        elif line[position] in _QUOTES:
             end = _quote_end(line, position)
             parts.append(line[position + 1 : end - 1])
         elif line[position] in _BRACKETS:
             end = _bracket_end(line, position)
             parts.append(line[position:end])
-        else:
-            end = position + 1
-            parts.append(line[position])
+        else:  # a space
+            break
         position = end
     return "".join(parts), position
 
@@ -158,7 +160,8 @@ _IPYTHONS = frozenset({"In", "Out", "get_ipython", "exit", "quit"})
 
 def asks_for_help(line: str) -> bool:
     """Return whether a line wants to be told of the options; then nothing else in it matters."""
-    return any(word.text in _HELP and not word.quoted for word in split(line)[0])
+    may = any(flag in line for flag in _HELP)  # most lines don't, and are split once
+    return may and any(word.text in _HELP and not word.quoted for word in split(line)[0])
 
 
 def read(line: str, model: Model = DEFAULT.model) -> tuple[CellOptions, list[Problem]]:

@@ -499,6 +499,7 @@ READ = {
     "storage.store:_RECORDED_ID": "line of a journal",
     "storage.store:_WINDOWS_NAMES": "name of a file",
     "cell:quoted": "quoted word",
+    "cell:_SPACES": "option line",
 }
 """Every other pattern, and the reading in which it meets a megabyte."""
 
