@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-if TYPE_CHECKING:
-    from pathlib import Path
+from tests.kernel import Kernel
 
-    from tests.kernel import Kernel
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 pytestmark = pytest.mark.kernel
 
@@ -29,44 +30,51 @@ print("after")
 """
 
 
-def test_streams_displays_and_the_value(kernel: Kernel) -> None:
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
+    """Start one for all tests that leave it as it was."""
+    with Kernel(tmp_path_factory.mktemp("notebook")) as kernel:
+        yield kernel
+
+
+def test_streams_displays_and_the_value(shared: Kernel) -> None:
     """What a cell prints, shows and returns can be told apart."""
-    ran = kernel.execute("print('hello'); display('shown'); 1 + 1")
+    ran = shared.execute("print('hello'); display('shown'); 1 + 1")
 
     assert (ran.printed, ran.result, ran.error) == ("hello\n", "2", None)
     assert [bundle["text/plain"] for bundle in ran.shown] == ["'shown'", "2"]
 
 
-def test_an_error_fails_the_cell(kernel: Kernel) -> None:
+def test_an_error_fails_the_cell(shared: Kernel) -> None:
     """An error is told with its name, its words and its lines."""
-    error = kernel.execute("1 / 0").error
+    error = shared.execute("1 / 0").error
 
     assert error is not None
     assert (error["ename"], error["evalue"]) == ("ZeroDivisionError", "division by zero")
 
 
-def test_a_late_update_finds_its_cell(kernel: Kernel) -> None:
+def test_a_late_update_finds_its_cell(shared: Kernel) -> None:
     """An update of a display changes the cell that showed it, also after that cell's end."""
-    ran = kernel.execute(LATE)
-    other = kernel.execute("2")
+    ran = shared.execute(LATE)
+    other = shared.execute("2")
 
-    kernel.until(lambda: ran.text == "'late'")
+    shared.until(lambda: ran.text == "'late'")
 
     assert other.text == "2"
 
 
-def test_clearing_waits_for_what_comes_next(kernel: Kernel) -> None:
+def test_clearing_waits_for_what_comes_next(shared: Kernel) -> None:
     """Only the output after clear_output(wait=True) stays."""
-    assert kernel.execute(REPLACED).printed == "after\n"
+    assert shared.execute(REPLACED).printed == "after\n"
 
 
-def test_an_interrupt_ends_a_cell(kernel: Kernel) -> None:
+def test_an_interrupt_ends_a_cell(shared: Kernel) -> None:
     """A cell that is interrupted ends with KeyboardInterrupt."""
     # Short naps: a signal that comes just before a long sleep begins is noticed only after it.
-    ran = kernel.start("print('begun', flush=True)\nimport time\nwhile True:\n    time.sleep(0.05)")
-    kernel.until(lambda: ran.printed)
+    ran = shared.start("print('begun', flush=True)\nimport time\nwhile True:\n    time.sleep(0.05)")
+    shared.until(lambda: ran.printed)
 
-    kernel.interrupt()
+    shared.interrupt()
 
     assert (ran.wait(5).error or {})["ename"] == "KeyboardInterrupt"
 

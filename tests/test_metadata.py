@@ -45,6 +45,7 @@ def pixels(content: bytes) -> bytes:
         return image.tobytes()
 
 
+INDEXED = gradient().quantize()  # once, for each process that tests reads this
 JPEGS = {
     "plain": encoded(gradient(), "JPEG"),
     "progressive": encoded(gradient(), "JPEG", progressive=True, quality=95),
@@ -57,7 +58,7 @@ JPEGS = {
 PNGS = {
     "plain": encoded(gradient(), "PNG"),
     "alpha": encoded(noise(60, 40, "RGBA"), "PNG"),
-    "palette": encoded(gradient().quantize(), "PNG", transparency=3),
+    "palette": encoded(INDEXED, "PNG", transparency=3),
     "gray": encoded(gradient(mode="L"), "PNG"),
     "bits": encoded(gradient(mode="1"), "PNG"),
     "profile": encoded(gradient(), "PNG", icc_profile=PROFILE),
@@ -68,12 +69,12 @@ OTHERS = {
     "webp-lossless": encoded(noise(60, 40, "RGBA"), "WEBP", lossless=True),
     "webp-profile": encoded(gradient(), "WEBP", icc_profile=PROFILE),
     "bmp-plain": encoded(gradient(), "BMP"),
-    "bmp-palette": encoded(gradient().quantize(), "BMP"),
-    "gif-plain": encoded(gradient().quantize(), "GIF"),
-    "gif-clear": encoded(gradient().quantize(), "GIF", transparency=3),
+    "bmp-palette": encoded(INDEXED, "BMP"),
+    "gif-plain": encoded(INDEXED, "GIF"),
+    "gif-clear": encoded(INDEXED, "GIF", transparency=3),
     "tiff-plain": encoded(gradient(), "TIFF"),
     "tiff-packed": encoded(gradient(), "TIFF", compression="tiff_lzw"),
-    "tiff-palette": encoded(gradient().quantize(), "TIFF"),
+    "tiff-palette": encoded(INDEXED, "TIFF"),
 }
 FILES = [
     *((JPEG, content) for content in JPEGS.values()),
