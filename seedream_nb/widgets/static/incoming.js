@@ -4,7 +4,7 @@
 import { CHUNK_BYTES, pieces } from "./bytes.js"
 import { refusal, refused } from "./refusal.js"
 /** @import { Answers, Resolver } from "./protocol.js" */
-/** @import { Said } from "./said.js" */
+/** @import { TrayMessages } from "./trayMessages.js" */
 
 /** Something on its way into the tray. @typedef {{name: string, come: () => Promise<unknown>}} Arrival */
 /** @typedef {<What extends keyof Answers>(what: What, fields: object, buffers?: ArrayBuffer[]) => Promise<Answers[What]>} Ask */
@@ -24,7 +24,7 @@ export class Arrivals {
   most = Infinity
   room = Infinity
   #ask
-  #said
+  #messages
   #resolver
   #last = Promise.resolve()
   #waiting = 0
@@ -37,10 +37,10 @@ export class Arrivals {
   /** The file that is being handed over. @type {string | null} */
   #sending = null
 
-  /** @param {Ask} ask @param {Pick<Said, "clear" | "problems" | "progress">} said @param {Resolver | undefined} resolver */
-  constructor(ask, said, resolver) {
+  /** @param {Ask} ask @param {Pick<TrayMessages, "clear" | "problems" | "progress">} messages @param {Resolver | undefined} resolver */
+  constructor(ask, messages, resolver) {
     this.#ask = ask
-    this.#said = said
+    this.#messages = messages
     this.#resolver = resolver
   }
   /** Whether all comes of what is on its way; null if nothing is. */
@@ -69,9 +69,9 @@ export class Arrivals {
   }
   /** The kernel is gone: say so where nobody else does. @param {boolean} isAlone */
   breakOff(isAlone) {
-    this.#said.progress()
-    if (this.#waiting) this.#said.problems(["The kernel was restarted before everything had arrived. Run this cell again, and add it again."])
-    else if (isAlone) this.#said.problems(["The kernel was restarted. Run this cell again."])
+    this.#messages.progress()
+    if (this.#waiting) this.#messages.problems(["The kernel was restarted before everything had arrived. Run this cell again, and add it again."])
+    else if (isAlone) this.#messages.problems(["The kernel was restarted. Run this cell again."])
   }
   /** What is only half there must not stay in the kernel. */
   close() {
@@ -82,7 +82,7 @@ export class Arrivals {
   /** Let these come; kept with whether all did. @param {Arrival[]} all @returns {Promise<boolean>} */
   #take(all) {
     if (this.#waiting++ === 0) {
-      this.#said.clear()
+      this.#messages.clear()
       this.#whole = Promise.resolve(true)
     }
     const taken = this.#last.then(() => this.#comeEach(all))
@@ -99,9 +99,9 @@ export class Arrivals {
       } catch (error) {
         told.push(...refusal(error, name))
       }
-      this.#said.progress()
+      this.#messages.progress()
     }
-    this.#said.problems(told)
+    this.#messages.problems(told)
     return !told.length
   }
   /** Hand a file over, piece by piece: one message over 10 MiB would close the connection. @param {File} file */
@@ -113,7 +113,7 @@ export class Arrivals {
     const key = (this.#sending = Math.random().toString(36).slice(2))
     try {
       for (const [start, end] of pieces(size)) {
-        if (size > CHUNK_BYTES) this.#said.progress(name, start / size)
+        if (size > CHUNK_BYTES) this.#messages.progress(name, start / size)
         const bytes = await file.slice(start, end).arrayBuffer()
         if (this.#isClosed) throw refused(`${name}: its view was closed.`) // what is sent now would stay there
         await this.#ask("file", { key, name, size_bytes: size, offset: start }, [bytes])

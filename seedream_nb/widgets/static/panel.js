@@ -4,7 +4,7 @@
 import { h } from "./dom.js"
 import { gallery } from "./gallery.js"
 import { generate } from "./generate.js"
-import { head } from "./head.js"
+import { header } from "./header.js"
 import { notices } from "./notices.js"
 import { options } from "./options.js"
 import { prompt } from "./prompt.js"
@@ -29,7 +29,7 @@ function panel(root, store, { signal }) {
   const news = h("div", {})
   root.append(top, news, h("div", { class: "sd-body" },
     h("div", { class: "sd-form" }, fields, references, order, choices), result, h("div", { class: "sd-past" }, history)))
-  head(top, store, { signal })
+  header(top, store, { signal })
   notices(news, store, { signal })
   const { insert, focus } = prompt(fields, store, { signal })
   tray(references, store, { signal, whole: root, insert })

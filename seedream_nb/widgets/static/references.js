@@ -7,7 +7,7 @@ import { refusal } from "./refusal.js"
 import { spoken } from "./text.js"
 /** @import { Ask } from "./incoming.js" */
 /** @import { Draft, Held } from "./protocol.js" */
-/** @import { Said } from "./said.js" */
+/** @import { TrayMessages } from "./trayMessages.js" */
 
 /** Before which of these boxes, which stand in rows, a point lies; their number if behind the last.
  * @param {{left: number, right: number, top: number, bottom: number}[]} boxes @param {number} x @param {number} y */
@@ -42,7 +42,7 @@ export function changes(before, after, prompt) {
  * said, and what has the focus when the last reference is removed.
  * @typedef {{
  *   ask: Ask, look: (number: number) => Promise<DataView | undefined>, prompt: () => string | null,
- *   form: () => Draft | null, insert: (word: string) => void, said: Said, fallback: HTMLElement,
+ *   form: () => Draft | null, insert: (word: string) => void, messages: TrayMessages, fallback: HTMLElement,
  * }} Around */
 
 export class References {
@@ -70,7 +70,7 @@ export class References {
   show(now) {
     const words = this.#latest && changes(this.#latest, now, this.#around.prompt() ?? "")
     this.#latest = now
-    if (words) this.#around.said.announce(words)
+    if (words) this.#around.messages.announce(words)
     if (this.#asked) return // what was moved here meanwhile, the kernel does not know yet
     this.held = now
     this.#draw()
@@ -108,7 +108,7 @@ export class References {
     const { number, name } = held
     const item = new Reference(held, {
       insert: () => this.#insert(number),
-      remove: () => this.#around.ask("remove", { number, form: this.#around.form() }).catch(error => this.#around.said.problems(refusal(error, name))),
+      remove: () => this.#around.ask("remove", { number, form: this.#around.form() }).catch(error => this.#around.messages.problems(refusal(error, name))),
       key: event => this.#key(event, number),
       drag: event => this.#drag(event, number),
       drop: () => this.#dropped(),
@@ -143,16 +143,16 @@ export class References {
 
   /** Show the new order at once; what the kernel says meanwhile may be older. @param {number} number @param {number} to */
   async #move(number, to) {
-    const { ask, form, prompt, said } = this.#around
+    const { ask, form, prompt, messages } = this.#around
     this.held = moved(this.held, this.#place(number), to)
     this.#draw()
     const { name } = this.held[to]
     this.#asked++
     try {
       await ask("move", { number, place: to, form: form() })
-      said.announce(`${name} is now ${spoken(prompt() ?? "", to + 1)} of ${this.held.length}.`)
+      messages.announce(`${name} is now ${spoken(prompt() ?? "", to + 1)} of ${this.held.length}.`)
     } catch (error) {
-      said.problems(refusal(error, name))
+      messages.problems(refusal(error, name))
     }
     if (--this.#asked === 0 && this.#latest) this.show(this.#latest)
   }

@@ -8,7 +8,7 @@ import { anyLate } from "./kernel.js"
 import { Names } from "./names.js"
 import { References } from "./references.js"
 import { rovingList } from "./roving.js"
-import { Said } from "./said.js"
+import { TrayMessages } from "./trayMessages.js"
 import { counter } from "./text.js"
 /** @import { Ask } from "./incoming.js" */
 /** @import { Store } from "./store.js" */
@@ -16,16 +16,16 @@ import { counter } from "./text.js"
 /** @param {HTMLElement} root @param {Store} store
  * @param {{signal: AbortSignal, whole: HTMLElement, insert?: (word: string) => void}} callbacks drops on `whole` are taken */
 export function tray(root, store, { signal, whole, insert = () => {} }) {
-  const said = new Said()
-  const late = anyLate(isLate => said.late(isLate))
+  const messages = new TrayMessages()
+  const late = anyLate(isLate => messages.late(isLate))
   /** @type {Ask} */
   const ask = (what, fields, buffers) => store.ask(what, fields, { buffers, late })
-  const incoming = new Arrivals(ask, said, store.model.widget_manager?.context?.urlResolver)
-  const names = new Names({ ask, take: word => incoming.name(word), announce: words => said.announce(words) })
+  const incoming = new Arrivals(ask, messages, store.model.widget_manager?.context?.urlResolver)
+  const names = new Names({ ask, take: word => incoming.name(word), announce: words => messages.announce(words) })
   const picker = h("input", { type: "file", accept: "image/*", multiple: true, hidden: true, onchange: pick })
   const add = h("button", { type: "button", class: "sd-button", onclick: () => picker.click() }, "Add images")
   const references = new References({
-    ask, insert, said, fallback: add, prompt: () => store.draft?.prompt ?? null, form: () => store.draft,
+    ask, insert, messages, fallback: add, prompt: () => store.draft?.prompt ?? null, form: () => store.draft,
     look: async number => (await store.ask("thumbnail", { number })).buffers[0],
   })
   rovingList(references.list)
@@ -36,7 +36,7 @@ export function tray(root, store, { signal, whole, insert = () => {} }) {
     ondragover: (/** @type {DragEvent} */ event) => references.over(event), ondrop: (/** @type {DragEvent} */ event) => references.drop(event),
   }, references.list, invite)
   root.append(h("div", { class: "sd-row" }, h("div", { class: "sd-label", "aria-hidden": "true" }, "Reference images"), count, add),
-    zone, names.element, picker, said.element)
+    zone, names.element, picker, messages.element)
 
   function pick() {
     incoming.files([...picker.files ?? []])

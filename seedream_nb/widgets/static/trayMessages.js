@@ -6,7 +6,7 @@ import { LATE } from "./text.js"
 
 const MOST_LINES = 6
 
-export class Said {
+export class TrayMessages {
   #problems = h("div", {})
   #name = h("span", { class: "sd-hint" })
   #bar = h("progress", { class: "sd-progress", max: 1 })

@@ -6,7 +6,7 @@ import { money } from "./text.js"
 /** @import { Store } from "./store.js" */
 
 /** @param {HTMLElement} root @param {Store} store @param {{signal: AbortSignal}} callbacks */
-export function head(root, store, { signal }) {
+export function header(root, store, { signal }) {
   const where = h("span", { class: "sd-where" })
   const spent = h("span", { class: "sd-spent" })
   root.append(h("strong", {}, "Seedream"), where, spent)
