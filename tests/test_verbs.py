@@ -135,7 +135,7 @@ def test_config_tells_each_setting_with_its_source(session: Session, capsys: pyt
     assert "timeout       30  (configured)" in told
     assert "once          true  (configured)" in told
     assert "size          2048x2048  (default)" in told
-    assert "budget       none  (default)" in told
+    assert "budget        none  (default)" in told
     assert "api_key" not in told
 
 
