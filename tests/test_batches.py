@@ -279,3 +279,15 @@ def test_it_is_not_pickled(new_session: NewSession) -> None:
 
     with pytest.raises(SeedreamError, match=r"send list\(batch\)"):
         copy.deepcopy(ask(new_session()).result())
+
+
+def test_as_a_reference_it_is_all_its_pictures(new_session: NewSession, gate: threading.Event) -> None:
+    """In the list of references and in braces; one that still runs is refused, as a job is."""
+    session = new_session()
+    batch = ask(session, repeat=3)
+    with pytest.raises(RequestError, match=r"is a job; for its pictures write \{x\.result\(\)\}"):
+        session.compose("like {x}", values={"x": batch})
+    gate.set()
+    batch.result()
+    assert session.compose("like {x}", values={"x": batch}).prompt == "like image 1, image 2 and image 3"
+    assert len(session.compose("like these", images=[batch]).images) == 3

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from seedream_nb.batches.plan import Estimate, Shape
     from seedream_nb.jobs.line import Line
     from seedream_nb.session import Session
+    from seedream_nb.storage.picture import Picture
 
 BY_POSITION = "Write batch[0] for the first, batch[-1] for the last."
 AGAIN = "Run it again: only what is missing is sent."
@@ -165,6 +166,22 @@ class Batch(NotPicklable, Sequence[Generation]):
     def is_free(self) -> bool:
         """Whether it costs nothing because the sandbox makes it."""
         return self.estimate.is_free
+
+    # As a reference a batch is all its pictures; while it runs it is refused, as a job is, for some would be left out.
+
+    @property
+    def images(self) -> list[Picture]:
+        """The pictures of all its requests, in order, once it is over."""
+        if not self.over:
+            raise AttributeError("images")
+        return list({picture.mark: picture for made in self for picture in made}.values())
+
+    @property
+    def pictures(self) -> list[Picture]:
+        """The pictures that have come so far, while it runs."""
+        if self.over:
+            raise AttributeError("pictures")
+        return [picture for made in self for picture in made]
 
     @property
     def backend(self) -> str:
