@@ -55,9 +55,10 @@ if TYPE_CHECKING:
     from seedream_nb.settings import Settings
     from seedream_nb.storage.deletion import Deletion
     from seedream_nb.storage.generation import Generation
-    from seedream_nb.storage.history import History, Usage
+    from seedream_nb.storage.history import History
     from seedream_nb.storage.picture import Picture
     from seedream_nb.storage.store import Store
+    from seedream_nb.storage.usage import Usage
 
 OWN_THREAD = (
     "This was called on the background thread of seedream_nb, perhaps by a finalizer: it would wait for itself."

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 from seedream_nb.errors import SettingsError, WrongOptionError, describe_value
 from seedream_nb.frozen import frozen
 from seedream_nb.settings import user_folder
-from seedream_nb.storage.history import History, Usage
+from seedream_nb.storage.history import History
 from seedream_nb.storage.journal import catch_up, unwritten
 from seedream_nb.storage.store import Store
+from seedream_nb.storage.usage import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence

@@ -30,7 +30,7 @@ ROWS = (
     ("preview", "http"),
     ("storage.deletion",),
     ("storage.history",),
-    ("storage.folding", "storage.index"),
+    ("storage.folding", "storage.index", "storage.usage"),
     ("storage.generation", "storage.journal", "budget"),
     (
         "service.body",

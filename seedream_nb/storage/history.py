@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, overload
 
 from seedream_nb.errors import NoSuchItemError, Problem, WrongIndexError, describe_value, plain
 from seedream_nb.files import is_regular_file, read_regular
-from seedream_nb.frozen import frozen
 from seedream_nb.patterns import lazy_pattern
 from seedream_nb.storage.generation import Generation, check_index, number_text
 from seedream_nb.storage.index import JournalIndex, is_elsewhere
 from seedream_nb.storage.journal import MAX_BYTES, is_alive, is_own
 from seedream_nb.storage.picture import bundle_of
+from seedream_nb.storage.usage import usage_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -26,8 +26,7 @@ if TYPE_CHECKING:
     from seedream_nb.storage.generation import Verbs
     from seedream_nb.storage.index import IndexEntry
     from seedream_nb.storage.picture import Picture
-
-__all__ = ["NONE", "Generations", "History", "Usage"]
+    from seedream_nb.storage.usage import Usage
 
 # An end counts only if its line is complete; if it is not found here, the journal itself is read.
 _BOUND = lazy_pattern(
@@ -134,56 +133,6 @@ class Generations(Sequence[Generation]):
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:  # noqa: ARG002 - IPython's
         """Show the table in a notebook, with previews if there is a session."""
         return bundle_of(self, self._index.verbs)
-
-
-_RUNNING = frozenset({"generating", "downloading"})
-
-
-@frozen
-class Usage:
-    """Sums over some generations; amounts are in USD."""
-
-    requests: int
-    pictures: int
-    """Pictures with at least a link: the ones that are billed."""
-    imitated: int
-    """How many of them the sandbox made."""
-    missing: int
-    """Pictures that are paid for, or from the sandbox, and were not downloaded."""
-    spent: float
-    failed: int
-    """Refused, failed, or stopped before sending: not billed."""
-    unknown: int
-    unknown_pictures: int
-    """The most pictures for which requests with unknown outcome may have been billed; the sandbox bills none."""
-    running: int
-    reused: int
-    """How often `--once` showed a result instead of making a new request."""
-    saved: float
-
-
-def usage_of(generations: Iterable[tuple[Generation, bool, int]]) -> Usage:
-    """Add up generations, each with whether it counts as a request, and how often `--once` reused it."""
-    counted = list(generations)
-    requested = [generation for generation, counts, _ in counted if counts]
-    unknown = [generation for generation in requested if generation.status == "unknown"]
-    return Usage(
-        requests=len(requested),
-        pictures=sum(len(generation.links) for generation in requested),
-        imitated=sum(len(generation.links) for generation in requested if generation.is_free),
-        missing=sum(
-            len(generation.missing)
-            for generation in requested
-            if generation.links and generation.status not in _RUNNING and not generation.deleted
-        ),
-        spent=sum(generation.cost or 0.0 for generation in requested),
-        failed=sum(generation.status in {"failed", "stopped"} and not generation.links for generation in requested),
-        unknown=len(unknown),
-        unknown_pictures=sum(generation.request.max_pictures for generation in unknown if generation.cost is None),
-        running=sum(generation.status in _RUNNING for generation in requested),
-        reused=sum(times for _, _, times in counted),
-        saved=sum(times * (generation.cost or 0.0) for generation, _, times in counted),
-    )
 
 
 _PAID = frozenset({"done", "partial", "unknown"})

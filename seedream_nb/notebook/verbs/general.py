@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from seedream_nb.service import Model
     from seedream_nb.session import Session
     from seedream_nb.settings import Settings
-    from seedream_nb.storage.history import Usage
+    from seedream_nb.storage.usage import Usage
 
 _SHOWN_OF_A_VARIABLE = 60
 
