@@ -44,9 +44,8 @@ def deletion(kernel: Kernel, history: History) -> Deletion:
 
 @pytest.fixture
 def session(new_session: NewSession) -> Session:
-    """Return a session in the sandbox, with two generations."""
+    """Return a session with two generations of small pictures."""
     session = new_session()
-    session.settings.change(backend="sandbox", base_url=None)
     for prompt in ("a fox", "an owl"):
         session.start(prompt, size="1K").result()
     return session
@@ -181,12 +180,17 @@ def test_a_damaged_line_deletes_nothing(kernel: Kernel, history: History) -> Non
 # -- once ----------------------------------------------------------------------------------------------
 
 
-def test_once_does_not_show_what_was_deleted(session: Session) -> None:
-    """Whoever deleted a result gets a new one, and is told of the other and of the way back."""
+@pytest.mark.parametrize(("free", "cost"), [(False, " (0.03 USD)"), (True, "")], ids=["paid", "free"])
+def test_once_does_not_show_what_was_deleted(new_session: NewSession, free: bool, cost: str) -> None:
+    """Whoever deleted a result gets a new one, and is told of the other, what that cost, and the way back."""
+    session = new_session()
+    if free:
+        session.settings.change(backend="sandbox", base_url=None)
+    session.start("a fox", size="1K").result()
     session.deletion.hide([1])
     made = session.start("a fox", size="1K", once=True).result()
-    assert made.id == 3
-    told = "@1 made the same request and was deleted: this is a new one. %seedream restore @1 brings it back."
+    assert made.id == 2
+    told = f"@1 made the same request and was deleted{cost}: this is a new one. %seedream restore @1 brings it back."
     assert told in made.warnings
 
 

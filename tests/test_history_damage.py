@@ -76,6 +76,7 @@ def lines(home: Path) -> list[str]:
     return (home / "journal" / "odd.jsonl").read_text("utf-8").splitlines()
 
 
+@pytest.mark.slow
 @given(data=st.data())
 def test_one_generations_lines_keep_no_other_from_anything(home: Path, lines: list[str], data: st.DataObject) -> None:
     """Whatever stands in the fields of one generation, the others are found, shown, counted and lack what they lack."""

@@ -409,6 +409,7 @@ READ = {
     "doctor.harmless:_TOLD_HEADERS": "answer that is told",
     "hosts:_NUMERIC": "host",
     "storage.history:_MARK": "earlier results",
+    "storage.index:_AT": "entry of a journal",
     "storage.index:_PATH": "entry of a journal",
     "storage.index:_STRING": "entry of a journal",
     "storage.history:_BOUND": "line of a journal",

@@ -371,6 +371,7 @@ OVERLONG = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("template", "value"), OVERLONG, ids=[f"{row[0][:12]}-{type(row[1]).__name__}" for row in OVERLONG]
 )
