@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -66,6 +67,27 @@ def test_yesterday_does_not_count(new_session: NewSession) -> None:
     session.start("a fox").result()
     assert session.history.spent_since(datetime.now(UTC) + timedelta(seconds=1)) == 0
     assert session.history.spent_since(datetime.now(UTC) - timedelta(days=1)) == 0.03
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="Windows can't change its time zone in a process")
+@pytest.mark.parametrize(
+    ("noon", "begins"),
+    [
+        ("2026-10-25T12:00+01:00", "2026-10-25T00:00+02:00"),
+        ("2026-03-29T12:00+02:00", "2026-03-29T00:00+01:00"),
+        ("2026-07-01T12:00+02:00", "2026-07-01T00:00+02:00"),
+    ],
+)
+def test_a_day_on_which_the_clocks_change_begins_at_midnight_too(
+    monkeypatch: pytest.MonkeyPatch, noon: str, begins: str
+) -> None:
+    """Not an hour before or after: what was spent in that hour would count on the wrong day."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Europe/Berlin")
+        time.tzset()
+        began = midnight(datetime.fromisoformat(noon))
+    time.tzset()
+    assert began == datetime.fromisoformat(begins)
 
 
 def test_two_kernels_share_it(new_session: NewSession, fault_server: FaultServer) -> None:

@@ -22,9 +22,10 @@ TRY_SECONDS = 0.02
 CENTS = 100
 
 
-def midnight() -> datetime:
-    """Return when this day began here."""
-    return datetime.now().astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
+def midnight(now: datetime | None = None) -> datetime:
+    """Return when this day began here, or that of a moment; on the day when the clocks change, before they did."""
+    here = datetime.now().astimezone() if now is None else now.astimezone()
+    return here.replace(tzinfo=None, hour=0, minute=0, second=0, microsecond=0).astimezone()
 
 
 def refusal(context: PipelineContext, request: Priced, price: float, *, reserved: float) -> BudgetError | None:
