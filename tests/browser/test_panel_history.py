@@ -120,7 +120,7 @@ def number(panel: Panel, count: int) -> Locator:
 SCROLL = """([number, height]) => new Promise(done => {
   const scroller = document.querySelector(".sd-scroll")
   const timer = setInterval(() => {
-    if (document.querySelector(`[role=listitem][aria-label^="number ${number},"]`)) {
+    if (document.querySelector(`[role=listitem][aria-label*="number ${number},"]`)) {
       clearInterval(timer)
       done()
     } else scroller.scrollTop += height

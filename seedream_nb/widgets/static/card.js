@@ -3,7 +3,7 @@
 
 import { ACTIONS, isAction } from "./actions.js"
 import { cardTemplate } from "./cardTemplate.js"
-import { alarm, h, stop, targetOf, uniqueId } from "./dom.js"
+import { alarm, h, stop, targetOf } from "./dom.js"
 import { deliberate } from "./press.js"
 import { linesOf } from "./refusal.js"
 import { sideFor } from "./smallPictures.js"
@@ -105,8 +105,6 @@ export class Card {
     if (this.isFilled) return
     const { mark, prompt, sources, seconds, pictures } = this.entry
     this.element.append(this.#template.content())
-    const about = this.#part(".sd-about")
-    if (about) this.face.setAttribute("aria-describedby", about.id = uniqueId())
     this.#image = this.element.querySelector("img")
     const caption = this.#write(".sd-caption", prompt)
     const size = this.chosen && `${this.chosen.width}×${this.chosen.height}`
@@ -138,7 +136,7 @@ export class Card {
     const state = chosen ? `View ${name}` : runs ? `${mark}: ${status}` : `${mark}: ${status}, ${error || "no picture"}`
     const face = this.face
     face.setAttribute("aria-label", this.isChosen === null ? state : `Select ${state.replace("View ", "")}`)
-    this.#write(".sd-about", [prompt, ofSeries(this.place, pictures.length), starred && "has a star", sandbox && "sandbox"].filter(Boolean).join(" · "))
+    face.setAttribute("aria-description", [prompt, ofSeries(this.place, pictures.length), starred && "has a star", sandbox && "sandbox"].filter(Boolean).join(" · "))
     if (!chosen && !runs && this.isChosen === null) face.setAttribute("aria-haspopup", "menu")
     else face.removeAttribute("aria-haspopup")
   }

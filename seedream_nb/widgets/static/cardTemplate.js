@@ -35,7 +35,7 @@ function built({ count, runs }, sandbox) {
   const content = new DocumentFragment()
   content.append(...[face, h("span", { class: "sd-mark" }), h("span", { class: "sd-facts-badges" }, count > 1 && h("span", { class: "sd-series" }),
     h("span", { class: "sd-starred", "aria-hidden": "true" }, icon("star")), sandbox && h("span", { class: "sd-of-sandbox" }, "sandbox")),
-  count > 1 && turn, actions({ count, runs }), h("div", { class: "sd-prompt-line" }, h("span", { class: "sd-caption" }), h("span", { class: "sd-from" })), h("span", { class: "sd-about", hidden: true })].filter(each => each !== false))
+  count > 1 && turn, actions({ count, runs }), h("div", { class: "sd-prompt-line" }, h("span", { class: "sd-caption" }), h("span", { class: "sd-from" }))].filter(each => each !== false))
   const kind = ["sd-card", count > 1 && "sd-several", !count && !runs && "sd-without"].filter(Boolean).join(" ")
   return { shell: h("div", { class: kind, role: "listitem", "aria-busy": runs ? "true" : null }), content }
 }

@@ -36,7 +36,8 @@ function endOf(shapes, room, start) {
   let before = Infinity
   for (let end = start + 1; end <= shapes.length; end++) {
     const height = heightOf(shapes, room, start, end)
-    if (height <= room.height) return end > start + 1 && before / room.height < room.height / height ? end - 1 : end
+    const isNearer = before / room.height < room.height / height || height < LOWEST
+    if (height <= room.height) return end > start + 1 && isNearer ? end - 1 : end
     before = height
   }
   return shapes.length
