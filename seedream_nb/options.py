@@ -71,6 +71,8 @@ class Option:
     """
     has_setting: bool = False
     """Whether it has a plain setting, which says what holds where a request says nothing."""
+    may_be_swept: bool = False
+    """Whether a batch can have another value of it in each request by its name alone."""
     after: str = ""
     """The option that it follows in the documentation, where that is not the one before."""
     by_model: Callable[[Model], Mapping[str, Any]] = lambda _: {}
@@ -159,14 +161,18 @@ class RequestOptions(TypedDict, total=False):
     )]
     size: Annotated[str | None, Option(
         flags=("-s", "--size"), metavar="SIZE", kind="size", is_sent=True, has_setting=True, by_model=_sizes,
+        may_be_swept=True,
     )]
     aspect: Annotated[str | None, Option(
         flags=("-a", "--aspect"), metavar="W:H", kind="aspect", has_setting=True, by_model=_aspects,
+        may_be_swept=True,
     )]
     images: Annotated[object, Option(
         flags=("-i", "--image"), metavar="REFERENCE", kind="reference", by_model=_references,
     )]
-    image: Annotated[object, Option(kind="reference", help="the same as `images`")]
+    image: Annotated[object, Option(
+        kind="reference", may_be_swept=True, help="the same as `images`",
+    )]
     sequential: Annotated[str | None, Option(
         flags=("--sequential",), metavar="MODE", kind="choice", default="disabled", choices=SEQUENTIAL, is_sent=True,
         after="max_images",
@@ -178,10 +184,11 @@ class RequestOptions(TypedDict, total=False):
     )]
     watermark: Annotated[bool | None, Option(
         flags=("--watermark", "--no-watermark"), kind="switch", default=True, suggestions=("false",), is_sent=True,
-        has_setting=True, help='the "AI generated" mark in the corner, or none',
+        has_setting=True, may_be_swept=True, help='the "AI generated" mark in the corner, or none',
     )]
     model: Annotated[str | None, Option(
         flags=("--model",), metavar="NAME", kind="model", default=DEFAULT.model.name, by_model=_models,
+        may_be_swept=True,
     )]
     once: Annotated[bool | None, Option(
         flags=("--once", "--no-once"), kind="switch", default=False,

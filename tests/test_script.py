@@ -38,6 +38,17 @@ except sd.StillGeneratingError:
     print("still generating")
 """
 )
+BATCH = (
+    START
+    + """
+import time
+sd.configure(concurrency=1)
+batch = sd.batch("a fox", repeat=20, background=True)
+while not any(job.committed for job in batch.jobs):
+    time.sleep(0.01)
+"""
+)
+
 QUEUES = (
     START
     + """
@@ -89,6 +100,16 @@ def test_a_script_that_ends_waits_for_what_it_has_sent(fault_server: FaultServer
     assert ran.stdout == "still generating\n"
     assert "is waiting for 1 of your requests that were already sent" in ran.stderr
     assert len(list((tmp_path / "seedream").glob("0001-1-*.jpg"))) == 1
+
+
+@pytest.mark.slow
+def test_a_script_that_ends_withdraws_what_was_not_sent_of_a_batch(fault_server: FaultServer, tmp_path: Path) -> None:
+    """Also what stands in line: nothing more of it begins, and all of it is counted."""
+    fault_server.on(POST, Links(delay=0.5))
+    ran = run(BATCH, fault_server, tmp_path)
+    sent = len(fault_server.posts)
+    assert sent < 5
+    assert f"withdrew {20 - sent} of your requests" in ran.stderr
 
 
 @pytest.mark.slow

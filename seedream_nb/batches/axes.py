@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from seedream_nb.batches.plan import MAX_REQUESTS, Point
 from seedream_nb.errors import Problem, describe_value, did_you_mean, plain, request_error
 from seedream_nb.frozen import frozen
+from seedream_nb.options import ALL
 from seedream_nb.prompt import Expression, parts_of
 from seedream_nb.references.foreign import describe_error
 from seedream_nb.scope import scalar
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from seedream_nb.scope import Scope
 
-OPTIONS = ("size", "aspect", "image", "watermark", "model")
+OPTIONS = tuple(option.name for option in ALL.values() if option.may_be_swept)
 """The options that can be swept, besides the names of the prompt."""
 MAX_LABEL = 60
 

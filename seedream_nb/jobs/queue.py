@@ -163,7 +163,8 @@ class JobQueue:
         unsent = [job for job in self._jobs if not job.committed and not job.over]
         for job in unsent:
             job.cancel()
-        withdrawn = sum(not job.committed for job in unsent)
+        in_line = [job for line in self._lines for job in line.jobs if not job.has_begun and not job.done()]
+        withdrawn = len(in_line) + sum(not job.committed for job in unsent)
         if withdrawn:
             self._print(
                 f"seedream_nb withdrew {withdrawn} of your requests that had not been sent: the script has ended."
