@@ -159,6 +159,7 @@ def test_only_what_is_near_is_on_the_page(long: Panel) -> None:
     card = scroll_to(long, MANY - 20)
     card.get_by_role("button", name="Next picture").click()
     expect(card).to_contain_text("2 of 4")
+    number(long, MANY - 25).get_by_role("button", name="View @").focus()  # what Tab comes to would stay
     long.prompt.focus()
     top = card.evaluate("each => each.style.transform")
     scroll_to_the_end(long)
@@ -179,21 +180,27 @@ RUSH = """async list => {
   const isFilled = each => each.addedNodes.length && each.target.matches("[role=listitem]")
   const watch = new MutationObserver(seen => { full += seen.filter(isFilled).length })
   watch.observe(list, { childList: true, subtree: true })
+  let [last, slowest] = [performance.now(), 0]
   for (let frame = 0; frame < 40; frame++) {
     if (frame === 10) full = 0 // that it is a rush is known by its second step
     scroller.scrollTop = frame % 2 ? scroller.scrollHeight : scroller.scrollHeight / 2
     await new Promise(requestAnimationFrame)
+    slowest = Math.max(slowest, performance.now() - last)
+    last = performance.now()
   }
   watch.disconnect()
-  return full
+  return slowest < 80 ? full : null
 }"""
+"""How many cards are filled in a rush; null where a machine that is busy makes it a walk."""
 
 
 def test_what_rushes_by_is_not_made(long: Panel) -> None:
     """Faster than one can see: that would only hold up the scrolling. Where one comes to rest the cards are full."""
     scroll_to_the_end(long)
     scroll_to(long, MANY, -1)
-    assert long.region.get_by_role("list", name="History").evaluate(RUSH) == 0
+    wall = long.region.get_by_role("list", name="History")
+    rushes = [wall.evaluate(RUSH) for _ in range(4)]
+    assert {*rushes} <= {0, None}
     expect(number(long, 1).get_by_role("button", name="Download")).to_be_attached()
 
 

@@ -207,6 +207,18 @@ def test_delete_and_undo(panel: BarePanel) -> None:
     expect(panel.button("Undo")).to_have_count(0)
 
 
+def test_the_last_one_can_be_deleted_and_comes_back(show: Show) -> None:
+    """The wall is empty then, and the search has the focus."""
+    panel = show()
+    panel.make_before("a fox")
+    panel.history.first.get_by_role("button", name="View @1").focus()
+    panel.page.keyboard.press("Delete")
+    expect(panel.history).to_have_count(0)
+    expect(panel.region.get_by_role("searchbox")).to_be_focused()
+    panel.button("Undo").click()
+    expect(panel.history).to_have_count(1)
+
+
 def test_the_way_back_stays_until_something_else_is_done(panel: BarePanel) -> None:
     """A star, say; another deletion has a way back of its own."""
     for number in (1, 2):

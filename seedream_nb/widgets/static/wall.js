@@ -218,6 +218,7 @@ export class Wall {
   /** Put what is near on the page, and take away what is not. */
   #draw() {
     const { clientHeight, scrollTop } = this.#scroll
+    if (!this.bricks.length) this.#cards.forEach((card, id) => this.#take(id, card))
     if (!clientHeight || !this.rows.length) return this.#ask()
     const [first, last] = [rowAt(this.rows, scrollTop - NEAR_PIXELS), rowAt(this.rows, scrollTop + clientHeight + NEAR_PIXELS)]
     const [from, to] = [this.rows[first].start, this.rows[last].end]
