@@ -18,6 +18,7 @@ from seedream_nb.widgets.form import empty_form
 from seedream_nb.widgets.panel import Panel
 from seedream_nb.widgets.protocol import MAX_ANSWERS, Dispatcher, Message, Response, field_of
 from seedream_nb.widgets.state import State
+from seedream_nb.wording import HIGHEST
 from tests.faults.script import POST, Links, Reply
 from tests.waiting import until
 
@@ -493,3 +494,39 @@ def test_a_panel_is_one_widget(session: Session) -> None:
     panel = Panel(session)
     others = [value for value in panel.get_state().values() if str(value).startswith("IPY_MODEL_")]
     assert others == [f"IPY_MODEL_{panel.layout.model_id}"]
+
+
+# -- numbers and names in the prompt -------------------------------------------------------------------
+
+
+def test_a_prompt_follows_its_references(state: State, tmp_path: Path) -> None:
+    """One that is removed leaves a number that points at nothing, which no picture in braces can have."""
+    for number, colour in enumerate(("red", "green", "blue")):
+        Image.new("RGB", (40, 40 + number), colour).save(tmp_path / f"{colour}.png")
+        ask(state, "add", written=str(tmp_path / f"{colour}.png"))
+    ask(state, "move", number=1, place=2, form=form(prompt="image 1, image 2, image 3"))
+    assert state.form.draft["prompt"] == "image 3, image 1, image 2"
+    ask(state, "remove", number=2, form=form(prompt="image 1 and image 2"))
+    assert state.form.draft["prompt"] == "image 3 and image 1"
+    ask(state, "undo", form=form(prompt="image 3 and image 1"))
+    assert state.form.draft["prompt"] == "image 1 and image 2"
+    assert len(state.tray.held()) == 3
+    ask(state, "remove", number=4, form=form(prompt="image 1 of {sheet}"))
+    assert state.form.draft["prompt"] == f"image {HIGHEST} of {{sheet}}"
+
+
+def test_what_says_no_number_is_not_written_anew(state: State) -> None:
+    """Somebody may be typing in it."""
+    state.tray.hold([Reference(name="a", url="https://example.com/a.jpg")])
+    before = state.snapshot()["form_number"]
+    ask(state, "remove", number=1, form=form(prompt="a fox"))
+    assert state.snapshot()["form_number"] == before
+
+
+def test_variables_are_offered_for_a_brace(new_session: NewSession) -> None:
+    """Text and numbers first, then other values; no code, and nothing hidden unless it is asked for."""
+    values = {"row": {"a": 1}, "style": "ink", "size": 4, "stop": print, "Text": str, "_own": "x"}
+    state = State(new_session(scope=NamesScope(values)))
+    assert ask(state, "names", word="")["ok"]["names"] == ["size", "style", "row"]
+    assert ask(state, "names", word="s")["ok"]["names"] == ["size", "style"]
+    assert ask(state, "names", word="_")["ok"]["names"] == ["_own"]

@@ -90,7 +90,7 @@ class Drafts:
         """Keep them in the session's `home`; `config` is the user's own folder, for the key of signatures."""
         self._session = session
         self._config = config or user_folder("config", os.environ)
-        self._token = secrets.token_hex(8)
+        self._token, self._process = secrets.token_hex(8), os.getpid()
         self._lock, self._writing = threading.RLock(), threading.Lock()
         self._source: Callable[[], tuple[Filled, Filled | None]] | None = None
         self._timer: threading.Timer | None = None
@@ -111,6 +111,8 @@ class Drafts:
 
     def keep(self, source: Callable[[], tuple[Filled, Filled | None]]) -> None:
         """Write soon what `source` returns then: what is filled in, and what the way back leads to."""
+        if os.getpid() != self._process:  # a forked child has no panel, and its locks may be held for ever
+            return
         with self._lock:
             self._source = source
             if self._timer is None:
@@ -120,6 +122,8 @@ class Drafts:
 
     def flush(self) -> None:
         """Write now what has not been written yet."""
+        if os.getpid() != self._process:
+            return
         with self._lock:
             source, self._source = self._source, None
             timer, self._timer = self._timer, None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import html
+import itertools
 import threading
 from typing import TYPE_CHECKING
 
@@ -81,21 +82,23 @@ class SavedView:
 
     def bundle(self) -> dict[str, str]:
         """Return what is shown."""
-        try:
-            made = [each for each in reversed(self._history()) if len(each)]
-        except (OSError, SeedreamError):  # the folder can't be read: the panel says so when it runs again
-            made = []
-        return {"text/plain": _as_text(made), "text/html": _as_html(made, self.identity)}
+        made: list[Generation] = []
+        count = 0
+        with contextlib.suppress(OSError, SeedreamError):  # if the folder can't be read, the panel says so
+            history = self._history()
+            count = len(history)
+            made = list(itertools.islice((each for each in reversed(history) if len(each)), MAX_PICTURES))
+        return {"text/plain": _as_text(made, count), "text/html": _as_html(made, count, self.identity)}
 
 
-def _as_text(made: list[Generation]) -> str:
+def _as_text(made: list[Generation], count: int) -> str:
     lines = [plain(f"{each.mark} {each.prompt}", 100) for each in made[:6]]
-    return "\n".join([f"The Seedream panel. {AGAIN}", *lines, *_more(len(made) - len(lines))])
+    return "\n".join([f"The Seedream panel. {AGAIN}", *lines, *_more(count - len(lines))])
 
 
-def _as_html(made: list[Generation], identity: str) -> str:
+def _as_html(made: list[Generation], count: int, identity: str) -> str:
     folder, pictures, size = working_folder(), list[str](), 0
-    for each in made[:MAX_PICTURES]:
+    for each in made:
         picture = _picture(each, folder)
         size += len(picture)
         if size > MAX_BYTES:
@@ -103,7 +106,7 @@ def _as_html(made: list[Generation], identity: str) -> str:
         pictures.append(picture)
     lead = f"<div><strong>Seedream</strong> · {AGAIN}</div>"
     row = f'<div style="display:flex;flex-wrap:wrap;gap:8px;margin:8px 0">{"".join(pictures)}</div>' if pictures else ""
-    more = "".join(f"<div>{html.escape(words)}</div>" for words in _more(len(made) - len(pictures)))
+    more = "".join(f"<div>{html.escape(words)}</div>" for words in _more(count - len(pictures)))
     return f'<style>{_style(identity)}</style><div class="{_name(identity)}">{frame(lead + row + more)}</div>'
 
 
