@@ -389,6 +389,7 @@ OURS = {
     "widgets.drafts:_MARK": "matched as a whole, of at most thirteen characters",
     "widgets.drafts:_PICTURE": "matched as a whole, of a fixed length",
     "widgets.drafts:_RANDOM": "the name of the notebook",
+    "widgets.modules:_COMMENT": "modules of our own",
     "widgets.modules:_EXPORT": "modules of our own",
     "widgets.modules:_IMPORT": "modules of our own",
     "widgets.modules:_OTHER_IMPORT": "modules of our own",

@@ -1,7 +1,7 @@
 """What the page gets: a module joined of those in `static/`, for one that comes from a blob can't import another.
 
 In `static/` they are as editors, tsc and node read them, with `import` and `export`. Joined, each stands behind what it
-imports, without those lines; so all of them share one scope.
+imports, without those lines and without comments; so all of them share one scope.
 """
 
 from __future__ import annotations
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 _IMPORT = re.compile(r'^import \{ \w+(?:, \w+)* \} from "\./(\w+\.js)"\n', re.MULTILINE)
 _OTHER_IMPORT = re.compile(r"^(?:import\b|export [*{]).*", re.MULTILINE)
+_COMMENT = re.compile(
+    r"^[ \t]*/\*\*(?:(?!\*/).)*\*/[ \t]*\n|^[ \t]*//[^\n]*\n|/\*\* @(?:(?!\*/).)*\*/ ?", re.MULTILINE | re.DOTALL
+)
+"""Comments that are a line, or types of one: a third of the text, which some hosts save with each notebook."""
 _EXPORT = re.compile(r"^export (?!default )", re.MULTILINE)
 
 
@@ -51,7 +55,7 @@ def joined(name: str, read: Callable[[str], str] = static) -> str:
     """Return a module with all that it imports before it; raises ModuleError if they import each other."""
     texts: dict[str, str] = {}
     _collect(name, read, texts, ())
-    return "\n".join(_EXPORT.sub("", _IMPORT.sub("", text)) for text in texts.values())
+    return "\n".join(_COMMENT.sub("", _EXPORT.sub("", _IMPORT.sub("", text))) for text in texts.values())
 
 
 def _collect(name: str, read: Callable[[str], str], texts: dict[str, str], importers: tuple[str, ...]) -> None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     """Publishes a bundle as an output, perhaps with a `display_id`; or, with `update=True`, updates that output."""
 
 AGAIN = "Run this cell again to go on."
-MAX_BYTES = 100_000
+MAX_BYTES = 90_000
 """Of the HTML: with the state of the widget, which some hosts save too, a notebook gets less than 300 kB more."""
 MAX_PICTURES = 40
 RENEW_SECONDS = 2.0

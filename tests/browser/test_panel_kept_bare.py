@@ -39,15 +39,15 @@ def typed(panel: BarePanel) -> str:
     return panel.host.state.form.draft["prompt"]
 
 
-def found_in(panel: BarePanel, state: str) -> dict[str, Any]:
-    """Return what axe-core and a ruler find in a state, in both themes and three widths."""
+def found_in(panel: BarePanel, state: str, place: str = ".sd-panel") -> dict[str, Any]:
+    """Return what axe-core finds in a place, and a ruler in all of it, in both themes and three widths."""
     page, wrong = panel.page, {}
     page.evaluate(axe_source())
     for theme in ("light", "dark"):
         page.emulate_media(color_scheme=theme)
         for width in (1400, 700, 360):
             widen(page, width)
-            found = page.evaluate(AXE, [".sd-panel", TAGS])
+            found = page.evaluate(AXE, [place, TAGS])
             picture_of(page, f"{state}-{width}-{theme}")
             faults = {**{key: found[key] for key in ("wrong", "unsure") if found[key]}, **misplaced(page)}
             if faults:
@@ -174,7 +174,7 @@ def test_a_restart_is_told_at_the_top_and_what_was_typed_stays(show: Show) -> No
     top, head = banner.bounding_box(), panel.region.locator("header").bounding_box()
     assert top is not None and head is not None and abs(top["y"] - head["y"] - head["height"]) < 2  # noqa: PT018 - one place
     expect(panel.generate).to_be_disabled()
-    assert found_in(panel, "restarted") == {}
+    assert found_in(panel, "restarted", ".sd-gone") == {}
     panel.prompt.fill("half a thought, and the other half")
     panel.page.reload()
     expect(panel.prompt).to_have_value("half a thought, and the other half")

@@ -98,6 +98,19 @@ def test_each_module_stands_behind_what_it_imports() -> None:
     assert joined("a.js", modules.__getitem__) == "const c = 1\n\nconst b = c\n\nexport default b + c\n"
 
 
+def test_comments_stay_behind() -> None:
+    """Whole lines of them, and types; never what only looks so within a line."""
+    text = """// A module.
+/** What it is
+ * for. @param {string} a */
+function f(a) { return `// ${a} /* no */` }  // stays
+  /** @type {number} */
+const n = /** @type {number} */ (f("http://x")) /* and this */
+"""
+    made = 'function f(a) { return `// ${a} /* no */` }  // stays\nconst n = (f("http://x")) /* and this */\n'
+    assert joined("a.js", {"a.js": text}.__getitem__) == made
+
+
 def test_modules_that_import_each_other_are_an_error() -> None:
     """It names the circle: joined, one of them would stand before what it needs."""
     modules = {"a.js": 'import { b } from "./b.js"\n', "b.js": 'import { a } from "./a.js"\n'}
