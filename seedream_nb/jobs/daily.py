@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from seedream_nb.jobs.entries import PipelineContext
 
 TRY_SECONDS = 0.02
+LOOKS = 10
+"""How often to look before a request is refused: a reply of this session that was just written down counts twice, as
+spent and as reserved, until its reservation is settled."""
 CENTS = 100
 
 
@@ -70,8 +73,13 @@ async def within_the_day(context: PipelineContext, request: Priced, price: float
     try:
         while await in_thread(claim.take) is False:  # noqa: ASYNC110 - another kernel holds it, and sets no event here
             await asyncio.sleep(TRY_SECONDS)
-        if error := await in_thread(lambda: refusal(context, request, price, reserved=context.budget.reserved)):
-            raise error
+        for left in reversed(range(LOOKS)):
+            error = await in_thread(lambda: refusal(context, request, price, reserved=context.budget.reserved))
+            if error is None:
+                break
+            if not left:
+                raise error
+            await asyncio.sleep(TRY_SECONDS)
         yield
     finally:
         claim.release()

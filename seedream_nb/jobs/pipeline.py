@@ -374,14 +374,16 @@ async def journal_failure(
         yield
     except BaseException as error:
         status, cost = outcome(job, entry, error)
-        # More pictures may have been made than links arrived.
-        if cost is None or isinstance(error, (OutcomeUnknownError, ReplyError)):
-            reservation.unknown()
-        else:
-            reservation.settle(cost)
-        message = context.redact_message(str(error)) if isinstance(error, SeedreamError) else None
-        failure = None if message is None else {"kind": type(error).__name__, "message": message}
-        await entry.ended(status=status, cost=cost, seconds=elapsed(job), error=failure)
+        try:
+            message = context.redact_message(str(error)) if isinstance(error, SeedreamError) else None
+            failure = None if message is None else {"kind": type(error).__name__, "message": message}
+            await entry.ended(status=status, cost=cost, seconds=elapsed(job), error=failure)
+        finally:  # once it is written: until then the daily budget counts what is reserved
+            # More pictures may have been made than links arrived.
+            if cost is None or isinstance(error, (OutcomeUnknownError, ReplyError)):
+                reservation.unknown()
+            else:
+                reservation.settle(cost)
         job.update(generation=recorded_generation(entry) if entry.number else None)
         raise
 

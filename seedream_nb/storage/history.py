@@ -449,7 +449,7 @@ class History:
     def spent_since(self, moment: datetime) -> float:
         """Return the USD spent since a moment by all kernels, as far as the journal tells.
 
-        What may have been billed, or is in flight elsewhere, counts with the most that it can cost; what this process
+        What may have been billed, or is in flight elsewhere, counts with the most that it can cost; what this session
         has in flight is not here, as it is reserved.
         """
         with self._index.lock:
@@ -462,7 +462,8 @@ class History:
         made = self._index.read(number)
         if made is None or made.is_free:
             return 0.0
-        if made.cost is None and not entry.has_ended and any(map(is_own, entry.begun_in)):
+        running = () if self._index.running is None else self._index.running()
+        if made.cost is None and not entry.has_ended and number in running:
             return 0.0  # it is among what is reserved
         most = made.request.max_pictures * entry.price
         cost = most if made.cost is None else made.cost
