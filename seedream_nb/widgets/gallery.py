@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from seedream_nb.cell import cell_of
 from seedream_nb.errors import SeedreamError, money, plain, plain_but_links
+from seedream_nb.options import SENT
 from seedream_nb.preview import ALONE, FEW, GALLERY_SIDE, preview
 from seedream_nb.sizes import shape_of
 from seedream_nb.storage.folding import ENDS
@@ -208,7 +209,9 @@ def facts_of(generation: Generation) -> Iterator[tuple[str, str]]:
         yield name.capitalize(), written(reference)
     if not {*generation.sources} <= {reference.name for reference in request.images}:
         yield "From", ", ".join(generation.sources)
-    yield "Watermark", "yes" if request.watermark else "no"
+    for option in SENT:
+        if option.kind == "switch":
+            yield option.name.replace("_", " ").capitalize(), "yes" if getattr(request, option.name) else "no"
     yield "Model", request.model.title
     yield "Service", generation.host or generation.backend
     yield "Date", f"{generation.created.astimezone():%Y-%m-%d %H:%M}"
