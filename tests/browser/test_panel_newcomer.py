@@ -79,16 +79,20 @@ def test_a_picture_is_made_picked_edited_and_saved_by_keyboard(page: Notebook, t
     go_to(panel, "Generate")
     keys.press("Enter")
     expect(panel.history.first.get_by_role("button", name="View @1")).to_be_enabled()
-    go_to(panel, "Use as reference")
+    go_to(panel, "Edit this")
+    go_to(panel, "Use as reference", "ArrowRight")
     keys.press("Enter")
     expect(panel.references).to_have_count(1)
-    go_to(panel, "Insert “image 1”", "Shift+Tab")
+    go_to(panel, "Add images", "Shift+Tab")
+    keys.press("ArrowDown")
     keys.press("Enter")
     expect(panel.prompt).to_be_focused()
     keys.type(" at night")
     keys.press("Control+Enter")
     expect(panel.history.first.get_by_role("button", name="View @2")).to_be_enabled()
-    go_to(panel, "Download")
+    expect(panel.region.get_by_role("region", name="Result")).to_contain_text("@2.1")
+    go_to(panel, "Use as reference")  # where one was
+    go_to(panel, "Download", "ArrowRight")
     with panel.page.expect_download() as download:
         keys.press("Enter")
     assert download.value.suggested_filename == "0002-1-a-red-fox-image-1-at-night.jpg"

@@ -75,6 +75,8 @@ class Gallery {
   #timer
   /** @type {View | null} */
   #view = null
+  /** The number of what was looked at last. */
+  #looked = 0
   /** What is to have the focus when the view is closed, where it was not opened from a card. @type {(() => void) | undefined} */
   #closed
   /** What cards, the full-size view and the stage ask. */
@@ -244,14 +246,23 @@ class Gallery {
       menu: openMenu,
       view: (/** @type {Entry} */ entry, /** @type {number} */ place, /** @type {(() => void) | undefined} */ closed = undefined) => {
         this.#closed = closed
+        this.#look(entry, place)
         this.#view = new View(entry, place, this.doing)
       },
       entries: () => this.#entries.shown,
       more: () => this.#entries.more(),
-      closed: (/** @type {Entry} */ entry) => this.#back(entry),
+      closed: (/** @type {Entry} */ entry) => {
+        if (entry.id !== this.#looked) this.#look(entry, this.#turned.get(entry.id) ?? 0)
+        this.#back(entry)
+      },
       undoing: () => this.#undoing.element,
       details: (/** @type {Entry} */ { id }) => this.#store.ask("details", { generation: id }),
     }
+  }
+  /** Let what is looked at stand on the stage afterwards. @param {Entry} entry @param {number} at */
+  #look(entry, at) {
+    this.#looked = entry.id
+    this.#store.change("staged", { entry, at })
   }
   /** The view was closed at an entry: that is where one is. @param {Entry} entry */
   #back({ id }) {

@@ -32,11 +32,11 @@ export function roving(bar) {
   return renew
 }
 
-/** Let a list of items with buttons be one Tab stop, whatever comes and goes: up and down go from item to item, left and right
- * through the buttons of one, Escape back to its first. A button that uses the arrows itself keeps them.
- * @param {HTMLElement} list */
-export function rovingList(list) {
-  const items = () => [...list.children].map(item => [...item.querySelectorAll("button")])
+/** Let a list of items with buttons be one Tab stop with the button above it, whatever comes and goes: up and down go from item
+ * to item, left and right through the buttons of one, Escape back to its first. A button that uses the arrows itself keeps them.
+ * @param {HTMLElement} list @param {HTMLButtonElement} above */
+export function rovingList(list, above) {
+  const items = () => [[above], ...[...list.children].map(item => [...item.querySelectorAll("button")])]
   /** @type {HTMLButtonElement | undefined} */
   let last
   function mark() {
@@ -45,11 +45,13 @@ export function rovingList(list) {
     for (const each of all) each.tabIndex = each === one ? 0 : -1
   }
   new MutationObserver(mark).observe(list, { childList: true })
-  list.addEventListener("focusin", event => {
+  /** @param {Event} event */
+  function here(event) {
     last = /** @type {HTMLButtonElement} */ (event.target)
     mark()
-  })
-  list.addEventListener("keydown", event => {
+  }
+  /** @param {KeyboardEvent} event */
+  function key(event) {
     const all = items()
     const row = all.findIndex(buttons => buttons.some(each => each === event.target))
     if (row < 0) return
@@ -58,8 +60,12 @@ export function rovingList(list) {
       ArrowUp: all[row - 1]?.[column], ArrowDown: all[row + 1]?.[column], ArrowLeft: all[row][column - 1] ?? all[row - 1]?.at(-1),
       ArrowRight: all[row][column + 1] ?? all[row + 1]?.[0], Home: all[0][0], End: all.at(-1)?.[0], Escape: all[row][0],
     }[event.key]
-    if (!to) return
+    if (!to || to === event.target) return
     stop(event)
     to.focus()
-  })
+  }
+  for (const part of [list, above]) {
+    part.addEventListener("focusin", here)
+    part.addEventListener("keydown", key)
+  }
 }

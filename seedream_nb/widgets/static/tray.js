@@ -23,12 +23,12 @@ export function tray(root, store, { signal, whole, insert = () => {} }) {
   const incoming = new Arrivals(ask, messages, store.model.widget_manager?.context?.urlResolver)
   const names = new Names({ ask, take: word => incoming.name(word), announce: words => messages.announce(words) })
   const picker = h("input", { type: "file", accept: "image/*", multiple: true, hidden: true, onchange: pick })
-  const add = h("button", { type: "button", class: "sd-button", onclick: () => picker.click() }, "Add images")
+  const add = h("button", { type: "button", class: "sd-button", title: "Arrow keys go on to the references", onclick: () => picker.click() }, "Add images")
   const references = new References({
     ask, insert, messages, fallback: add, prompt: () => store.draft?.prompt ?? null, form: () => store.draft,
     look: async number => (await store.ask("thumbnail", { number })).buffers[0],
   })
-  rovingList(references.list)
+  rovingList(references.list, add)
   const count = h("span", { class: "sd-hint" })
   const invite = h("span", { class: "sd-hint sd-invite" }, h("span", { class: "sd-spoken" }, "No reference images. "), "drop, paste or drag pictures here")
   const zone = h("div", {
