@@ -74,7 +74,7 @@ def test_tab_reaches_every_control_in_the_order_of_reading(panel: Panel) -> None
     """From the prompt to the history, one stop: arrows go on from there, and a menu has what can be done."""
     names = [name for name, _ in walk(panel)]
     form = ["Prompt", "Add images", "Add by name, path or URL", "Generate", "2K", "1:1", "Max images", "Watermark"]
-    assert names == [*form, "Edit this", "Search history", "Select", "View @1", "Picture size"]
+    assert names == [*form, "Model", "Edit this", "Search history", "Select", "View @1", "Picture size"]
 
 
 def test_the_focus_is_always_visible(panel: Panel) -> None:

@@ -96,6 +96,8 @@ const ICONS = {
   download: "M12 4v11M7 11l5 5 5-5M5 20h14",
   remove: "M4 7h16M9 7V4h6v3M6.5 7l1 13h9l1-13M10 11v5.5M14 11v5.5",
   copy: "M8 8H4V4h12v4M8 8h12v12H8z",
+  less: "M5 12h14",
+  more: "M12 5v14M5 12h14",
   check: "M5 12.5l4.5 4.5L19 7.5",
   close: "M6 6l12 12M18 6L6 18",
   picture: "M3 5h18v14H3zM3 16l5-5 4 4 3-3 6 6M15.5 9.5h.01",

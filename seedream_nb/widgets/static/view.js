@@ -87,7 +87,7 @@ export class View {
   }
   #bar() {
     return h("div", { class: "sd-row sd-viewbar" }, this.#title, h("div", { class: "sd-row sd-zooming" },
-      textButton("−", "Smaller", () => this.#zoom.by(1 / ZOOM_STEP)), this.#percent, textButton("+", "Larger", () => this.#zoom.by(ZOOM_STEP)), this.#zoomButton),
+      iconButton("less", "Smaller", () => this.#zoom.by(1 / ZOOM_STEP)), this.#percent, iconButton("more", "Larger", () => this.#zoom.by(ZOOM_STEP)), this.#zoomButton),
     iconButton("close", "Close", () => this.close()))
   }
   #zoomed() {
@@ -234,9 +234,4 @@ export class View {
     this.#words.textContent = found.prompt
     this.#facts.replaceChildren(...found.facts.flatMap(([name, text]) => [h("dt", {}, name), h("dd", {}, text)]))
   }
-}
-
-/** @param {string} text @param {string} label @param {() => void} act */
-function textButton(text, label, act) {
-  return h("button", { type: "button", class: "sd-button", "aria-label": label, title: label, onclick: act }, text)
 }
