@@ -207,7 +207,8 @@ export class Standing {
     const names = /** @type {ActionName[]} */ ([...new Set([...FIRST, ...Object.keys(ACTIONS)])])
     const made = names.map(name => [name, this.#button(name, ACTIONS[name])])
     const full = h("button", { type: "button", class: "sd-button", onclick: () => this.#open() }, "Full size")
-    this.#buttons = new Map([.../** @type {[string, HTMLButtonElement][]} */ (made), ["full", full]])
+    const all = /** @type {[string, HTMLButtonElement][]} */ (made)
+    this.#buttons = new Map([...all.slice(0, FIRST.length), ["full", full], ...all.slice(FIRST.length)])
     return this.#buttons.values()
   }
   /** @param {ActionName} name @param {Action} action */
