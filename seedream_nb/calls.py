@@ -50,13 +50,13 @@ def generate(
         StoppedError: interrupted; withdrawn, or going on in the background.
         SeedreamError: it failed; the class says how, the message what it cost.
     """
-    background = read_flag("background", background)  # before anything is paid
 
     def ask() -> Generation | Job | None:
+        is_job = read_flag("background", background)  # before anything is paid
         job = _submit(prompt, dry_run=dry_run, options=options)
-        return job if job is None or background else job.result()
+        return job if job is None or is_job else job.result()
 
-    return stoppable(ask, _jobs)
+    return stoppable(lambda: PROCESS.the_session().without_key(ask), _jobs)
 
 
 @overload
@@ -80,8 +80,12 @@ def submit(
         RequestError: something is wrong with the request; nothing was sent.
         SettingsError: no key, or a folder that can't be written; nothing was sent.
     """
-    read_flag("background", background)  # taken so that the same options go with both
-    return stoppable(lambda: _submit(prompt, dry_run=dry_run, options=options), _jobs)
+
+    def ask() -> Job | None:
+        read_flag("background", background)  # taken so that the same options go with both
+        return _submit(prompt, dry_run=dry_run, options=options)
+
+    return stoppable(lambda: PROCESS.the_session().without_key(ask), _jobs)
 
 
 @with_options
@@ -111,10 +115,14 @@ def batch(  # noqa: PLR0913 - what decides what comes back
     from seedream_nb.batches.begin import stopping
 
     flags = {"dry_run": dry_run, "background": background, "yes": yes, "retry_unknown": retry_unknown}
-    whole: CellOptions = {**options, **{name: read_flag(name, value) for name, value in flags.items()}}  # type: ignore[typeddict-item]
     session = PROCESS.the_session()
-    with stopping(session):
+
+    def ask() -> Batch | None:
+        whole: CellOptions = {**options, **{name: read_flag(name, value) for name, value in flags.items()}}  # type: ignore[typeddict-item]
         return _run_batch(session, called_batch(session, prompt, whole, repeat=repeat, over=over, rows=rows), whole)
+
+    with stopping(session):
+        return session.without_key(ask)
 
 
 def _run_batch(session: Session, what: Asked, options: CellOptions) -> Batch | None:

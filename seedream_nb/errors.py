@@ -27,6 +27,7 @@ SeedreamError (hint)
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 INTERNAL = "Internal error in seedream_nb"
 MAX_LINES = 5
 MAX_CHARACTERS = 400
+_LIKE_A_KEY = lazy_pattern(r"(?<![^\W_])sk_", re.IGNORECASE)
 
 
 class SeedreamError(Exception):
@@ -284,10 +286,11 @@ def plain(text: str, limit: int = MAX_CHARACTERS) -> str:
 
 
 def describe_value(value: object, limit: int = 40) -> str:
-    """Return any value and its type, for a message; its own `__repr__` may fail."""
+    """Return any value and its type, for a message, but none that looks like a key; its own `__repr__` may fail."""
     kind = type(value).__name__
     try:
-        return f"{plain(repr(value), limit)} ({kind})"
+        text = repr(value)
+        return f"{'…' if _LIKE_A_KEY.search(text) else plain(text, limit)} ({kind})"
     except Exception:  # noqa: BLE001 - it is somebody's __repr__, or a number of thousands of digits
         return f"a value of type {kind}"
 

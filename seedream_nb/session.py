@@ -41,7 +41,7 @@ from seedream_nb.storage.journal import Journal
 from seedream_nb.workspace import Workspace, Workspaces, path_as_written, require_room, writable_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
     from typing import Unpack
 
@@ -127,8 +127,16 @@ class Session(NotPicklable):
         Raises:
             RequestError: lists every problem, unless one of them would show a key; nothing was sent.
         """
+        return self.without_key(lambda: self._composer.compose(prompt, **options))
+
+    def without_key(self, read: Callable[[], Result]) -> Result:
+        """Do what reads a request's prompt or options; if what is wrong with them would show a key, tell that instead.
+
+        Raises:
+            RequestError: what was wrong, or that a key is among it.
+        """
         try:
-            return self._composer.compose(prompt, **options)
+            return read()
         except RequestError as error:
             self._learn_stray_keys()
             if not shows_key("\n".join([str(error), *error.problems]), self._secrets.keys()):
@@ -155,7 +163,7 @@ class Session(NotPicklable):
         """
         self.jobs.open()
         with self.on_the_loop():
-            return self._submit(request, template, inspection, options)
+            return self.without_key(lambda: self._submit(request, template, inspection, options))
 
     def _submit(
         self, request: ImageRequest, template: str | None, look: Inspection | None, options: CellOptions
@@ -489,8 +497,16 @@ class Session(NotPicklable):
             "the folder of `save`": [save],
         }
         for place, texts in places.items():
-            if any(shows_key(text, self._secrets.keys()) for text in texts):
-                raise key_in(place)
+            self._refuse(place, texts)
+
+    def refuse_key_in(self, place: str, texts: Iterable[str]) -> None:
+        """Raise RequestError, without showing it, for a key in texts that would be shown or written down."""
+        self._learn_stray_keys()
+        self._refuse(place, ["\n".join(texts)])
+
+    def _refuse(self, place: str, texts: Iterable[str]) -> None:
+        if any(shows_key(text, self._secrets.keys()) for text in texts):
+            raise key_in(place)
 
     def context(self, endpoint: Endpoint, home: Workspace | None = None) -> PipelineContext:
         """Return what the pipeline works with."""

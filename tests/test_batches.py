@@ -291,3 +291,23 @@ def test_as_a_reference_it_is_all_its_pictures(new_session: NewSession, gate: th
     batch.result()
     assert session.compose("like {x}", values={"x": batch}).prompt == "like image 1, image 2 and image 3"
     assert len(session.compose("like these", images=[batch]).images) == 3
+
+
+def test_a_price_of_nothing_is_not_free(new_session: NewSession, fault_server: FaultServer) -> None:
+    """Whoever sets it so does not know what the service bills: many still need a yes, and nothing says otherwise."""
+    session = new_session()
+    session.settings.change(price=0, confirm=2)
+    with pytest.raises(RequestError, match=r"3 requests, 3 pictures, at most 0\.00 USD"):
+        ask(session, repeat=3)
+    assert not fault_server.posts
+    assert "nothing charged" not in str(ask(session, repeat=2).result())
+
+
+def test_a_wrong_value_of_once_is_refused(new_session: NewSession, fault_server: FaultServer) -> None:
+    """A text such as "no" is off, and others are neither."""
+    session = new_session()
+    ask(session).result()
+    ask(session, once="no").result()
+    with pytest.raises(RequestError, match="once"):
+        ask(session, once="perhaps")
+    assert len(fault_server.posts) == 2

@@ -352,3 +352,43 @@ def test_a_frame_keeps_its_index(session: Session) -> None:
     ]  # fmt: skip
     assert whole["price"].dtype == float
     assert batch["B-2", "1"].prompt == "a cat for 2.5"
+
+
+@pytest.mark.parametrize("option", ["-s", "-a", "-n", "--sequential", "--model"])
+def test_a_gap_in_a_table_does_not_mean_the_default(cell: Callable[..., Asked], option: str) -> None:
+    """A picture of the default size, or of another model, would be paid for without a word."""
+    with pytest.raises(RequestError, match=r"row 2: .*\{row\.value\} is None, so it has no value"):
+        cell(f"--each rows {option} {{row.value}}", "a fox", rows=[{"value": VALID[option]}, {"value": None}])
+
+
+VALID = {"-s": "2K", "-a": "16:9", "-n": 2, "--sequential": "auto", "--model": "seedream-4.5"}
+
+
+@pytest.mark.parametrize("name", ["size", "aspect", "watermark", "model", "image"])
+def test_none_is_no_value_of_a_swept_option(session: Session, name: str) -> None:
+    """It would be the default, under a label that does not say so."""
+    with pytest.raises(RequestError, match=f"{name}: one of the values is None"):
+        called_batch(session, "a fox", {}, over={name: [None]})
+
+
+def test_a_key_in_a_table_is_neither_shown_nor_saved(new_session: NewSession, fault_server: FaultServer) -> None:
+    """Nor as a label: a column that no prompt uses would stand in the notebook and in the saved file too."""
+    session, key = new_session(key=f"sk_{KEY}"), KEY
+    for asked in ({"rows": [{"of": key}]}, {"rows": [{key: 1}]}, {"over": {"x": {key: "ink"}}}):
+        with pytest.raises(RequestError, match="Your key is in the table or the labels") as refused:
+            ask(session, "a fox", **asked) if "rows" in asked else ask(session, "a fox {x}", **asked)
+        assert key not in f"{refused.value!r} {refused.value.args}"
+    assert not fault_server.posts
+
+
+KEY = "Zq7XvTgWpLmRkYbN"
+
+
+def test_what_cant_be_saved_leaves_no_other_file(session: Session, tmp_path: Path) -> None:
+    """Else one would come every two seconds on a full disk; half of a character is written as its code."""
+    batch = ask(session, "a fox", rows=[{"title": "\ud800"}]).result()
+    assert "\\ud800" in batch.save(tmp_path / "out.csv").read_text("utf-8")
+    (tmp_path / "taken.csv").mkdir()
+    with pytest.raises(SeedreamError, match="can't be written"):
+        batch.save(tmp_path / "taken.csv")
+    assert not list(tmp_path.glob(".*.csv-*"))

@@ -7,13 +7,16 @@ import decimal
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
+import seedream_nb as sd
 from seedream_nb.errors import RequestError, SeedreamError, SettingsError
+from seedream_nb.process import PROCESS
 from seedream_nb.request import ImageRequest, make_request
 from seedream_nb.scope import NamesScope, scalar
 from seedream_nb.settings import SETTINGS, Settings
@@ -202,3 +205,31 @@ def test_a_flag_is_asked_before_anything_is_paid(tmp_path: Path) -> None:
     lines = ran.stdout.splitlines()
     assert lines[:8] == ["dry_run True"] * 2 + ["background True"] * 4 + ["values True"] * 2
     assert lines[-1] == "None done 1"
+
+
+@pytest.mark.parametrize("key", ["sk_Zq7XvTgWpLmRkYbN", "Zq7XvTgWpLmRkYbN"])
+def test_a_key_as_the_value_of_an_option_is_not_shown(
+    new_session: NewSession, fault_server: FaultServer, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    """Whatever the option, the call and the key look like."""
+    session = new_session(key=key)
+    monkeypatch.setattr(PROCESS, "session", session)
+    options: list[tuple[Any, str]] = [
+        (call, name)
+        for call in (sd.generate, sd.submit, sd.batch)
+        for name in ("timeout", "once", "save", "size", "dry_run", "background", "model", "watermark", "max_images")
+    ]
+    options += [(sd.batch, name) for name in ("over", "rows", "repeat", "yes", "retry_unknown")]
+    for call, name in options:
+        for value in (key, [key]):
+            with pytest.raises(RequestError) as refused:
+                call("a fox", **{name: value})
+            told = f"{refused.value!r} {refused.value} {refused.value.problems}"
+            assert key not in told, (call.__name__, name)
+    made = session.start("a fox").result()
+    wrong: Any = {"timeout": key}
+    for again in (made.rerun, partial(made.edit, "a cat")):
+        with pytest.raises(RequestError) as refused:
+            again(**wrong)
+        assert key not in str(refused.value)
+    assert len(fault_server.posts) == 1

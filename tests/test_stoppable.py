@@ -33,7 +33,8 @@ class Strike:
     def line(self, frame: FrameType, event: str, _value: object) -> Any:
         """Count a line."""
         text = linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip()
-        is_within = frame.f_code.co_name not in {"edit", "run_again"}
+        # What strikes a generator that is left half-way, as `any` does, is swallowed by Python itself.
+        is_within = frame.f_code.co_name not in {"edit", "run_again", "<genexpr>"}
         if is_within and event in {"line", "return"} and not text.startswith("with "):
             self.left -= 1
             if self.left == 0:

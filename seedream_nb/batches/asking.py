@@ -28,6 +28,7 @@ TEMPLATES = ("size", "aspect", "max_images", "sequential", "model")
 """The options of a cell whose values may have expressions of a row or a sweep."""
 ROW = "row"
 BOTH = "--sweep and --each together: write the values of the sweep into the table, one row for each."
+IS_NONE = "is None, so it has no value. Give it one; in a table, fillna fills such gaps."
 TOGETHER = "over and rows together: write the values of over into the rows, one row for each."
 
 
@@ -142,6 +143,8 @@ def _expanded(options: CellOptions, scope: Scope, names: Collection[str]) -> dic
     """Return the options whose values have expressions of a row or a sweep, with what those are."""
     given = {name: options.get(name) for name in TEMPLATES}
     found = {name: _value(text, scope, names) for name, text in given.items() if isinstance(text, str)}
+    if lacking := [name for name, value in found.items() if value is None]:
+        raise request_error([Problem(f"{name}: {given[name]} {IS_NONE}") for name in lacking])
     return {name: _as_option(name, value) for name, value in found.items() if value is not given[name]}
 
 

@@ -104,6 +104,8 @@ def _axis(name: str, values: Any, others: Sequence[str]) -> Axis:  # noqa: ANN40
         raise Problem(f"{name}: found no values; a sweep needs at least one.")
     if len(pairs) > MAX_REQUESTS:
         raise Problem(f"{name}: found {len(pairs):,} values; the most is {MAX_REQUESTS:,} requests in a batch.")
+    if name in OPTIONS and any(value is None for _, value in pairs):
+        raise Problem(f"{name}: one of the values is None; write what it shall be there.")
     labels = [label for label, _ in pairs]
     if twice := next((label for label in labels if labels.count(label) > 1), None):
         raise Problem(f"{name}: two values have the label {twice}; write a dict, whose keys are the labels.")

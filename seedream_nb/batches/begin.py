@@ -47,6 +47,7 @@ PREPARED_AT_ONCE = 2
 """References decoded at the same time: the largest take some 110 MB each."""
 MIN_AHEAD = 4
 PAYMENT_REQUIRED = 402
+SHOWN = "the table or the labels"
 
 
 @frozen
@@ -77,8 +78,9 @@ def estimate_of(session: Session, what: Asked, options: CellOptions) -> Estimate
     """
     opened = _Opened(
         session=session, endpoint=session.endpoint(), context=session.context(session.endpoint()), folder=None,
-        timeout=0.0, is_once=_is_once(options), options=options,
+        timeout=0.0, is_once=_is_once(session, options), options=options,
     )  # fmt: skip
+    session.refuse_key_in(SHOWN, what.texts)
     return _estimate(opened, what, _distinct(opened, what))
 
 
@@ -86,14 +88,15 @@ def begin(session: Session, what: Asked, options: CellOptions) -> Batch:
     """Begin a batch, and return it at once. All of it is checked and reserved first, or nothing is sent.
 
     Raises:
-        RequestError: it contains a key, or buys more pictures than `confirm` allows.
-        WrongOptionError: `save` or `timeout` has a value it can't have.
+        RequestError: it, its rows or its labels contain a key, or it buys more pictures than `confirm` allows.
+        WrongOptionError: `save`, `timeout` or `once` has a value it can't have.
         SettingsError: no key, a folder that can't be written, no room on the disk.
         BudgetError: the whole of it could exceed the budget.
     """
     session.jobs.open()
     with session.on_the_loop():
         endpoint = session.endpoint()
+        session.refuse_key_in(SHOWN, what.texts)
         save = options.get("save")
         for request in what.requests:
             if request.model not in endpoint.service.models:
@@ -106,7 +109,7 @@ def begin(session: Session, what: Asked, options: CellOptions) -> Batch:
         context = replace(session.context(endpoint), prepared=PreparedReferences(PREPARED_AT_ONCE))
         opened = _Opened(
             session=session, endpoint=endpoint, context=context, folder=folder, timeout=timeout,
-            is_once=_is_once(options), options=options,
+            is_once=_is_once(session, options), options=options,
         )  # fmt: skip
         with session.jobs.lock:  # of two identical batches at the same moment, one sees the other
             return _begin(opened, what, [*notes, *what.warnings])
@@ -138,10 +141,14 @@ def stopping(session: Session) -> Iterator[None]:
 NOTHING_MORE = "Nothing more is sent; what has come is in the history."
 
 
-def _is_once(options: CellOptions) -> bool:
-    """Return whether what is there counts: in a batch it does, unless somebody says that it shall not."""
+def _is_once(session: Session, options: CellOptions) -> bool:
+    """Return whether what is there counts: in a batch it does, unless somebody says that it shall not.
+
+    Raises:
+        WrongOptionError: it is neither on nor off; a text such as "no" would count as on.
+    """
     once = options.get("once")
-    return True if once is None else bool(once)
+    return True if once is None else bool(session.option("once", once))
 
 
 def _begin(opened: _Opened, what: Asked, notes: Sequence[str]) -> Batch:
@@ -211,6 +218,7 @@ def _estimate(opened: _Opened, what: Asked, distinct: Mapping[str, Same]) -> Est
     return estimated(
         distinct, points=len(what.points), price=opened.price,
         seconds=median(lately) if lately else None, concurrency=opened.session.settings.get("concurrency"),
+        is_free=opened.endpoint.service.is_free,
     )  # fmt: skip
 
 

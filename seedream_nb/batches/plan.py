@@ -12,7 +12,7 @@ from seedream_nb.frozen import frozen
 from seedream_nb.jobs.variations import ORDER, best_first
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from seedream_nb.jobs.job import Job
     from seedream_nb.jobs.variations import Standing
@@ -96,6 +96,14 @@ class Asked:
     """What was written, where that is not what is sent."""
     frame: Any = None
     """The DataFrame of its rows, if they came in one."""
+
+    @property
+    def texts(self) -> Iterator[str]:
+        """The labels and whatever else is shown, and written where the batch is saved, beside what is sent."""
+        for point in self.points:
+            yield from point.labels
+            for pair in () if point.row is None else point.row.items():
+                yield from (value for value in pair if isinstance(value, str))
 
     @property
     def warnings(self) -> list[str]:
@@ -254,13 +262,14 @@ def duration(seconds: float | None) -> str:
     return f"about {seconds / HOUR:.1f} hours"
 
 
-def estimated(
+def estimated(  # noqa: PLR0913 - what is asked, and what is known of the service
     distinct: Mapping[str, Same],
     *,
     points: int,
     price: Callable[[ImageRequest], float],
     seconds: float | None,
     concurrency: int,
+    is_free: bool,
 ) -> Estimate:
     """Return what a batch will ask for, cost and take.
 
@@ -270,6 +279,7 @@ def estimated(
         price: returns the USD for a picture of a request.
         seconds: what one request took lately, if any did.
         concurrency: how many are in flight at once.
+        is_free: whether the service bills nothing; a price of 0 that somebody set does not say that.
     """
     to_send = [(same.request, same.missing) for same in distinct.values()]
     found = [how for same in distinct.values() for how, _ in same.found]
@@ -285,5 +295,5 @@ def estimated(
         under_way=found.count("under way") + sum(len(same.running) for same in distinct.values()),
         in_doubt=found.count("in doubt"),
         copies=(points - len(distinct)) * repeat,
-        is_free=all(price(request) == 0 for request, _ in to_send),
+        is_free=is_free,
     )

@@ -135,14 +135,17 @@ def _writer(batch: Table, target: Path) -> Callable[[], None]:
     to_text = _as_csv if target.suffix.lower() == ".csv" else _as_lines
 
     def write() -> None:
+        text = to_text(batch.to_rows())
         # Whoever reads it meanwhile finds the whole of the old one or of the new one.
-        with tempfile.NamedTemporaryFile(
-            "w", dir=target.parent, prefix=f".{target.name}-", encoding="utf-8", newline="", delete=False
-        ) as file:
-            file.write(to_text(batch.to_rows()))
+        file = tempfile.NamedTemporaryFile(  # noqa: SIM115 - closed below
+            "w", dir=target.parent, prefix=f".{target.name}-", encoding="utf-8", errors="backslashreplace",
+            newline="", delete=False,
+        )  # fmt: skip
         try:
+            with file:
+                file.write(text)
             Path(file.name).replace(target)
-        except OSError:
+        except BaseException:
             Path(file.name).unlink(missing_ok=True)
             raise
 

@@ -155,7 +155,10 @@ class Magics:
         from seedream_nb.batches.asking import typed_batch
         from seedream_nb.notebook.batches import run_below
 
-        return run_below(self._ip, session, typed_batch(session, cell, options, problems), options)
+        def ask() -> Batch | None:
+            return run_below(self._ip, session, typed_batch(session, cell, options, problems), options)
+
+        return session.without_key(ask)
 
     def show_batch(self, batch: Batch) -> None:
         """Show a running batch as a table that keeps itself up to date; what has ended shows itself."""
