@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from seedream_nb.errors import RateLimitError
 from seedream_nb.http.client import Timeouts
 from seedream_nb.jobs.pace import Pace
 from tests.batches import ask
@@ -122,3 +123,14 @@ def test_the_rate_is_a_setting(new_session: NewSession, fault_server: FaultServe
     until(lambda: len(fault_server.posts) == 2)
     session.settings.change(rate=None)
     assert batch.result().status == "done"
+
+
+def test_a_pause_that_nobody_waits_for_holds_up_nothing_else(
+    new_session: NewSession, fault_server: FaultServer
+) -> None:
+    """Whoever was asked to come back the next day is told; what is asked later asks the service itself."""
+    fault_server.on(POST, Reply(status=429, headers={"Retry-After": "100000"}), Links())
+    session = new_session()
+    with pytest.raises(RateLimitError, match="28 h"):
+        session.start("a fox").result()
+    assert session.start("a cat", timeout=20).result().status == "done"

@@ -246,10 +246,10 @@ async def send_until_accepted(
             if is_reply(reply.status):
                 context.pace.accepted()
             return replace(reply, tries=tries)
+        if not job.defer(pause.seconds, str(replace(pause, tries=tries))):
+            return replace(reply, tries=tries)  # nor do others wait for longer than anybody would
         if is_limited:
             context.pace.refused(pause.seconds, sent=job.sent or 0.0)
-        if not job.defer(pause.seconds, str(replace(pause, tries=tries))):
-            return replace(reply, tries=tries)
         await entry.refused(tries=tries, status=reply.status)
         await asyncio.sleep(pause.seconds)
         if is_limited:  # it has waited, and goes in line with all others
