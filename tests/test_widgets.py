@@ -523,6 +523,17 @@ def test_what_says_no_number_is_not_written_anew(state: State) -> None:
     assert state.snapshot()["form_number"] == before
 
 
+def test_a_reference_that_no_number_names_comes_back(state: State) -> None:
+    """Undo takes back the removal alone, not what was done before it."""
+    state.tray.hold([Reference(name=name, url=f"https://example.com/{name}.jpg") for name in "abc"])
+    ask(state, "move", number=3, place=1, form=form(prompt="image 1 and image 3"))
+    ask(state, "remove", number=2, form=state.form.draft)
+    ask(state, "undo", form=state.form.draft)
+    assert [each.name for each in state.tray.held()] == ["a", "c", "b"]
+    assert state.form.draft["prompt"] == "image 1 and image 2"
+    assert state.snapshot()["undo"] == "Undo"
+
+
 def test_variables_are_offered_for_a_brace(new_session: NewSession) -> None:
     """Text and numbers first, then other values; no code, and nothing hidden unless it is asked for."""
     values = {"row": {"a": 1}, "style": "ink", "size": 4, "stop": print, "Text": str, "_own": "x"}

@@ -345,15 +345,20 @@ def test_no_link_is_followed(restart: Restart, tmp_path: Path) -> None:
 
 
 def test_pictures_that_no_draft_names_go_after_a_day(restart: Restart, tmp_path: Path) -> None:
-    """Those that one names stay."""
+    """Those that one names stay, and what the last step removed: it may be undone."""
     state = restart()
     drop(state, "one.png")
     drop(state, "two.png", encoded(gradient(50, 60), "PNG"))
+    drop(state, "three.png", encoded(gradient(50, 70), "PNG"))
     written(state)
     ask(state, "remove", number=1)
+    ask(state, "remove", number=3)
     folder = tmp_path / "seedream" / "journal" / "drafts" / "pictures"
     for path in folder.iterdir():
         os.utime(path, (1, 1))
     written(state)
-    assert len(list(folder.iterdir())) == 1
-    assert [each.name for each in restart().tray.held()] == ["two.png"]
+    assert len(list(folder.iterdir())) == 2
+    state = restart()
+    assert [each.name for each in state.tray.held()] == ["two.png"]
+    ask(state, "undo", form=state.form.draft)
+    assert [each.name for each in state.tray.held()] == ["two.png", "three.png"]

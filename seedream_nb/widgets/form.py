@@ -230,13 +230,17 @@ class Form:
         self._tray.move(number, to)
 
     def _renumber(self, numbers: dict[int, int]) -> None:
-        """Let the prompt name references by other numbers; `undo` brings back prompt and references."""
+        """Let the prompt name references by other numbers; `undo` brings back prompt and references.
+
+        A prompt that names none is not written anew: somebody may be typing in it. The references come back all the
+        same.
+        """
         with self._lock:
-            prompt = self.draft["prompt"]
+            prompt, was = self.draft["prompt"], self._now()
             after = renumbered(prompt, numbers, code_in(prompt))
             if after != prompt:
-                now = Filled(draft={**self.draft, "prompt": after}, changed=self._changed)
-                self._put_aside(self._exchange(now))
+                self._exchange(Filled(draft={**self.draft, "prompt": after}, changed=self._changed))
+            self._put_aside(was)
 
     def _check(self, asked: Message) -> None:
         """Say what is wrong, in the words of the cell; no expression is evaluated, for nobody has pressed anything."""
