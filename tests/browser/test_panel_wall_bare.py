@@ -262,6 +262,15 @@ def test_several_are_chosen_and_deleted_by_keyboard(panel: BarePanel) -> None:
     expect(panel.history).to_have_count(6)
 
 
+def test_the_focus_stays_in_the_panel_when_several_are_deleted(panel: BarePanel) -> None:
+    """The button that was pressed goes with the selection: on the page, keys would be commands of the notebook."""
+    face(panel, 6).click(modifiers=["Control"])
+    panel.button("Delete selected").focus()
+    panel.page.keyboard.press("Enter")
+    expect(panel.history).to_have_count(5)
+    expect(panel.button("Select")).to_be_focused()
+
+
 def test_several_are_chosen_with_ctrl_and_shift(panel: BarePanel) -> None:
     """As in any list of files; Escape ends it."""
     face(panel, 6).click(modifiers=["Control"])

@@ -27,7 +27,7 @@ export class Selection {
   constructor(around) {
     this.#around = around
     this.#buttons = [
-      this.#button("Delete selected", () => around.remove(this.chosen).then(() => this.end())),
+      this.#button("Delete selected", () => around.remove(this.chosen).then(() => this.#leave())),
       this.#button("Star selected", () => around.star(this.chosen)),
       this.#button("Download selected", () => around.download(this.chosen).then(around.speak)),
     ]
@@ -59,6 +59,12 @@ export class Selection {
     this.#ids.clear()
     this.#from = null
     this.#changed()
+  }
+  /** End, and keep the focus of who pressed a button that goes with it: on the page, keys are commands of the notebook. */
+  #leave() {
+    const { activeElement, body } = document
+    this.end()
+    if (!activeElement || activeElement === body || this.bar.contains(activeElement)) this.button.focus()
   }
   /** Choose one, or no more. @param {number} id */
   flip(id) {
