@@ -237,6 +237,24 @@ def test_the_counter_follows_tray_and_form(show: Show) -> None:
     expect(panel.region.get_by_text("1 of 10 · 1 + 4 pictures of 15")).to_be_visible()
 
 
+def test_what_was_said_of_a_wrong_name_goes_with_it(show: Show) -> None:
+    """When the field is emptied."""
+    panel = show()
+    panel.add("nosuch.png")
+    panel.said("nosuch.png was not found")
+    panel.name.fill("")
+    expect(panel.region.get_by_role("alert").filter(has_text="nosuch")).to_have_count(0)
+
+
+def test_the_form_does_not_move_when_somebody_begins_to_write(show: Show) -> None:
+    """Clear, which comes with the first letter, has its place before."""
+    panel = show()
+    before = panel.generate.bounding_box()
+    panel.prompt.fill("a")
+    expect(panel.button("Clear")).to_be_visible()
+    assert panel.generate.bounding_box() == before
+
+
 # -- the history ---------------------------------------------------------------------------------------
 
 

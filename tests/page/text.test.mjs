@@ -23,6 +23,7 @@ test("the estimate is what can come and cost at most", () => {
 
 test("references and pictures are at most 15 together, references 10", () => {
   assert.deepEqual(counter(0, 4, most), { text: "0 of 10", over: false })
+  assert.deepEqual(counter(10, 1, most), { text: "10 of 10", over: false })
   assert.deepEqual(counter(10, 5, most), { text: "10 of 10 · 10 + 5 pictures of 15", over: false })
   assert.equal(counter(10, 6, most).over, true)
   assert.equal(counter(11, 1, most).over, true)

@@ -7,8 +7,9 @@ import { Offers } from "./offers.js"
 
 const MOST_OFFERS = 8
 
-/** What the field does with a word that was chosen, which is kept with whether it came; and what it says.
- * @typedef {{ask: Ask, take: (word: string) => Promise<boolean>, announce: (words: string) => void}} Doing */
+/** What the field does with a word that was chosen, which is kept with whether it came, and when it was
+ * emptied; and what it says.
+ * @typedef {{ask: Ask, take: (word: string) => Promise<boolean>, emptied: () => void, announce: (words: string) => void}} Doing */
 
 export class Names {
   #field = h("input", {
@@ -29,7 +30,10 @@ export class Names {
   /** Ask what there is, one question at a time: typing waits for none of them. @returns {Promise<void>} */
   async #offer() {
     const field = this.#field
-    if (!field.value) this.#offers.close()
+    if (!field.value) {
+      this.#offers.close()
+      this.#doing.emptied()
+    }
     if (this.#isAsking) return
     this.#isAsking = true
     const word = field.value

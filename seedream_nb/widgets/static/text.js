@@ -38,7 +38,7 @@ export function estimate(asked, { price, free, most }) {
  * @param {number} references @param {number} count @param {Most} most */
 export function counter(references, count, most) {
   const over = references > most.references || references + count > most.pictures
-  const sum = references ? ` · ${references} + ${count} pictures of ${most.pictures}` : ""
+  const sum = references && count > 1 ? ` · ${references} + ${count} pictures of ${most.pictures}` : ""
   return { text: `${references} of ${most.references}${sum}`, over }
 }
 

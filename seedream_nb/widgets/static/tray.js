@@ -21,7 +21,7 @@ export function tray(root, store, { signal, whole, insert = () => {} }) {
   /** @type {Ask} */
   const ask = (what, fields, buffers) => store.ask(what, fields, { buffers, late })
   const incoming = new Arrivals(ask, messages, store.model.widget_manager?.context?.urlResolver)
-  const names = new Names({ ask, take: word => incoming.name(word), announce: words => messages.announce(words) })
+  const names = new Names({ ask, take: word => incoming.name(word), emptied: () => messages.clear(), announce: words => messages.announce(words) })
   const picker = h("input", { type: "file", accept: "image/*", multiple: true, hidden: true, onchange: pick })
   const add = h("button", { type: "button", class: "sd-button", title: "Arrow keys go on to the references", onclick: () => picker.click() }, "Add images")
   const references = new References({
