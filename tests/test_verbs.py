@@ -273,6 +273,15 @@ def test_a_prompt_after_rerun_is_refused_with_what_does_it(session: Session) -> 
     assert "rerun sends the prompt as it was; to change it: %seedream code @1" in str(caught.value)
 
 
+@pytest.mark.parametrize("line", ["--sweep size=['1K','2K']", "--each rows", "--repeat 2 --each rows"])
+def test_what_rerun_can_not_vary_is_refused(session: Session, line: str) -> None:
+    """It would buy the same picture once more, as if nothing had been said."""
+    session.start("a fox", size="1K").result()
+    with pytest.raises(RequestError, match=r"is for a cell: rerun asks the same request again\. .*code @1"):
+        tell(f"rerun 1 {line}", session)
+    assert len(session.history) == 1
+
+
 def test_usage_tells_what_is_not_here(session: Session, capsys: pytest.CaptureFixture[str]) -> None:
     """Pictures that are paid for and were not fetched are counted, with the way to fetch them."""
     told = Journaled(session.settings.get("home"))

@@ -110,13 +110,21 @@ def rerun(rest: str, session: Session, ip: InteractiveShell) -> Generation | Job
         return None
     generation = _marked("rerun", mark, session)
     options, problems = read(line, generation.request.model)
-    problems = [_without_prompt(problem, generation.mark) for problem in [*problems, *without_batch(options)]]
+    problems = [_without_prompt(problem, generation.mark) for problem in [*problems, *_unvaried(options, generation)]]
     if is_batch(options):
         return _rerun_batch(generation, options, problems, session, ip)
     request = session.again(generation.request, options, typed=True, problems=problems)
     # `config once=true` is for cells: who asks again wants something new.
     options["once"] = options.get("once") or False
     return run_below(ip, session, request, options, template=None)
+
+
+def _unvaried(options: CellOptions, generation: Generation) -> list[Problem]:
+    """Return what is wrong with options that mean nothing for one request: the same would be bought."""
+    varied = [f"--{name}" for name in ("sweep", "each") if options.get(name)]
+    told = f"is for a cell: rerun asks the same request again. Write the cell: %seedream code {generation.mark}"
+    problems = [Problem(f"{flag} {told}") for flag in varied]
+    return problems or ([] if is_batch(options) else without_batch(options))
 
 
 def _rerun_batch(
