@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from seedream_nb.request import Reference
 from seedream_nb.service import DEFAULT
-from seedream_nb.widgets.drafts import MAX_FILES, Drafts
+from seedream_nb.widgets.drafts import MAX_FILES, Drafts, Filled
 from seedream_nb.widgets.form import empty_form
 from seedream_nb.widgets.state import State
 from tests.pictures import encoded, gradient
@@ -240,6 +241,23 @@ def test_a_key_is_never_written(restart: Restart, tmp_path: Path) -> None:
     assert state.snapshot()["unkept"] == "What you type here is not kept: it contains your key."
     type_in(state, "after")
     assert state.snapshot()["unkept"] == ""
+
+
+def test_a_key_in_any_other_field_is_never_written(restart: Restart, tmp_path: Path) -> None:
+    """Nor in the folder of a reference, which its name does not show."""
+    state = restart()
+    folder = tmp_path / KEY
+    folder.mkdir()
+    (folder / "a.png").write_bytes(PNG)
+    reference = Reference(name="a.png", source=folder / "a.png")
+    for filled in (
+        Filled(draft={**empty_form(DEFAULT.model), "model": KEY}),
+        Filled(draft=empty_form(DEFAULT.model), references=(reference,)),
+    ):
+        state.form._drafts.keep(lambda kept=filled: (kept, None))  # type: ignore[union-attr, misc]  # noqa: SLF001 - as the form does
+        written(state)
+        assert state.form._drafts.trouble.endswith("it contains your key.")  # type: ignore[union-attr]  # noqa: SLF001 - as the form does
+    assert not [path for path in tmp_path.rglob("*.json") if KEY in path.read_text()]
 
 
 def test_a_home_that_can_not_be_written_is_told(restart: Restart, tmp_path: Path) -> None:

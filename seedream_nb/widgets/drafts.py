@@ -251,9 +251,10 @@ class Drafts:
     # -- writing -----------------------------------------------------------------------------------
 
     def _write(self, now: Filled, before: Filled | None) -> None:
-        texts = [each.draft["prompt"] for each in (now, before) if each]
-        names = [f"{image.name} {image.url or ''}" for each in (now, before) if each for image in each.references]
-        if any(map(self._session.holds_key, [*texts, *names])):
+        texts = [str(text) for each in (now, before) if each for text in (*each.draft.values(), each.changed)]
+        images = [image for each in (now, before) if each for image in each.references]
+        texts += [str(text) for image in images for text in (image.name, image.url or "", _path_of(image))]
+        if self._session.holds_key("\n".join(texts)):
             raise SeedreamError("it contains your key.")
         self._session.store.open()
         make_inner(self._folder)
@@ -371,6 +372,10 @@ class _File:
     is_own: bool
     continues: Mapping[str, str]
     values: Mapping[str, Any]
+
+
+def _path_of(reference: Reference) -> object:
+    return reference.source if isinstance(reference.source, Path) else ""
 
 
 def _goes_with_the_process(path: Path) -> bool:
