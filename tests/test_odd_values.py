@@ -46,6 +46,7 @@ ODD: list[Any] = [
 EXPECTED = {
     "backend": str, "base_url": str, "home": Path, "price": float, "budget": float, "once": bool, "concurrency": int,
     "timeout": float, "size": str, "aspect": str, "watermark": bool, "model": str,
+    "confirm": int, "daily_budget": float, "rate": float,
 }  # fmt: skip
 
 
