@@ -364,6 +364,15 @@ def test_a_gap_in_a_table_does_not_mean_the_default(cell: Callable[..., Asked], 
 VALID = {"-s": "2K", "-a": "16:9", "-n": 2, "--sequential": "auto", "--model": "seedream-4.5"}
 
 
+@pytest.mark.parametrize("name", ["image", "images"])
+def test_a_row_loses_its_reference_only_on_purpose(session: Session, name: str) -> None:
+    """A function that finds none gives None, and the picture would be paid for without it; [] says so."""
+    with pytest.raises(RequestError, match=rf"{name}: the function returns None; for no reference image return \[\]"):
+        called_batch(session, "a fox", {name: lambda _: None}, rows=[{"of": 1}])  # type: ignore[misc]
+    asked = called_batch(session, "a fox", {"images": lambda _: []}, rows=[{"of": 1}])
+    assert not asked.requests[0].images
+
+
 @pytest.mark.parametrize("name", ["size", "aspect", "watermark", "model", "image"])
 def test_none_is_no_value_of_a_swept_option(session: Session, name: str) -> None:
     """It would be the default, under a label that does not say so."""

@@ -205,8 +205,11 @@ def _called(name: str, value: object, point: Point) -> object:
         return value
     argument = point.values.get(ROW) if point.row is not None else dict(point.values)
     try:
-        return value(argument)  # type: ignore[operator]
+        result = value(argument)  # type: ignore[operator]
     except (KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException as error:  # a panic in Rust, and SystemExit, are not Exceptions
         raise RequestError(f"{name}: the function raises {describe_error(error)}.") from error
+    if result is None and ALL[name].kind == "reference":  # as `photos.get` gives where there is none
+        raise RequestError(f"{name}: the function returns None; for no reference image return [].")
+    return result
