@@ -54,6 +54,8 @@ FOCUSED = """() => {
   const name = each.getAttribute("aria-label") || each.labels?.[0]?.textContent || each.textContent
   return each.closest(".sd-panel") && name.trim()
 }"""
+FORGET = """() => Object.keys(sessionStorage).filter(key => key.startsWith("seedream-draft-"))
+  .forEach(key => sessionStorage.removeItem(key))"""
 COMMANDS = "ddxbm00"
 """Keys that delete, cut, add and change cells and restart the kernel, where the notebook gets them."""
 
@@ -171,6 +173,7 @@ def fill(opened: Notebook, folder: Path, *more: str, before: str = "") -> Panel:
     """
     opened.page.evaluate(TRIM, 2 + SPARE)
     opened.command("notebook:clear-all-cell-outputs")  # another panel's, too
+    opened.page.evaluate(FORGET)
     settings = f"backend='sandbox', base_url=None, home={str(folder / 'home')!r}"
     first = f"import seedream_nb as sd\nsd.configure({settings})\n{before}"
     for index, source in enumerate([first, "panel = sd.panel()\npanel", *more, *[""] * (SPARE - len(more))]):
