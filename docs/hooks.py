@@ -161,12 +161,13 @@ def _first_picture(path: Path) -> bytes:
 # -- the public names ------------------------------------------------------------------------------
 
 ABOUT: dict[str, dict[str, str]] = {
-    "Make pictures": {"generate": "", "submit": "", "configure": "", "panel": ""},
+    "Make pictures": {"generate": "", "submit": "", "batch": "", "configure": "", "panel": ""},
     "What you get": {
         "Generation": "id prompt template request images created seconds cost backend status warnings mark "
         "edit rerun save",
         "Picture": "path width height media_type sha256 mark to_pil to_numpy to_bytes save",
         "Job": "status over mark result cancel",
+        "Batch": "status failed unknown cost result cancel to_rows to_frame save",
         "History": "search",
         "ImageRequest": "",
     },

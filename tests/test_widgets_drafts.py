@@ -380,3 +380,16 @@ def test_pictures_that_no_draft_names_go_after_a_day(restart: Restart, tmp_path:
     assert [each.name for each in state.tray.held()] == ["two.png"]
     ask(state, "undo", form=state.form.draft)
     assert [each.name for each in state.tray.held()] == ["two.png", "three.png"]
+
+
+def test_what_was_typed_for_one_home_is_not_written_into_another(new_session: NewSession, tmp_path: Path) -> None:
+    """The home may change before it is written, and a panel there would begin with it."""
+    session = new_session()
+    first = Drafts(session, config=tmp_path / "config")
+    state = State(session, drafts=first)
+    ask(state, "check", form=form("a fox"))
+    before = session.store.home
+    session.settings.change(home=tmp_path / "other")
+    first.flush()
+    assert not list((tmp_path / "other").glob("journal/drafts/*.json"))
+    assert list(before.glob("journal/drafts/*.json"))

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from seedream_nb.session import Session
+    from seedream_nb.storage.store import Store
 
 VERSION = 1
 SAVE_SECONDS = 0.5
@@ -94,6 +95,9 @@ class Drafts:
         self._lock, self._writing = threading.RLock(), threading.Lock()
         self._source: Callable[[], tuple[Filled, Filled | None]] | None = None
         self._timer: threading.Timer | None = None
+        self._typed_for: Store | None = None
+        """Whose draft waits to be written: the session may have another home by then."""
+        self._written_for: Store | None = None
         self._continues: dict[str, str] = {}
         """What was taken over from other files: their names, each with a hash of its content."""
         self.change: Callable[[], None] = lambda: None
@@ -114,7 +118,7 @@ class Drafts:
         if os.getpid() != self._process:  # a forked child has no panel, and its locks may be held for ever
             return
         with self._lock:
-            self._source = source
+            self._source, self._typed_for = source, self._session.store
             if self._timer is None:
                 self._timer = threading.Timer(SAVE_SECONDS, self.flush)
                 self._timer.daemon = True
@@ -126,18 +130,22 @@ class Drafts:
             return
         with self._lock:
             source, self._source = self._source, None
+            store = self._typed_for
             timer, self._timer = self._timer, None
         if timer is not None:
             timer.cancel()
         if source is None:
             return
         with self._writing:
+            self._written_for = store
             try:
                 self._write(*source())
                 trouble = ""
             except (OSError, SeedreamError) as error:
                 why = plain(error.message if isinstance(error, SeedreamError) else error.strerror or str(error))
                 trouble = f"What you type here is not kept: {why}"
+            finally:
+                self._written_for = None
         if trouble != self.trouble:
             self.trouble = trouble
             self.change()
@@ -147,7 +155,8 @@ class Drafts:
     def load(self) -> Kept | None:
         """Return what was written last for this notebook, if anything; nothing in it is an error."""
         _flush_all()
-        found = self._found()
+        with self._writing:
+            found = self._found()
         if not found:
             return None
         newest, *others = found
@@ -219,14 +228,14 @@ class Drafts:
 
     def _reference(self, record: Mapping[str, Any], *, is_own: bool) -> Reference:
         """Return a reference that was kept; raises one of many errors if it is gone or not valid."""
-        home, name = self._session.store.home, str(record["name"])[:200]
+        home, name = self._store.home, str(record["name"])[:200]
         if "url" in record:
             if is_private_url(url := check_url(name, str(record["url"]))):
                 raise ValueError("it would be fetched from here")
             return Reference(name=name, url=url)
         if "file" in record:
             reference = Reference.from_record(record, home)
-            refuse_symlink(self._session.store.inputs)
+            refuse_symlink(self._store.inputs)
             if not isinstance(reference.source, Path) or not is_regular_file(reference.source):
                 raise ValueError("it is gone")
             return reference
@@ -256,7 +265,7 @@ class Drafts:
         texts += [str(text) for image in images for text in (image.name, image.url or "", _path_of(image))]
         if self._session.holds_key("\n".join(texts)):
             raise SeedreamError("it contains your key.")
-        self._session.store.open()
+        self._store.open()
         make_inner(self._folder)
         values: dict[str, Any] = {
             "seedream_draft": VERSION,
@@ -277,7 +286,7 @@ class Drafts:
 
     def _record_of(self, reference: Reference) -> dict[str, Any]:
         """Return how a reference is kept: by its URL, mark, file or path, and where it has none, by its content."""
-        store, source = self._session.store, reference.source
+        store, source = self._store, reference.source
         if reference.url is not None:
             return reference.to_record()
         if isinstance(source, Path):
@@ -332,8 +341,12 @@ class Drafts:
     # -- where -------------------------------------------------------------------------------------
 
     @property
+    def _store(self) -> Store:
+        return self._written_for or self._session.store
+
+    @property
     def _journal(self) -> Path:
-        return self._session.store.journal
+        return self._store.journal
 
     @property
     def _folder(self) -> Path:
