@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from seedream_nb.errors import DownloadError
+from seedream_nb.notebook.verbs.doctor import _history
 from seedream_nb.notebook.verbs.history import recover
 from seedream_nb.service.lifetime import describe_lifetime
 from tests.faults import POST, FaultServer, Reply
@@ -60,3 +61,18 @@ def test_recover_tells_how_long_a_link_holds(
         session.start("a fox").result()
     recover("", session, cast("InteractiveShell", None))
     assert "its link holds for 24 h from now, as it says" in capsys.readouterr().out
+
+
+def test_doctor_tells_how_long_the_links_of_what_is_unfinished_hold(
+    new_session: NewSession, fault_server: FaultServer
+) -> None:
+    """Beside the marks, so that one knows whether to hurry."""
+    date = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    link = f"{fault_server.url}/gone.jpg?X-Tos-Date={date}&X-Tos-Expires=86400"
+    fault_server.on(POST, Reply(body=f'{{"images": ["{link}"]}}'.encode()))
+    fault_server.on("/gone.jpg", Reply(status=503))
+    session = new_session()
+    with pytest.raises(DownloadError):
+        session.start("a fox").result()
+    told = [finding.message for finding in _history(session, None)]
+    assert told == ["1 of 1 generations is unfinished: @1; its link holds for 24 h from now, as it says"]

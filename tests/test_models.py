@@ -13,14 +13,19 @@ import httpx
 import pytest
 
 from seedream_nb.cell import cell_of, read
-from seedream_nb.errors import BudgetError, RequestError, SettingsError
+from seedream_nb.errors import BudgetError, ContentRefusedError, RequestError, SettingsError
 from seedream_nb.sandbox import create_app
 from seedream_nb.service import DEFAULT, NOVITA, SEEDREAM_4_0, SEEDREAM_4_5, SEEDREAM_5_0_LITE, SERVICES, Model
 from seedream_nb.sizes import shape_of, spell_size
 from seedream_nb.storage.history import History
 from seedream_nb.view import generation_bundle
-from tests.faults import Links
+from seedream_nb.widgets.form import empty_form
+from seedream_nb.widgets.state import State
+from tests.batches import ask as ask_batch
+from tests.faults import Links, Reply, jpeg
 from tests.pictures import encoded, gradient
+from tests.test_widgets import ask
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from seedream_nb.session import Session
@@ -158,6 +163,38 @@ def test_what_another_model_takes_is_refused(
     with pytest.raises(RequestError, match=told):
         session.start("a fox", model=name, **options)
     assert fault_server.posts == []
+
+
+@each_newer
+def test_fourteen_references_are_taken(session: Session, fault_server: FaultServer, name: str) -> None:
+    """With one picture they are the fifteen that there may be."""
+    urls = [f"https://e.com/{number}" for number in range(14)]
+    session.start("a fox", model=name, images=urls).result()
+    assert sent(fault_server)[1]["image"] == urls
+
+
+@each_newer
+def test_an_error_in_the_place_of_a_picture_is_its_refusal(
+    session: Session, fault_server: FaultServer, name: str
+) -> None:
+    """In the service's words, and not billed; the others are results. If all are errors, it is no success."""
+    link = f"{fault_server.url}/there.jpg"
+    error = {"error": {"code": "OutputImageSensitiveContentDetected", "message": "may contain sensitive information"}}
+    fault_server.on("/there.jpg", Reply(body=jpeg(64, 64)))
+    fault_server.on(MODELS[name].path, Reply(body=json.dumps({"images": [{"url": link}, error]}).encode()))
+    made = session.start("a series of 2 foxes", model=name, max_images=2).result()
+    assert (made.status, len(made), made.cost) == ("partial", 1, MODELS[name].price)
+    assert "may contain sensitive information" in " ".join([*made.missing.values(), *made.warnings])
+    fault_server.on(MODELS[name].path, Reply(body=json.dumps({"images": [error]}).encode()))
+    with pytest.raises(ContentRefusedError, match="may contain sensitive information"):
+        session.start("a fox", model=name).result()
+
+
+def test_a_sweep_over_models_asks_each(session: Session, fault_server: FaultServer) -> None:
+    """On the same prompt, each at its own path and price."""
+    batch = ask_batch(session, over={"model": [*MODELS]}).result()
+    assert sorted(seen.path for seen in fault_server.seen if seen.method == "POST") == [row[0] for row in ROWS.values()]
+    assert batch.cost == pytest.approx(0.03 + 0.04 + 0.035)
 
 
 @pytest.mark.parametrize(
@@ -408,7 +445,7 @@ def test_the_sandbox_makes_what_is_asked(session: Session, name: str) -> None:
 def test_a_fourth_model_is_one_table(
     session: Session, fault_server: FaultServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An imaginary one is asked through call, cell and settings as soon as the service has it."""
+    """An imaginary one is asked through call, cell, panel and settings as soon as the service has it."""
     own = {**SEEDREAM_4_5.spelling, "prompt": "text"}
     fourth: Model = replace(
         SEEDREAM_4_5, name="seedream-9.9", title="Seedream 9.9", path="/v9/seedream", price=0.5,
@@ -421,5 +458,12 @@ def test_a_fourth_model_is_one_table(
     assert (sent(fault_server)[1]["text"], made.cost) == ("a fox", 0.5)
     options, problems = read("--model seedream-9.9 -s 8K", session.settings.model)
     assert (options["size"], problems) == ("8K", [])
+    panel = State(session)
+    (offer,) = [offer for offer in panel.snapshot()["models"] if offer["name"] == "seedream-9.9"]
+    assert (offer["title"], list(offer["sizes"]), offer["price"]) == ("Seedream 9.9", ["2K", "8K"], 0.5)
+    ask(panel, "generate", form={**empty_form(fourth), "prompt": "a hen", "size": "8K"})
+    until(lambda: all(job.over for job in session.jobs))
+    assert sent(fault_server)[1]["text"] == "a hen"
+    assert cell_of(session.history[-1], session).startswith("%%seedream --model seedream-9.9 --size ")
     session.settings.change(model="seedream-9.9")
     assert session.compose("a fox").model is fourth
