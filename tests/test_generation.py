@@ -85,6 +85,7 @@ def test_fields() -> None:
         "sources": ["@1.2"],
         "notebook": "a.ipynb",
         "starred": False,
+        "deleted": False,
         "verbs": None,
     }
     assert [(each.mark, each.path) for each in images] == [

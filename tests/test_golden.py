@@ -40,7 +40,7 @@ REFUSED = (
     "Picture 2 of 3 was refused by the service, and not billed (OutputImageSensitiveContentDetected): "
     "“it may contain sensitive content”"
 )
-SKETCH = "seedream/inputs/9b0e7c117d539cc3a8701e9a04dada6b921ea31abeeffd073424eaf9a48155fd.jpg"
+SKETCH = "seedream/inputs/9b0e7c117d*"
 LIGHT = "https://pictures.example/light.png"
 SENT = "https://service.example/pictures/{}.jpg"
 SANDBOX_LINK = (

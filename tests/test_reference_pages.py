@@ -306,7 +306,7 @@ def test_references_and_pictures_together() -> None:
     """The page: "Number of input reference images + Number of generated images ≤ 15."."""
     assert with_references(10, max_images=5).max_pictures == 5
     assert with_references(10, sequential="auto").max_pictures == 5
-    with pytest.raises(RequestError, match="at most 15"):
+    with pytest.raises(RequestError, match="with 10 references the range is 1 to 5"):
         with_references(10, max_images=6)
 
 

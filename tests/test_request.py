@@ -230,5 +230,6 @@ def test_every_option_is_declared_with_a_help_sentence() -> None:
     assert all(option.help for option in OPTIONS)
     assert {flag for flag in flags if flag.startswith("--")} == {
         "--size", "--aspect", "--image", "--max-images", "--sequential", "--model", "--watermark", "--no-watermark",
-        "--out", "--once", "--no-once", "--background", "--save", "--dry-run", "--timeout",
+        "--out", "--once", "--no-once", "--background", "--save", "--dry-run", "--timeout", "--repeat", "--sweep",
+        "--each", "--yes", "--retry-unknown",
     }  # fmt: skip

@@ -393,3 +393,21 @@ def test_what_was_typed_for_one_home_is_not_written_into_another(new_session: Ne
     first.flush()
     assert not list((tmp_path / "other").glob("journal/drafts/*.json"))
     assert list(before.glob("journal/drafts/*.json"))
+
+
+def test_what_was_typed_before_references_got_other_numbers_is_not_taken(restart: Restart) -> None:
+    """Else a check, a press or a second move that was on its way would bring the old numbers back."""
+    state = restart()
+    for side in (40, 50, 60):
+        state.tray.add(encoded(gradient(side, side), "PNG"))
+    numbers = [held["number"] for held in state.snapshot()["tray"]]
+    old = form("image 3 on image 1", form_number=state.snapshot()["form_number"])
+    ask(state, "move", number=numbers[2], place=0, form=old)
+    ask(state, "check", form=old)
+    assert state.form.draft["prompt"] == "image 1 on image 2"
+    ask(state, "move", number=numbers[2], place=2, form=old)
+    assert state.form.draft["prompt"] == "image 3 on image 1"
+    asked = {"id": "press", "ask": "generate", "view": "v", "form": old, "place": state.place()}
+    reply, _ = state.desk.hear(asked, [])
+    assert "filled anew" in str(reply)
+    assert len(state.session.history) == 0

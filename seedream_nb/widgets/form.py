@@ -8,7 +8,7 @@ import threading
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
-from seedream_nb.errors import RequestError, plain
+from seedream_nb.errors import RequestError, SeedreamError, plain
 from seedream_nb.prompt import code_in, is_plain, literal
 from seedream_nb.sizes import nearest_shape, shape_of, spell_size
 from seedream_nb.widgets.drafts import Filled
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 BACK_CHARACTERS = 40
 """Of the prompt to which a button leads back."""
+FILLED_ANEW = "The form was filled anew while you pressed: look at what it says now, then press again."
+NOTHING_SENT = "Nothing was sent, nothing was billed."
 PROMPTS = 100
 """Earlier prompts that Alt+Up walks through."""
 MAX_NAMES = 30
@@ -147,8 +149,12 @@ class Form:
 
     def _keep_typed(self, asked: Message) -> None:
         """Keep what is being typed, which may not have come yet, and must not be lost; a gallery alone has no form."""
-        if asked.has("form"):
+        if asked.has("form") and not self._is_older(asked):
             self.keep(asked.draft())
+
+    def _is_older(self, asked: Message) -> bool:
+        """Whether what the page has is older than what the form was filled with since, by other numbers say."""
+        return asked.form_number() not in {None, self._number}
 
     def fill(self, request: ImageRequest, template: str | None, asked: Message) -> None:
         """Fill form and tray with a request, as its template was written; `undo` brings back what was there."""
@@ -244,6 +250,8 @@ class Form:
 
     def _check(self, asked: Message) -> None:
         """Say what is wrong, in the words of the cell; no expression is evaluated, for nobody has pressed anything."""
+        if self._is_older(asked):  # the page gets the newer one, and asks again
+            return
         draft = self.keep(asked.draft())
         options = _options(draft)
         if not draft["prompt"].strip():
@@ -254,6 +262,8 @@ class Form:
             )  # a picture in braces would have a number too, and nobody can say which
 
     def _generate(self, asked: Message) -> None:
+        if self._is_older(asked):
+            raise SeedreamError(FILLED_ANEW, hint=NOTHING_SENT)
         draft, session = self.keep(asked.draft()), self._session
         with _nearest_offered(draft, self.model):
             request = session.compose(

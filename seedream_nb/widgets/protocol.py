@@ -282,6 +282,11 @@ class Message:
             raise _invalid(name)
         return value
 
+    def form_number(self) -> int | None:
+        """Return into which form this was typed, by the number that a snapshot gave it; None if that is not said."""
+        form = self._content.get("form")
+        return Message(form).number("form_number") if isinstance(form, dict) and "form_number" in form else None
+
     def draft(self, name: str = "form") -> Draft:
         """Return what stands in the form; raises BadMessageError."""
         value = self._content.get(name)

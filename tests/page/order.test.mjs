@@ -5,7 +5,7 @@ import assert from "node:assert/strict"
 import { test } from "node:test"
 import { Store } from "../../seedream_nb/widgets/static/store.js"
 
-const FORM = { prompt: "", size: "2K", aspect: "1:1", width: 2048, height: 2048, max_images: 1, watermark: true, model: "one" }
+const FORM = { prompt: "", size: "2K", aspect: "1:1", width: 2048, height: 2048, max_images: 1, watermark: true, model: "one", form_number: 0 }
 const MODELS = [{ name: "one", price: 0.03 }, { name: "two", price: 0.04 }]
 
 /** A store in sight, whose form is empty; `sent` is what the page sent, and `clock` is moved by hand. */

@@ -16,7 +16,8 @@ import { recalled, remember } from "./unsent.js"
 const KEEP_EVERY = 1000
 
 export class Store {
-  /** What is typed; null where there is no form. @type {Draft | null} */
+  /** What is typed, and into which form of the kernel's; null where there is no form.
+   * @type {Draft & {form_number?: number} | null} */
   draft = null
   /** What is shown, with what the chosen model offers. @type {Snapshot | null} */
   snapshot = null
@@ -118,7 +119,7 @@ export class Store {
     this.snapshot = snapshot
     if (snapshot.form && snapshot.form_number > this.#formNumber) {
       const early = this.draft ? {} : { ...recalled(snapshot.draft, snapshot.form), ...this.#early }
-      this.draft = { ...snapshot.form, ...early }
+      this.draft = { ...snapshot.form, ...early, form_number: snapshot.form_number }
       this.#formNumber = snapshot.form_number
       this.change("filled", null)
       if (Object.keys(early).length) this.change("draft", null)
