@@ -131,7 +131,8 @@ def table(headings: Sequence[str], rows: Sequence[tuple[str, Sequence[Cell | Non
     """Return a table with headings of columns and rows; too wide a one is scrolled."""
     head = f"{_PART};text-align:left;text-align:start;padding:2px {GAP}px 4px 0;font-weight:bold;{WRAPS}"
     top = "".join(f'<th scope="col" align="left" style="{head}">{isolated(name)}</th>' for name in headings)
-    body = "".join(_row_of(name, cells, head) for name, cells in rows)
+    most = max(NARROWEST, (_TOGETHER - _LABELS) // max(1, len(headings)) - GAP)
+    body = "".join(_row_of(name, cells, head, most) for name, cells in rows)
     corner = f'<td style="{_PART}"></td>'
     return (
         f'<div style="overflow-x:auto;max-width:100%"><table border="0" cellpadding="4" style="{_TABLE}">'
@@ -140,17 +141,22 @@ def table(headings: Sequence[str], rows: Sequence[tuple[str, Sequence[Cell | Non
     )
 
 
-def _row_of(name: str, cells: Sequence[Cell | None], head: str) -> str:
+_TOGETHER, _LABELS = 640, 80
+"""The width in pixels of a table that is seen whole beside a file browser, and of its headings of rows."""
+
+
+def _row_of(name: str, cells: Sequence[Cell | None], head: str, most: int) -> str:
     look = (
         f"{_PART};vertical-align:top;text-align:left;text-align:start;line-height:inherit;padding:0 {GAP}px {GAP}px 0"
     )
     inner = "".join(
         f'<td align="left" valign="top" style="{look}">'
-        + (f'<div style="width:{cell.width}px">{cell.inner}</div>' if cell is not None else "")
+        + (f'<div style="width:{min(cell.width, most)}px">{cell.inner}</div>' if cell is not None else "")
         + "</td>"
         for cell in cells
     )
-    heading = f'<th scope="row" align="left" valign="top" style="{head};vertical-align:top">{isolated(name)}</th>'
+    beside = f"{head};vertical-align:top;min-width:4em"
+    heading = f'<th scope="row" align="left" valign="top" style="{beside}">{isolated(name)}</th>'
     return f'<tr style="{_PART};{_WHOLE}">{heading}{inner}</tr>'
 
 
